@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    reporters: ["default", "./test/closing-line.ts"],
+    // A test works against real servers and real processes; a hang is cut off well after the slowest of them.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+  },
+});
