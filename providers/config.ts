@@ -1,0 +1,156 @@
+import { z } from "zod";
+import { databaseProviders, DatabaseConfig } from "./database/index.ts";
+import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
+import { SecretRef } from "./secret-ref.ts";
+import { storageProviders, StorageConfig } from "./storage/index.ts";
+
+export { explain } from "./explain.ts";
+export type { Problem } from "./explain.ts";
+export { closest } from "./explain/closest.ts";
+export { SecretName } from "./secret-ref.ts";
+
+/** A job's or a stack's name: it becomes part of keys in a store, of unit names and of names at AWS. */
+const Name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, {
+  error: "expected 1 to 40 lower-case letters, digits and '-', not at the ends",
+});
+
+/** When a job runs. */
+export const Schedule = z
+  .strictObject({
+    cron: z
+      .string()
+      .regex(/^\S+( \S+){4}$/, { error: "expected the five fields of cron: minute hour day month weekday" })
+      .describe("Five fields: minute, hour, day of the month, month, day of the week.")
+      .meta({ examples: ["0 3 * * *"] }),
+    timezone: z
+      .string()
+      .refine((zone) => isTimeZone(zone), { error: "expected a time zone of the IANA database" })
+      .default("UTC")
+      .describe("IANA time zone in which the fields are read. Default UTC.")
+      .meta({ examples: ["America/Sao_Paulo"] }),
+  })
+  .meta({ id: "Schedule" });
+
+/** Who can decrypt. */
+const Encryption = z
+  .strictObject({
+    recipients: z
+      .array(z.string().regex(/^age1[a-z0-9]+$/, { error: "expected an age public key, which starts with age1" }))
+      .min(1)
+      .describe("age public keys; each of their owners alone can decrypt. Made with `age-keygen`.")
+      .meta({ examples: [["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudftvzhs6w8w3v"]] }),
+    identity: SecretRef.optional().describe(
+      "The private key of one recipient, for `verify` and `restore`. A backup does not need it: leave it out where the " +
+        "machine that writes backups must not be able to read them.",
+    ),
+  })
+  .meta({ id: "Encryption" });
+
+const keep = (what: string) =>
+  z.int().min(0).max(3650).optional().describe(`How many of the ${what} to keep, 0 to 3650. Default 0.`);
+
+/** Which backups prune keeps. */
+const Retention = z
+  .strictObject({
+    last: keep("newest backups").meta({ examples: [7] }),
+    daily: keep("last backups of a UTC day").meta({ examples: [14] }),
+    weekly: keep("last backups of an ISO week").meta({ examples: [8] }),
+    monthly: keep("last backups of a UTC month").meta({ examples: [12] }),
+  })
+  .refine((rule) => Object.values(rule).some((count) => (count ?? 0) > 0), {
+    error: "expected at least one of last, daily, weekly and monthly above 0",
+  })
+  .meta({ id: "Retention" });
+
+/** The retention rule; see the schema of the same name. */
+export type Retention = z.output<typeof Retention>;
+
+/** What a person writes for a job in `provision:jobs`. */
+export const JobSettings = z.strictObject({
+  name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
+  schedule: Schedule.optional().describe("When it runs. Left out: only by hand."),
+  database: DatabaseConfig.describe("What is backed up."),
+  destinations: z
+    .array(StorageConfig)
+    .min(1)
+    .max(8)
+    .describe("Where backups are kept: each destination gets a whole copy, all in one pass."),
+  encryption: Encryption.optional().describe("Encrypts with age before anything leaves the runner. Default: none."),
+  compression: z
+    .strictObject({
+      level: z
+        .int()
+        .min(1)
+        .max(19)
+        .default(1)
+        .describe("zstd's level, 1 to 19. Default 1: faster than pg_dump reads.")
+        .meta({ examples: [3] }),
+    })
+    .default({ level: 1 })
+    .describe("How the dump is compressed."),
+  retention: Retention.optional().describe("Which backups prune keeps. Left out: nothing is ever pruned."),
+  verify: z
+    .boolean()
+    .default(true)
+    .describe("Read every backup back in full after it is written. Default true. Without it nothing is ever pruned."),
+  timeoutMinutes: z
+    .int()
+    .min(1)
+    .max(20_160)
+    .default(1_440)
+    .describe("Minutes after which a run is ended cleanly. Default 1440, a day.")
+    .meta({ examples: [120] }),
+  monitor: z
+    .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])
+    .default([])
+    .describe("Who is told how a run went, beside the log: one monitor, or a list of them. Default: nobody."),
+});
+
+/** What a person writes for a job; see the schema of the same name. */
+export type JobSettings = z.output<typeof JobSettings>;
+
+/**
+ * The contract between the two halves: what the stack writes and the runner reads, as JSON. It holds references to
+ * secrets and never a secret.
+ */
+export const JobConfig = JobSettings.extend({
+  stack: Name.describe("The stack's name: with the job's, the folder of its backups.").meta({ examples: ["prod"] }),
+}).meta({ id: "JobConfig", title: "A backup job of Provision" });
+
+/** The contract; see the schema of the same name. */
+export type JobConfig = z.output<typeof JobConfig>;
+
+/** A secret that a job refers to, and where it does. */
+export interface JobSecret {
+  /** Path in the job's configuration, for messages. */
+  readonly path: readonly (string | number)[];
+  readonly ref: SecretRef;
+}
+
+/** All references to secrets that a job holds. */
+export function jobSecrets(job: JobSettings): JobSecret[] {
+  const found = (path: readonly (string | number)[], config: object, fields: readonly string[]): JobSecret[] =>
+    fields.flatMap((field) => {
+      const ref = (config as Record<string, unknown>)[field];
+      return ref === undefined ? [] : [{ path: [...path, field], ref: ref as SecretRef }];
+    });
+  return [
+    ...found(["database"], job.database, databaseProviders[job.database.kind].secrets),
+    ...job.destinations.flatMap((destination, index) =>
+      found(["destinations", index], destination, storageProviders[destination.kind].secrets),
+    ),
+    ...found(["encryption"], job.encryption ?? {}, ["identity"]),
+    ...job.monitor.flatMap((monitor, index) =>
+      found(["monitor", index], monitor, monitorProviders[monitor.kind].secrets),
+    ),
+  ];
+}
+
+function isTimeZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}

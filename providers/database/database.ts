@@ -1,0 +1,160 @@
+import type { Readable } from "node:stream";
+import type { z } from "zod";
+import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+
+/** How an artifact is checked and restored: an archive of `pg_dump -Fc`, or roles as SQL of `pg_dumpall`. */
+export type ArtifactFormat = "pg_dump-custom" | "roles-sql";
+
+/** One part of a backup, read once. */
+export interface DatabaseArtifact {
+  /** File name without the endings of compression and encryption, for instance `database.dump`. */
+  readonly name: string;
+  readonly format: ArtifactFormat;
+  /** A part that is not required may fail: the backup goes on without it, and its manifest says so. */
+  readonly required: boolean;
+  /** A guess at the size in bytes, for stores that must choose a part size. */
+  readonly sizeEstimate?: number;
+  /** Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. */
+  open(signal: AbortSignal): Readable;
+}
+
+/** A table as the snapshot's catalogue has it. */
+export interface TableFacts {
+  readonly schema: string;
+  readonly name: string;
+  /** The planner's estimate of the rows; -1 where it was never analysed. */
+  readonly estimatedRows: number;
+}
+
+/** What is known about the database in the backup's snapshot. */
+export interface DatabaseFacts {
+  readonly name: string;
+  /** Size on disk in bytes (`pg_database_size`). */
+  readonly size: number;
+  readonly encoding: string;
+  /** For instance `17.4`. */
+  readonly serverVersion: string;
+  /** Version of the pg_dump that reads it. */
+  readonly clientVersion: string;
+  /** The snapshot's moment by the server's clock. */
+  readonly snapshotTime: Date;
+  readonly tables: readonly TableFacts[];
+  /** Roles that own or are granted something in this database: a restore with ownership needs them. */
+  readonly roles: readonly string[];
+}
+
+/** A consistent view of a database, open for reading. */
+export interface DatabaseBackup {
+  readonly facts: DatabaseFacts;
+  readonly artifacts: readonly DatabaseArtifact[];
+  /** Ends the snapshot and gives back the lock. May be called more than once. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link DatabaseProvider.backup}. */
+export interface BackupOptions {
+  /** Name of the lock that only one run at a time may hold, for instance `prod/app`. */
+  readonly lock: string;
+  readonly signal: AbortSignal;
+}
+
+/** A verified-as-it-flows artifact, ready to be restored. */
+export interface RestoreArtifact {
+  readonly name: string;
+  readonly format: ArtifactFormat;
+  /** pg_dump's version that wrote it. */
+  readonly clientVersion: string;
+  /** Decrypted and decompressed size in bytes. */
+  readonly size: number;
+  /**
+   * Opens the decrypted, decompressed bytes. The stream keeps back its last bytes until all of them have proven right,
+   * and errors otherwise: whoever waits for its end never acts on damaged data.
+   */
+  open(signal: AbortSignal): Readable;
+}
+
+/** Options of {@link DatabaseProvider.restore}. */
+export interface RestoreOptions {
+  /** What the backup's manifest says of the database. */
+  readonly facts: Pick<DatabaseFacts, "tables" | "roles" | "name">;
+  /** Restore into a database that already holds objects; conflicts still fail and roll everything back. */
+  readonly allowNonEmpty: boolean;
+  /** Parallel workers. 1 streams in one transaction; more need scratch space for the decompressed archive. */
+  readonly jobs: number;
+  /** Folder for the scratch file of a parallel restore. */
+  readonly scratchDirectory: string;
+  /** Create the roles that the target lacks from the backup's roles. */
+  readonly createRoles: boolean;
+  /** Restore neither owners nor privileges: everything belongs to the connecting role. */
+  readonly noOwner: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What a restore did. */
+export interface RestoreReport {
+  readonly database: string;
+  /** Objects now in the target, by kind, from its catalogue. */
+  readonly objects: Readonly<Record<string, number>>;
+  /** Roles that were created. */
+  readonly rolesCreated: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** One thing that was looked at, with what to do if it is not right. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly fix?: string;
+}
+
+/** A database that can be backed up, and restored into. Every error is a `ProviderError`. */
+export interface DatabaseProvider {
+  readonly kind: string;
+  /** Server and database, for people; never a secret. */
+  readonly description: string;
+
+  /**
+   * Connects, checks that an installed client fits the server, takes the lock (`LockHeldError` where another run has it)
+   * and exports a snapshot that all artifacts read. The caller closes what it gets.
+   */
+  backup(options: BackupOptions): Promise<DatabaseBackup>;
+
+  /**
+   * Restores artifacts into this provider's own database, completely or not at all. Refuses (`CONFLICT`) a target that is
+   * not empty, and (`CONFIG`) one that lacks roles which the backup needs, unless the options say otherwise.
+   */
+  restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport>;
+
+  /**
+   * Looks at everything that a backup needs. Never throws for a finding.
+   *
+   * @param lock the lock of the job's runs, to see whether it is free; see {@link BackupOptions.lock}
+   */
+  check(signal: AbortSignal, lock?: string): AsyncIterable<Check>;
+}
+
+/** One kind of database. */
+export interface DatabaseDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
+  Schema,
+  DatabaseProvider,
+  ProviderContext
+> {
+  /**
+   * Reads an artifact to its end and proves that it can be restored as far as that is possible without a database.
+   * `INTEGRITY` where it cannot; `CONFIG` where the machine lacks a program for it. An error of the bytes' own stream is
+   * passed on as it is. The bytes are consumed or destroyed when the promise settles.
+   *
+   * @param config the job's, for what it says of the programs to use; without it those installed are looked for
+   */
+  verify(
+    artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+    bytes: Readable,
+    config?: { readonly clients?: string | undefined },
+  ): Promise<void>;
+}
+
+/** Checks a definition's types and returns it. */
+export function defineDatabase<Schema extends z.ZodObject>(definition: DatabaseDefinition<Schema>) {
+  return definition;
+}

@@ -1,0 +1,34 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import type { ProviderContext } from "../definition.ts";
+import type { DatabaseProvider, RestoreArtifact } from "./database.ts";
+import { postgres } from "./postgres.ts";
+import { supabase } from "./supabase.ts";
+
+/** Every kind of database, by the name that a configuration uses. To add one: write its file, name it here. */
+export const databaseProviders = { postgres, supabase };
+
+/** The configuration of any database. */
+export const DatabaseConfig = z.discriminatedUnion("kind", [postgres.schema, supabase.schema]);
+
+/** The configuration of any database; see the schema of the same name. */
+export type DatabaseConfig = z.output<typeof DatabaseConfig>;
+
+/** Makes the database that a configuration describes. */
+export function createDatabase(config: DatabaseConfig, context: ProviderContext): Promise<DatabaseProvider> {
+  switch (config.kind) {
+    case "postgres":
+      return postgres.create(config, context);
+    case "supabase":
+      return supabase.create(config, context);
+  }
+}
+
+/** Reads an artifact of a database's kind to its end; see {@link DatabaseDefinition.verify}. */
+export function verifyArtifact(
+  config: Pick<DatabaseConfig, "kind" | "clients">,
+  artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+  bytes: Readable,
+): Promise<void> {
+  return databaseProviders[config.kind].verify(artifact, bytes, config);
+}

@@ -1,0 +1,74 @@
+/**
+ * What can go wrong, by what a caller can do about it. Retries decide by the code alone.
+ *
+ * - `CONFIG`: the configuration is wrong; a person must change it.
+ * - `AUTH`: the service refuses the credentials, or they lack a permission.
+ * - `NOT_FOUND`: the object, folder or database does not exist.
+ * - `CONFLICT`: something is there already that must not be overwritten, or somebody else holds the lock.
+ * - `QUOTA`: the store is full.
+ * - `RATE_LIMITED`: the service asks to come back later (`retryAfterMs`).
+ * - `TRANSIENT`: a fault of the network or the service that may pass.
+ * - `INTEGRITY`: bytes are not what they should be.
+ * - `ABORTED`: the caller gave up (a signal, a time limit).
+ * - `INTERNAL`: anything else; most likely a defect.
+ */
+export type ErrorCode =
+  | "CONFIG"
+  | "AUTH"
+  | "NOT_FOUND"
+  | "CONFLICT"
+  | "QUOTA"
+  | "RATE_LIMITED"
+  | "TRANSIENT"
+  | "INTEGRITY"
+  | "ABORTED"
+  | "INTERNAL";
+
+/** The optional parts of a {@link ProviderError}. */
+export interface ProviderErrorOptions {
+  /** The error of the SDK or the operating system. It stays inside: only its message may be shown. */
+  readonly cause?: unknown;
+  /** What a person should do, as a sentence. */
+  readonly fix?: string;
+  /** How long the service asked to wait before the next try, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** The one error that leaves a provider: what went wrong, with a code to decide by and a fix to act on. */
+export class ProviderError extends Error {
+  override readonly name: string = "ProviderError";
+  readonly code: ErrorCode;
+  readonly fix: string | undefined;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ProviderErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.fix = options.fix;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** The other run of the same job is still going; nothing was done. */
+export class LockHeldError extends ProviderError {
+  override readonly name = "LockHeldError";
+
+  constructor(job: string) {
+    super("CONFLICT", `Another run of ${job} holds its lock.`, {
+      fix: "Wait for that run to end. If none is going, look for a stuck session with application_name 'provision' in pg_stat_activity.",
+    });
+  }
+}
+
+/** The error itself if it is a {@link ProviderError}, else an `INTERNAL` one around it. */
+export function toProviderError(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  return new ProviderError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** The `ABORTED` error for a signal; a `ProviderError` that was given as the signal's reason is kept. */
+export function abortedError(signal: AbortSignal): ProviderError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof ProviderError) return reason;
+  return new ProviderError("ABORTED", "The operation was aborted.", { cause: reason });
+}

@@ -1,0 +1,65 @@
+import type { z } from "zod";
+import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+
+/** Facts that go with a span, an error or a check-in. Never a secret. */
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+/** A step that is being measured. */
+export interface Span {
+  /** Adds what became known while the step ran, for instance the bytes. */
+  set(attributes: Attributes): void;
+  /** Says how many bytes the step has moved so far; may be called many times a second. */
+  progress(bytes: number): void;
+}
+
+/** How a run stands: begun, wholly done, done for some destinations only, or failed. */
+export type RunStatus = "in_progress" | "ok" | "partial" | "error";
+
+/** Which job a monitor serves, for its labels. */
+export interface MonitoredJob {
+  readonly stack: string;
+  readonly name: string;
+  readonly schedule?: { readonly cron: string; readonly timezone: string };
+}
+
+/**
+ * Is told how a run goes. It never harms the run: no method throws, and none but `flush` waits for a network.
+ */
+export interface TelemetryProvider {
+  readonly kind: string;
+  /** Reports a failure of a run or of one of its steps. */
+  trackError(error: Error, context: Attributes): void;
+  /** Runs a step and measures it. What the step returns or throws is passed on. */
+  measure<T>(name: string, attributes: Attributes, step: (span: Span) => Promise<T>): Promise<T>;
+  /** Says how the run stands. */
+  checkIn(status: RunStatus, facts: Attributes): void;
+  /** Sends what is still here. False when it could not be done in the given time. */
+  flush(timeoutMs: number): Promise<boolean>;
+}
+
+/** The run's own log; secrets are taken out of what it writes. */
+export interface RunLog {
+  /** Whether a person watches. */
+  readonly terminal: boolean;
+  write(level: "debug" | "info" | "warn" | "error", message: string, facts: Attributes): void;
+  /** Shows a line that the next one replaces, on a terminal alone; undefined takes it away. */
+  status(line: string | undefined): void;
+}
+
+/** What a monitor is created with. */
+export interface MonitorContext extends ProviderContext {
+  readonly job: MonitoredJob;
+  readonly log: RunLog;
+}
+
+/** One kind of monitor. */
+export type MonitorDefinition<Schema extends z.ZodObject> = ProviderDefinition<
+  Schema,
+  TelemetryProvider,
+  MonitorContext
+>;
+
+/** Checks a definition's types and returns it. */
+export function defineMonitor<Schema extends z.ZodObject>(definition: MonitorDefinition<Schema>) {
+  return definition;
+}

@@ -1,0 +1,106 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+
+/** An object as its store reports it. */
+export interface StoredObject {
+  /** Segments joined by `/`, never starting or ending with one. */
+  readonly key: string;
+  /** Size in bytes. */
+  readonly size: number;
+  /** When the object became visible. */
+  readonly modified: Date;
+}
+
+/** Options of {@link StorageProvider.upload}. */
+export interface UploadOptions {
+  /** Ends the upload; nothing stays visible. */
+  readonly signal?: AbortSignal;
+  /** A guess at the size in bytes, for stores that must choose a part size before they know it. */
+  readonly sizeEstimate?: number;
+}
+
+/** Options of the methods that read or remove. */
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A place that keeps objects under keys. Every error is a `ProviderError`.
+ *
+ * Keys are segments joined by `/`. A provider stores them under its configured prefix and reports them without it; it
+ * refuses (`CONFIG`) keys that are empty, absolute, or hold `.`/`..` segments, empty segments or NUL.
+ */
+export interface StorageProvider {
+  readonly kind: string;
+  /** Where the objects are, for people: kind and place, never a secret. */
+  readonly description: string;
+
+  /**
+   * Stores the stream under the key. The object becomes visible whole, when the returned promise resolves, or not at all:
+   * a source that fails, stalls (see `stallTimeoutSeconds`) or is aborted leaves nothing that `list` or `stat` show.
+   * Whatever happens, the source is consumed or destroyed before the promise settles. What the store reports afterwards
+   * (size, and a checksum where it has one) is compared with what was sent: `INTEGRITY` where they differ.
+   *
+   * Never overwrites: `CONFLICT` when the key exists.
+   */
+  upload(key: string, source: Readable, options?: UploadOptions): Promise<StoredObject>;
+
+  /** The object's bytes. `NOT_FOUND` when there is none. The stream fails if the connection ends early or stalls. */
+  download(key: string, options?: RequestOptions): Promise<Readable>;
+
+  /** The object's facts. `NOT_FOUND` when there is none. */
+  stat(key: string, options?: RequestOptions): Promise<StoredObject>;
+
+  /**
+   * All objects below a folder, in the order of their keys' UTF-16 code units. `prefix` is a whole folder: `a/b` lists
+   * `a/b/c` and not `a/bc`; the empty string lists everything. A folder that does not exist is empty.
+   */
+  list(prefix: string, options?: RequestOptions): AsyncIterable<StoredObject>;
+
+  /** Removes objects; keys that do not exist are no error. All are tried; one error tells what stayed. */
+  remove(keys: readonly string[], options?: RequestOptions): Promise<void>;
+
+  /**
+   * Removes what interrupted uploads below a folder left behind (partial files, multipart uploads) if it was begun before
+   * the given moment, and says how many there were.
+   */
+  removeUnfinished(prefix: string, begunBefore: Date): Promise<number>;
+
+  /** Frees connections. May be called more than once. */
+  close(): Promise<void>;
+}
+
+/** The configuration fields that every kind of storage has. */
+export const storageFields = {
+  prefix: z
+    .string()
+    .regex(/^(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)*$/, {
+      error: "expected folder names of letters, digits, '.', '_' and '-', joined by '/'",
+    })
+    .optional()
+    .describe("Folder inside the store, under which everything is kept. Default: the store's root.")
+    .meta({ examples: ["backups/team-a"] }),
+  stallTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(900)
+    .describe(
+      "Seconds without a single byte moving after which a transfer is given up. Default 900: pg_dump may be silent for " +
+        "minutes while it reads a large catalogue.",
+    )
+    .meta({ examples: [1800] }),
+};
+
+/** One kind of storage. */
+export type StorageDefinition<Schema extends z.ZodObject> = ProviderDefinition<
+  Schema,
+  StorageProvider,
+  ProviderContext
+>;
+
+/** Checks a definition's types and returns it. */
+export function defineStorage<Schema extends z.ZodObject>(definition: StorageDefinition<Schema>) {
+  return definition;
+}

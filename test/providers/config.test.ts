@@ -1,0 +1,143 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { JobConfig, jobSecrets, JobSettings } from "../../providers/config.ts";
+
+/** The least that a person must write. */
+const least = {
+  name: "app",
+  database: { kind: "postgres", url: { secret: "appDatabaseUrl" } },
+  destinations: [{ kind: "filesystem" }],
+};
+
+/** A job that uses every field that refers to a secret. */
+const full = {
+  ...least,
+  stack: "prod",
+  encryption: { recipients: ["age1x"], identity: { file: "/etc/age.key" } },
+  monitor: { kind: "log" },
+};
+
+/** What is used of JSON Schema here. */
+interface Shape {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly anyOf?: readonly Shape[];
+  readonly description?: string;
+}
+
+const jsonSchema = z.toJSONSchema(JobConfig, { io: "input" });
+
+/** All properties at any depth, with their paths. */
+function properties(node: unknown, path: string): [path: string, name: string, shape: Shape][] {
+  if (typeof node !== "object" || node === null) return [];
+  return Object.entries(node).flatMap(([key, child]: [string, unknown]) => {
+    const below = properties(child, `${path}/${key}`);
+    if (key !== "properties") return below;
+    const own = Object.entries(child as Record<string, Shape>);
+    return [...own.map(([name, shape]): [string, string, Shape] => [`${path}/${name}`, name, shape]), ...below];
+  });
+}
+
+describe("JobSettings", () => {
+  it("fills in the documented defaults", () => {
+    const settings = JobSettings.parse(least);
+    expect(settings).toMatchObject({
+      compression: { level: 1 },
+      verify: true,
+      timeoutMinutes: 1440,
+      monitor: [],
+      destinations: [{ kind: "filesystem", stallTimeoutSeconds: 900 }],
+    });
+    expect(settings.schedule).toBeUndefined();
+    expect(settings.encryption).toBeUndefined();
+    expect(settings.retention).toBeUndefined();
+    expect(JobSettings.parse({ ...least, schedule: { cron: "0 3 * * *" } }).schedule?.timezone).toBe("UTC");
+  });
+
+  it("takes one monitor or a list of them", () => {
+    const one = JobSettings.parse({ ...least, monitor: { kind: "log" } });
+    const list = JobSettings.parse({ ...least, monitor: [{ kind: "log" }] });
+    expect(one.monitor).toMatchObject([{ kind: "log" }]);
+    expect(one.monitor).toEqual(list.monitor);
+  });
+
+  it.each(["a", "app", "app-2", "a".repeat(40)])("takes the name %s", (name) => {
+    expect(JobSettings.safeParse({ ...least, name }).success).toBe(true);
+  });
+
+  it.each(["", "-a", "a-", "A", "a_b", "a/b", "..", "a".repeat(41)])("refuses the name %j", (name) => {
+    expect(JobSettings.safeParse({ ...least, name }).success).toBe(false);
+  });
+
+  it.each(["a", "team/a", "a.b/..c", ".hidden/x-1_2"])("takes the prefix %s", (prefix) => {
+    expect(JobSettings.safeParse({ ...least, destinations: [{ kind: "filesystem", prefix }] }).success).toBe(true);
+  });
+
+  it.each(["", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/.", "a b"])(
+    "refuses the prefix %j",
+    (prefix) => {
+      expect(JobSettings.safeParse({ ...least, destinations: [{ kind: "filesystem", prefix }] }).success).toBe(false);
+    },
+  );
+});
+
+describe("JobConfig", () => {
+  it("survives being written as JSON and read again", () => {
+    const job = JobConfig.parse(full);
+    expect(JobConfig.parse(JSON.parse(JSON.stringify(job)))).toEqual(job);
+  });
+
+  it("describes every field, so that an editor can help", () => {
+    const all = properties(jsonSchema, "");
+    expect(all.length).toBeGreaterThan(25);
+    expect(all.filter(([, , { description }]) => description === undefined).map(([path]) => path)).toEqual([]);
+  });
+
+  it("shows an editor both forms of monitor", () => {
+    const [monitor] = properties(jsonSchema, "").filter(([, name]) => name === "monitor");
+    expect(monitor?.[2].anyOf?.map(({ type }) => type ?? "one of the kinds")).toEqual(["one of the kinds", "array"]);
+  });
+
+  it("takes only references where a field's name speaks of a secret", () => {
+    const secretive = /url|password|token|secret|dsn|identity|credential|key$/i;
+    const suspects = properties(jsonSchema, "").filter(([, name]) => secretive.test(name));
+    const inReference = ([path]: [string, ...unknown[]]) => path.includes("/SecretRef/");
+    const plain = suspects.filter((suspect) => !inReference(suspect) && suspect[2].$ref !== "#/$defs/SecretRef");
+    expect(suspects.length).toBeGreaterThan(2);
+    expect(plain.map(([path]) => path)).toEqual([]);
+  });
+
+  it("loads no SDK", () => {
+    const script = `
+      import { registerHooks } from "node:module";
+      const loaded = new Set();
+      registerHooks({
+        load(url, context, next) {
+          const inside = /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(url);
+          if (inside) loaded.add(inside[1]);
+          return next(url, context);
+        },
+      });
+      await import(${JSON.stringify(join(import.meta.dirname, "../../providers/config.ts"))});
+      console.log(JSON.stringify([...loaded]));
+    `;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    expect(stdout, stderr).not.toBe("");
+    expect(JSON.parse(stdout)).toEqual(["zod"]);
+  });
+});
+
+describe("jobSecrets", () => {
+  it("finds every reference, with its path", () => {
+    expect(jobSecrets(JobConfig.parse(full))).toEqual([
+      { path: ["database", "url"], ref: { secret: "appDatabaseUrl" } },
+      { path: ["encryption", "identity"], ref: { file: "/etc/age.key" } },
+    ]);
+  });
+
+  it("leaves out those that a job does not set", () => {
+    expect(jobSecrets(JobSettings.parse(least)).map(({ path }) => path.join("."))).toEqual(["database.url"]);
+  });
+});
