@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { ProviderError } from "../errors.ts";
+import type {
+  BackupOptions,
+  Check,
+  DatabaseBackup,
+  DatabaseProvider,
+  RestoreArtifact,
+  RestoreOptions,
+  RestoreReport,
+} from "./database.ts";
+import { defineDatabase } from "./database.ts";
+import { openBackup } from "./postgres/backup.ts";
+import { checkPostgres } from "./postgres/check.ts";
+import { parseConnectionUrl } from "./postgres/connection-url.ts";
+import { place } from "./postgres/control-connection.ts";
+import { restorePostgres } from "./postgres/restore.ts";
+import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
+import { verifyPostgresArtifact } from "./postgres/verify.ts";
+
+/** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
+export class PostgresDatabaseProvider implements DatabaseProvider {
+  readonly kind = "postgres";
+  readonly description: string;
+  readonly #settings: PostgresSettings;
+
+  /** @throws {ProviderError} `CONFIG` where the settings cannot work */
+  constructor(settings: PostgresSettings) {
+    const { connection } = settings;
+    if (connection.sslMode?.startsWith("verify-") === true && connection.sslRootCertificate === undefined) {
+      throw new ProviderError("CONFIG", `sslmode=${connection.sslMode} needs the authorities that it may trust.`, {
+        fix: "Add sslrootcert= with the absolute path of their certificates, or sslrootcert=system for the operating system's.",
+      });
+    }
+    this.#settings = settings;
+    this.description = `database ${connection.database} on ${connection.hosts.map(place).join(", ")}`;
+  }
+
+  backup(options: BackupOptions): Promise<DatabaseBackup> {
+    return openBackup(this.#settings, options);
+  }
+
+  restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {
+    return restorePostgres(this.#settings, artifacts, options);
+  }
+
+  check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
+    return checkPostgres(this.#settings, signal, lock);
+  }
+}
+
+/** `kind: postgres` */
+export const postgres = defineDatabase({
+  schema: z.strictObject({ kind: z.literal("postgres").describe("Any PostgreSQL server."), ...postgresFields }),
+  secrets: ["url"],
+  create(config, context) {
+    // A throw inside becomes a rejection, as everywhere else.
+    return Promise.resolve().then(() => {
+      const connection = parseConnectionUrl(context.secrets.url ?? "");
+      return new PostgresDatabaseProvider({ ...config, clients: config.clients, connection });
+    });
+  },
+  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
+});

@@ -1,0 +1,162 @@
+import { createHash } from "node:crypto";
+import { LockHeldError, ProviderError } from "../../errors.ts";
+import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../database.ts";
+import { chooseClients, type ProgramDirectory } from "./clients.ts";
+import { connect, type ControlConnection, secretsOf } from "./control-connection.ts";
+import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
+import { type Program, readFrom } from "./program.ts";
+import type { PostgresSettings } from "./settings.ts";
+
+/** Takes the lock, exports a snapshot and offers the artifacts that read it. */
+export async function openBackup(settings: PostgresSettings, options: BackupOptions): Promise<DatabaseBackup> {
+  const control = await connect(settings.connection, options.signal);
+  try {
+    const clients = await clientsFor(control, settings.clients);
+    await withoutTimeouts(control);
+    if (!(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
+    // Allowed on a hot standby too, unlike serializable.
+    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const [snapshot] = await control.query<{ id: string; time: Date }>(
+      "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
+    );
+    if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
+    const facts = await readFacts(control, clients, snapshot.time);
+    return {
+      facts,
+      artifacts: artifacts(settings, control, clients, snapshot.id, facts.size),
+      // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
+      close: () => control.close(),
+    };
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
+/** The clients that can read this connection's server. */
+export function clientsFor(control: ControlConnection, only: string | undefined): Promise<ProgramDirectory> {
+  return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
+}
+
+/**
+ * Tries to take the session's advisory lock of that name. It is one of the database's, and works on a standby, but a standby
+ * and its primary do not see each other's.
+ */
+export async function takeLock(control: ControlConnection, name: string): Promise<boolean> {
+  const [row] = await control.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1::bigint) AS taken", [
+    lockKey(name),
+  ]);
+  return row?.taken ?? false;
+}
+
+/** The lock's name as the 64 bits that PostgreSQL's advisory locks have. */
+function lockKey(name: string): string {
+  return createHash("sha256").update(`provision:${name}`).digest().readBigInt64BE(0).toString();
+}
+
+/** The session is idle inside its transaction for as long as the dump takes. */
+async function withoutTimeouts(control: ControlConnection): Promise<void> {
+  // By way of pg_settings, because older servers do not know all of them.
+  await control.query(
+    `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+       'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`,
+  );
+}
+
+async function readFacts(
+  control: ControlConnection,
+  clients: ProgramDirectory,
+  snapshotTime: Date,
+): Promise<DatabaseFacts> {
+  const [database] = await control.query<{ name: string; size: string; encoding: string }>(
+    `SELECT datname AS name, pg_database_size(oid) AS size, pg_encoding_to_char(encoding) AS encoding
+     FROM pg_database WHERE datname = current_database()`,
+  );
+  if (database === undefined) throw new ProviderError("INTERNAL", "pg_database has no row of this database.");
+  const tables = await control.query<TableFacts>(
+    `SELECT nspname AS schema, relname AS name, reltuples::float8 AS "estimatedRows"
+     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname, relname`,
+  );
+  return {
+    ...database,
+    size: Number(database.size),
+    serverVersion: control.serverVersion,
+    clientVersion: clients.version,
+    snapshotTime,
+    tables,
+    roles: await neededRoles(control),
+  };
+}
+
+/**
+ * Roles that own something in this database or have a privilege in it. The catalogue of such dependencies leaves out the
+ * role that the server was set up with (its number is always 10), so that one is looked for as an owner.
+ */
+async function neededRoles(control: ControlConnection): Promise<string[]> {
+  const rows = await control.query<{ name: string }>(
+    `SELECT rolname AS name FROM pg_roles WHERE oid IN (
+       SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+         AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       UNION ALL SELECT relowner FROM pg_class WHERE oid >= 16384 AND relowner = 10
+       UNION ALL SELECT proowner FROM pg_proc WHERE oid >= 16384 AND proowner = 10
+       UNION ALL SELECT typowner FROM pg_type WHERE oid >= 16384 AND typowner = 10
+       UNION ALL SELECT nspowner FROM pg_namespace WHERE oid >= 16384 AND nspowner = 10
+       UNION ALL SELECT lomowner FROM pg_largeobject_metadata WHERE lomowner = 10
+     ) AND rolname !~ '^pg_' ORDER BY rolname`,
+  );
+  return rows.map((row) => row.name);
+}
+
+function artifacts(
+  settings: PostgresSettings,
+  control: ControlConnection,
+  clients: ProgramDirectory,
+  snapshot: string,
+  size: number,
+): DatabaseArtifact[] {
+  const { connection } = settings;
+  const program = {
+    clients,
+    // The same server as the snapshot's, whichever of the URL's hosts that is.
+    env: libpqEnvironment(connection, control.host, clients),
+    secrets: secretsOf(connection),
+    otherwise: "INTERNAL",
+  } satisfies Partial<Program>;
+  const dump: Program = {
+    ...program,
+    name: "pg_dump",
+    args: [
+      `--dbname=${databaseString(connection.database)}`,
+      "--format=custom",
+      // Compression outside is both stronger and several times as fast.
+      "--compress=0",
+      "--no-password",
+      `--snapshot=${snapshot}`,
+      `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`,
+    ],
+  };
+  const roles: Program = {
+    ...program,
+    name: "pg_dumpall",
+    args: [
+      // It only says where to connect: roles are the whole server's. Not everybody may connect to the default, postgres.
+      `--database=${databaseString(connection.database)}`,
+      "--roles-only",
+      // Only superusers may read the passwords' hashes, and they are nothing that a backup should spread.
+      "--no-role-passwords",
+      "--encoding=UTF8",
+      "--no-password",
+    ],
+  };
+  return [
+    {
+      name: "database.dump",
+      format: "pg_dump-custom",
+      required: true,
+      sizeEstimate: size,
+      open: (signal) => readFrom(dump, signal),
+    },
+    { name: "roles.sql", format: "roles-sql", required: false, open: (signal) => readFrom(roles, signal) },
+  ];
+}

@@ -1,0 +1,163 @@
+import { toProviderError } from "../../errors.ts";
+import type { Check } from "../database.ts";
+import { clientsFor, takeLock } from "./backup.ts";
+import { findPrograms } from "./clients.ts";
+import { connect, type ControlConnection, place } from "./control-connection.ts";
+import type { PostgresSettings } from "./settings.ts";
+
+/** Looks at everything that a backup of this database needs. */
+export async function* checkPostgres(
+  settings: PostgresSettings,
+  signal: AbortSignal,
+  lock: string | undefined,
+): AsyncGenerator<Check> {
+  let control: ControlConnection;
+  try {
+    control = await connect(settings.connection, signal);
+  } catch (error) {
+    yield failed("connection", error);
+    yield await installedClients(settings.clients);
+    return;
+  }
+  try {
+    yield { name: "connection", ok: true, detail: `PostgreSQL ${control.serverVersion} on ${place(control.host)}` };
+    const checks: Record<
+      string,
+      (control: ControlConnection, settings: PostgresSettings) => Promise<Omit<Check, "name">>
+    > = {
+      clients: checkClients,
+      TLS: checkTls,
+      privileges: checkPrivileges,
+      "row level security": checkRowSecurity,
+      standby: checkStandby,
+      size: checkSize,
+      ...(lock === undefined ? {} : { lock: () => checkLock(control, lock) }),
+    };
+    for (const [name, check] of Object.entries(checks)) {
+      try {
+        yield { name, ...(await check(control, settings)) };
+      } catch (error) {
+        yield failed(name, error);
+      }
+    }
+  } finally {
+    await control.close();
+  }
+}
+
+function failed(name: string, error: unknown): Check {
+  const { message, fix } = toProviderError(error);
+  return { name, ok: false, detail: message, ...(fix === undefined ? {} : { fix }) };
+}
+
+/** Without a server there is no version to fit; what is there is worth knowing all the same. */
+async function installedClients(only: string | undefined): Promise<Check> {
+  const found = await findPrograms("pg_dump", only);
+  if (found.length > 0) {
+    const list = found.map(({ version, directory }) => `${version} in ${directory}`).join(", ");
+    return { name: "clients", ok: true, detail: `pg_dump ${list}` };
+  }
+  return {
+    name: "clients",
+    ok: false,
+    detail: only === undefined ? "pg_dump is not installed" : `no pg_dump in ${only}`,
+    fix: "Install the client programs of PostgreSQL, of the server's version or newer.",
+  };
+}
+
+async function checkClients(control: ControlConnection, { clients }: PostgresSettings): Promise<Omit<Check, "name">> {
+  const { version, directory } = await clientsFor(control, clients);
+  return { ok: true, detail: `pg_dump ${version} in ${directory}` };
+}
+
+function checkTls(control: ControlConnection, { connection }: PostgresSettings): Promise<Omit<Check, "name">> {
+  const { host } = control.host;
+  if (control.encrypted) {
+    const verified = connection.sslMode === "verify-full";
+    const detail = verified ? "encrypted, and the server is proven" : "encrypted, but the server's name is not proven";
+    const fix = "Add sslmode=verify-full and sslrootcert=… to the connection URL.";
+    return Promise.resolve({ ok: true, detail, ...(verified ? {} : { fix }) });
+  }
+  const local = host.startsWith("/") || /^(localhost|127\.|::1$)/.test(host);
+  return Promise.resolve(
+    local
+      ? { ok: true, detail: "not encrypted, and does not leave this machine" }
+      : {
+          ok: false,
+          detail: `what goes to and from ${host} is not encrypted`,
+          fix: "Turn TLS on in the server (ssl = on), and add sslmode=verify-full and sslrootcert=… to the connection URL.",
+        },
+  );
+}
+
+/** All that pg_dump reads and this role may not, first what a person would look for first. */
+const unreadable = `
+  SELECT format('schema %I', nspname) AS name FROM pg_namespace
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT has_schema_privilege(oid, 'USAGE')
+  UNION ALL SELECT format('table %s', oid::regclass) FROM pg_class
+    WHERE relkind IN ('r', 'p') AND oid >= 16384 AND relpersistence <> 't' AND NOT has_table_privilege(oid, 'SELECT')
+  UNION ALL SELECT format('sequence %s', oid::regclass) FROM pg_class
+    WHERE oid >= 16384 AND CASE relkind WHEN 'S' THEN relpersistence <> 't' AND NOT has_sequence_privilege(oid, 'SELECT') ELSE false END
+  UNION ALL SELECT format('large object %s', oid) FROM pg_largeobject_metadata
+    WHERE current_setting('lo_compat_privileges') = 'off'
+      AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(lomowner, 'USAGE')
+      AND NOT EXISTS (SELECT FROM aclexplode(lomacl) WHERE privilege_type = 'SELECT'
+        AND CASE grantee WHEN 0 THEN true ELSE pg_has_role(grantee, 'USAGE') END)`;
+
+async function checkPrivileges(control: ControlConnection): Promise<Omit<Check, "name">> {
+  const rows = await control.query<{ name: string }>(unreadable);
+  if (rows.length === 0) return { ok: true, detail: "the role may read everything" };
+  return {
+    ok: false,
+    detail: `the role may not read ${someOf(rows)}`,
+    fix: "GRANT pg_read_all_data TO the role (PostgreSQL 14 and newer), and SELECT on large objects, or connect as their owner.",
+  };
+}
+
+async function checkRowSecurity(control: ControlConnection): Promise<Omit<Check, "name">> {
+  const rows = await control.query<{ name: string }>(
+    "SELECT format('table %s', oid::regclass) AS name FROM pg_class WHERE relrowsecurity AND row_security_active(oid)",
+  );
+  if (rows.length === 0) return { ok: true, detail: "no row is hidden from the role" };
+  return {
+    ok: false,
+    detail: `policies may hide rows from the role in ${someOf(rows)}; a backup refuses that`,
+    fix: "ALTER ROLE … BYPASSRLS, or connect as a superuser or as the tables' owner.",
+  };
+}
+
+function someOf(rows: readonly { readonly name: string }[]): string {
+  const first = rows.slice(0, 5).map((row) => row.name);
+  return rows.length <= first.length ? first.join(", ") : `${first.join(", ")} and ${rows.length - first.length} more`;
+}
+
+async function checkStandby(control: ControlConnection): Promise<Omit<Check, "name">> {
+  if (!control.inRecovery) return { ok: true, detail: "this is a primary server" };
+  const [row] = await control.query<{ feedback: string; delay: string }>(
+    "SELECT current_setting('hot_standby_feedback') AS feedback, current_setting('max_standby_streaming_delay') AS delay",
+  );
+  if (row?.feedback === "on" || row?.delay === "-1")
+    return { ok: true, detail: "a standby that lets long queries finish" };
+  return {
+    ok: true,
+    detail: `a standby that may cancel a dump which holds replication up for longer than ${row?.delay ?? "?"}`,
+    fix: "Set hot_standby_feedback = on or max_standby_streaming_delay = -1 on the standby.",
+  };
+}
+
+async function checkSize(control: ControlConnection): Promise<Omit<Check, "name">> {
+  const [row] = await control.query<{ size: string }>(
+    "SELECT pg_size_pretty(pg_database_size(current_database())) AS size",
+  );
+  return { ok: true, detail: row?.size ?? "unknown" };
+}
+
+async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {
+  // The end of the connection gives it back.
+  if (await takeLock(control, lock)) return { ok: true, detail: `no other run of ${lock} is going` };
+  return {
+    ok: false,
+    detail: `another run of ${lock} holds the lock`,
+    fix: "Wait for its end, or look for a stuck session with application_name 'provision' in pg_stat_activity.",
+  };
+}

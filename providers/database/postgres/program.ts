@@ -1,0 +1,185 @@
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { join } from "node:path";
+import { Readable, type Writable } from "node:stream";
+import { abortedError, type ErrorCode, ProviderError } from "../../errors.ts";
+import type { ProgramDirectory } from "./clients.ts";
+import { programError, redact } from "./server-errors.ts";
+
+/** How to run one of PostgreSQL's programs. */
+export interface Program {
+  readonly clients: ProgramDirectory;
+  readonly name: "pg_dump" | "pg_dumpall" | "pg_restore";
+  /** Never a secret: everybody on the machine can read them. */
+  readonly args: readonly string[];
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What must not stand in an error. */
+  readonly secrets: readonly string[];
+  /** The code of a failure whose message is not known. */
+  readonly otherwise: ErrorCode;
+}
+
+/** How much of what a program writes to its standard error is kept for the error, in characters. */
+const tailLength = 4096;
+
+/** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
+const killAfterMs = 3000;
+
+/**
+ * Runs a program and gives its standard output, which ends only after the program has exited with 0 and otherwise fails
+ * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program.
+ */
+export function readFrom(program: Program, signal: AbortSignal): Readable {
+  const running = start(program, ["ignore", "pipe", "pipe"], signal);
+  const stdout = existing(running.child.stdout);
+  const output = new Readable({
+    read() {
+      stdout.resume();
+    },
+    destroy(error, callback) {
+      running.end();
+      stdout.destroy();
+      running.exited
+        .finally(() => {
+          callback(error);
+        })
+        .catch(() => undefined);
+    },
+  });
+  // Chunks go through as they are: a transform stream here would cost a tenth of the throughput.
+  stdout.on("data", (chunk) => {
+    if (!output.push(chunk)) stdout.pause();
+  });
+  running.exited.then(
+    () => output.push(null),
+    (error: unknown) => output.destroy(error as Error),
+  );
+  return output;
+}
+
+/**
+ * Runs a program with the source as its standard input, to the end of both. A source that fails kills the program before it
+ * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
+ */
+export async function feed(program: Program, source: Readable, signal: AbortSignal): Promise<void> {
+  const running = start(program, ["pipe", "ignore", "pipe"], signal);
+  const stdin = existing(running.child.stdin);
+  // A program that has gone makes writing fail; why it has gone is told by its exit.
+  stdin.on("error", () => undefined);
+  const copied = copy(source, stdin).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  try {
+    // A program that fails ends the wait, also for a source that is silent. One that has read all that it needs does not: the
+    // source is read to its end all the same, to hear that it is whole.
+    const failure = await Promise.race([copied, running.exited.then(() => copied)]);
+    if (failure !== undefined) {
+      running.child.kill("SIGKILL");
+      await running.exited.catch(() => undefined);
+      throw signal.aborted ? abortedError(signal) : failure.error;
+    }
+    stdin.end();
+    await running.exited;
+  } finally {
+    source.destroy();
+  }
+}
+
+async function copy(source: Readable, pipe: Writable): Promise<void> {
+  for await (const chunk of source) {
+    if (pipe.writable && !pipe.write(chunk)) await drained(pipe);
+  }
+}
+
+/** Waits until a pipe takes more, or is closed for good. */
+function drained(pipe: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      pipe.off("drain", done);
+      pipe.off("close", done);
+      resolve();
+    };
+    pipe.on("drain", done);
+    pipe.on("close", done);
+    if (pipe.closed) done();
+  });
+}
+
+/** Runs a program to its end, with an open file as its descriptor 3. */
+export async function runWithFile(program: Program, descriptor: number, signal: AbortSignal): Promise<void> {
+  await start(program, ["ignore", "ignore", "pipe", descriptor], signal).exited;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** Resolves when the program has exited with 0 and its pipes are closed; else rejects with a `ProviderError`. */
+  readonly exited: Promise<void>;
+  /** Ends the program, if need be by force. */
+  readonly end: () => void;
+}
+
+function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
+  const child = spawn(join(program.clients.directory, program.name), program.args, { env: program.env, stdio });
+  let stderr = "";
+  let cut = false;
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    cut ||= stderr.length > 2 * tailLength;
+    stderr = stderr.slice(-2 * tailLength);
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    if (timer !== undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+  };
+  // This process's own end must not leave the program behind.
+  const kill = (): void => {
+    child.kill("SIGKILL");
+  };
+  process.once("exit", kill);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const exited = new Promise<void>((resolve, reject) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        new ProviderError(
+          "CONFIG",
+          `${program.name} could not be started from ${program.clients.directory}: ${error.code ?? error.message}.`,
+        ),
+      );
+    });
+    child.once("close", (code, killer) => {
+      if (code === 0) {
+        resolve();
+        return;
+      }
+      const how = killer === null ? `exited with ${code ?? "no code"}` : `was ended by ${killer}`;
+      const message = `${program.name} ${program.clients.version} ${how}`;
+      reject(
+        signal.aborted
+          ? abortedError(signal)
+          : programError(message, tail(stderr, cut, program.secrets), program.otherwise),
+      );
+    });
+  });
+  const cleanUp = (): void => {
+    clearTimeout(timer);
+    process.off("exit", kill);
+    signal.removeEventListener("abort", end);
+  };
+  exited.then(cleanUp, cleanUp);
+  return { child, exited, end };
+}
+
+function existing<Pipe>(pipe: Pipe | null): Pipe {
+  if (pipe === null) throw new ProviderError("INTERNAL", "The program was started without the pipe.");
+  return pipe;
+}
+
+/** The last lines. What was cut off may have cut a secret in two, so the first line that is left goes too. */
+function tail(stderr: string, cut: boolean, secrets: readonly string[]): string {
+  const clean = redact(cut ? stderr.slice(stderr.indexOf("\n") + 1) : stderr, secrets);
+  return clean.length <= tailLength ? clean : `… ${clean.slice(-tailLength)}`;
+}

@@ -1,0 +1,136 @@
+import { z } from "zod";
+import { ProviderError, toProviderError } from "../errors.ts";
+import type {
+  BackupOptions,
+  Check,
+  DatabaseBackup,
+  DatabaseProvider,
+  RestoreArtifact,
+  RestoreOptions,
+  RestoreReport,
+} from "./database.ts";
+import { defineDatabase } from "./database.ts";
+import { PostgresDatabaseProvider } from "./postgres.ts";
+import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
+import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
+import { verifyPostgresArtifact } from "./postgres/verify.ts";
+import { checkRootCertificates } from "./supabase/root-certificates.ts";
+
+const download =
+  "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration)";
+
+/** A Supabase project's database: a PostgreSQL with rules of its own for connecting. */
+export class SupabaseDatabaseProvider implements DatabaseProvider {
+  readonly kind = "supabase";
+  readonly description: string;
+  readonly #connection: Connection;
+  readonly #postgres: PostgresDatabaseProvider;
+
+  /** @throws {ProviderError} `CONFIG` where the settings cannot work */
+  constructor(settings: PostgresSettings) {
+    this.#connection = withSupabaseRules(settings.connection);
+    this.#postgres = new PostgresDatabaseProvider({ ...settings, connection: this.#connection });
+    this.description = this.#postgres.description;
+  }
+
+  backup(options: BackupOptions): Promise<DatabaseBackup> {
+    return this.#explaining(() => this.#postgres.backup(options));
+  }
+
+  restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {
+    return this.#explaining(() => this.#postgres.restore(artifacts, options));
+  }
+
+  async *check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
+    yield await checkRootCertificates(this.#connection);
+    for await (const check of this.#postgres.check(signal, lock)) {
+      const fix = check.name === "connection" && !check.ok ? directHostFix(this.#connection) : undefined;
+      yield fix === undefined ? check : { ...check, fix };
+    }
+  }
+
+  /** Says what a project's direct host has to do with a failure to reach it. */
+  async #explaining<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      const problem = toProviderError(error);
+      const fix = /^Cannot connect|^None of the hosts/.test(problem.message)
+        ? directHostFix(this.#connection)
+        : undefined;
+      if (fix === undefined || (problem.code !== "TRANSIENT" && problem.code !== "CONFIG")) throw problem;
+      throw new ProviderError(problem.code, problem.message, { cause: error, fix });
+    }
+  }
+}
+
+function withSupabaseRules(connection: Connection): Connection {
+  if (connection.hosts.some(({ port }) => port === 6543)) {
+    throw new ProviderError(
+      "CONFIG",
+      "Port 6543 is Supabase's pooler in transaction mode, which cannot hold a snapshot for pg_dump.",
+      {
+        fix:
+          "Use the session pooler (postgres.<ref>@aws-<n>-<region>.pooler.supabase.com:5432) or the direct host " +
+          "(postgres@db.<ref>.supabase.co:5432); the dashboard's Connect button shows both.",
+      },
+    );
+  }
+  if (connection.sslMode !== undefined && connection.sslMode !== "verify-full") {
+    throw new ProviderError("CONFIG", `sslmode=${connection.sslMode} does not prove that the server is Supabase's.`, {
+      fix: "Remove sslmode from the connection URL: kind supabase always uses verify-full.",
+    });
+  }
+  // Over the network only: TLS is not spoken on a unix socket.
+  if (connection.sslRootCertificate === undefined && connection.hosts.some(({ host }) => !host.startsWith("/"))) {
+    throw new ProviderError("CONFIG", "Nothing says which certificates prove that the server is Supabase's.", {
+      fix: `${download}, put the file on the runner's machine, and set \`rootCertificate\` to its absolute path.`,
+    });
+  }
+  return connection.sslRootCertificate === undefined ? connection : { ...connection, sslMode: "verify-full" };
+}
+
+/** A project's direct host has an IPv6 address only, unless the project pays for another. */
+function directHostFix({ hosts, database }: Connection): string | undefined {
+  const ref = hosts
+    .map(({ host }) => /^db\.([a-z0-9]+)\.supabase\.(?:co|com)$/.exec(host)?.[1])
+    .find((found) => found !== undefined);
+  if (ref === undefined) return undefined;
+  return (
+    `db.${ref}.supabase.co has only an IPv6 address unless the project has the IPv4 add-on. From a network without IPv6 use the ` +
+    `session pooler: postgresql://postgres.${ref}:<password>@aws-<n>-<region>.pooler.supabase.com:5432/${database} ` +
+    "(the dashboard's Connect button shows it)."
+  );
+}
+
+/** `kind: supabase` */
+export const supabase = defineDatabase({
+  schema: z.strictObject({
+    kind: z.literal("supabase").describe("A Supabase project's database."),
+    ...postgresFields,
+    rootCertificate: z
+      .string()
+      .refine((file) => file.startsWith("/") || file === "system", { error: "expected the absolute path of a file" })
+      .optional()
+      .describe(
+        "Absolute path, on the runner's machine, of a file with Supabase's root certificates in PEM form. " +
+          `${download}; keep the 2021 and the 2025 one in one file. \`system\` takes the operating system's authorities, for a ` +
+          "self-hosted Supabase. Default: sslrootcert of the connection URL.",
+      )
+      .meta({ examples: ["/etc/provision/supabase-ca.crt"] }),
+  }),
+  secrets: ["url"],
+  create(config, context) {
+    // A throw inside becomes a rejection, as everywhere else.
+    return Promise.resolve().then(() => {
+      const connection = parseConnectionUrl(context.secrets.url ?? "");
+      const sslRootCertificate = config.rootCertificate ?? connection.sslRootCertificate;
+      return new SupabaseDatabaseProvider({
+        connection: { ...connection, sslRootCertificate },
+        clients: config.clients,
+        lockTimeoutSeconds: config.lockTimeoutSeconds,
+      });
+    });
+  },
+  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
+});

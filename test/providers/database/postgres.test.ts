@@ -1,0 +1,322 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Client } from "pg";
+import type { Check, DatabaseBackup, DatabaseProvider } from "../../../providers/database/database.ts";
+import { createDatabase } from "../../../providers/database/index.ts";
+import { ProviderError } from "../../../providers/errors.ts";
+import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
+import { createSampleDatabase } from "../../../tools/sample-database.ts";
+import { describeDatabaseContract } from "../../contract/database.ts";
+import { commandLines, contentOf, query } from "../../helpers/postgres.ts";
+
+function open(
+  url: string,
+  settings: { clients?: string; lockTimeoutSeconds?: number } = {},
+): Promise<DatabaseProvider> {
+  return createDatabase(
+    { kind: "postgres", url: { env: "URL" }, lockTimeoutSeconds: 30, ...settings },
+    { secrets: { url } },
+  );
+}
+
+describeDatabaseContract("postgres", (_postgres, url) => open(url));
+
+const never = new AbortController().signal;
+
+describe("PostgresDatabaseProvider", () => {
+  let server: Postgres;
+  let folder: string;
+  beforeAll(async () => {
+    server = await startPostgres({ tls: true });
+    folder = await mkdtemp(join(tmpdir(), "provision-clients-"));
+    await createSampleDatabase(server.url("sample"), { megabytes: 2 });
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  /** A folder of client programs whose pg_dump is a shell script around the real one, which is $real. */
+  const clientsWith = async (name: string, script: string): Promise<string> => {
+    const directory = await mkdtemp(join(folder, name));
+    const real = join(server.binDirectory, "pg_dump");
+    await writeFile(
+      join(directory, "pg_dump"),
+      `#!/bin/sh\nreal=${real}\nif [ "$1" = --version ]; then exec $real --version; fi\n${script}\n`,
+    );
+    await chmod(join(directory, "pg_dump"), 0o755);
+    return directory;
+  };
+  const dumpOf = (backup: DatabaseBackup, signal = never): Promise<Buffer> => contentOf(backup.artifacts[0], signal);
+  const rolesOf = async (backup: DatabaseBackup): Promise<string> =>
+    (await contentOf(backup.artifacts[1], never)).toString();
+  /** Backs up and gives what the dump fails with. */
+  const dumpFailure = async (provider: DatabaseProvider): Promise<ProviderError> => {
+    const backup = await provider.backup({ lock: `test/${Math.random()}`, signal: never });
+    try {
+      const error: unknown = await dumpOf(backup).then(
+        () => new Error("It succeeded."),
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(ProviderError);
+      return error as ProviderError;
+    } finally {
+      await backup.close();
+    }
+  };
+
+  it("fails where pg_dump exits with 1 after writing everything", async () => {
+    const clients = await clientsWith("exit", `$real "$@"\necho "a last word about $PGPASSWORD" >&2\nexit 1`);
+    const error = await dumpFailure(await open(server.url("sample"), { clients }));
+    expect(error.message).toContain("exited with 1");
+    expect(error.message).toContain("a last word about ***");
+    expect(error.message).not.toContain(server.password);
+  });
+
+  it("fails where pg_dump is killed, early or at its very end", async () => {
+    for (const script of [`$real "$@" | { head -c 100000; kill -9 $$; }`, `$real "$@"; kill -9 $$`]) {
+      const clients = await clientsWith("kill", script);
+      const error = await dumpFailure(await open(server.url("sample"), { clients }));
+      expect(error.message).toContain("SIGKILL");
+    }
+  });
+
+  it("keeps only the end of a flood of messages, and no part of a secret", async () => {
+    const flood = `i=0; while [ $i -lt 3000 ]; do echo "$i $PGPASSWORD" >&2; i=$((i+1)); done; exit 1`;
+    const error = await dumpFailure(await open(server.url("sample"), { clients: await clientsWith("flood", flood) }));
+    expect(error.message.length).toBeLessThan(4300);
+    expect(error.message).toContain("2999 ***");
+    expect(error.message).not.toContain(server.password.slice(-8));
+  });
+
+  it("ends a pg_dump that does not want to end", async () => {
+    const clients = await clientsWith("stubborn", `trap '' TERM\nprintf x\nwhile :; do sleep 0.1; done`);
+    const backup = await (
+      await open(server.url("sample"), { clients })
+    ).backup({ lock: "test/stubborn", signal: never });
+    const controller = new AbortController();
+    const dump = dumpOf(backup, controller.signal);
+    setTimeout(() => {
+      controller.abort();
+    }, 300);
+    await expect(dump).rejects.toMatchObject({ code: "ABORTED" });
+    await backup.close();
+    expect((await commandLines()).filter(({ line }) => line.includes(clients))).toEqual([]);
+  });
+
+  it("shows the password in no command line, and hands pg_dump nothing of its own environment", async () => {
+    const listing = join(folder, "environment");
+    const script = `env > ${listing}\ntouch ${listing}.ready\nwhile [ ! -e ${listing}.go ]; do sleep 0.05; done\nexec $real "$@"`;
+    const clients = await clientsWith("slow", script);
+    const backup = await (await open(server.url("sample"), { clients })).backup({ lock: "test/slow", signal: never });
+    const dump = dumpOf(backup);
+    await expect
+      .poll(
+        () =>
+          readFile(`${listing}.ready`).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    const lines = await commandLines();
+    expect(lines.some(({ line }) => line.includes(join(clients, "pg_dump")))).toBe(true);
+    expect(lines.filter(({ line }) => line.includes(server.password))).toEqual([]);
+    await writeFile(`${listing}.go`, "");
+    await dump;
+    await backup.close();
+    const names = (await readFile(listing, "utf8")).split("\n").map((line) => line.split("=")[0] ?? "");
+    const shellsOwn = ["PWD", "OLDPWD", "SHLVL", "_", ""];
+    expect(names.filter((name) => !/^PG|^PATH$|^LC_ALL$/.test(name) && !shellsOwn.includes(name))).toEqual([]);
+  });
+
+  it.each(["%", ":@/?#[]&=", `it's "quoted"`, " spaces ", "pässwörd 密码 😀", "%41 \\ $HOME `x`"])(
+    "logs in with the password %j, here and in pg_dump",
+    async (password) => {
+      const client = new Client({ connectionString: server.url("postgres") });
+      await client.connect();
+      await client.query(`DROP ROLE IF EXISTS "odd:user@"`);
+      await client.query(`CREATE ROLE "odd:user@" SUPERUSER LOGIN PASSWORD ${client.escapeLiteral(password)}`);
+      await client.end();
+      const credentials = `${encodeURIComponent("odd:user@")}:${encodeURIComponent(password)}`;
+      const url = server.url("sample").replace(/\/\/[^@]+@/, `//${credentials}@`);
+      const backup = await (await open(url)).backup({ lock: "test/odd", signal: never });
+      expect((await dumpOf(backup)).subarray(0, 5).toString()).toBe("PGDMP");
+      expect(await rolesOf(backup)).toContain("cluster dump complete");
+      await backup.close();
+    },
+  );
+
+  it("backs up a database with an odd name over a unix socket", async () => {
+    const name = `odd 'name' = "x" \\ postgresql://`;
+    await query(server.url("postgres"), `CREATE DATABASE "${name.replaceAll('"', '""')}" TEMPLATE template0`);
+    const url =
+      `postgresql://postgres:${server.password}@/${encodeURIComponent(name)}` +
+      `?host=${encodeURIComponent(server.directory)}&port=${server.port}`;
+    const backup = await (await open(url)).backup({ lock: "test/odd", signal: never });
+    expect(backup.facts.name).toBe(name);
+    expect((await dumpOf(backup)).subarray(0, 5).toString()).toBe("PGDMP");
+    expect(await rolesOf(backup)).toContain("cluster dump complete");
+    await backup.close();
+  });
+
+  it("takes the first of several hosts that answers, and has pg_dump take the same", async () => {
+    const url = server.url("sample").replace("@127.0.0.1:", "@127.0.0.1:1,127.0.0.1:");
+    const backup = await (await open(url)).backup({ lock: "test/hosts", signal: never });
+    expect((await dumpOf(backup)).length).toBeGreaterThan(100_000);
+    await backup.close();
+    const standby = await open(`${url}?target_session_attrs=standby`);
+    await expect(standby.backup({ lock: "test/hosts", signal: never })).rejects.toMatchObject({ code: "TRANSIENT" });
+    await (
+      await (await open(`${url}?target_session_attrs=prefer-standby`)).backup({ lock: "test/hosts", signal: never })
+    ).close();
+    await (
+      await (await open(`${url}?target_session_attrs=read-write`)).backup({ lock: "test/hosts", signal: never })
+    ).close();
+  });
+
+  describe("with TLS", () => {
+    const url = (host: string, parameters: string): string =>
+      `${server.url("sample").replace("127.0.0.1", host)}?${parameters}`;
+    /** Whether a backup works, through the control connection and pg_dump alike. */
+    const works = async (target: string): Promise<string> => {
+      try {
+        const backup = await (await open(target)).backup({ lock: "test/tls", signal: never });
+        await dumpOf(backup);
+        await backup.close();
+        return "works";
+      } catch (error) {
+        return error instanceof ProviderError ? error.code : String(error);
+      }
+    };
+    let other: Postgres;
+    beforeAll(async () => {
+      other = await startPostgres({ tls: true });
+    });
+    afterAll(() => other.stop());
+
+    it("does what libpq's sslmode says", async () => {
+      const root = `sslrootcert=${encodeURIComponent(server.rootCertificate ?? "")}`;
+      const wrong = `sslrootcert=${encodeURIComponent(other.rootCertificate ?? "")}`;
+      const expected: [string, string, string][] = [
+        ["127.0.0.1", "sslmode=disable", "works"],
+        ["127.0.0.1", "sslmode=allow", "works"],
+        ["127.0.0.1", "sslmode=prefer", "works"],
+        ["127.0.0.1", "sslmode=require", "works"],
+        ["127.0.0.1", `sslmode=require&${root}`, "works"],
+        ["127.0.0.1", `sslmode=require&${wrong}`, "CONFIG"],
+        ["127.0.0.1", `sslmode=verify-ca&${root}`, "works"],
+        ["127.0.0.1", `sslmode=verify-ca&${wrong}`, "CONFIG"],
+        ["127.0.0.1", "sslmode=verify-ca", "CONFIG"],
+        ["127.0.0.1", `sslmode=verify-full&${root}`, "CONFIG"],
+        ["localhost", `sslmode=verify-full&${root}`, "works"],
+        ["localhost", `sslmode=verify-full&${wrong}`, "CONFIG"],
+        ["localhost", "sslmode=verify-full&sslrootcert=system", "CONFIG"],
+        ["localhost", "sslmode=verify-full&sslrootcert=/none.crt", "CONFIG"],
+        ["localhost", `sslmode=verify-full&channel_binding=require&${root}`, "works"],
+      ];
+      for (const [host, parameters, result] of expected)
+        expect([parameters, await works(url(host, parameters))]).toEqual([parameters, result]);
+    });
+
+    it("falls back to no TLS, or insists, where the server has none", async () => {
+      const plain = await startPostgres();
+      try {
+        const backup = async (mode: string): Promise<string> => {
+          const provider = await open(`${plain.url("postgres")}?sslmode=${mode}`);
+          return provider.backup({ lock: "test/plain", signal: never }).then(
+            async (opened) => {
+              await opened.close();
+              return "works";
+            },
+            (error: unknown) => (error instanceof ProviderError ? error.code : String(error)),
+          );
+        };
+        expect(await backup("prefer")).toBe("works");
+        expect(await backup("require")).toBe("CONFIG");
+      } finally {
+        await plain.stop();
+      }
+    });
+  });
+
+  describe("as a role that is no superuser", () => {
+    const as = (role: string): string => server.url("sample").replace(/\/\/[^@]+@/, `//${role}:pw@`);
+    const check = async (role: string, name: string): Promise<Check | undefined> => {
+      for await (const each of (await open(as(role))).check(never)) if (each.name === name) return each;
+      return undefined;
+    };
+    beforeAll(async () => {
+      await query(
+        server.url("sample"),
+        `CREATE ROLE reader LOGIN PASSWORD 'pw' IN ROLE pg_read_all_data;
+         CREATE ROLE bypasser LOGIN PASSWORD 'pw' BYPASSRLS IN ROLE pg_read_all_data;
+         CREATE ROLE nobody_special LOGIN PASSWORD 'pw';
+         DO $$ DECLARE o oid; BEGIN FOR o IN SELECT oid FROM pg_largeobject_metadata LOOP
+           EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO reader, bypasser', o); END LOOP; END $$`,
+      );
+    });
+
+    it("refuses to leave out rows that row level security hides", async () => {
+      const error = await dumpFailure(await open(as("reader")));
+      expect(error.code).toBe("AUTH");
+      expect(error.fix).toContain("BYPASSRLS");
+      expect(await check("reader", "row level security")).toMatchObject({
+        ok: false,
+        detail: expect.stringContaining("shop.members") as string,
+      });
+    });
+
+    it("backs up everything with pg_read_all_data and BYPASSRLS", async () => {
+      const backup = await (await open(as("bypasser"))).backup({ lock: "test/bypass", signal: never });
+      expect((await dumpOf(backup)).length).toBeGreaterThan(1_000_000);
+      expect(await rolesOf(backup)).toContain("CREATE ROLE bypasser;");
+      await backup.close();
+      expect(await check("bypasser", "privileges")).toMatchObject({ ok: true });
+      expect(await check("bypasser", "row level security")).toMatchObject({ ok: true });
+    });
+
+    it("says what it may not read", async () => {
+      const error = await dumpFailure(await open(as("nobody_special")));
+      expect(error.code).toBe("AUTH");
+      const found = await check("nobody_special", "privileges");
+      expect(found).toMatchObject({ ok: false, detail: expect.stringMatching(/schema shop.* and \d+ more/) as string });
+    });
+  });
+
+  it("gives up on a table that somebody has locked, and says so", async () => {
+    await query(server.url("postgres"), "CREATE DATABASE locked TEMPLATE template0");
+    await query(server.url("locked"), "CREATE TABLE busy ()");
+    const holder = new Client({ connectionString: server.url("locked") });
+    await holder.connect();
+    await holder.query("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE");
+    const error = await dumpFailure(await open(server.url("locked"), { lockTimeoutSeconds: 1 }));
+    await holder.end();
+    expect(error.code).toBe("TRANSIENT");
+    expect(error.fix).toContain("lockTimeoutSeconds");
+  });
+
+  it("survives the loss of its own connection, and gives the lock back with it", async () => {
+    const provider = await open(server.url("sample"));
+    const backup = await provider.backup({ lock: "test/lost", signal: never });
+    await query(
+      server.url("postgres"),
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'provision'",
+    );
+    await expect(dumpOf(backup)).rejects.toBeInstanceOf(ProviderError);
+    await backup.close();
+    await (await provider.backup({ lock: "test/lost", signal: never })).close();
+  });
+
+  it("says which programs it needs and which it found", async () => {
+    const empty = await mkdtemp(join(folder, "empty"));
+    const provider = await open(server.url("sample"), { clients: empty });
+    await expect(provider.backup({ lock: "test/clients", signal: never })).rejects.toMatchObject({
+      code: "CONFIG",
+      message: expect.stringContaining(`found in ${empty}: none`) as string,
+    });
+  });
+});

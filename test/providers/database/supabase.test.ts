@@ -1,0 +1,113 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Check, DatabaseProvider } from "../../../providers/database/database.ts";
+import { createDatabase } from "../../../providers/database/index.ts";
+import { ProviderError } from "../../../providers/errors.ts";
+import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
+import { describeDatabaseContract } from "../../contract/database.ts";
+
+function open(url: string, rootCertificate?: string): Promise<DatabaseProvider> {
+  const settings = rootCertificate === undefined ? {} : { rootCertificate };
+  return createDatabase(
+    { kind: "supabase", url: { env: "URL" }, lockTimeoutSeconds: 30, ...settings },
+    { secrets: { url } },
+  );
+}
+
+// A self-hosted Supabase: any host will do, as long as it proves itself.
+describeDatabaseContract("supabase", (postgres, url) =>
+  open(url.replace("@127.0.0.1:", "@localhost:"), postgres.rootCertificate),
+);
+
+async function refusal(url: string, rootCertificate?: string): Promise<ProviderError> {
+  const error: unknown = await open(url, rootCertificate).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ProviderError);
+  return error as ProviderError;
+}
+
+describe("the rules of Supabase", () => {
+  const host = "aws-0-sa-east-1.pooler.supabase.com";
+
+  it("refuse the transaction pooler wherever its port stands, and say which to use", async () => {
+    for (const url of [
+      `postgresql://postgres.ref:pw@${host}:6543/postgres`,
+      `postgresql://postgres.ref:pw@${host}:5432,${host}:6543/postgres`,
+      `postgresql://postgres.ref:pw@/postgres?host=${host}&port=6543`,
+    ]) {
+      const error = await refusal(url, "/ca.crt");
+      expect(error.code).toBe("CONFIG");
+      expect(error.message).toContain("6543");
+      expect(error.fix).toContain("pooler.supabase.com:5432");
+    }
+  });
+
+  it.each(["disable", "allow", "prefer", "require", "verify-ca"])("refuse sslmode=%s", async (mode) => {
+    const error = await refusal(`postgresql://postgres.ref:pw@${host}/postgres?sslmode=${mode}`, "/ca.crt");
+    expect(error.code).toBe("CONFIG");
+    expect(error.message).toContain(mode);
+  });
+
+  it("ask for the root certificates, and say where they are", async () => {
+    const error = await refusal(`postgresql://postgres.ref:pw@${host}/postgres`);
+    expect(error.code).toBe("CONFIG");
+    expect(error.fix).toContain("Project Settings > Database > SSL configuration");
+    expect(error.fix).toContain("rootCertificate");
+  });
+});
+
+describe("a server that does not prove itself", () => {
+  let server: Postgres;
+  let folder: string;
+  beforeAll(async () => {
+    server = await startPostgres({ tls: true });
+    folder = await mkdtemp(join(tmpdir(), "provision-supabase-"));
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+  const check = async (url: string, certificate: string, name: string): Promise<Check | undefined> => {
+    const provider = await open(url, certificate);
+    for await (const each of provider.check(AbortSignal.timeout(20_000))) if (each.name === name) return each;
+    return undefined;
+  };
+
+  it("is refused for its name and for its authority", async () => {
+    const other = await startPostgres({ tls: true });
+    try {
+      const root = server.rootCertificate ?? "";
+      const localhost = server.url("postgres").replace("127.0.0.1", "localhost");
+      expect(await check(localhost, root, "connection")).toMatchObject({ ok: true });
+      expect(await check(server.url("postgres"), root, "connection")).toMatchObject({ ok: false });
+      expect(await check(localhost, other.rootCertificate ?? "", "connection")).toMatchObject({ ok: false });
+    } finally {
+      await other.stop();
+    }
+  });
+
+  it("is told from Supabase's own by the roots' fingerprints", async () => {
+    const url = "postgresql://postgres:pw@db.abcdefghij.supabase.co:1/postgres?connect_timeout=1";
+    const found = await check(url, server.rootCertificate ?? "", "root certificates");
+    expect(found).toMatchObject({ ok: false, detail: expect.stringContaining("2021 and the root of 2025") as string });
+    const broken = join(folder, "broken.crt");
+    await writeFile(broken, (await readFile(server.rootCertificate ?? "", "utf8")).replace("M", "?"));
+    expect(await check(url, broken, "root certificates")).toMatchObject({ ok: false });
+    expect(await check(url, join(folder, "none.crt"), "root certificates")).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining("ENOENT") as string,
+    });
+    const self = await check(server.url("postgres"), server.rootCertificate ?? "", "root certificates");
+    expect(self).toMatchObject({ ok: true });
+  });
+
+  it("names the session pooler when a project's direct host cannot be reached", async () => {
+    const url = "postgresql://postgres:pw@db.abcdefghij.supabase.co/postgres?connect_timeout=5";
+    const provider = await open(url, server.rootCertificate);
+    const backup = provider.backup({ lock: "test", signal: AbortSignal.timeout(30_000) });
+    const error: unknown = await backup.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ProviderError);
+    expect((error as ProviderError).fix).toContain("postgres.abcdefghij:<password>@aws-");
+  });
+});

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { compareDatabases } from "../../tools/compare-databases.ts";
+import { type Postgres, startPostgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { query } from "../helpers/postgres.ts";
+
+describe("compareDatabases", () => {
+  let server: Postgres;
+  beforeAll(async () => {
+    server = await startPostgres();
+    await createSampleDatabase(server.url("first"), { megabytes: 1 });
+    await query(server.url("postgres"), "CREATE DATABASE second TEMPLATE first");
+  });
+  afterAll(() => server.stop());
+
+  it("finds no difference where there is none", async () => {
+    const { tables, differences } = await compareDatabases(server.url("first"), server.url("second"));
+    expect(differences).toEqual([]);
+    expect(tables).toContainEqual({ name: "shop.no_columns", rows: 3 });
+  });
+
+  it.each([
+    ["a changed value", "UPDATE shop.customers SET name = name || 'x' WHERE id = 1000"],
+    ["an added row", "INSERT INTO shop.cache VALUES ('z', NULL)"],
+    ["a row that is there twice", "INSERT INTO shop.no_columns SELECT"],
+    ["a missing row of a child table", "DELETE FROM shop.derived"],
+    ["a sequence's value", "SELECT setval('shop.never_called', 7)"],
+    ["whether a sequence was called", "SELECT setval('shop.never_called', 1, true)"],
+    ["a comment", "COMMENT ON TABLE shop.orders IS 'other'"],
+    ["a trigger's state", "ALTER TABLE shop.orders ENABLE TRIGGER orders_touch_off"],
+    ["a privilege", "REVOKE SELECT ON shop.orders FROM sample_reader"],
+    ["a column's privilege", "REVOKE UPDATE (note) ON shop.orders FROM sample_reader CASCADE"],
+    ["a policy", "ALTER POLICY members_own ON shop.members USING (true)"],
+    ["row level security", "ALTER TABLE shop.members DISABLE ROW LEVEL SECURITY"],
+    ["an enum's label", "ALTER TYPE shop.order_state ADD VALUE 'lost'"],
+    ["a large object's byte", "SELECT lo_put((SELECT object FROM shop.attachments WHERE id = 1), 5, 'a')"],
+    ["a large object", "SELECT lo_unlink((SELECT object FROM shop.attachments WHERE id = 3))"],
+    ["an index", "DROP INDEX shop.orders_open"],
+    ["a default", "ALTER TABLE shop.cache ALTER value SET DEFAULT 'x'"],
+    ["a column's type", "ALTER TABLE shop.base ALTER label TYPE varchar(99)"],
+    ["an owner", "ALTER TABLE shop.cache OWNER TO sample_reader"],
+    ["a function's owner", "ALTER FUNCTION shop.order_total OWNER TO sample_reader"],
+    [
+      "a function's body",
+      "CREATE OR REPLACE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    ],
+    ["a schema", "CREATE SCHEMA another"],
+    ["a publication", "DROP PUBLICATION sample_changes"],
+    ["a filled materialised view", "REFRESH MATERIALIZED VIEW shop.not_filled"],
+    ["a constraint's state", "ALTER TABLE shop.members VALIDATE CONSTRAINT members_small"],
+    ["a partition", "ALTER TABLE shop.events DETACH PARTITION shop.events_2023"],
+    ["a rule", "DROP RULE open_orders_keep ON shop.open_orders"],
+  ])("notices %s", async (_what, change) => {
+    const changed = "changed";
+    await query(server.url("postgres"), `CREATE DATABASE ${changed} TEMPLATE second`);
+    try {
+      await query(server.url(changed), change);
+      const { differences } = await compareDatabases(server.url("second"), server.url(changed));
+      expect(differences).not.toEqual([]);
+    } finally {
+      await query(server.url("postgres"), `DROP DATABASE ${changed} WITH (FORCE)`);
+    }
+  });
+});

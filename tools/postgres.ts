@@ -1,0 +1,275 @@
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/clients.ts";
+
+const run = promisify(execFile);
+
+/** Options of {@link startPostgres}. */
+export interface PostgresOptions {
+  /** Serve TLS, with a certificate for `localhost` (and not for 127.0.0.1) of a fresh authority. Default false. */
+  readonly tls?: boolean;
+  /** Server settings beside the defaults, for instance `{ max_connections: "20" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A running throwaway server. */
+export interface Postgres {
+  /** Always `127.0.0.1`. */
+  readonly host: string;
+  readonly port: number;
+  /** The superuser's name. */
+  readonly user: string;
+  readonly password: string;
+  /** Folder of the server's programs, the clients among them. */
+  readonly binDirectory: string;
+  /** Folder that holds everything of this server, its unix socket too. */
+  readonly directory: string;
+  /** File with the authority's certificate, where TLS is on. */
+  readonly rootCertificate: string | undefined;
+  /** A connection URL of the superuser for one of its databases. */
+  url(database: string): string;
+  /** Ends the server at once and removes its folder. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+/**
+ * The newest installed PostgreSQL server. Where there is none, it is installed from Debian's or Ubuntu's packages if this
+ * process may do that; no service is started.
+ *
+ * @throws {Error} that says what to run, where it may not
+ */
+export async function ensurePostgres(): Promise<ProgramDirectory> {
+  const installed = (await findPrograms("initdb")).at(-1);
+  if (installed !== undefined) return installed;
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    throw new Error(
+      "No PostgreSQL server is installed (no initdb in the usual places or on PATH). Install one, for instance with " +
+        "`sudo apt-get install postgresql` on Debian and Ubuntu, `sudo dnf install postgresql-server` on Fedora, " +
+        "or `brew install postgresql` on macOS.",
+    );
+  }
+  await installFromPackages();
+  const fresh = (await findPrograms("initdb")).at(-1);
+  if (fresh === undefined) throw new Error("apt-get installed postgresql, but no initdb is in /usr/lib/postgresql.");
+  return fresh;
+}
+
+async function installFromPackages(): Promise<void> {
+  process.stderr.write("PostgreSQL is missing: installing it with apt-get.\n");
+  const apt = async (...args: string[]): Promise<void> => {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["-q", "-y", ...args], { env, maxBuffer: 64 * 1024 * 1024 });
+  };
+  await apt("update");
+  await apt("install", "--no-install-recommends", "postgresql-common");
+  // The server's package would create a cluster and start it; that is not wanted on a machine that only runs tests.
+  const setting = "/etc/postgresql-common/createcluster.d/no-main-cluster.conf";
+  await mkdir(dirname(setting), { recursive: true });
+  await writeFile(setting, "create_main_cluster = false\n");
+  try {
+    await apt("install", "--no-install-recommends", "postgresql");
+  } finally {
+    await rm(setting, { force: true });
+  }
+}
+
+/**
+ * Starts a real server in a temporary folder, on a free TCP port of 127.0.0.1 and a unix socket in its folder, with
+ * password authentication on both. It ends with this process however that ends, and its folder with it.
+ */
+export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
+  const { directory: binDirectory } = await ensurePostgres();
+  const owner = await serverOwner();
+  // A unix socket's path may have about 100 characters, so a long temporary folder (macOS) cannot hold it.
+  const directory = await mkdtemp(join(tmpdir().length > 60 ? "/tmp" : tmpdir(), "provision-pg-"));
+  try {
+    if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+    const password = randomBytes(12).toString("hex");
+    const passwordFile = join(directory, "password");
+    await writeOwned(passwordFile, password, owner);
+    const data = join(directory, "data");
+    await run(
+      join(binDirectory, "initdb"),
+      [
+        `--pgdata=${data}`,
+        "--username=postgres",
+        `--pwfile=${passwordFile}`,
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--data-checksums",
+        "--no-sync",
+      ],
+      { ...owner, cwd: directory, env: serverEnvironment() },
+    );
+    await rm(passwordFile);
+    const rootCertificate = options.tls === true ? await makeCertificates(directory, owner) : undefined;
+    const settings: Record<string, string> = {
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: directory,
+      // Nothing here outlives the process, so nothing needs to survive a crash.
+      fsync: "off",
+      full_page_writes: "off",
+      synchronous_commit: "off",
+      max_wal_size: "4GB",
+      shared_buffers: "128MB",
+      ...(rootCertificate === undefined
+        ? {}
+        : { ssl: "on", ssl_cert_file: join(directory, "server.crt"), ssl_key_file: join(directory, "server.key") }),
+      ...options.settings,
+    };
+    const { port, stop } = await launch(binDirectory, directory, settings, owner);
+    return {
+      host: "127.0.0.1",
+      port,
+      user: "postgres",
+      password,
+      binDirectory,
+      directory,
+      rootCertificate,
+      url: (database) => `postgresql://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+      stop,
+    };
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** PostgreSQL refuses to run as root; then it runs as the packages' own user, or as nobody. */
+async function serverOwner(): Promise<Owner | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
+  const user = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
+  if (user === undefined)
+    throw new Error("PostgreSQL refuses to run as root, and there is no user postgres or nobody.");
+  return { uid: Number(user[2]), gid: Number(user[3]) };
+}
+
+function serverEnvironment(): Record<string, string> {
+  return { PATH: process.env.PATH ?? "", LC_ALL: "C.UTF-8", TZ: "UTC" };
+}
+
+async function writeOwned(file: string, content: string, owner: Owner | undefined): Promise<void> {
+  await writeFile(file, content, { mode: 0o600 });
+  if (owner !== undefined) await chown(file, owner.uid, owner.gid);
+}
+
+/** An authority, and a certificate of it for the name `localhost`. */
+async function makeCertificates(directory: string, owner: Owner | undefined): Promise<string> {
+  const file = (name: string): string => join(directory, name);
+  const openssl = (...args: string[]) => run("openssl", args, { cwd: directory });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const ca = ["-subj", "/CN=Throwaway authority", "-addext", "basicConstraints=critical,CA:TRUE"];
+  await openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "7", ...ca);
+  await openssl("req", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost");
+  await writeFile(file("server.ext"), "subjectAltName=DNS:localhost\n");
+  const signer = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "7", "-extfile", "server.ext"];
+  await openssl("x509", "-req", "-in", "server.csr", "-out", "server.crt", ...signer);
+  await chmod(file("server.key"), 0o600);
+  if (owner !== undefined) {
+    for (const name of ["server.key", "server.crt"]) await chown(file(name), owner.uid, owner.gid);
+  }
+  return file("ca.crt");
+}
+
+/**
+ * Runs the server under a shell that reads from a pipe which only this process holds: when the pipe closes, even by a
+ * kill -9 of this process, the shell ends the server and removes the folder.
+ */
+const keeper = `
+dir=$1; shift
+"$@" </dev/null >"$dir/log" 2>&1 &
+server=$!
+read line
+kill -QUIT $server 2>/dev/null
+wait $server
+rm -rf "$dir"
+`;
+
+async function launch(
+  binDirectory: string,
+  directory: string,
+  settings: Readonly<Record<string, string>>,
+  owner: Owner | undefined,
+): Promise<{ port: number; stop: () => Promise<void> }> {
+  const port = await freePort();
+  const assignments = Object.entries({ ...settings, port: String(port) });
+  const server = [
+    join(binDirectory, "postgres"),
+    "-D",
+    join(directory, "data"),
+    ...assignments.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ];
+  const shell = spawn("/bin/sh", ["-c", keeper, "sh", directory, ...server], {
+    ...owner,
+    // Of its own session: Ctrl-C on a terminal reaches this process alone, which then closes the pipe.
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    env: serverEnvironment(),
+    cwd: directory,
+  });
+  const exited = new Promise<void>((resolve) => {
+    shell.once("exit", () => {
+      resolve();
+    });
+    shell.once("error", () => {
+      resolve();
+    });
+  });
+  shell.stdin.on("error", () => undefined);
+  // A server that somebody forgot must not keep this process alive.
+  shell.unref();
+  (shell.stdin as unknown as { unref(): void }).unref();
+  const stop = async (): Promise<void> => {
+    shell.stdin.end();
+    shell.ref();
+    await exited;
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    await waitUntilReady(directory);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, stop };
+}
+
+async function waitUntilReady(directory: string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    // The eighth line is the server's state.
+    const state = await readFile(join(directory, "data", "postmaster.pid"), "utf8").catch(() => "");
+    if (state.split("\n")[7]?.startsWith("ready") === true) return;
+    const log = await readFile(join(directory, "log"), "utf8").catch(() => "");
+    if (log.includes("FATAL") || Date.now() > deadline)
+      throw new Error(`PostgreSQL did not start:\n${log.slice(-4000)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
+}
