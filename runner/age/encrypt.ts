@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { Transform, type TransformCallback } from "node:stream";
+import { Encrypter } from "age-encryption";
+import { ProviderError } from "../../providers/errors.ts";
+import { STAGE } from "../stream/meter.ts";
+import { NONCE, PayloadCipher, PLAIN_CHUNK } from "./payload.ts";
+
+/** The header of an age file, and the key that it wraps for its recipients. */
+export interface AgeHeader {
+  readonly bytes: Uint8Array;
+  readonly fileKey: Uint8Array;
+}
+
+/**
+ * Makes the header of a new age file with the `age-encryption` package, which knows the kinds of recipients. The payload
+ * is encrypted here: the package's own JavaScript ciphers make some 66 MB/s, Node's thirty times that.
+ *
+ * @throws ProviderError `CONFIG` for what is no age public key.
+ */
+export async function createHeader(recipients: readonly string[]): Promise<AgeHeader> {
+  const encrypter = new Encrypter();
+  let fileKey: Uint8Array | undefined;
+  // A recipient that adds no stanza of its own: it only learns the key.
+  encrypter.addRecipient({
+    wrapFileKey(key) {
+      fileKey = Uint8Array.from(key);
+      return [];
+    },
+  });
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch (error) {
+      throw new ProviderError("CONFIG", `encryption.recipients: ${recipient} is not an age public key.`, {
+        cause: error,
+        fix: "Take the line that starts with age1 from the output of `age-keygen`; a typing error breaks its checksum.",
+      });
+    }
+  }
+  const file = await encrypter.encrypt(new Uint8Array(0));
+  if (!fileKey) throw new Error("the age package asked no recipient to wrap its key");
+  const emptyPayload = NONCE + 16;
+  return { bytes: file.subarray(0, file.length - emptyPayload), fileKey };
+}
+
+/** Encrypts a stream into the age format. */
+export class AgeEncrypt extends Transform {
+  readonly #cipher: PayloadCipher;
+  #pending: Buffer[] = [];
+  #pendingSize = 0;
+
+  constructor(header: AgeHeader) {
+    super(STAGE);
+    const nonce = randomBytes(NONCE);
+    this.#cipher = new PayloadCipher(header.fileKey, nonce);
+    this.push(Buffer.concat([header.bytes, nonce]));
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    this.#pending.push(chunk);
+    this.#pendingSize += chunk.length;
+    // A full chunk may be the last one, which is marked as such: it waits until more has come.
+    if (this.#pendingSize <= PLAIN_CHUNK) {
+      callback();
+      return;
+    }
+    const plain = Buffer.concat(this.#pending, this.#pendingSize);
+    const sealed: Buffer[] = [];
+    let from = 0;
+    for (; plain.length - from > PLAIN_CHUNK; from += PLAIN_CHUNK) {
+      sealed.push(...this.#cipher.seal(plain.subarray(from, from + PLAIN_CHUNK), false));
+    }
+    this.#pending = [plain.subarray(from)];
+    this.#pendingSize = plain.length - from;
+    callback(null, Buffer.concat(sealed));
+  }
+
+  override _flush(callback: TransformCallback): void {
+    callback(null, Buffer.concat(this.#cipher.seal(Buffer.concat(this.#pending), true)));
+  }
+}

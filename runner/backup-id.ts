@@ -1,0 +1,22 @@
+import { randomBytes } from "node:crypto";
+
+const PATTERN = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{6}$/;
+
+/** A moment as it stands in names: sortable, without characters that any store refuses. */
+export function timestamp(time: Date): string {
+  return time.toISOString().replace(/[-:]|\.\d+/g, "");
+}
+
+/** A new backup's id: its UTC time, and six random hexadecimal digits that keep two runs of one second apart. */
+export function newBackupId(now: Date): string {
+  return `${timestamp(now)}-${randomBytes(3).toString("hex")}`;
+}
+
+/** When a backup was begun, from its id; undefined for a name that is no backup's. */
+export function timeOfBackup(id: string): Date | undefined {
+  const parts = PATTERN.exec(id);
+  if (!parts) return undefined;
+  const [, year, month, day, hour, minute, second] = parts;
+  const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(time.getTime()) ? undefined : time;
+}

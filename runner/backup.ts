@@ -1,0 +1,291 @@
+import type { DatabaseArtifact, DatabaseBackup } from "../providers/database/database.ts";
+import { ProviderError, toProviderError } from "../providers/errors.ts";
+import type { Attributes, TelemetryProvider } from "../providers/monitor/monitor.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
+import { newBackupId } from "./backup-id.ts";
+import { backupKey, jobFolder, MANIFEST } from "./catalogue.ts";
+import { dump } from "./dump.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import type { Manifest, ManifestObject } from "./manifest.ts";
+import { PROGRAM } from "./program.ts";
+import { prune, type PruneReport } from "./prune.ts";
+import type { Run } from "./run.ts";
+import { verify, type Verification } from "./verify.ts";
+import { writeDocument } from "./write-document.ts";
+
+/** What a person may leave out of a run. */
+export interface BackupChoices {
+  readonly verify: boolean;
+  readonly prune: boolean;
+}
+
+/** How one destination fared. */
+export interface DestinationReport {
+  readonly destination: string;
+  /** Whether it has the whole backup. */
+  readonly stored: boolean;
+  /** Undefined where verification was left out or did not come to an end. */
+  readonly verification?: Verification;
+  readonly prune?: PruneReport;
+  /** What went wrong, in the order in which it did. */
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly fix?: string }[];
+}
+
+/** What a run did. */
+export interface BackupReport {
+  readonly id: string;
+  readonly status: "ok" | "partial" | "error";
+  readonly exitCode: number;
+  readonly seconds: number;
+  readonly objects: readonly ManifestObject[];
+  readonly omitted: Manifest["omitted"];
+  readonly destinations: readonly DestinationReport[];
+}
+
+/** A destination during a run. */
+class Destination {
+  readonly description: string;
+  readonly storage: StorageProvider | undefined;
+  readonly errors: ProviderError[] = [];
+  stored = false;
+  verification: Verification | undefined;
+  prune: PruneReport | undefined;
+
+  constructor(description: string, storage: StorageProvider | undefined) {
+    this.description = description;
+    this.storage = storage;
+  }
+
+  report(): DestinationReport {
+    return {
+      destination: this.description,
+      stored: this.stored,
+      ...(this.verification ? { verification: this.verification } : {}),
+      ...(this.prune ? { prune: this.prune } : {}),
+      errors: this.errors.map(({ code, message, fix }) => ({ code, message, ...(fix === undefined ? {} : { fix }) })),
+    };
+  }
+}
+
+/** A destination that has taken everything so far. */
+type Live = Destination & { readonly storage: StorageProvider };
+
+/**
+ * Makes a backup: dumps every artifact of one snapshot to all destinations at the same time, commits it with a manifest,
+ * reads it back in full and prunes. A destination that fails is dropped and the others go on.
+ *
+ * @throws ProviderError if no destination got a backup: because of the database, the configuration, or all of them.
+ */
+export async function backup(run: Run, telemetry: TelemetryProvider, choices: BackupChoices): Promise<BackupReport> {
+  return new BackupRun(run, telemetry, choices).go();
+}
+
+class BackupRun {
+  readonly #run: Run;
+  readonly #telemetry: TelemetryProvider;
+  readonly #choices: BackupChoices;
+  readonly #startedAt = new Date();
+  readonly #id = newBackupId(this.#startedAt);
+  readonly #objects: ManifestObject[] = [];
+  readonly #omitted: Manifest["omitted"] = [];
+  /** The keys of encrypted objects, which this run still holds: it can verify what it is not able to decrypt later. */
+  readonly #fileKeys = new Map<string, FileKeySource>();
+  #destinations: readonly Destination[] = [];
+
+  constructor(run: Run, telemetry: TelemetryProvider, choices: BackupChoices) {
+    this.#run = run;
+    this.#telemetry = telemetry;
+    this.#choices = choices;
+  }
+
+  async go(): Promise<BackupReport> {
+    this.#telemetry.checkIn("in_progress", { backup: this.#id });
+    try {
+      await this.#openDestinations();
+      await this.#readDatabase();
+      for (const destination of this.#live()) await this.#examine(destination);
+      const report = this.#report();
+      this.#telemetry.checkIn(report.status, facts(report));
+      return report;
+    } catch (error) {
+      const failure = toProviderError(error);
+      this.#telemetry.trackError(failure, { backup: this.#id });
+      this.#telemetry.checkIn("error", { backup: this.#id, code: failure.code });
+      throw failure;
+    } finally {
+      await Promise.allSettled(this.#destinations.map(async ({ storage }) => storage?.close()));
+    }
+  }
+
+  async #openDestinations(): Promise<void> {
+    const { destinations } = this.#run.job;
+    this.#destinations = await Promise.all(
+      destinations.map(async ({ kind }, index) => {
+        try {
+          const storage = await this.#run.openDestination(index);
+          return new Destination(storage.description, storage);
+        } catch (error) {
+          const destination = new Destination(`${kind} (destination ${index})`, undefined);
+          this.#fail(destination, error);
+          return destination;
+        }
+      }),
+    );
+    this.#requireLive();
+  }
+
+  async #readDatabase(): Promise<void> {
+    const { job, signal } = this.#run;
+    const database = await this.#run.openDatabase();
+    const source = await this.#telemetry.measure("connect", { database: database.description }, () =>
+      database.backup({ lock: jobFolder(job), signal }),
+    );
+    try {
+      for (const artifact of source.artifacts) await this.#dump(artifact);
+      for (const destination of this.#live()) await this.#commit(destination, source.facts);
+    } finally {
+      await source.close();
+    }
+    this.#requireLive();
+  }
+
+  async #dump(artifact: DatabaseArtifact): Promise<void> {
+    const { job, signal } = this.#run;
+    const live = this.#live();
+    const stores = live.map(({ storage }) => storage);
+    // Three quarters: the stalled store is dropped before the others' own watchdogs blame the silence on their source.
+    const patienceMs = Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750;
+    try {
+      await this.#telemetry.measure("dump", { artifact: artifact.name }, async (span) => {
+        const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, this.#id, file), {
+          level: job.compression.level,
+          recipients: job.encryption?.recipients ?? [],
+          patienceMs,
+          signal,
+          progress: (bytes) => {
+            span.progress(bytes);
+          },
+        });
+        if (object) span.set({ bytes: object.plain.size, storedBytes: object.stored.size });
+        for (const [index, destination] of live.entries()) {
+          const failure = failures[index];
+          if (failure) this.#fail(destination, failure);
+        }
+        if (object) this.#objects.push(object);
+        if (object && fileKey) this.#fileKeys.set(object.file, fileKey);
+      });
+    } catch (error) {
+      if (artifact.required || signal.aborted) throw error;
+      const { message } = toProviderError(error);
+      this.#omitted.push({ artifact: artifact.name, reason: message });
+      this.#run.log.write("warn", `The backup goes without ${artifact.name}: ${message}`, { artifact: artifact.name });
+    }
+    this.#requireLive();
+  }
+
+  async #commit(
+    destination: Live,
+    { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
+  ): Promise<void> {
+    const { job, signal } = this.#run;
+    const manifest: Manifest = {
+      format: 1,
+      id: this.#id,
+      stack: job.stack,
+      job: job.name,
+      program: PROGRAM,
+      startedAt: this.#startedAt.toISOString(),
+      finishedAt: new Date().toISOString(),
+      database: {
+        kind: job.database.kind,
+        ...database,
+        snapshotTime: snapshotTime.toISOString(),
+        tables: [...tables],
+        roles: [...roles],
+      },
+      objects: this.#objects,
+      omitted: this.#omitted,
+      recipients: job.encryption?.recipients ?? [],
+    };
+    try {
+      await writeDocument(destination.storage, backupKey(job, this.#id, MANIFEST), manifest, signal);
+      destination.stored = true;
+    } catch (error) {
+      this.#fail(destination, error);
+    }
+  }
+
+  /** Reads the backup back and prunes; a failure here does not unmake the backup. */
+  async #examine(destination: Live): Promise<void> {
+    if (!this.#choices.verify || !this.#run.job.verify) return;
+    const { job, signal } = this.#run;
+    const { storage, description } = destination;
+    const common = { storage, job, signal };
+    const { clients } = job.database;
+    try {
+      destination.verification = await this.#telemetry.measure("verify", { destination: description }, () =>
+        verify({ ...common, clients, id: this.#id, fileKeyOf: (file) => this.#fileKeys.get(file) }),
+      );
+      for (const problem of destination.verification.problems) {
+        this.#fail(destination, new ProviderError("INTEGRITY", problem));
+      }
+      if (!this.#choices.prune || destination.verification.outcome !== "verified") return;
+      // Whoever began before this run held the lock before it, and so is gone.
+      destination.prune = await this.#telemetry.measure("prune", { destination: description }, () =>
+        prune({ ...common, rule: job.retention, unfinishedBefore: this.#startedAt, dryRun: false }),
+      );
+    } catch (error) {
+      this.#fail(destination, error);
+    }
+  }
+
+  #live(): Live[] {
+    return this.#destinations.filter(
+      (destination): destination is Live =>
+        destination.storage !== undefined && (destination.stored || destination.errors.length === 0),
+    );
+  }
+
+  #requireLive(): void {
+    const [first] = this.#destinations.flatMap(({ errors }) => errors);
+    if (this.#live().length === 0 && first) throw first;
+  }
+
+  /** Notes a failure. A destination that does not have the whole backup yet gets nothing more. */
+  #fail(destination: Destination, error: unknown): void {
+    const failure = toProviderError(error);
+    destination.errors.push(failure);
+    this.#telemetry.trackError(failure, { backup: this.#id, destination: destination.description });
+  }
+
+  #report(): BackupReport {
+    const failed = this.#destinations.some(({ errors }) => errors.length > 0);
+    return {
+      id: this.#id,
+      status: failed ? "partial" : "ok",
+      exitCode: this.#exitCode(),
+      seconds: (Date.now() - this.#startedAt.getTime()) / 1000,
+      objects: this.#objects,
+      omitted: this.#omitted,
+      destinations: this.#destinations.map((destination) => destination.report()),
+    };
+  }
+
+  #exitCode(): number {
+    if (this.#run.signal.aborted) return exitCodeOf(this.#run.signal.reason, EXIT.partial);
+    if (this.#destinations.some(({ verification }) => verification?.outcome === "damaged")) return EXIT.verification;
+    return this.#destinations.some(({ errors }) => errors.length > 0) ? EXIT.partial : EXIT.done;
+  }
+}
+
+function facts(report: BackupReport): Attributes {
+  return {
+    backup: report.id,
+    seconds: report.seconds,
+    bytes: report.objects.reduce((sum, { plain }) => sum + plain.size, 0),
+    storedBytes: report.objects.reduce((sum, { stored }) => sum + stored.size, 0),
+    destinations: report.destinations.filter(({ stored }) => stored).length,
+    failedDestinations: report.destinations.filter(({ errors }) => errors.length > 0).length,
+  };
+}

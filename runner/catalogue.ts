@@ -1,0 +1,95 @@
+import { buffer } from "node:stream/consumers";
+import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
+import { timeOfBackup } from "./backup-id.ts";
+import { Manifest } from "./manifest.ts";
+import { unseal } from "./sealed-json.ts";
+
+/** Name of the file that makes a folder a backup. */
+export const MANIFEST = "manifest.json";
+
+/**
+ * How a backup stands, from the names in its folder: `unfinished` has no manifest and is no backup; `verified` and
+ * `damaged` tell the newest verification; `unverified` was never read back in full.
+ */
+export type BackupState = "unfinished" | "unverified" | "verified" | "damaged";
+
+/** A backup's folder in one store. */
+export interface BackupFolder {
+  readonly id: string;
+  readonly time: Date;
+  readonly state: BackupState;
+  /** Bytes of all its files. */
+  readonly size: number;
+  readonly files: readonly StoredObject[];
+}
+
+/** The part of a configuration that tells where a job's backups are. */
+export interface JobName {
+  readonly stack: string;
+  readonly name: string;
+}
+
+/** The folder of all backups of a job. */
+export function jobFolder(job: JobName): string {
+  return `${job.stack}/${job.name}`;
+}
+
+/** The key of a file in a backup's folder. */
+export function backupKey(job: JobName, id: string, file: string): string {
+  return `${jobFolder(job)}/${id}/${file}`;
+}
+
+/** A job's backups in a store, unfinished ones included, the oldest first. */
+export async function listBackups(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+): Promise<BackupFolder[]> {
+  const folders = new Map<string, StoredObject[]>();
+  const start = jobFolder(job).length + 1;
+  for await (const object of storage.list(jobFolder(job), { signal })) {
+    const [id = "", ...rest] = object.key.slice(start).split("/");
+    if (rest.length === 0 || !timeOfBackup(id)) continue;
+    const files = folders.get(id);
+    if (files) files.push(object);
+    else folders.set(id, [object]);
+  }
+  return [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is damaged. */
+export async function readManifest(
+  storage: StorageProvider,
+  job: JobName,
+  id: string,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const key = backupKey(job, id, MANIFEST);
+  // Not `text`, which would drop a byte order mark without a word.
+  const bytes = await buffer(await storage.download(key, { signal }));
+  return unseal(key, bytes.toString("utf8"), Manifest);
+}
+
+function describe(id: string, files: readonly StoredObject[]): BackupFolder {
+  return {
+    id,
+    time: timeOfBackup(id) ?? new Date(0),
+    state: stateOf(files.map((file) => file.key.slice(file.key.lastIndexOf("/") + 1))),
+    size: files.reduce((sum, file) => sum + file.size, 0),
+    files,
+  };
+}
+
+function stateOf(names: readonly string[]): BackupState {
+  if (!names.includes(MANIFEST)) return "unfinished";
+  let state: BackupState = "unverified";
+  let newest = "";
+  for (const name of names) {
+    const [, outcome, time = ""] = /^(verified|damaged)-(\d{8}T\d{6}Z)\.json$/.exec(name) ?? [];
+    if (!outcome || time < newest) continue;
+    // Of two records of one second the bad news counts.
+    if (time > newest || outcome === "damaged") state = outcome as BackupState;
+    newest = time;
+  }
+  return state;
+}

@@ -1,0 +1,29 @@
+import { ProviderError } from "../providers/errors.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import { listBackups, type BackupFolder, type JobName } from "./catalogue.ts";
+
+/**
+ * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged.
+ *
+ * @throws ProviderError `NOT_FOUND` where there is none.
+ */
+export async function chooseBackup(
+  storage: StorageProvider,
+  job: JobName,
+  id: string,
+  signal: AbortSignal,
+): Promise<BackupFolder> {
+  const backups = (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
+  const chosen =
+    id === "latest"
+      ? backups.findLast(({ state }) => state !== "damaged")
+      : backups.find((candidate) => candidate.id === id);
+  if (chosen) return chosen;
+  const newest = backups.at(-1)?.id;
+  throw new ProviderError("NOT_FOUND", `${storage.description} has no backup "${id}" of ${job.stack}/${job.name}.`, {
+    fix:
+      newest === undefined
+        ? "It has none of this job at all: check the job's stack, name and destination."
+        : `It has ${backups.length}, the newest of them ${newest}; see \`provision list\`.`,
+  });
+}

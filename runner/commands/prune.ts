@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { runCommand, type JobOptions } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { prune } from "../prune.ts";
+import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+
+interface Options extends JobOptions, DestinationOptions {
+  readonly dryRun: boolean;
+}
+
+/** Adds `provision prune`. */
+export function addPrune(program: Command): void {
+  program
+    .command("prune")
+    .summary("remove what the retention rule lets go")
+    .description(
+      "Removes the backups that the job's retention rule does not keep, and what interrupted runs left behind. The newest " +
+        "verified backup always stays, and so does every damaged one; without any verified backup nothing is removed.",
+    )
+    .option("--dry-run", "only tell what would be removed", false)
+    .addOption(destinationOption())
+    .action((_: unknown, command: Command) => {
+      const options: Options = command.optsWithGlobals();
+      return runCommand(options, EXIT.unexpected, async (run) => {
+        const { job, signal } = run;
+        // No run of the job outlives its time limit: what was begun before is nobody's.
+        const unfinishedBefore = new Date(Date.now() - job.timeoutMinutes * 60_000);
+        const reports = await inDestinations(run, options, async (storage) => ({
+          destination: storage.description,
+          ...(await prune({ storage, job, rule: job.retention, unfinishedBefore, dryRun: options.dryRun, signal })),
+        }));
+        const verb = options.dryRun ? "would remove" : "removed";
+        return {
+          json: reports,
+          text: reports
+            .flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged }) => [
+              `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
+              ...removed.map((id) => `  ${verb} ${id}`),
+              ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
+              ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),
+            ])
+            .join("\n"),
+          exitCode: EXIT.done,
+        };
+      });
+    });
+}

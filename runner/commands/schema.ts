@@ -1,0 +1,16 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { JobConfig } from "../../providers/config.ts";
+
+/** Adds `provision schema`. */
+export function addSchema(program: Command): void {
+  program
+    .command("schema")
+    .summary("print the JSON Schema of a job")
+    .description(
+      "Prints the JSON Schema of a job's configuration: an editor that knows it completes and checks a job's file.",
+    )
+    .action(() => {
+      process.stdout.write(JSON.stringify(z.toJSONSchema(JobConfig, { io: "input" }), null, 2) + "\n");
+    });
+}

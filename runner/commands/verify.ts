@@ -1,0 +1,73 @@
+import type { Command } from "commander";
+import { listBackups } from "../catalogue.ts";
+import { chooseBackup } from "../choose-backup.ts";
+import { runCommand, type JobOptions } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { parseReference } from "../reference.ts";
+import { verify, type Verification } from "../verify.ts";
+import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+
+interface Options extends JobOptions, DestinationOptions {
+  readonly all?: boolean;
+  readonly identity?: string;
+}
+
+const OUTCOMES: Record<Verification["outcome"], string> = {
+  verified: "verified: read in full",
+  damaged: "DAMAGED",
+  stored: "the stored bytes are what was written; reading it in full needs the identity",
+};
+
+/** Adds `provision verify`. */
+export function addVerify(program: Command): void {
+  program
+    .command("verify")
+    .summary("read a backup back in full")
+    .description(
+      "Reads every object of a backup to its end, compares it with the manifest, decrypts and decompresses it, and has " +
+        "pg_restore parse all of it. The outcome is recorded beside the backup. Ends with 5 if anything is damaged.",
+    )
+    .argument("[id]", "the backup's id, or latest", "latest")
+    .option("--all", "every backup of the job")
+    .option("--identity <reference>", "age private key: env:NAME, file:/path or secret:name (default: the job's)")
+    .addOption(destinationOption())
+    .action((id: string, _: unknown, command: Command) => {
+      const options: Options = command.optsWithGlobals();
+      return runCommand(options, EXIT.verification, async (run) => {
+        const { job, signal } = run;
+        const { identity: reference } = options;
+        const identity = await run.openIdentity(
+          reference === undefined ? undefined : parseReference("--identity", reference),
+        );
+        const results = await inDestinations(run, options, async (storage) => {
+          const backups = options.all
+            ? (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished")
+            : [await chooseBackup(storage, job, id, signal)];
+          const verifications: (Verification & { destination: string })[] = [];
+          for (const backup of backups) {
+            const verification = await verify({
+              storage,
+              job,
+              id: backup.id,
+              clients: job.database.clients,
+              fileKeyOf: () => identity,
+              signal,
+            });
+            verifications.push({ destination: storage.description, ...verification });
+          }
+          return verifications;
+        });
+        const flat = results.flat();
+        return {
+          json: flat,
+          text: flat
+            .flatMap(({ destination, id: backup, outcome, problems }) => [
+              `${backup} in ${destination}: ${OUTCOMES[outcome]}`,
+              ...problems.map((problem) => `  ${problem}`),
+            ])
+            .join("\n"),
+          exitCode: flat.some(({ outcome }) => outcome === "damaged") ? EXIT.verification : EXIT.done,
+        };
+      });
+    });
+}

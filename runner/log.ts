@@ -1,0 +1,65 @@
+import { clearLine, cursorTo } from "node:readline";
+import type { WriteStream } from "node:tty";
+import pino from "pino";
+import type { Attributes, RunLog } from "../providers/monitor/monitor.ts";
+import type { Redactor } from "./redact.ts";
+
+/** The levels of the log, the least important first. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+
+/** Options of {@link openLog}. */
+export interface LogOptions {
+  /** Lines below this level are left out. */
+  readonly level: (typeof LOG_LEVELS)[number];
+  /** Facts of every line. */
+  readonly base: Attributes;
+  readonly redactor: Redactor;
+  /** Where the log goes; the standard error of the process. */
+  readonly output: WriteStream | NodeJS.WritableStream;
+}
+
+/**
+ * Opens the run's log: JSON lines, or text where a terminal reads them. Every line passes the redactor whole, after it was
+ * put together, so that no field can be forgotten.
+ */
+export async function openLog({ level, base, redactor, output }: LogOptions): Promise<RunLog> {
+  const terminal = "isTTY" in output && output.isTTY ? output : undefined;
+  const format = terminal ? await prettyLines() : (line: string) => line;
+  let status: string | undefined;
+  const wipe = () => {
+    if (!terminal || status === undefined) return;
+    clearLine(terminal, 0);
+    cursorTo(terminal, 0);
+  };
+  const draw = () => {
+    if (terminal && status !== undefined) terminal.write(status);
+  };
+  const logger = pino(
+    { level, base, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      write(line: string) {
+        wipe();
+        output.write(redactor.redact(format(line)));
+        draw();
+      },
+    },
+  );
+  return {
+    terminal: terminal !== undefined,
+    write(at, message, facts) {
+      logger[at](facts, message);
+    },
+    status(line) {
+      wipe();
+      // A line that wraps could not be wiped.
+      status = line === undefined ? undefined : redactor.redact(line).slice(0, (terminal?.columns ?? 80) - 1);
+      draw();
+    },
+  };
+}
+
+async function prettyLines(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import("pino-pretty");
+  const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss", colorize: true });
+  return (line) => pretty(line);
+}

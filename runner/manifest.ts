@@ -1,0 +1,67 @@
+import { z } from "zod";
+
+const Time = z.iso.datetime();
+const Measured = z.strictObject({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+
+/** One object of a backup. */
+const ManifestObject = z.strictObject({
+  /** File name in the backup's folder. */
+  file: z.string().regex(/^[a-z][a-z0-9.-]*$/),
+  /** The artifact's name, which is the file's without the endings of compression and encryption. */
+  artifact: z.string(),
+  format: z.enum(["pg_dump-custom", "roles-sql"]),
+  compression: z.literal("zstd"),
+  encryption: z.literal("age").nullable(),
+  /** As it is stored. */
+  stored: Measured,
+  /** As the database's program wrote it. */
+  plain: Measured,
+});
+
+/** One object of a backup; see the schema of the same name. */
+export type ManifestObject = z.output<typeof ManifestObject>;
+
+/** What a backup is. It is written last: a folder without it is no backup. */
+export const Manifest = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  stack: z.string(),
+  job: z.string(),
+  /** The version of Provision that wrote it. */
+  program: z.string(),
+  startedAt: Time,
+  finishedAt: Time,
+  database: z.strictObject({
+    kind: z.enum(["postgres", "supabase"]),
+    name: z.string(),
+    size: z.number(),
+    encoding: z.string(),
+    serverVersion: z.string(),
+    clientVersion: z.string(),
+    /** The moment that the backup shows, by the server's clock. */
+    snapshotTime: Time,
+    tables: z.array(z.strictObject({ schema: z.string(), name: z.string(), estimatedRows: z.number() })),
+    roles: z.array(z.string()),
+  }),
+  objects: z.array(ManifestObject).min(1),
+  /** Parts that are not in the backup although they would belong to it, and why. */
+  omitted: z.array(z.strictObject({ artifact: z.string(), reason: z.string() })),
+  /** The age public keys whose owners can decrypt. */
+  recipients: z.array(z.string()),
+});
+
+/** What a backup is; see the schema of the same name. */
+export type Manifest = z.output<typeof Manifest>;
+
+/** The outcome of reading a backup in full. It is a file of its own beside the manifest, since nothing is overwritten. */
+export const VerificationRecord = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  program: z.string(),
+  checkedAt: Time,
+  outcome: z.enum(["verified", "damaged"]),
+  problems: z.array(z.string()),
+});
+
+/** The outcome of a verification; see the schema of the same name. */
+export type VerificationRecord = z.output<typeof VerificationRecord>;

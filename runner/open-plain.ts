@@ -1,0 +1,105 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
+import type { ManifestObject } from "./manifest.ts";
+import { HoldBack } from "./stream/hold-back.ts";
+import { MeterStream, type Measure } from "./stream/meter.ts";
+import { decompressor } from "./stream/zstd.ts";
+
+/** Where an object of a backup is and how it is read. */
+export interface ObjectSource {
+  readonly storage: StorageProvider;
+  readonly key: string;
+  readonly object: ManifestObject;
+  /** Needed for an encrypted object. */
+  readonly fileKey: FileKeySource | undefined;
+}
+
+/**
+ * The decrypted, decompressed bytes of an object. All of it is compared with the manifest, as stored and as it comes out;
+ * the last bytes are kept back until both have proven right. The stream errors with `INTEGRITY`, naming the object, where
+ * anything differs. Nothing happens before it is read.
+ */
+export function openPlain(source: ObjectSource, signal: AbortSignal): Readable {
+  const { key, object, fileKey } = source;
+  if (object.encryption === "age" && !fileKey) {
+    throw new ProviderError("CONFIG", `${key} is encrypted, and there is no identity to decrypt it with.`, {
+      fix: "Give the private key of one of its recipients: encryption.identity in the job, or --identity.",
+    });
+  }
+  return Readable.from(plainBytes(source, signal), { objectMode: false, highWaterMark: 512 * 1024 });
+}
+
+async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { storage, key, object, fileKey } = source;
+  let storedProven = false;
+  const stored = new MeterStream((measure) => {
+    compare(key, "as stored", measure, object.stored);
+    storedProven = true;
+  });
+  const plain = new HoldBack((measure) => {
+    compare(key, "decompressed", measure, object.plain);
+    // A decompressor may be done before its input is: then there are bytes too many.
+    if (!storedProven) return Promise.reject(damaged(key, "it has more bytes than the manifest says"));
+    return Promise.resolve();
+  });
+  const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
+  try {
+    const bytes = await storage.download(key, { signal });
+    // Its failure is the failure of its last stage, which is read here.
+    pipeline([bytes, stored, ...decrypt, decompressor(), plain], { signal }).catch(() => undefined);
+    yield* plain as AsyncIterable<Buffer>;
+  } catch (error) {
+    if (signal.aborted) throw abortedError(signal);
+    const problem = explain(key, error);
+    // A header whose lines for a recipient are damaged looks like one of other recipients; the stored bytes tell.
+    if (problem.code === "CONFIG") await checkStored(source, signal);
+    throw problem;
+  }
+}
+
+/**
+ * Reads an object to its end and compares what is stored with the manifest, without decrypting it. `INTEGRITY`, naming the
+ * object, where it differs.
+ */
+export async function checkStored(
+  { storage, key, object }: Omit<ObjectSource, "fileKey">,
+  signal: AbortSignal,
+): Promise<void> {
+  const meter = new MeterStream((measure) => {
+    compare(key, "as stored", measure, object.stored);
+  });
+  try {
+    await pipeline(await storage.download(key, { signal }), meter.resume(), { signal });
+  } catch (error) {
+    throw explain(key, error);
+  }
+}
+
+function compare(key: string, how: string, found: Measure, expected: Measure): void {
+  if (found.size !== expected.size) {
+    throw damaged(key, `${how} it has ${found.size} bytes, and the manifest says ${expected.size}`);
+  }
+  if (found.sha256 !== expected.sha256) throw damaged(key, `${how} its SHA-256 is not the manifest's`);
+}
+
+/** The stages' own errors (of zlib, of the age format) mean damage too, and none of them knows the object's name. */
+function explain(key: string, error: unknown): ProviderError {
+  if (error instanceof ProviderError) {
+    if (error.code === "NOT_FOUND") return damaged(key, "it is missing", error);
+    return error.code === "INTEGRITY" && !error.message.startsWith(key) ? damaged(key, error.message, error) : error;
+  }
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^(ZSTD|Z)_|^ERR_ZSTD/.test(code)
+    ? damaged(key, "it cannot be decompressed", error)
+    : toProviderError(error);
+}
+
+function damaged(key: string, what: string, cause?: unknown): ProviderError {
+  return new ProviderError("INTEGRITY", `${key}: ${what}.`, {
+    cause,
+    fix: "Restore an older backup, or this one from another destination.",
+  });
+}

@@ -1,0 +1,59 @@
+import type { DatabaseProvider, RestoreOptions, RestoreReport } from "../providers/database/database.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
+import { backupKey, readManifest, type JobName } from "./catalogue.ts";
+import { chooseBackup } from "./choose-backup.ts";
+import { checkStored, openPlain } from "./open-plain.ts";
+
+/** What is restored, and into what. */
+export interface RestoreRequest {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  /** A backup's id, or `latest`. */
+  readonly id: string;
+  readonly target: DatabaseProvider;
+  readonly identity: FileKeySource | undefined;
+  readonly options: Omit<RestoreOptions, "facts">;
+}
+
+/** What a restore did, and from which backup. */
+export interface Restored extends RestoreReport {
+  readonly id: string;
+  readonly from: string;
+  /** The moment that the restored database shows. */
+  readonly snapshotTime: string;
+  readonly seconds: number;
+}
+
+/**
+ * Restores a backup. Every byte is compared with the manifest before the target commits anything.
+ *
+ * @throws ProviderError if the target is as it was before, or (a parallel restore) bears a name that says it is incomplete.
+ */
+export async function restore({ storage, job, id, target, identity, options }: RestoreRequest): Promise<Restored> {
+  const begun = performance.now();
+  const { signal } = options;
+  const backup = await chooseBackup(storage, job, id, signal);
+  const { database, objects } = await readManifest(storage, job, backup.id, signal);
+  const artifacts = objects.map((object) => ({
+    name: object.artifact,
+    format: object.format,
+    clientVersion: database.clientVersion,
+    size: object.plain.size,
+    open: (abort: AbortSignal) =>
+      openPlain({ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity }, abort),
+  }));
+  // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
+  for (const object of objects) {
+    if (object.format === "pg_dump-custom" || options.createRoles) continue;
+    await checkStored({ storage, key: backupKey(job, backup.id, object.file), object }, signal);
+  }
+  const report = await target.restore(artifacts, { ...options, facts: database });
+  return {
+    id: backup.id,
+    from: storage.description,
+    snapshotTime: database.snapshotTime,
+    ...report,
+    seconds: Math.round(performance.now() - begun) / 1000,
+  };
+}

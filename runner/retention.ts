@@ -1,0 +1,42 @@
+import type { Retention } from "../providers/config.ts";
+import type { BackupFolder } from "./catalogue.ts";
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Which backups prune may remove.
+ *
+ * - The rule is applied to the verified backups and, on its own, to the unverified ones: a backup that was never read back
+ *   takes no place from one that was, and the other way round.
+ * - The newest verified backup is always kept. Without any verified backup nothing is removed.
+ * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
+ * - Unfinished folders are none of this function's business.
+ */
+export function expired(backups: readonly BackupFolder[], rule: Retention): BackupFolder[] {
+  const newestFirst = [...backups].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const verified = newestFirst.filter((backup) => backup.state === "verified");
+  const unverified = newestFirst.filter((backup) => backup.state === "unverified");
+  const [newestVerified] = verified;
+  if (!newestVerified) return [];
+  const kept = new Set([newestVerified, ...chosen(verified, rule), ...chosen(unverified, rule)]);
+  return [...verified, ...unverified].filter((backup) => !kept.has(backup));
+}
+
+/** The backups that the rule keeps of some, given newest first: of each period its last one. */
+function chosen(newestFirst: readonly BackupFolder[], rule: Retention): BackupFolder[] {
+  const lastOfEach = (period: (time: Date) => string | number, count = 0): BackupFolder[] => {
+    const lasts = new Map<string | number, BackupFolder>();
+    for (const backup of newestFirst) {
+      const key = period(backup.time);
+      if (!lasts.has(key)) lasts.set(key, backup);
+    }
+    return [...lasts.values()].slice(0, count);
+  };
+  return [
+    ...newestFirst.slice(0, rule.last ?? 0),
+    ...lastOfEach((time) => Math.floor(time.getTime() / DAY_MS), rule.daily),
+    // 1 January 1970 was a Thursday; ISO weeks start on Mondays, three days before.
+    ...lastOfEach((time) => Math.floor((time.getTime() / DAY_MS + 3) / 7), rule.weekly),
+    ...lastOfEach((time) => time.toISOString().slice(0, 7), rule.monthly),
+  ];
+}

@@ -1,0 +1,85 @@
+import type { JobConfig } from "../providers/config.ts";
+import { createDatabase, databaseProviders, DatabaseConfig } from "../providers/database/index.ts";
+import type { DatabaseProvider } from "../providers/database/database.ts";
+import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
+import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
+import type { SecretRef } from "../providers/secret-ref.ts";
+import { createStorage, storageProviders } from "../providers/storage/index.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import { withIdentity, type FileKeySource } from "./age/decrypt.ts";
+import type { Redactor } from "./redact.ts";
+import { resolveSecret } from "./secrets.ts";
+import { combineMonitors } from "./telemetry.ts";
+
+/** Where a run gets its secrets from, and how it makes its providers. */
+export class Run {
+  readonly job: JobConfig;
+  readonly log: RunLog;
+  /** Ends the run: a signal of the operating system, or the job's time limit. */
+  readonly signal: AbortSignal;
+  readonly #redactor: Redactor;
+  readonly #environment: NodeJS.ProcessEnv;
+
+  constructor(parts: {
+    job: JobConfig;
+    log: RunLog;
+    signal: AbortSignal;
+    redactor: Redactor;
+    environment: NodeJS.ProcessEnv;
+  }) {
+    this.job = parts.job;
+    this.log = parts.log;
+    this.signal = parts.signal;
+    this.#redactor = parts.redactor;
+    this.#environment = parts.environment;
+  }
+
+  /** The value of a reference; from now on the log knows it as a secret. */
+  async secret(ref: SecretRef, at: string): Promise<string> {
+    const value = await resolveSecret(ref, at, this.#environment);
+    this.#redactor.add(value);
+    return value;
+  }
+
+  /** The job's database, or another one to restore into. */
+  async openDatabase(config: DatabaseConfig = this.job.database, at = "database"): Promise<DatabaseProvider> {
+    return createDatabase(config, { secrets: await this.#secrets(config, databaseProviders[config.kind].secrets, at) });
+  }
+
+  /** One of the job's destinations, by its place in the configuration. */
+  async openDestination(index: number): Promise<StorageProvider> {
+    const config = this.job.destinations[index];
+    if (!config) throw new RangeError(`the job has no destination ${index}`);
+    const fields = storageProviders[config.kind].secrets;
+    return createStorage(config, { secrets: await this.#secrets(config, fields, `destinations[${index}]`) });
+  }
+
+  /** The log and the job's monitors as one. */
+  async openTelemetry(): Promise<TelemetryProvider> {
+    const { job, log } = this;
+    const kinds: readonly string[] = job.monitor.map(({ kind }) => kind);
+    const configs = kinds.includes("log") ? job.monitor : [MonitorConfig.parse({ kind: "log" }), ...job.monitor];
+    const context = {
+      log,
+      job: { stack: job.stack, name: job.name, ...(job.schedule ? { schedule: job.schedule } : {}) },
+    };
+    const monitors = configs.map(async (config, index) => {
+      const secrets = await this.#secrets(config, monitorProviders[config.kind].secrets, `monitor[${index}]`);
+      return createMonitor(config, { ...context, secrets });
+    });
+    return combineMonitors(await Promise.all(monitors), context);
+  }
+
+  /** What unwraps the keys of encrypted backups: the job's identity, or another reference; undefined without either. */
+  async openIdentity(ref = this.job.encryption?.identity): Promise<FileKeySource | undefined> {
+    return ref && withIdentity(await this.secret(ref, "encryption.identity"));
+  }
+
+  async #secrets(config: object, fields: readonly string[], at: string): Promise<Record<string, string>> {
+    const references = Object.entries(config).filter(([field, ref]) => fields.includes(field) && ref !== undefined);
+    const values = references.map(
+      async ([field, ref]) => [field, await this.secret(ref as SecretRef, `${at}.${field}`)] as const,
+    );
+    return Object.fromEntries(await Promise.all(values));
+  }
+}

@@ -1,0 +1,34 @@
+import { createHash } from "node:crypto";
+import type { z } from "zod";
+import { ProviderError } from "../providers/errors.ts";
+
+/** Writes a document whose every byte is covered by a checksum of its own. */
+export function seal(document: object): string {
+  const checksum = `sha256:${createHash("sha256").update(JSON.stringify(document)).digest("hex")}`;
+  return JSON.stringify({ ...document, checksum }, null, 2) + "\n";
+}
+
+/**
+ * Reads a document that {@link seal} wrote. `INTEGRITY` where a single byte differs from what was written, white space
+ * included; `CONFIG` where it is whole but of a format that this version does not know.
+ *
+ * @param name what to call the document in an error.
+ */
+export function unseal<Schema extends z.ZodType>(name: string, text: string, schema: Schema): z.output<Schema> {
+  const damaged = () => new ProviderError("INTEGRITY", `${name} is damaged: it is not what was written.`);
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    throw damaged();
+  }
+  if (typeof content !== "object" || content === null) throw damaged();
+  const document = Object.fromEntries(Object.entries(content).filter(([name]) => name !== "checksum"));
+  if (seal(document) !== text) throw damaged();
+  const parsed = schema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw new ProviderError("CONFIG", `${name} is whole, but this version of Provision does not know its format.`, {
+    cause: parsed.error,
+    fix: "Use the version that wrote it or a newer one, or restore by hand with age, zstd and pg_restore.",
+  });
+}

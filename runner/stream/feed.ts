@@ -1,0 +1,69 @@
+import type { Readable, Writable } from "node:stream";
+import { ByteMeter, type Measure } from "./meter.ts";
+
+/**
+ * Bytes that are gathered before they are passed on. A program's output arrives in pieces of some 10 to 60 KiB, and each
+ * that goes to the compressor costs a trip to the thread pool.
+ */
+const SLAB = 512 * 1024;
+
+/**
+ * Sends a program's output to a compressor in large pieces, ends it, and measures what passed. Two buffers take turns, one
+ * filled while the other is compressed: fresh ones for gigabytes of data kept the garbage collector's threads as busy as
+ * the compressor's. So the compressor must be done with a piece when it says so, as those of Node's zlib are.
+ *
+ * An error of the source destroys the compressor with it, and a compressor that is destroyed destroys the source.
+ *
+ * @param progress is told the bytes so far, once a piece.
+ */
+export async function feed(
+  source: Readable,
+  compressor: Writable,
+  progress: (bytes: number) => void,
+): Promise<Measure> {
+  const meter = new ByteMeter();
+  let slab = Buffer.allocUnsafeSlow(SLAB);
+  let other = Buffer.allocUnsafeSlow(SLAB);
+  let filled = 0;
+  let writing = Promise.resolve();
+  const pass = async (): Promise<void> => {
+    await writing;
+    progress(meter.size);
+    writing = write(compressor, slab.subarray(0, filled));
+    // Whoever waits for it hears of its failure; it may fail while nobody does.
+    writing.catch(() => undefined);
+    [slab, other] = [other, slab];
+    filled = 0;
+  };
+  const giveUp = () => source.destroy();
+  compressor.once("close", giveUp);
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      meter.update(chunk);
+      for (let taken = 0; taken < chunk.length;) {
+        const copied = chunk.copy(slab, filled, taken);
+        taken += copied;
+        filled += copied;
+        if (filled === SLAB) await pass();
+      }
+    }
+    await pass();
+    await writing;
+    compressor.end();
+    return meter.finish();
+  } catch (error) {
+    compressor.destroy(error as Error);
+    throw error;
+  } finally {
+    compressor.off("close", giveUp);
+  }
+}
+
+function write(stream: Writable, piece: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(piece, (error) => {
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}

@@ -1,0 +1,116 @@
+import { verifyArtifact } from "../providers/database/index.ts";
+import { ProviderError } from "../providers/errors.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
+import { timestamp } from "./backup-id.ts";
+import { backupKey, readManifest, type JobName } from "./catalogue.ts";
+import type { Manifest, VerificationRecord } from "./manifest.ts";
+import { checkStored, openPlain } from "./open-plain.ts";
+import { PROGRAM } from "./program.ts";
+import { writeDocument } from "./write-document.ts";
+
+/** What a verification found. */
+export interface Verification {
+  readonly id: string;
+  /**
+   * `verified`: every object was read to its end, decrypted, decompressed and parsed. `damaged`: some object is not what
+   * was written. `stored`: the stored bytes are what was written, but without the identity no more could be told.
+   */
+  readonly outcome: "verified" | "damaged" | "stored";
+  /** What is wrong, one entry an object. */
+  readonly problems: readonly string[];
+}
+
+/** What {@link verify} reads. */
+export interface VerifyOptions {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  readonly id: string;
+  /** Folder of the PostgreSQL programs; undefined: among the installed ones. */
+  readonly clients: string | undefined;
+  /** The key of an encrypted object, by its file name; undefined where nobody has it. */
+  readonly fileKeyOf: (file: string) => FileKeySource | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads a backup in full and records the outcome beside it.
+ *
+ * @throws ProviderError where the store or this machine did not let it be read; that says nothing of the backup.
+ */
+export async function verify(options: VerifyOptions): Promise<Verification> {
+  const problems: string[] = [];
+  let complete = true;
+  for await (const result of readObjects(options)) {
+    if (typeof result === "string") problems.push(result);
+    else complete &&= result.inFull;
+  }
+  const { id } = options;
+  if (problems.length === 0 && !complete) return { id, outcome: "stored", problems };
+  const outcome = problems.length > 0 ? "damaged" : "verified";
+  await record(options, outcome, problems);
+  return { id, outcome, problems };
+}
+
+/** Reads the manifest and every object: for each what is wrong with it, or whether it could be read in full. */
+async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { inFull: boolean }> {
+  const { storage, job, id, signal } = options;
+  let manifest: Manifest;
+  try {
+    manifest = await readManifest(storage, job, id, signal);
+  } catch (error) {
+    if (!(error instanceof ProviderError && error.code === "INTEGRITY")) throw error;
+    yield error.message;
+    return;
+  }
+  for (const object of manifest.objects) {
+    const fileKey = options.fileKeyOf(object.file);
+    const inFull = object.encryption === null || fileKey !== undefined;
+    const source = { storage, key: backupKey(job, id, object.file), object, fileKey };
+    try {
+      if (inFull) {
+        const artifact = {
+          name: object.artifact,
+          format: object.format,
+          clientVersion: manifest.database.clientVersion,
+        };
+        const database = { kind: manifest.database.kind, clients: options.clients };
+        await verifyArtifact(database, artifact, openPlain(source, signal));
+      } else {
+        await checkStored(source, signal);
+      }
+      yield { inFull };
+    } catch (error) {
+      yield problemOf(source.key, error);
+    }
+  }
+}
+
+function problemOf(key: string, error: unknown): string {
+  if (!(error instanceof ProviderError)) throw error;
+  if (error.code !== "INTEGRITY") throw error;
+  return error.message.startsWith(key) ? error.message : `${key}: ${error.message}`;
+}
+
+async function record(
+  { storage, job, id, signal }: VerifyOptions,
+  outcome: VerificationRecord["outcome"],
+  problems: readonly string[],
+): Promise<void> {
+  const checkedAt = new Date();
+  const document: VerificationRecord = {
+    format: 1,
+    id,
+    program: PROGRAM,
+    checkedAt: checkedAt.toISOString(),
+    outcome,
+    problems: [...problems],
+  };
+  const key = backupKey(job, id, `${outcome}-${timestamp(checkedAt)}.json`);
+  try {
+    await writeDocument(storage, key, document, signal);
+  } catch (error) {
+    // Another verification ended with the same outcome in the same second.
+    if (!(error instanceof ProviderError && error.code === "CONFLICT")) throw error;
+  }
+}
