@@ -1,0 +1,42 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { BackupReport } from "../../runner/backup.ts";
+import type { Ended, Sandbox } from "./sandbox.ts";
+
+/** What `provision list --json` prints of a destination. */
+export interface Listed {
+  readonly destination: string;
+  readonly backups: readonly { readonly id: string; readonly state: string; readonly size: number }[];
+}
+
+/** What a process printed as JSON, after a look at its exit code. */
+export function printed({ code, stdout, stderr }: Ended, expectedCode = 0): unknown {
+  expect(code, stderr).toBe(expectedCode);
+  return JSON.parse(stdout) as unknown;
+}
+
+/** Makes a backup, which must succeed. */
+export async function makeBackup(sandbox: Sandbox, ...options: string[]): Promise<BackupReport> {
+  return printed(await sandbox.run("backup", "--json", ...options)) as BackupReport;
+}
+
+/** The backups of the first destination. */
+export async function listed(sandbox: Sandbox): Promise<Listed["backups"]> {
+  const [first] = printed(await sandbox.run("list", "--json")) as Listed[];
+  return first?.backups ?? [];
+}
+
+/** The folder of a backup in the sandbox's store. */
+export function backupFolder(sandbox: Sandbox, id: string): string {
+  return join(sandbox.store, "test", "app", id);
+}
+
+/** The names of the folders in the job's folder, whatever they hold. */
+export function foldersOf(sandbox: Sandbox): string[] {
+  try {
+    return readdirSync(join(sandbox.store, "test", "app")).sort();
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,167 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createConnection, createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import ssh2 from "ssh2";
+import { aptGet } from "../../tools/apt.ts";
+
+/** A running throwaway SSH server. */
+export interface Sshd {
+  /** Always `127.0.0.1`. */
+  readonly host: string;
+  readonly port: number;
+  /** The one user that may log in: the one that runs this process. */
+  readonly user: string;
+  /** The key to log in with, in OpenSSH's format. */
+  readonly privateKey: string;
+  /** The server's public key as one line, `ssh-ed25519 …`. */
+  readonly hostKey: string;
+  /** Ends the server and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real OpenSSH server with fresh keys on a free port of 127.0.0.1. It serves commands and SFTP to the user that
+ * runs this process, and ends with this process however that ends. Where OpenSSH is missing, it is installed from Debian's
+ * or Ubuntu's packages if this process may do that; the packages' own service is kept from starting.
+ *
+ * @throws {Error} that says what to run, where it may not be installed
+ */
+export async function startSshd(): Promise<Sshd> {
+  const program = await ensureSshd();
+  const directory = await mkdtemp(join(tmpdir(), "provision-sshd-"));
+  const file = (name: string): string => join(directory, name);
+  const hostKeys = ssh2.utils.generateKeyPairSync("ed25519");
+  const userKeys = ssh2.utils.generateKeyPairSync("ed25519");
+  const port = await freePort();
+  await writeFile(file("host_key"), hostKeys.private, { mode: 0o600 });
+  await writeFile(file("authorized_keys"), `${userKeys.public}\n`, { mode: 0o600 });
+  await writeFile(
+    file("sshd_config"),
+    `ListenAddress 127.0.0.1
+Port ${port}
+HostKey ${file("host_key")}
+AuthorizedKeysFile ${file("authorized_keys")}
+PidFile none
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+UseDNS no
+PrintMotd no
+Subsystem sftp internal-sftp
+`,
+  );
+  // As root it wants an empty folder for its unprivileged part, which otherwise the package's service makes.
+  if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
+  const stop = keep(directory, [program, "-D", "-e", "-f", file("sshd_config")]);
+  try {
+    await waitUntilReady(port, file("log"));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const [type = "", key = ""] = hostKeys.public.split(" ");
+  const user = userInfo().username;
+  return { host: "127.0.0.1", port, user, privateKey: userKeys.private, hostKey: `${type} ${key}`, stop };
+}
+
+/** The path of the SSH server's program; OpenSSH insists on being started by an absolute one. */
+async function ensureSshd(): Promise<string> {
+  const places = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/opt/homebrew/sbin/sshd"];
+  const find = (): string | undefined => places.find((place) => existsSync(place));
+  const installed = find();
+  if (installed !== undefined) return installed;
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    throw new Error(
+      `No SSH server is installed (none of ${places.join(", ")}). Install one, for instance with ` +
+        "`sudo apt-get install openssh-server` on Debian and Ubuntu or `sudo dnf install openssh-server` on Fedora.",
+    );
+  }
+  await installFromPackages();
+  const fresh = find();
+  if (fresh === undefined) throw new Error("apt-get installed openssh-server, but there is no /usr/sbin/sshd.");
+  return fresh;
+}
+
+async function installFromPackages(): Promise<void> {
+  // Debian's own switch. It stays, so that installing a tool for tests never opens a machine to the network.
+  const switchedOff = "/etc/ssh/sshd_not_to_be_run";
+  console.error(
+    `OpenSSH is missing: installing it with apt-get. Its service stays off as long as ${switchedOff} exists.`,
+  );
+  await mkdir("/etc/ssh", { recursive: true });
+  await writeFile(switchedOff, "");
+  await aptGet("update");
+  await aptGet("install", "--no-install-recommends", "openssh-server");
+}
+
+/**
+ * A shell that reads from a pipe which only this process holds: when the pipe closes, even by a kill -9 of this process,
+ * the shell ends the server and removes the folder.
+ */
+const keeper = `
+dir=$1; shift
+"$@" </dev/null >"$dir/log" 2>&1 &
+server=$!
+read line
+kill $server 2>/dev/null
+wait $server
+rm -rf "$dir"
+`;
+
+/** Starts the server under the {@link keeper}; returns what ends it. */
+function keep(directory: string, server: readonly string[]): () => Promise<void> {
+  const shell = spawn("/bin/sh", ["-c", keeper, "sh", directory, ...server], {
+    // Of its own session: Ctrl-C on a terminal reaches this process alone, which then closes the pipe.
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    cwd: directory,
+  });
+  const exited = once(shell, "exit");
+  shell.stdin.on("error", () => undefined);
+  // A server that somebody forgot must not keep this process alive.
+  shell.unref();
+  (shell.stdin as unknown as { unref(): void }).unref();
+  return async () => {
+    shell.stdin.end();
+    shell.ref();
+    await exited;
+    await rm(directory, { recursive: true, force: true });
+  };
+}
+
+async function waitUntilReady(port: number, log: string): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!(await answers(port))) {
+    if (Date.now() > deadline) throw new Error(`sshd did not start:\n${await readFile(log, "utf8").catch(() => "")}`);
+    await sleep(20);
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = createConnection({ host: "127.0.0.1", port });
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import description from "../../package.json" with { type: "json" };
+import { startProvision, type Ended } from "../helpers/sandbox.ts";
+
+const JOB = {
+  stack: "test",
+  name: "app",
+  database: { kind: "postgres", url: { env: "APP_URL" } },
+  destinations: [{ kind: "filesystem", path: "/nonexistent/store" }],
+};
+
+/** Runs `provision` where there is nothing but a job. */
+function provision(args: readonly string[], environment: Record<string, string> = {}): Promise<Ended> {
+  const base = { PATH: process.env.PATH ?? "", PROVISION_JOB: JSON.stringify(JOB) };
+  return startProvision(args, { ...base, ...environment }).ended;
+}
+
+describe("help", () => {
+  it("of the program names its commands, its exit codes and where secrets come from", async () => {
+    const { code, stdout, stderr } = await provision(["--help"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    for (const command of ["backup", "verify", "restore", "list", "prune", "doctor", "schema"]) {
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+    }
+    for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(stdout).toMatch(new RegExp(`(^| )${code}[ ,]`, "m"));
+    expect(stdout).toContain("PROVISION_SECRETS_FILE");
+  });
+
+  it.each(["backup", "verify", "restore", "list", "prune", "doctor", "schema"])("of %s", async (command) => {
+    const { code, stdout } = await provision([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
+  });
+});
+
+it("prints its version", async () => {
+  expect(await provision(["--version"])).toMatchObject({ code: 0, stdout: `${description.version}\n` });
+});
+
+it("prints a JSON Schema that takes a job and refuses what is none", async () => {
+  const { code, stdout } = await provision(["schema"]);
+  expect(code).toBe(0);
+  const schema = JSON.parse(stdout) as Parameters<typeof z.fromJSONSchema>[0];
+  expect(schema).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema" });
+  const job = z.fromJSONSchema(schema);
+  expect(job.safeParse(JOB)).toMatchObject({ success: true });
+  expect(job.safeParse({ ...JOB, retention: { last: 7 }, monitor: { kind: "log" } })).toMatchObject({ success: true });
+  for (const wrong of [{ ...JOB, stack: undefined }, { ...JOB, destinations: [] }, { ...JOB, verify: "yes" }, {}]) {
+    expect(job.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
+  }
+});
+
+describe("wrong usage ends with 2 and an explanation:", () => {
+  it.each<[string, string[], RegExp]>([
+    ["no command", [], /Usage: provision/],
+    ["an unknown command", ["backpu"], /unknown command 'backpu'[\s\S]*Did you mean backup/],
+    ["an unknown option", ["list", "--jsno"], /unknown option '--jsno'[\s\S]*Did you mean --json/],
+    ["an argument too many", ["backup", "now"], /too many arguments/],
+    ["no target", ["restore"], /'--to <reference>' not specified/],
+    ["workers that are no number", ["restore", "--to", "env:X", "--jobs", "many"], /whole number from 1 to 64/],
+    ["no workers", ["restore", "--to", "env:X", "--jobs", "0"], /whole number from 1 to 64/],
+    ["an unknown kind", ["restore", "--to", "env:X", "--kind", "mysql"], /Allowed choices are postgres, supabase/],
+    ["an unknown level", ["list", "--log-level", "loud"], /Allowed choices are debug, info, warn, error/],
+    ["a destination that is not there", ["list", "--destination", "1"], /no destination 1[\s\S]*takes 0/],
+    ["a destination that is no number", ["list", "--destination", "s3"], /no destination/],
+    ["a file that is not there", ["list", "--job", "/nonexistent/job.json"], /cannot be read[\s\S]*Fix: /],
+    ["a reference that is none", ["verify", "--identity", "hunter2-hunter2"], /--identity expects a reference/],
+    ["an identity that is not set", ["verify", "--identity", "env:NO_SUCH"], /NO_SUCH is not set[\s\S]*Fix: /],
+    ["a URL on the command line", ["restore", "--to", "postgres://u:hunter2@h/d"], /--to expects a reference/],
+    [
+      "a variable that is not set",
+      ["backup"],
+      /database\.url: the environment variable APP_URL is not set[\s\S]*Fix: /,
+    ],
+  ])("%s", async (_name, args, message) => {
+    const { code, stdout, stderr } = await provision(args);
+    expect(stderr + stdout).toMatch(message);
+    expect(code).toBe(2);
+    expect(stderr + stdout).not.toContain("hunter2");
+  });
+
+  it("a destination to restore from that is not there", async () => {
+    const environment = { TARGET: "postgres://u@127.0.0.1:1/d" };
+    const { code, stderr } = await provision(["restore", "--to", "env:TARGET", "--destination", "7"], environment);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("no destination 7")]);
+  });
+
+  it("a job with mistakes, as JSON where that is asked for", async () => {
+    const { code, stdout, stderr } = await provision(["list", "--json"], { PROVISION_JOB: '{"stack":"test"}' });
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: "CONFIG", message: expect.stringContaining("database") as string },
+    });
+    expect(stderr).toContain("PROVISION_JOB has");
+  });
+});

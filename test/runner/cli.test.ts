@@ -1,0 +1,412 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Check } from "../../providers/database/database.ts";
+import type { Manifest } from "../../runner/manifest.ts";
+import type { PruneReport } from "../../runner/prune.ts";
+import type { Restored } from "../../runner/restore.ts";
+import type { Verification } from "../../runner/verify.ts";
+import { compareDatabases } from "../../tools/compare-databases.ts";
+import { startPostgres, type Postgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { emptyDatabase, relationCount } from "../helpers/databases.ts";
+import { ensureProgram } from "../helpers/ensure-program.ts";
+import { backupFolder, foldersOf, listed, makeBackup, printed } from "../helpers/reports.ts";
+import { Sandbox, type Running } from "../helpers/sandbox.ts";
+import { filesIn } from "../helpers/store.ts";
+
+const haveTools = (await ensureProgram("age", "age")) && (await ensureProgram("zstd", "zstd"));
+const identity = await generateX25519Identity();
+const recipient = await identityToRecipient(identity);
+const encryption = { recipients: [recipient], identity: { env: "AGE_IDENTITY" } };
+
+let postgres: Postgres;
+let sandbox: Sandbox;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await createSampleDatabase(postgres.url("shop"), { megabytes: 2 });
+});
+afterAll(() => postgres.stop());
+beforeEach(() => {
+  sandbox = new Sandbox(postgres.url("shop"));
+  sandbox.environment.AGE_IDENTITY = identity;
+});
+afterEach(() => {
+  sandbox.remove();
+});
+
+/** Restores into a new, empty database and compares that with the backup's. */
+async function restoreAndCompare(...args: string[]): Promise<Restored> {
+  sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
+  const restored = printed(await sandbox.run("restore", "--to", "env:TARGET_URL", "--json", ...args)) as Restored;
+  const { tables, differences } = await compareDatabases(postgres.url("shop"), postgres.url("copy"));
+  expect(differences).toEqual([]);
+  expect(tables.length).toBeGreaterThan(10);
+  return restored;
+}
+
+/** A job whose pg_dump waits until it is told to go on. */
+function makeSlow(): { begun: (run: Running) => Promise<void>; goOn: () => void } {
+  const [begun, go] = [join(sandbox.path, "begun"), join(sandbox.path, "go")];
+  const wait = `while [ ! -e '${go}' ]; do sleep 0.05; done`;
+  sandbox.replaceClient("pg_dump", postgres.binDirectory, `touch '${begun}'; ${wait}; exec "$real" "$@"`);
+  return {
+    begun: async (run) => {
+      while (!existsSync(begun)) {
+        if (run.child.exitCode !== null) throw new Error((await run.ended).stderr);
+        await sleep(10);
+      }
+    },
+    goOn: () => {
+      writeFileSync(go, "");
+    },
+  };
+}
+
+describe.each([
+  ["without encryption", undefined, ""],
+  ["with encryption", encryption, ".age"],
+])("the whole life of a backup %s", (_name, chosen, ending) => {
+  beforeEach(() => {
+    if (chosen) sandbox.job.encryption = chosen;
+  });
+
+  it("backup, list, verify, restore, prune", async () => {
+    const report = await makeBackup(sandbox);
+    expect(report).toMatchObject({
+      status: "ok",
+      exitCode: 0,
+      omitted: [],
+      objects: [{ file: `database.dump.zst${ending}` }, { file: `roles.sql.zst${ending}` }],
+      destinations: [{ stored: true, verification: { outcome: "verified", problems: [] }, errors: [] }],
+    });
+    const { id } = report;
+    const folder = backupFolder(sandbox, id);
+    expect(filesIn(folder)).toEqual([
+      `database.dump.zst${ending}`,
+      "manifest.json",
+      `roles.sql.zst${ending}`,
+      expect.stringMatching(/^verified-\d{8}T\d{6}Z\.json$/),
+    ]);
+    const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
+    expect(manifest).toMatchObject({
+      id,
+      stack: "test",
+      job: "app",
+      database: { kind: "postgres", name: "shop", encoding: "UTF8" },
+      recipients: chosen ? [recipient] : [],
+    });
+    for (const { file, stored } of manifest.objects) {
+      expect(readFileSync(join(folder, file)).length).toBe(stored.size);
+    }
+
+    expect(await listed(sandbox)).toMatchObject([{ id, state: "verified" }]);
+    const [verification] = printed(await sandbox.run("verify", id, "--json")) as Verification[];
+    expect(verification).toMatchObject({ id, outcome: "verified", problems: [] });
+
+    const restored = await restoreAndCompare();
+    expect(restored).toMatchObject({ id, database: "copy", warnings: [] });
+    expect(restored.objects.table).toBeGreaterThan(10);
+
+    const [pruned] = printed(await sandbox.run("prune", "--json")) as PruneReport[];
+    expect(pruned).toMatchObject({ removed: [], unfinished: [], kept: 1 });
+  });
+
+  it("doctor finds nothing wrong and leaves nothing behind", async () => {
+    const checks = printed(await sandbox.run("doctor", "--json")) as Check[];
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    for (const name of ["connection", "clients", "lock", "encryption", "monitors"]) {
+      expect(
+        checks.some((check) => check.name.startsWith(name)),
+        name,
+      ).toBe(true);
+    }
+    expect(existsSync(sandbox.store) ? filesIn(sandbox.store) : []).toEqual([]);
+  });
+
+  it.runIf(haveTools)("is restored without this program", async () => {
+    const { id } = await makeBackup(sandbox);
+    await emptyDatabase(postgres, "copy");
+    const key = join(sandbox.path, "key");
+    writeFileSync(key, identity, { mode: 0o600 });
+    const run = (input: Buffer, program: string, ...args: string[]) => {
+      const env = { PATH: process.env.PATH, PGPASSWORD: postgres.password };
+      const { status, stdout, stderr } = spawnSync(program, args, { input, env, maxBuffer: 256 << 20 });
+      expect([status, stderr.toString()], program).toEqual([0, ""]);
+      return stdout;
+    };
+    const stored = readFileSync(join(backupFolder(sandbox, id), `database.dump.zst${ending}`));
+    const compressed = chosen ? run(stored, "age", "-d", "-i", key) : stored;
+    const to = ["-h", postgres.host, "-p", String(postgres.port), "-U", postgres.user, "-d", "copy"];
+    run(run(compressed, "zstd", "-d", "-q"), join(postgres.binDirectory, "pg_restore"), "--exit-on-error", ...to);
+    expect((await compareDatabases(postgres.url("shop"), postgres.url("copy"))).differences).toEqual([]);
+  });
+});
+
+describe("a backup", () => {
+  it("prints for people what it did, and logs JSON lines", async () => {
+    const { code, stdout, stderr } = await sandbox.run("backup", "--log-level", "debug");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^backup \d{8}T\d{6}Z-\w{6}: ok, [\d.]+ s\n {2}database\.dump\.zst: .* stored as /);
+    expect(stdout).toContain("stored, verified, 0 pruned, 1 kept");
+    const lines = stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.length).toBeGreaterThan(5);
+    for (const line of lines) expect(line).toMatchObject({ stack: "test", job: "app" });
+    expect(lines.at(-1)).toMatchObject({ level: "info", msg: "run: ok" });
+  });
+
+  it("takes its job from the environment, and its secrets from the stack's file", async () => {
+    sandbox.job.database = { kind: "postgres", url: { secret: "appUrl" } };
+    const secrets = join(sandbox.path, "secrets.json");
+    writeFileSync(secrets, JSON.stringify({ appUrl: postgres.url("shop") }), { mode: 0o600 });
+    delete sandbox.environment.APP_URL;
+    sandbox.environment.PROVISION_SECRETS_FILE = secrets;
+    expect(await makeBackup(sandbox)).toMatchObject({ status: "ok" });
+  });
+
+  it("is read back by a later verification, where it was not at once", async () => {
+    sandbox.job.retention = { last: 1 };
+    for (let run = 0; run < 2; run += 1) {
+      expect((await makeBackup(sandbox, "--no-verify")).destinations).toEqual([
+        { destination: `filesystem ${sandbox.store}`, stored: true, errors: [] },
+      ]);
+    }
+    expect((await listed(sandbox)).map(({ state }) => state)).toEqual(["unverified", "unverified"]);
+    expect(printed(await sandbox.run("prune", "--json")) as PruneReport[]).toMatchObject([{ removed: [] }]);
+    expect((await sandbox.run("verify", "--all")).code).toBe(0);
+    expect((await listed(sandbox)).map(({ state }) => state)).toEqual(["verified", "verified"]);
+  });
+
+  it("is verified where it was made although nobody there can decrypt it later", async () => {
+    sandbox.job.encryption = { recipients: [recipient] };
+    const { id } = await makeBackup(sandbox);
+    expect(await listed(sandbox)).toMatchObject([{ id, state: "verified" }]);
+    expect(printed(await sandbox.run("verify", "--json")) as Verification[]).toMatchObject([{ outcome: "stored" }]);
+    sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
+    const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("there is no identity to decrypt it with")]);
+    await restoreAndCompare("--identity", "env:AGE_IDENTITY");
+  });
+
+  it("of several goes by the retention rule, after the newest was verified", async () => {
+    sandbox.job.retention = { last: 2 };
+    const ids: string[] = [];
+    for (let run = 0; run < 4; run += 1) {
+      const { id, destinations } = await makeBackup(sandbox);
+      ids.push(id);
+      expect(destinations[0]?.prune?.removed).toEqual(run < 2 ? [] : [ids[run - 2]]);
+      // Two ids of one second would sort by chance.
+      await sleep(1000 - (Date.now() % 1000));
+    }
+    expect((await listed(sandbox)).map(({ id }) => id)).toEqual(ids.slice(2));
+    sandbox.job.retention = { last: 1 };
+    const before = filesIn(sandbox.store);
+    const dry = printed(await sandbox.run("prune", "--dry-run", "--json")) as PruneReport[];
+    expect(dry).toMatchObject([{ removed: [ids[2]], kept: 1 }]);
+    expect(filesIn(sandbox.store)).toEqual(before);
+    printed(await sandbox.run("prune", "--json"));
+    expect(foldersOf(sandbox)).toEqual([ids[3]]);
+  });
+});
+
+describe("two destinations", () => {
+  const first = () => sandbox.store;
+  const second = () => join(sandbox.path, "second");
+  const both = () => [first(), second()].map((path) => ({ kind: "filesystem", path }));
+
+  it("both get a whole, verified copy of the same bytes", async () => {
+    sandbox.job.destinations = both();
+    sandbox.job.encryption = encryption;
+    const { id, destinations } = await makeBackup(sandbox);
+    expect(destinations).toMatchObject([
+      { destination: `filesystem ${first()}`, stored: true, verification: { outcome: "verified" } },
+      { destination: `filesystem ${second()}`, stored: true, verification: { outcome: "verified" } },
+    ]);
+    for (const file of ["database.dump.zst.age", "roles.sql.zst.age"]) {
+      const [a, b] = [first(), second()].map((store) => readFileSync(join(store, "test/app", id, file)));
+      expect(a?.equals(b ?? Buffer.alloc(0)), file).toBe(true);
+    }
+    expect(await restoreAndCompare("--destination", "1")).toMatchObject({ from: `filesystem ${second()}` });
+  });
+
+  it("one of which cannot be written: the other has the backup, and the run is partial", async () => {
+    writeFileSync(second(), "a file, not a folder");
+    sandbox.job.destinations = [...both()].reverse();
+    const { code, stdout, stderr } = await sandbox.run("backup", "--json");
+    expect(code, stderr).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: "partial",
+      destinations: [
+        { destination: `filesystem ${second()}`, stored: false, errors: [{ code: "CONFLICT" }] },
+        { destination: `filesystem ${first()}`, stored: true, verification: { outcome: "verified" }, errors: [] },
+      ],
+    });
+    await restoreAndCompare("--destination", "1");
+  });
+
+  it("none of which can be written: there is no backup", async () => {
+    const file = join(sandbox.path, "file");
+    writeFileSync(file, "a file, not a folder");
+    sandbox.job.destinations = ["a", "b"].map((name) => ({ kind: "filesystem", path: join(file, name) }));
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([4, expect.stringContaining("a part of the path is a file")]);
+  });
+});
+
+describe("the roles", () => {
+  it("are left out where they may not be read, and the backup says so", async () => {
+    sandbox.replaceClient("pg_dumpall", postgres.binDirectory, "echo 'permission denied for table' >&2; exit 1");
+    const { omitted, objects } = await makeBackup(sandbox);
+    expect(omitted).toEqual([
+      { artifact: "roles.sql", reason: expect.stringContaining("permission denied") as string },
+    ]);
+    expect(objects.map(({ artifact }) => artifact)).toEqual(["database.dump"]);
+    expect(filesIn(sandbox.store).filter((file) => file.includes("roles"))).toEqual([]);
+    await restoreAndCompare();
+  });
+
+  it("are not left out because a destination failed: that destination has no backup", async () => {
+    const partial = `'${sandbox.store}'/test/app/*/.*.partial`;
+    const tidy = `until ls ${partial} >/dev/null 2>&1; do sleep 0.02; done; rm ${partial}; exec "$real" "$@"`;
+    sandbox.replaceClient("pg_dumpall", postgres.binDirectory, tidy);
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([4, expect.stringContaining("Somebody removed")]);
+    expect(await listed(sandbox)).toEqual([]);
+
+    const second = { kind: "filesystem", path: join(sandbox.path, "second") };
+    sandbox.job.destinations = [...(sandbox.job.destinations as object[]), second];
+    expect(printed(await sandbox.run("backup", "--json"), 3)).toMatchObject({
+      omitted: [],
+      destinations: [
+        { stored: false, errors: [{ code: "TRANSIENT" }] },
+        { stored: true, verification: { outcome: "verified" }, errors: [] },
+      ],
+    });
+  });
+});
+
+describe("no backup is made, and the exit code says why,", () => {
+  it.each<[string, number, (url: string) => string, RegExp]>([
+    [
+      "with a wrong password",
+      4,
+      (url) => url.replace(/:[^:@]+@/, ":wrong-password@"),
+      /password authentication failed/,
+    ],
+    ["with a database that is not there", 4, (url) => url.replace("shop", "nosuch"), /"nosuch" does not exist/],
+    ["with a server that is not there", 4, (url) => url.replace(/:\d+\/shop/, ":1/shop"), /ECONNREFUSED/],
+    ["with a URL that is none", 2, () => "mysql://root@localhost/shop", /does not begin with postgresql:\/\//],
+  ])("%s", async (_name, expected, change, message) => {
+    sandbox.environment.APP_URL = change(postgres.url("shop"));
+    const { code, stdout, stderr } = await sandbox.run("backup", "--json");
+    expect(code, stderr).toBe(expected);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { message: expect.stringMatching(message) as string } });
+    expect(stderr).toMatch(/\nFix: /);
+    expect(foldersOf(sandbox)).toEqual([]);
+    const doctor = await sandbox.run("doctor", "--json");
+    expect((printed(doctor, 2) as Check[]).find(({ ok }) => !ok)).toMatchObject({
+      detail: expect.stringMatching(message) as string,
+    });
+  });
+
+  it("with a recipient that has a typing error", async () => {
+    const wrong = recipient.replace(/.$/, (last) => (last === "q" ? "p" : "q"));
+    sandbox.job.encryption = { recipients: [wrong] };
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`${wrong} is not an age public key`)]);
+    expect(foldersOf(sandbox)).toEqual([]);
+  });
+
+  it("while another run of the job is going, which is left alone", async () => {
+    const { begun, goOn } = makeSlow();
+    const other = sandbox.start("backup");
+    await begun(other);
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([6, expect.stringContaining("Another run of test/app holds its lock")]);
+    const checks = printed(await sandbox.run("doctor", "--json"), 2) as Check[];
+    expect(checks.filter(({ ok }) => !ok)).toMatchObject([{ name: "lock" }]);
+    // Another job of the same database is none of its business.
+    const neighbour = sandbox.job;
+    sandbox.job = { ...neighbour, name: "other", database: { kind: "postgres", url: { env: "APP_URL" } } };
+    expect((await sandbox.run("backup")).code).toBe(0);
+    sandbox.job = neighbour;
+    goOn();
+    expect((await other.ended).code).toBe(0);
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("after %s, and nothing is left of it", async (signal, expected) => {
+    const { begun } = makeSlow();
+    const run = sandbox.start("backup", "--json");
+    await begun(run);
+    run.child.kill(signal);
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(expected);
+    expect(JSON.parse(stdout)).toEqual({ error: { code: "ABORTED", message: `Interrupted by ${signal}.` } });
+    expect(existsSync(sandbox.store) ? filesIn(sandbox.store) : []).toEqual([]);
+    expect((await sandbox.run("doctor")).stdout).toContain("no other run of test/app is going");
+  });
+});
+
+describe("a restore", () => {
+  it("with several workers gives the same", async () => {
+    await makeBackup(sandbox);
+    await restoreAndCompare("--jobs", "2", "--scratch", sandbox.path);
+    expect(filesIn(join(sandbox.path, "tmp"))).toEqual([]);
+    expect(filesIn(sandbox.path).filter((file) => file.includes("restore-"))).toEqual([]);
+  });
+
+  it("takes the backup that is named, else the newest one", async () => {
+    const { id: older } = await makeBackup(sandbox);
+    await sleep(1000 - (Date.now() % 1000));
+    const { id: newer } = await makeBackup(sandbox);
+    expect(await restoreAndCompare(older)).toMatchObject({ id: older });
+    expect(await restoreAndCompare()).toMatchObject({ id: newer });
+  });
+
+  it("refuses a target that is not empty, and leaves it as it is", async () => {
+    await makeBackup(sandbox);
+    await restoreAndCompare();
+    const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("The database copy is not empty")]);
+    const conflict = await sandbox.run("restore", "--to", "env:TARGET_URL", "--allow-non-empty");
+    expect([conflict.code, conflict.stderr]).toEqual([2, expect.stringContaining("already exists")]);
+    expect((await compareDatabases(postgres.url("shop"), postgres.url("copy"))).differences).toEqual([]);
+  });
+
+  it.each([
+    ["latest", /has no backup "latest" of test\/app[\s\S]*has none of this job at all/],
+    ["20200101T000000Z-abcdef", /has no backup "20200101T000000Z-abcdef"/],
+  ])("says that there is no backup %s", async (id, message) => {
+    sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
+    for (const args of [
+      ["restore", id, "--to", "env:TARGET_URL"],
+      ["verify", id],
+    ]) {
+      const { code, stderr } = await sandbox.run(...args);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+    }
+  });
+
+  it("says that the private key is another's", async () => {
+    sandbox.job.encryption = encryption;
+    await makeBackup(sandbox);
+    sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
+    sandbox.environment.AGE_IDENTITY = await generateX25519Identity();
+    for (const args of [["restore", "--to", "env:TARGET_URL"], ["verify"]]) {
+      const { code, stderr } = await sandbox.run(...args);
+      expect([code, stderr]).toEqual([2, expect.stringContaining("none of this backup's recipients")]);
+    }
+    expect(await relationCount(postgres, "copy")).toBe(0);
+    // That says nothing of the backup.
+    expect(await listed(sandbox)).toMatchObject([{ state: "verified" }]);
+  });
+});

@@ -1,0 +1,98 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { loadJob } from "../../runner/job.ts";
+import { TemporaryFolder } from "../helpers/script.ts";
+
+const folder = new TemporaryFolder();
+afterAll(() => {
+  folder.remove();
+});
+
+const JOB = {
+  stack: "prod",
+  name: "app",
+  database: { kind: "postgres", url: { env: "APP_URL" } },
+  destinations: [{ kind: "filesystem", path: "/srv/backups" }],
+};
+
+function file(content: string): string {
+  const path = join(folder.path, "job.json");
+  writeFileSync(path, content);
+  return path;
+}
+
+/** The message of the refusal, with its fix. */
+async function refusal(path: string | undefined, environment: NodeJS.ProcessEnv = {}): Promise<string> {
+  const problem: unknown = await loadJob(path, environment).catch((error: unknown) => error);
+  expect(problem).toMatchObject({ code: "CONFIG" });
+  const { message, fix } = problem as { message: string; fix?: string };
+  return `${message} Fix: ${fix ?? ""}`;
+}
+
+it("is read from a file, which goes before the environment, with its defaults", async () => {
+  expect(await loadJob(file(JSON.stringify(JOB)), { PROVISION_JOB: "{}" })).toMatchObject({
+    ...JOB,
+    compression: { level: 1 },
+    verify: true,
+    timeoutMinutes: 1440,
+    monitor: [],
+  });
+});
+
+it("is read from the environment where no file is named", async () => {
+  expect(await loadJob(undefined, { PROVISION_JOB: JSON.stringify(JOB) })).toMatchObject(JOB);
+});
+
+describe("an error tells what to do", () => {
+  it("without any job", async () => {
+    expect(await refusal(undefined)).toBe(
+      "No job was named. Fix: Name its file with --job FILE, or set PROVISION_JOB to its JSON.",
+    );
+  });
+
+  it("without the file", async () => {
+    const path = join(folder.path, "missing.json");
+    expect(await refusal(path)).toMatch(
+      new RegExp(`^The job's file ${path} cannot be read: ENOENT.*Fix: Name an existing file`),
+    );
+  });
+
+  it("with a folder", async () => {
+    expect(await refusal(folder.path)).toMatch(/cannot be read: EISDIR.*Fix: Name an existing file/);
+  });
+
+  it("with a file that is no JSON, with the place and without its content", async () => {
+    const text = '{ "database": {\n "url": "postgres://u:hunter2@h/db",,\n } }';
+    const message = await refusal(file(text));
+    expect(message).toContain(`${join(folder.path, "job.json")} is not JSON`);
+    expect(message).toContain("provision schema");
+    expect(message).not.toContain("hunter2");
+  });
+
+  it("with an environment that holds something else, which is not repeated", async () => {
+    const message = await refusal(undefined, { PROVISION_JOB: "u:hunter2@h" });
+    expect(message).toContain("The environment variable PROVISION_JOB is not JSON");
+    expect(message).not.toContain("hunter2");
+  });
+
+  it("with one problem: its path, what is allowed and the fix", async () => {
+    const message = await refusal(file(JSON.stringify({ ...JOB, verify: "yes" })));
+    expect(message).toMatch(/job\.json has a problem:\n {2}verify: .+\n {4}Fix: .+/);
+    expect(message).toContain('"yes"');
+  });
+
+  it("with several problems: all of them", async () => {
+    const wrong = { ...JOB, name: "Not A Name", destinations: [], retention: { hourly: 3 } };
+    const message = await refusal(file(JSON.stringify(wrong)));
+    expect(message).toMatch(/job\.json has \d problems:/);
+    for (const path of ["name", "destinations", "retention"]) expect(message).toMatch(new RegExp(`\\n {2}${path}`));
+  });
+
+  it("with a secret where a reference belongs, which is not repeated", async () => {
+    const database = { kind: "postgres", url: "postgresql://app:hunter2@db/app" };
+    const message = await refusal(file(JSON.stringify({ ...JOB, database })));
+    expect(message).toContain("database.url");
+    expect(message).not.toContain("hunter2");
+  });
+});

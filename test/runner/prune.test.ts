@@ -1,0 +1,150 @@
+import { readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { ProviderError } from "../../providers/errors.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { prune, type PruneOptions } from "../../runner/prune.ts";
+import { TemporaryFolder } from "../helpers/script.ts";
+import { filesIn, fill, openStore } from "../helpers/store.ts";
+
+const job = { stack: "prod", name: "app" };
+const FILES = ["database.dump.zst", "manifest.json", "roles.sql.zst", "verified-20260201T000000Z.json"];
+const idOf = (day: number) => `202601${String(day).padStart(2, "0")}T000000Z-abcdef`;
+
+let folder: TemporaryFolder;
+let storage: StorageProvider;
+beforeEach(async () => {
+  folder = new TemporaryFolder();
+  storage = await openStore(folder.path);
+});
+afterEach(() => {
+  folder.remove();
+});
+
+function run(options: Partial<PruneOptions> = {}) {
+  return prune({
+    storage,
+    job,
+    rule: { last: 2 },
+    unfinishedBefore: new Date("2026-02-01T00:00:00Z"),
+    dryRun: false,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+async function addBackup(day: number, base = "prod/app", files = FILES): Promise<void> {
+  await fill(
+    storage,
+    files.map((file) => `${base}/${idOf(day)}/${file}`),
+  );
+}
+
+const folders = () =>
+  [...new Set(filesIn(folder.path).map((file) => dirname(file)))]
+    .filter((each) => dirname(each) === "prod/app" && basename(each).startsWith("2026"))
+    .map((each) => basename(each));
+
+it("removes what the rule lets go, and unfinished folders of the past", async () => {
+  for (const day of [1, 2, 3, 4]) await addBackup(day);
+  await addBackup(5, "prod/app", ["database.dump.zst"]);
+  expect(await run()).toEqual({
+    removed: [idOf(2), idOf(1)],
+    unfinished: [idOf(5)],
+    interruptedUploads: 0,
+    kept: 2,
+    damaged: [],
+  });
+  expect(folders()).toEqual([idOf(3), idOf(4)]);
+});
+
+it("leaves an unfinished folder that may still be a run's", async () => {
+  for (const day of [3, 4]) await addBackup(day);
+  await addBackup(5, "prod/app", ["database.dump.zst"]);
+  expect(await run({ unfinishedBefore: new Date("2026-01-05T00:00:00Z") })).toMatchObject({ unfinished: [] });
+  expect(folders()).toEqual([idOf(3), idOf(4), idOf(5)]);
+});
+
+it("only tells in a dry run", async () => {
+  for (const day of [1, 2, 3, 4]) await addBackup(day);
+  const before = filesIn(folder.path);
+  expect(await run({ dryRun: true })).toMatchObject({ removed: [idOf(2), idOf(1)], kept: 2 });
+  expect(filesIn(folder.path)).toEqual(before);
+});
+
+it("removes no backup without a rule", async () => {
+  for (const day of [1, 2, 3, 4]) await addBackup(day);
+  expect(await run({ rule: undefined })).toMatchObject({ removed: [], kept: 4 });
+});
+
+it("removes nothing where no backup was verified", async () => {
+  for (const day of [1, 2, 3, 4]) await addBackup(day, "prod/app", ["database.dump.zst", "manifest.json"]);
+  expect(await run()).toMatchObject({ removed: [], kept: 4 });
+});
+
+it("keeps damaged backups and names them", async () => {
+  await addBackup(1, "prod/app", ["manifest.json", "damaged-20260201T000000Z.json"]);
+  for (const day of [2, 3, 4]) await addBackup(day);
+  expect(await run()).toMatchObject({ removed: [idOf(2)], damaged: [idOf(1)], kept: 3 });
+  expect(folders()).toEqual([idOf(1), idOf(3), idOf(4)]);
+});
+
+it("touches nothing outside of the job's own folder", async () => {
+  const strangers = ["prod/app-2", "prod/ap", "prod/app/notes", "prod2/app", "other/prod/app"];
+  for (const day of [1, 2, 3, 4]) {
+    await addBackup(day);
+    for (const base of strangers) await addBackup(day, base);
+  }
+  await fill(storage, ["prod/app/readme.txt", "prod/app/doctor-12345678/probe", `prod/app.${idOf(1)}`]);
+  const foreign = () => filesIn(folder.path).filter((file) => !file.startsWith("prod/app/2026"));
+  const before = foreign();
+  await run();
+  expect(foreign()).toEqual(before);
+  expect(folders()).toEqual([idOf(3), idOf(4)]);
+  for (const file of foreign()) expect(readFileSync(join(folder.path, file), "utf8")).toBe("x");
+});
+
+it("leaves, wherever it is interrupted, no backup that lacks a file, and the next prune ends it", async () => {
+  const steps: number[] = [];
+  for (let budget = 0; ; budget += 1) {
+    for (const day of [1, 2, 3, 4]) await addBackup(day);
+    const failed = await run({ storage: failingAfter(storage, budget) }).then(
+      () => false,
+      (error: unknown) => (error as ProviderError).code === "TRANSIENT",
+    );
+    steps.push(filesIn(folder.path).length);
+    for (const id of folders()) {
+      const files = filesIn(join(folder.path, "prod/app", id));
+      if (files.includes("manifest.json")) expect(files, `after ${budget} removals`).toEqual(FILES);
+    }
+    await run();
+    expect(folders()).toEqual([idOf(3), idOf(4)]);
+    await storage.remove(filesIn(folder.path));
+    if (!failed) break;
+  }
+  // It really was interrupted after each single file.
+  expect(steps).toEqual([16, 15, 14, 13, 12, 11, 10, 9, 8]);
+});
+
+/** The store, with a connection that breaks after so many removals. */
+function failingAfter(store: StorageProvider, removals: number): StorageProvider {
+  let left = removals;
+  return {
+    kind: store.kind,
+    description: store.description,
+    upload: (key, source: Readable, options) => store.upload(key, source, options),
+    download: (key, options) => store.download(key, options),
+    stat: (key, options) => store.stat(key, options),
+    list: (prefix, options) => store.list(prefix, options),
+    removeUnfinished: (prefix, begunBefore) => store.removeUnfinished(prefix, begunBefore),
+    close: () => store.close(),
+    async remove(keys, options) {
+      for (const key of keys) {
+        if (left === 0) throw new ProviderError("TRANSIENT", "The connection broke.");
+        left -= 1;
+        await store.remove([key], options);
+      }
+    },
+  };
+}
