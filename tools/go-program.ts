@@ -1,0 +1,133 @@
+import { execFile } from "node:child_process";
+import { constants } from "node:fs";
+import { access, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** A program that is brought once and kept in the cache. */
+interface KeptProgram<Origin extends string> {
+  /** The executable's name, for instance `pulumi`. */
+  readonly name: string;
+  /** What people call it. */
+  readonly title: string;
+  readonly version: string;
+  /** Puts the program into the folder as `bin/<name>`, and says how it was had. */
+  readonly bring: (root: string) => Promise<Origin>;
+  /** Where lines for the user go. */
+  readonly say: (line: string) => void;
+}
+
+/** Where a kept program is. */
+interface FoundProgram<Origin extends string> {
+  /** The folder that holds the executable. */
+  readonly directory: string;
+  readonly origin: Origin | "cache";
+}
+
+/**
+ * The program from the cache, `$XDG_CACHE_HOME/provision` or `~/.cache/provision`, into which it is brought if it is not
+ * there. Several processes may call this at the same time: one brings the program and the others wait for it.
+ */
+export async function keepProgram<Origin extends string>(program: KeptProgram<Origin>): Promise<FoundProgram<Origin>> {
+  const { name, title, version, bring, say } = program;
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "provision");
+  const root = join(cache, `${name}-v${version}`);
+  const directory = join(root, "bin");
+  const isCached = (): Promise<boolean> => isExecutable(join(directory, name));
+  if (await isCached()) return { directory, origin: "cache" };
+
+  await mkdir(root, { recursive: true });
+  const unlock = await lock(join(root, "install.lock"), () => {
+    say(`Another process is bringing ${title}; waiting for it …`);
+  });
+  const fresh = join(root, `new-${process.pid}`);
+  try {
+    if (await isCached()) return { directory, origin: "cache" };
+    const origin = await bring(fresh);
+    await rename(join(fresh, "bin"), directory).catch(async (error: unknown) => {
+      if (!(await isCached())) throw error;
+    });
+    return { directory, origin };
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+    await unlock();
+  }
+}
+
+/** Whether there is a file of this name that this user may execute. */
+export async function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What {@link goBuild} builds. */
+interface GoBuild {
+  /** The folder of a Go module of this project that names the program's own module. */
+  readonly module: string;
+  /** The import path of the command. */
+  readonly command: string;
+  /** Flags for the linker. Default: no symbols, which halves the file. */
+  readonly linkerFlags?: string;
+  /** The file to write. */
+  readonly executable: string;
+  /** The message of the error where there is no Go. */
+  readonly withoutGo: string;
+}
+
+/** Builds a Go program. */
+export async function goBuild(build: GoBuild): Promise<void> {
+  const { module, command, linkerFlags = "-s -w", executable, withoutGo } = build;
+  try {
+    await run("go", ["env", "GOVERSION"], { cwd: module });
+  } catch (error) {
+    throw new Error(withoutGo, { cause: error });
+  }
+  await mkdir(dirname(executable), { recursive: true });
+  await run("go", ["build", "-trimpath", "-ldflags", linkerFlags, "-o", executable, command], {
+    cwd: module,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+}
+
+/**
+ * Waits until no other living process holds the lock file, then holds it.
+ *
+ * A lock whose process has died is taken over. Two processes that take over at the same moment both go on: that costs
+ * a second build, but does no harm, since what they build is put in place by one rename.
+ */
+async function lock(file: string, onWait: () => void): Promise<() => Promise<void>> {
+  for (let waited = false; ; waited = true) {
+    try {
+      const handle = await open(file, "wx");
+      await handle.writeFile(String(process.pid));
+      await handle.close();
+      return () => rm(file, { force: true });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    }
+    if (await isAbandoned(file)) {
+      await rm(file, { force: true });
+      continue;
+    }
+    if (!waited) onWait();
+    await sleep(500);
+  }
+}
+
+async function isAbandoned(file: string): Promise<boolean> {
+  const owner = Number(await readFile(file, "utf8").catch(() => ""));
+  // An empty file is one whose owner is about to write its number into it.
+  if (owner === 0) return false;
+  try {
+    process.kill(owner, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
