@@ -1,0 +1,141 @@
+import type { types } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { JobConfig, JobSettings } from "../../providers/config.ts";
+import { BackupFolders } from "./backup-folders.ts";
+import { backupFolders, describePlaces, withLocalPath } from "./backup-places.ts";
+import { Folder } from "./folder.ts";
+import type { HostSettings } from "./host-settings.ts";
+import { JobFile } from "./job-file.ts";
+import type { Machine } from "./machine.ts";
+import { Program } from "./program.ts";
+import { runnerCommand, toShell } from "./runner-command.ts";
+import { Schedule } from "./schedule.ts";
+import { SecretsFile } from "./secrets-file.ts";
+import { quote } from "./shell.ts";
+
+/** Arguments of {@link BackupHost}. */
+export interface BackupHostArgs {
+  /** The stack's name: part of the backups' place and of the units' names. */
+  readonly stack: string;
+  readonly host: HostSettings;
+  readonly jobs: readonly JobSettings[];
+  /** The stack's secrets by name. */
+  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  /** The names of the secrets that jobs refer to. */
+  readonly jobSecretNames: readonly string[];
+  /** This project's folder on this machine. */
+  readonly source: string;
+}
+
+/** What a person needs to know of a job. */
+export interface JobOutputs {
+  /** How it is scheduled: `systemd system`, `systemd user`, `crontab` or `none`; `by hand` where it has no schedule. */
+  readonly scheduled: pulumi.Input<string>;
+  /** Where its backups are, one entry a destination. */
+  readonly backups: readonly string[];
+  /** The command that makes a backup now, as a shell on this machine takes it; so are the others. */
+  readonly run: string;
+  readonly list: string;
+  readonly verify: string;
+  /** Restores the newest backup into the empty database whose URL is in the file that follows `--to`. */
+  readonly restore: string;
+}
+
+/** All that makes backups on a Linux machine: a folder, the secrets, and for each job its file and its schedule. */
+export class BackupHost extends pulumi.ComponentResource {
+  /** What a person needs to know, by job. */
+  readonly jobs: Readonly<Record<string, JobOutputs>>;
+
+  constructor(name: string, args: BackupHostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:host:BackupHost", name, {}, opts);
+    const { stack, host, source } = args;
+    const { directory } = host;
+    const machine = toMachine(host, args.secrets);
+    const common = { machine, ...(host.user !== undefined && { user: host.user }) };
+    const jobs = args.jobs.map(({ schedule, ...job }) => ({ schedule, job: toJobConfig(job, stack, directory) }));
+
+    const folder = new Folder(`${name}-folder`, { ...common, path: directory }, { parent: this });
+    const inFolder = { parent: this, dependsOn: [folder] };
+    const backups = new BackupFolders(
+      `${name}-backups`,
+      { ...common, folders: backupFolders(jobs.map(({ job }) => job)), removeOnDestroy: host.removeBackupsOnDestroy },
+      inFolder,
+    );
+    const secretsFile = `${directory}/secrets.json`;
+    const secrets = new SecretsFile(
+      `${name}-secrets`,
+      { ...common, path: secretsFile, secrets: args.secrets, names: args.jobSecretNames },
+      inFolder,
+    );
+    const program = new Program(
+      `${name}-program`,
+      { ...common, folder: directory, source, ...(host.node !== undefined && { node: host.node }) },
+      inFolder,
+    );
+
+    const place = { node: program.node, cli: program.cli, secretsFile };
+    const entries = jobs.map(({ job, schedule }): [string, JobOutputs] => {
+      const path = `${directory}/jobs/${job.name}.json`;
+      const file = new JobFile(`${name}-${job.name}`, { ...common, path, job }, inFolder);
+      const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
+      const timer =
+        schedule &&
+        new Schedule(
+          `${name}-${job.name}-schedule`,
+          {
+            ...common,
+            job: { ...job, schedule },
+            command: runnerCommand(place, path, "backup"),
+            byHand: forPerson("backup"),
+            logFile: `${directory}/logs/${job.name}.log`,
+            writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
+            scheduler: host.scheduler,
+          },
+          { parent: this, dependsOn: [file, secrets, program, backups] },
+        );
+      const outputs = {
+        scheduled: timer?.how ?? "by hand",
+        backups: describePlaces(job),
+        run: forPerson("backup"),
+        list: forPerson("list"),
+        verify: forPerson("verify"),
+        restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
+      };
+      return [job.name, outputs];
+    });
+    this.jobs = Object.fromEntries(entries);
+    this.registerOutputs({ jobs: this.jobs });
+  }
+}
+
+function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secrets"]): Machine {
+  if (connection === undefined) return { place: "localhost" };
+  const { host, port, user, hostKey } = connection;
+  const keyName = connection.privateKey?.secret;
+  const privateKey = keyName && pulumi.secret(secrets).apply((all) => all[keyName] ?? "");
+  const args: types.input.remote.ConnectionArgs = {
+    host,
+    port,
+    user,
+    ...(hostKey !== undefined && { hostKey }),
+    ...(privateKey !== undefined && { privateKey }),
+  };
+  return { connection: args, place: `${user}@${host}:${port}` };
+}
+
+/**
+ * What the runner reads: the job with its stack, and with the stack's own folder where a destination names none. When it
+ * runs is the timer's business alone, so that a changed schedule changes nothing else.
+ */
+function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
+  const destinations = job.destinations.map((destination) => withLocalPath(destination, `${directory}/backups`));
+  return { ...job, stack, destinations };
+}
+
+/** A call of the runner as a shell on this machine takes it: through SSH and as another user where that is needed. */
+function byHand(host: HostSettings, call: string): string {
+  const asUser = host.user === undefined ? call : `sudo -u ${host.user} env ${call}`;
+  if (host.connection === undefined) return asUser;
+  const { host: name, port, user } = host.connection;
+  return `ssh -p ${port} ${user}@${name} ${quote(asUser)}`;
+}

@@ -1,0 +1,80 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { JobConfig } from "../../providers/config.ts";
+import { parseCron } from "../cron.ts";
+import { onCalendar } from "./calendar.ts";
+import { crontabLine } from "./crontab-line.ts";
+import { machineCommand, type Machine } from "./machine.ts";
+import type { RunnerCommand } from "./runner-command.ts";
+import { scheduleScripts, type Scheduler } from "./schedule-scripts.ts";
+import { renderSystemdUnits } from "./systemd-units.ts";
+
+/** Arguments of {@link Schedule}. */
+export interface ScheduleArgs {
+  readonly machine: Machine;
+  /** The job's name and its stack's, its time limit and when it runs. */
+  readonly job: Pick<JobConfig, "name" | "stack" | "timeoutMinutes"> & {
+    readonly schedule: NonNullable<JobConfig["schedule"]>;
+  };
+  /** What is started. */
+  readonly command: RunnerCommand;
+  /** The same for a person at a shell, for warnings. */
+  readonly byHand: string;
+  /** File that collects what runs from a crontab print; systemd has its journal. */
+  readonly logFile: string;
+  /** Folders that a run may write to. */
+  readonly writable: readonly string[];
+  readonly scheduler: Scheduler;
+  /** The user that runs the backups. Default: the one who connects. */
+  readonly user?: string;
+}
+
+/** Starts one job on time: a systemd timer, a line in a crontab, or a warning that somebody must. */
+export class Schedule extends pulumi.ComponentResource {
+  /** How the job is scheduled: `systemd system`, `systemd user`, `crontab` or `none`. */
+  readonly how: pulumi.Output<string>;
+
+  constructor(name: string, args: ScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:host:Schedule", name, {}, opts);
+    const { schedule, stack } = args.job;
+    // Neither name can hold a dot: no two pairs of them give the same unit.
+    const unit = `provision.${stack}.${args.job.name}`;
+    const cron = parseCron(schedule.cron);
+    const units = renderSystemdUnits({
+      description: `the backup job ${args.job.name} of the stack ${stack}`,
+      command: args.command.argv,
+      environment: args.command.environment,
+      writable: args.writable,
+      timeoutMinutes: args.job.timeoutMinutes,
+      calendar: onCalendar(cron, schedule.timezone),
+      ...(args.user !== undefined && { user: args.user }),
+    });
+    const command = machineCommand(
+      `${name}-timer`,
+      args.machine,
+      {
+        path: `${args.user ?? ""}/${unit}`,
+        ...scheduleScripts({
+          unit,
+          units,
+          line: crontabLine(schedule.cron, cron, args.command, args.logFile),
+          timezone: schedule.timezone,
+          scheduler: args.scheduler,
+          ...(args.user !== undefined && { user: args.user }),
+        }),
+      },
+      { parent: this },
+    );
+    this.how = command.stdout.apply((stdout) => {
+      const [how = "", ...warnings] = stdout.split("\n").filter((line) => line !== "");
+      if (how === "none" && args.scheduler === "auto") {
+        warnings.push(
+          `Nothing on ${args.machine.place} can start the job ${args.job.name}: it has neither systemd nor crontab. ` +
+            `Start it yourself at "${schedule.cron}" (${schedule.timezone}), with: ${args.byHand}`,
+        );
+      }
+      for (const warning of warnings) void pulumi.log.warn(warning, this);
+      return how;
+    });
+    this.registerOutputs({ how: this.how });
+  }
+}

@@ -1,0 +1,46 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { JobSettings } from "../providers/config.ts";
+import type { HostSettings } from "./host/host-settings.ts";
+import { describeProblems } from "./describe-problems.ts";
+import { checkSettings } from "./settings-rules.ts";
+
+/** Namespace of the configuration: the project's name in Pulumi.yaml. */
+const NAMESPACE = "provision";
+
+/** A stack's configuration, checked and complete. */
+export interface Settings {
+  readonly stack: string;
+  readonly target: "host";
+  readonly jobs: readonly JobSettings[];
+  /** The settings of the host target. */
+  readonly host: HostSettings;
+  /** The stack's secrets by name; a secret output. */
+  readonly secrets: pulumi.Output<Readonly<Record<string, string>>>;
+  /** The names of the secrets that jobs refer to: the only ones that leave the stack. */
+  readonly jobSecretNames: readonly string[];
+}
+
+/**
+ * Reads the stack's configuration. Warns of what is odd; throws one `RunError` that lists all that is wrong, each with its
+ * key and what to do.
+ */
+export function readSettings(): Settings {
+  const stack = pulumi.getStack();
+  const prefix = `${NAMESPACE}:`;
+  const entries = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
+  const { settings, problems, warnings } = checkSettings({
+    stack,
+    values: new Map(entries.map(([key, value]) => [key.slice(prefix.length), value])),
+    isSecret: (key) => isConfigSecret(`${prefix}${key}`),
+  });
+  if (settings === undefined) throw new pulumi.RunError(describeProblems(stack, problems));
+  for (const warning of warnings) void pulumi.log.warn(warning);
+  const secrets = new pulumi.Config(NAMESPACE).getSecretObject<Record<string, string>>("secrets");
+  return { ...settings, secrets: secrets ?? pulumi.secret<Record<string, string>>({}) };
+}
+
+/** Whether a key holds anything encrypted. The SDK has this, but leaves it out of its types. */
+function isConfigSecret(key: string): boolean {
+  const runtime = pulumi.runtime as unknown as { isConfigSecret(key: string): boolean };
+  return runtime.isConfigSecret(key);
+}

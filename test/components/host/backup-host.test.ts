@@ -1,0 +1,201 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { BackupHost, type BackupHostArgs } from "../../../components/host/backup-host.ts";
+import { JobConfig, JobSettings } from "../../../providers/config.ts";
+import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
+
+const MARKER = "s3cr3t-m4rker";
+const source = new URL("../../..", import.meta.url).pathname.replace(/\/$/, "");
+
+const app = JobSettings.parse({
+  name: "app",
+  schedule: { cron: "0 3 * * *", timezone: "America/Sao_Paulo" },
+  database: { kind: "postgres", url: { secret: "appUrl" } },
+  destinations: [{ kind: "filesystem" }, { kind: "filesystem", path: "/srv/b", prefix: "x" }],
+});
+const web = JobSettings.parse({
+  name: "web",
+  database: { kind: "postgres", url: { secret: "webUrl" } },
+  destinations: [{ kind: "filesystem" }],
+});
+
+function args(changes: Partial<BackupHostArgs> = {}): BackupHostArgs {
+  return {
+    stack: "dev",
+    host: { directory: "/srv/provision", removeBackupsOnDestroy: false, scheduler: "auto" },
+    jobs: [app, web],
+    secrets: pulumi.secret({ appUrl: `app-${MARKER}`, webUrl: `web-${MARKER}`, sshKey: `ssh-${MARKER}` }),
+    jobSecretNames: ["appUrl", "webUrl"],
+    source,
+    ...changes,
+  };
+}
+
+function commands(recorded: readonly RecordedResource[]): Map<string, Readonly<Record<string, unknown>>> {
+  return new Map(recorded.filter(({ type }) => type.startsWith("command:")).map(({ name, inputs }) => [name, inputs]));
+}
+
+describe.each([false, true])("BackupHost on this machine (preview: %s)", (preview) => {
+  it("registers one resource for each thing on the machine", async () => {
+    const recorded = await mockEngine({ preview });
+    await registered(new BackupHost("host", args()));
+    expect(recorded.map(({ type, name }) => `${type} ${name}`).sort()).toEqual([
+      "command:local:Command host-app-file",
+      "command:local:Command host-app-schedule-timer",
+      "command:local:Command host-backups-paths",
+      "command:local:Command host-folder-path",
+      "command:local:Command host-secrets-file",
+      "command:local:Command host-web-file",
+      "provision:host:BackupFolders host-backups",
+      "provision:host:BackupHost host",
+      "provision:host:Folder host-folder",
+      "provision:host:JobFile host-app",
+      "provision:host:JobFile host-web",
+      "provision:host:Program host-program",
+      "provision:host:Schedule host-app-schedule",
+      "provision:host:SecretsFile host-secrets",
+    ]);
+  });
+
+  it("hands over the jobs' secrets, and no other, as a secret on standard input alone", async () => {
+    const recorded = await mockEngine({ preview });
+    await registered(new BackupHost("host", args()));
+    const all = commands(recorded);
+    const file = all.get("host-secrets-file");
+    const stdin = file?.stdin;
+    if (!isSecret(stdin)) throw new Error("stdin went to the engine in plain");
+    expect(JSON.parse(String(stdin.value))).toEqual({ appUrl: `app-${MARKER}`, webUrl: `web-${MARKER}` });
+    expect(file).toMatchObject({ logging: "none", addPreviousOutputInEnv: false });
+    all.delete("host-secrets-file");
+    expect(all.size).toBe(5);
+    expect(JSON.stringify([...all, { ...file, stdin: "" }])).not.toContain(MARKER);
+  });
+
+  it("writes job files that the runner reads, with the stack's name and own folder in them", async () => {
+    const recorded = await mockEngine({ preview });
+    await registered(new BackupHost("host", args()));
+    const job = JobConfig.parse(JSON.parse(String(commands(recorded).get("host-app-file")?.stdin)));
+    const { schedule, ...rest } = app;
+    expect(schedule).toBeDefined();
+    expect(job).toEqual({
+      ...rest,
+      stack: "dev",
+      destinations: [{ ...app.destinations[0], path: "/srv/provision/backups" }, app.destinations[1]],
+    });
+  });
+
+  it("removes backups only where the settings say so, and then no more than the stack's own", async () => {
+    const keeping = await mockEngine({ preview });
+    await registered(new BackupHost("host", args()));
+    expect(commands(keeping).get("host-backups-paths")).toBeDefined();
+    expect(commands(keeping).get("host-backups-paths")).not.toHaveProperty("delete");
+    const removing = await mockEngine({ preview });
+    await registered(new BackupHost("host", args({ host: { ...args().host, removeBackupsOnDestroy: true } })));
+    const inputs = commands(removing).get("host-backups-paths");
+    expect(inputs).not.toHaveProperty("triggers");
+    expect(String(inputs?.delete).match(/^rm -rf .*$/gm)).toEqual([
+      "rm -rf '/srv/provision/backups/dev'",
+      "rm -rf '/srv/b/x/dev'",
+    ]);
+  });
+
+  it("reaches another machine over SSH, with the key as a secret", async () => {
+    const recorded = await mockEngine({ preview });
+    const connection = {
+      host: "db1",
+      port: 2222,
+      user: "ops",
+      privateKey: { secret: "sshKey" },
+      hostKey: "ssh-ed25519 A",
+    };
+    const host = new BackupHost("host", args({ host: { ...args().host, connection, user: "backup" } }));
+    await registered(host);
+    const remote = recorded.filter(({ type }) => type === "command:remote:Command");
+    expect(remote.map(({ name }) => name)).toContain("host-program-copy");
+    expect(remote).toHaveLength(7);
+    expect(recorded.filter(({ type }) => type === "command:local:Command")).toEqual([]);
+    for (const { inputs } of remote) {
+      const sent = inputs.connection;
+      const whole = isSecret(sent) ? sent.value : sent;
+      const { privateKey, ...rest } = whole as Record<string, unknown>;
+      expect(rest).toMatchObject({ host: "db1", port: 2222, user: "ops", hostKey: "ssh-ed25519 A" });
+      expect(isSecret(sent) || isSecret(privateKey)).toBe(true);
+      expect(inputs).not.toHaveProperty("environment");
+    }
+    expect(host.jobs.app?.run).toBe(
+      "ssh -p 2222 ops@db1 'sudo -u backup env PROVISION_SECRETS_FILE=/srv/provision/secrets.json " +
+        "/srv/provision/program/current/node /srv/provision/program/current/runner/cli.ts backup --job /srv/provision/jobs/app.json'",
+    );
+    expect(host.jobs.app?.backups).toEqual([
+      "filesystem: /srv/provision/backups/dev/app",
+      "filesystem: /srv/b/x/dev/app",
+    ]);
+  });
+});
+
+describe("BackupHost", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("tells how each job is scheduled", async () => {
+    await mockEngine({ stdout: (name) => (name.endsWith("-timer") ? "systemd system" : "") });
+    const host = new BackupHost("host", args());
+    expect(await unwrap(pulumi.output(host.jobs.app?.scheduled))).toBe("systemd system");
+    expect(host.jobs.web?.scheduled).toBe("by hand");
+  });
+
+  it("warns with the command to run where nothing can start a job", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    await mockEngine({ stdout: (name) => (name.endsWith("-timer") ? "none\nAnd a note." : "") });
+    const host = new BackupHost("host", args());
+    expect(await unwrap(pulumi.output(host.jobs.app?.scheduled))).toBe("none");
+    expect(warn.mock.calls.flat()).toEqual([
+      "warning: [runtime] And a note.",
+      "warning: [runtime] Nothing on localhost can start the job app: it has neither systemd nor crontab. " +
+        `Start it yourself at "0 3 * * *" (America/Sao_Paulo), with: ${host.jobs.app?.run ?? ""}`,
+    ]);
+  });
+
+  it("copies what the runner needs and nothing else, in little space", async () => {
+    const recorded = await mockEngine();
+    const connection = { host: "db1", port: 22, user: "root" };
+    await registered(new BackupHost("host", args({ host: { ...args().host, connection } })));
+    const text = String(commands(recorded).get("host-program-copy")?.stdin);
+    expect(text.length).toBeLessThan(500_000);
+    const files = JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString()) as Record<string, string>;
+    expect(files["package-lock.json"]).toBe(readFileSync(join(source, "package-lock.json"), "utf8"));
+    expect(Object.keys(files)).toContain("providers/config.ts");
+    const foreign = Object.keys(files).filter(
+      (name) => !/^(providers|runner)\/|^package(-lock)?\.json$|^\.npmrc$/.test(name),
+    );
+    expect(foreign).toEqual([]);
+  });
+
+  it("updates a copy only when its content changes", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "provision-test-"));
+    try {
+      for (const part of ["package.json", "package-lock.json", ".npmrc", "providers", "runner"]) {
+        cpSync(join(source, part), join(folder, part), { recursive: true });
+      }
+      const host = { ...args().host, connection: { host: "db1", port: 22, user: "root" } };
+      const copy = async () => {
+        const recorded = await mockEngine();
+        await registered(new BackupHost("host", args({ host, source: folder })));
+        return commands(recorded).get("host-program-copy");
+      };
+      const first = await copy();
+      expect(await copy()).toEqual(first);
+      writeFileSync(join(folder, "runner", "new.ts"), "");
+      const changed = await copy();
+      expect(changed?.create).not.toBe(first?.create);
+      expect(changed?.triggers).toEqual(first?.triggers);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,168 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BackupFolders } from "../../../components/host/backup-folders.ts";
+import { Folder } from "../../../components/host/folder.ts";
+import type { Machine } from "../../../components/host/machine.ts";
+import { privateFileScripts } from "../../../components/host/private-file.ts";
+import { quote } from "../../../components/host/shell.ts";
+import { mockEngine, registered } from "../../helpers/mocks.ts";
+import { runScript, TemporaryFolder } from "../../helpers/script.ts";
+
+const machine: Machine = { place: "localhost" };
+let folder: TemporaryFolder;
+beforeEach(() => {
+  folder = new TemporaryFolder(true);
+});
+afterEach(() => {
+  folder.remove();
+});
+
+describe("quote", () => {
+  it.each(["", "a b", "it's", '$HOME `id` \\ "x"', "-n", "a\nb", "''", "ü*?[a]"])("keeps %j as it is", (text) => {
+    expect(runScript(`printf '%s' ${quote(text)}`).stdout).toBe(text);
+  });
+});
+
+describe("a private file's scripts", () => {
+  const content = '{"a":"it\'s $HOME"}\n';
+
+  it("write it for its user alone, whole, and again in the same way", () => {
+    const path = join(folder.path, "odd name's", "secrets.json");
+    const scripts = privateFileScripts(path, undefined);
+    for (const text of [content, `${content}2`]) {
+      expect(runScript(scripts.create, { stdin: text, asOther: true })).toEqual({ code: 0, stdout: "", stderr: "" });
+      expect(readFileSync(path, "utf8")).toBe(`${text.trimEnd()}\n`);
+      expect(statSync(path).mode & 0o777).toBe(0o600);
+      expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
+      expect(readdirSync(join(path, ".."))).toEqual(["secrets.json"]);
+    }
+    expect(runScript(scripts.delete, { asOther: true }).code).toBe(0);
+    expect(runScript(scripts.delete, { asOther: true }).code).toBe(0);
+    expect(existsSync(join(path, ".."))).toBe(false);
+  });
+
+  it("keep what was there when nothing arrives", () => {
+    const path = join(folder.path, "secrets.json");
+    const { create } = privateFileScripts(path, undefined);
+    runScript(create, { stdin: content });
+    expect(runScript(create)).toEqual({ code: 1, stdout: "", stderr: `Nothing arrived for ${path}.\n` });
+    expect(readFileSync(path, "utf8")).toBe(content);
+    expect(readdirSync(folder.path)).toEqual(["secrets.json"]);
+  });
+
+  it("leave nothing when they are killed while they wait for the rest", async () => {
+    const { create } = privateFileScripts(join(folder.path, "secrets.json"), undefined);
+    const child = spawn("/bin/sh", ["-c", create], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+    await new Promise((resolve) => child.stdin.write("half a secret", resolve));
+    await setTimeout(100);
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await once(child, "close");
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it("get rid of what one left that was killed later, on the next run and on removal", () => {
+    const path = join(folder.path, "secrets.json");
+    const unfinished = join(folder.path, ".secrets.json.new");
+    const { create, delete: remove } = privateFileScripts(path, undefined);
+    for (const next of [create, remove]) {
+      writeFileSync(unfinished, "half a secret");
+      expect(runScript(next, { stdin: content }).code).toBe(0);
+      expect(existsSync(unfinished)).toBe(false);
+    }
+  });
+
+  it("write through no link that somebody put in the way", () => {
+    const victim = join(folder.path, "victim");
+    writeFileSync(victim, "theirs");
+    symlinkSync(victim, join(folder.path, ".secrets.json.new"));
+    symlinkSync(victim, join(folder.path, "secrets.json"));
+    runScript(privateFileScripts(join(folder.path, "secrets.json"), undefined).create, { stdin: content });
+    expect(readFileSync(victim, "utf8")).toBe("theirs");
+    expect(lstatSync(join(folder.path, "secrets.json")).isFile()).toBe(true);
+  });
+
+  it("say what to do where the user of the backups cannot be had", () => {
+    const create = (user: string, asOther: boolean) =>
+      runScript(privateFileScripts(join(folder.path, "secrets.json"), user).create, { stdin: content, asOther });
+    expect(create("no-such-user", false).stderr).toMatch(
+      /^There is no user no-such-user on \S+: create it, or change provision:host\.user\.\n$/,
+    );
+    expect(create("root", true).stderr).toMatch(
+      /^\S+ cannot set up backups that run as root: connect as root, or leave provision:host\.user out\.\n$/,
+    );
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+});
+
+/** The scripts that a component registers. */
+async function scriptsOf(make: () => Folder | BackupFolders): Promise<{ create: string; delete: string }> {
+  const recorded = await mockEngine();
+  await registered(make());
+  const command = recorded.find(({ type }) => type === "command:local:Command");
+  const inputs = command?.inputs as { readonly create: string; readonly delete?: string };
+  return { create: inputs.create, delete: inputs.delete ?? "true" };
+}
+
+describe("the folder's scripts", () => {
+  it("make it for its user alone, with a way to it that others can pass", async () => {
+    const path = join(folder.path, "deep/er/dev");
+    const scripts = await scriptsOf(() => new Folder("folder", { machine, path }));
+    const done = { code: 0, stdout: "", stderr: "" };
+    expect(runScript(scripts.create, { asOther: true })).toEqual(done);
+    expect(runScript(scripts.create, { asOther: true })).toEqual(done);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(statSync(join(path, "..")).mode & 0o777).toBe(0o755);
+    expect(runScript(scripts.delete, { asOther: true }).code).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("leave the mode of a folder that was there, and what somebody put into it", async () => {
+    chmodSync(folder.path, 0o755);
+    const scripts = await scriptsOf(() => new Folder("folder", { machine, path: folder.path }));
+    runScript(scripts.create, { asOther: true });
+    expect(statSync(folder.path).mode & 0o777).toBe(0o755);
+    writeFileSync(join(folder.path, "notes"), "");
+    runScript(scripts.delete, { asOther: true });
+    expect(readdirSync(folder.path)).toEqual(["notes"]);
+  });
+
+  it("say what to do where the folder cannot be made", async () => {
+    const path = "/proc/provision/dev";
+    const { create } = await scriptsOf(() => new Folder("folder", { machine, path }));
+    const { code, stderr } = runScript(create, { asOther: true });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /\n\S+ cannot create \/proc\/provision\/dev on \S+\.\nSet provision:host\.directory to a folder /,
+    );
+  });
+});
+
+describe("the backup folders' scripts", () => {
+  it("remove nothing but the stack's own, and only where they may", async () => {
+    const root = join(folder.path, "back ups");
+    const folders = [{ root, own: "pre/dev" }];
+    const keep = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: false }));
+    const remove = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: true }));
+    expect(runScript(keep.create).code).toBe(0);
+    expect(statSync(root).mode & 0o777).toBe(0o700);
+    for (const stack of ["dev", "dev2"]) mkdirSync(join(root, "pre", stack, "app"), { recursive: true });
+    runScript(keep.delete);
+    expect(readdirSync(join(root, "pre"))).toEqual(["dev", "dev2"]);
+    expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(readdirSync(join(root, "pre"))).toEqual(["dev2"]);
+  });
+});

@@ -1,0 +1,142 @@
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describeProblems } from "../../components/describe-problems.ts";
+import { checkSettings, type CheckedSettings } from "../../components/settings-rules.ts";
+import { readSettings } from "../../components/settings.ts";
+import { MISTAKE_MARKER, mistakes, rightConfig } from "../helpers/mistakes.ts";
+import { mockEngine, unwrap } from "../helpers/mocks.ts";
+
+/** The configuration as Pulumi hands it over: texts as they are, the rest as JSON. */
+function texts(config: Readonly<Record<string, unknown>>): [string, string][] {
+  return Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
+}
+
+function check(
+  change: Readonly<Record<string, unknown>>,
+  options: { readonly stack?: string | undefined; readonly plainSecrets?: boolean | undefined } = {},
+): CheckedSettings {
+  return checkSettings({
+    stack: options.stack ?? "dev",
+    values: new Map(texts({ ...rightConfig, ...change })),
+    isSecret: (key) => key === "secrets" && options.plainSecrets !== true,
+  });
+}
+
+describe("a mistake in the configuration", () => {
+  it.each(mistakes)("is explained: $name", ({ change, problems, ...options }) => {
+    const found = check(change, options);
+    expect(found.problems.map(({ path, message, fix }) => `${path}: ${message}\n${fix}`)).toEqual(problems);
+    expect(found.settings).toBeUndefined();
+    expect(JSON.stringify(found)).not.toContain(MISTAKE_MARKER);
+  });
+
+  it("is one of at least 25", () => {
+    expect(new Set(mistakes.map(({ problems }) => problems.join("\n"))).size).toBeGreaterThanOrEqual(25);
+  });
+});
+
+describe("checkSettings", () => {
+  it("fills in what is left out", () => {
+    const { settings, problems, warnings } = check({});
+    expect({ problems, warnings }).toEqual({ problems: [], warnings: [] });
+    expect(settings).toMatchObject({
+      stack: "dev",
+      target: "host",
+      host: { directory: "/var/lib/provision/dev", scheduler: "auto", removeBackupsOnDestroy: false },
+      jobSecretNames: ["appUrl"],
+    });
+    expect(settings?.jobs[0]).toMatchObject({ name: "app", verify: true, schedule: { timezone: "UTC" } });
+  });
+
+  it("warns of what is odd and takes it", () => {
+    const [job] = rightConfig.jobs as Record<string, unknown>[];
+    const { settings, warnings } = check({
+      secrets: { appUrl: "x", sshKey: "x", old: "x" },
+      jobs: [job, { ...job, name: "web", database: { kind: "postgres", url: { env: "WEB_URL" } } }],
+      host: { connection: { host: "db1", port: 2222, privateKey: { secret: "sshKey" } } },
+    });
+    expect(warnings).toEqual([
+      "provision:jobs[1].database.url reads the variable WEB_URL, which neither systemd nor cron sets for a scheduled run.",
+      "Nothing uses the secret old. Remove it with: pulumi config rm --path 'provision:secrets.old'",
+      "Any SSH server that answers at db1 is taken for it, and gets the secrets. Set provision:host.connection.hostKey " +
+        "to its key, which this shows: ssh-keyscan -t ed25519 -p 2222 db1",
+    ]);
+    // The key opens the machine; it has no business on it.
+    expect(settings?.jobSecretNames).toEqual(["appUrl"]);
+    expect(settings?.host.connection?.user).toBe("root");
+  });
+});
+
+describe("describeProblems", () => {
+  it("numbers the problems and indents what to do", () => {
+    const problems = [
+      { path: "a", message: "is wrong", fix: "one\n  two" },
+      { path: "b", message: "is worse", fix: "three" },
+    ];
+    expect(describeProblems("dev", problems)).toBe(
+      "The configuration of the stack dev has 2 problems:\n\n1. a: is wrong\n   one\n     two\n\n2. b: is worse\n   three",
+    );
+    expect(describeProblems("dev", problems.slice(0, 1))).toMatch(
+      /^The configuration of the stack dev has 1 problem:\n/,
+    );
+  });
+});
+
+describe("readSettings", () => {
+  beforeEach(async () => {
+    await mockEngine();
+  });
+  afterEach(() => {
+    pulumi.runtime.setAllConfig({}, []);
+    vi.restoreAllMocks();
+  });
+
+  function configure(change: Readonly<Record<string, unknown>>, secretKeys = ["provision:secrets"]): void {
+    const config: Record<string, string> = { "other:key": "1" };
+    for (const [key, value] of texts({ ...rightConfig, ...change })) config[`provision:${key}`] = value;
+    pulumi.runtime.setAllConfig(config, secretKeys);
+  }
+
+  it("reads the stack's configuration, with the secrets as a secret", async () => {
+    configure({});
+    const settings = readSettings();
+    expect(settings.jobs.map(({ name }) => name)).toEqual(["app"]);
+    expect(await pulumi.isSecret(settings.secrets)).toBe(true);
+    expect(await unwrap(settings.secrets)).toEqual(rightConfig.secrets);
+  });
+
+  it("works for a stack that has no secret", async () => {
+    const [job] = rightConfig.jobs as Record<string, unknown>[];
+    configure({ secrets: {}, jobs: [{ ...job, database: { kind: "postgres", url: { file: "/run/url" } } }] }, []);
+    expect(await unwrap(readSettings().secrets)).toEqual({});
+  });
+
+  it("throws one error for all problems, which shows without a stack", () => {
+    configure({ target: "aws", typo: 1 });
+    const error = (() => {
+      try {
+        return readSettings();
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    expect(pulumi.RunError.isInstance(error)).toBe(true);
+    expect((error as Error).message).toMatch(
+      /^The configuration of the stack dev has 2 problems:\n\n1\. provision:typo: /,
+    );
+  });
+
+  it("knows plain secrets from encrypted ones", () => {
+    configure({}, []);
+    expect(() => readSettings()).toThrow("provision:secrets: the secrets stand there in plain text");
+  });
+
+  it("says what is odd", () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    configure({ secrets: { appUrl: "x", old: MISTAKE_MARKER } });
+    readSettings();
+    expect(warn.mock.calls.flat()).toEqual([
+      "warning: [runtime] Nothing uses the secret old. Remove it with: pulumi config rm --path 'provision:secrets.old'",
+    ]);
+  });
+});
