@@ -1,0 +1,168 @@
+import { spawn } from "node:child_process";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { Client } from "pg";
+import { bytes } from "../runner/sizes.ts";
+import { compareDatabases } from "./compare-databases.ts";
+import { secret, startEngine, type Engine, type EngineStack } from "./engine.ts";
+import { startPostgres, type Postgres } from "./postgres.ts";
+import { createSampleDatabase } from "./sample-database.ts";
+
+/** What the demo's database weighs, in megabytes. */
+const MEGABYTES = 120;
+
+/** Everything that the demo leaves behind; the next demo begins by removing it. */
+const directory = join(tmpdir(), "provision-demo");
+const program = fileURLToPath(new URL("../index.ts", import.meta.url));
+
+/** The stack's output for a job. */
+interface JobOutput {
+  readonly scheduled: string;
+  readonly backups: readonly string[];
+  readonly run: string;
+  readonly list: string;
+  readonly verify: string;
+  readonly restore: string;
+}
+
+const account: [step: string, outcome: string, seconds: number][] = [];
+
+/** Does a step, tells how long it took, and notes it for the account. */
+async function step<T>(title: string, work: () => Promise<[outcome: string, result: T]>): Promise<T> {
+  const begun = performance.now();
+  console.log(`\n── ${title}`);
+  const [outcome, result] = await work();
+  const seconds = (performance.now() - begun) / 1000;
+  account.push([title, outcome, seconds]);
+  console.log(`   ${outcome} (${seconds.toFixed(1)} s)`);
+  return result;
+}
+
+/** Runs one of the stack's commands as its schedule, or a person who copied it, would. */
+async function shell(command: string): Promise<string> {
+  console.log(`   $ ${command}`);
+  const child = spawn("/bin/sh", ["-c", command], { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+  process.stdout.write(output.replace(/^/gm, "   ").trimEnd() + "\n");
+  if (code !== 0) throw new Error(`The command ended with ${code}.`);
+  return output;
+}
+
+async function query(url: string, text: string): Promise<Record<string, unknown>> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    return ((await client.query(text)).rows[0] ?? {}) as Record<string, unknown>;
+  } finally {
+    await client.end();
+  }
+}
+
+async function demo(postgres: Postgres, engine: Engine): Promise<void> {
+  const source = postgres.url("shop");
+  await step("A real PostgreSQL with generated data", async () => {
+    await createSampleDatabase(source, { megabytes: MEGABYTES });
+    const { size, version } = await query(
+      source,
+      "SELECT pg_database_size(current_database())::float8 AS size, current_setting('server_version') AS version",
+    );
+    return [`PostgreSQL ${String(version)} with a database of ${bytes(Number(size))}`, undefined];
+  });
+
+  const identity = await generateX25519Identity();
+  await writeFile(join(directory, "identity.txt"), `${identity}\n`, { mode: 0o600 });
+  const stack: EngineStack = await engine.stack({
+    stack: "demo",
+    program,
+    config: {
+      target: "host",
+      host: { directory },
+      secrets: { shopDatabaseUrl: secret(source), backupKey: secret(identity) },
+      jobs: [
+        {
+          name: "shop",
+          schedule: { cron: "0 3 * * *", timezone: "UTC" },
+          database: { kind: "postgres", url: { secret: "shopDatabaseUrl" } },
+          destinations: [{ kind: "filesystem" }],
+          encryption: { recipients: [await identityToRecipient(identity)], identity: { secret: "backupKey" } },
+          retention: { last: 7, daily: 14, weekly: 8, monthly: 12 },
+        },
+      ],
+    },
+  });
+  const job = await step("pulumi up", async () => {
+    const { summary } = await stack.up();
+    const outputs = await stack.outputs();
+    const { shop } = (outputs.jobs?.value ?? {}) as Record<string, JobOutput>;
+    if (!shop) throw new Error("The stack has no output for its job.");
+    return [`${summary.create ?? 0} resources created; schedule: ${shop.scheduled}`, shop];
+  });
+  await step("The scheduled command: backup, verification, prune", async () => {
+    const report = JSON.parse(await shell(`${job.run} --json`)) as {
+      objects: { file: string; plain: { size: number }; stored: { size: number } }[];
+      destinations: { verification?: { outcome: string } }[];
+    };
+    const [dump] = report.objects;
+    const outcome = report.destinations[0]?.verification?.outcome;
+    if (!dump || outcome !== "verified") throw new Error("The run reported no verified backup.");
+    return [`${bytes(dump.plain.size)} stored as ${bytes(dump.stored.size)}, encrypted and ${outcome}`, undefined];
+  });
+  await step("List", async () => [(await shell(job.list)).trim().split("\n").at(-1)?.trim() ?? "", undefined]);
+  await step("Verify in full", async () => [(await shell(job.verify)).trim(), undefined]);
+  const target = postgres.url("restored");
+  await step("Restore into an empty database", async () => {
+    await query(postgres.url("postgres"), "CREATE DATABASE restored TEMPLATE template0");
+    await writeFile(join(directory, "target-url"), target, { mode: 0o600 });
+    const lines = (await shell(job.restore)).trim().split("\n");
+    return [lines[2]?.trim() ?? "", undefined];
+  });
+  await step("Compare schema and data, table by table", async () => {
+    const { tables, differences } = await compareDatabases(source, target);
+    if (differences.length > 0) throw new Error(`The databases differ:\n${differences.join("\n")}`);
+    const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+    return [`${tables.length} tables with ${rows} rows are the same`, undefined];
+  });
+  await step("pulumi up again", async () => {
+    await stack.preview({ expectNoChanges: true });
+    const { summary } = await stack.up();
+    const changed = Object.keys(summary).filter((operation) => operation !== "same");
+    if (changed.length > 0) throw new Error(`The second up changed something: ${JSON.stringify(summary)}`);
+    return ["nothing changed", undefined];
+  });
+  await step("pulumi destroy", async () => {
+    await stack.destroy();
+    const kept = (await readdir(join(directory, "backups"), { recursive: true })).filter((name) =>
+      name.endsWith("manifest.json"),
+    );
+    if (kept.length !== 1) throw new Error("The backup did not outlive its stack.");
+    return ["the schedule and the secrets are gone, the backup is still there", undefined];
+  });
+
+  console.log("\nWhat was done");
+  for (const [title, outcome, seconds] of account)
+    console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${title}: ${outcome}`);
+  console.log(`\nThe backup is in ${directory}/backups, its key in ${directory}/identity.txt; the database is gone.`);
+  console.log(`Remove everything with: rm -r ${directory}`);
+}
+
+const total = performance.now();
+await rm(directory, { recursive: true, force: true });
+await mkdir(directory, { mode: 0o700 });
+const engine = await startEngine({
+  say: (line) => {
+    console.log(line);
+  },
+});
+const postgres = await startPostgres();
+try {
+  await demo(postgres, engine);
+  console.log(`Done in ${((performance.now() - total) / 1000).toFixed(0)} s.`);
+} finally {
+  await postgres.stop();
+  await engine.stop();
+}

@@ -1,0 +1,21 @@
+import { aptGet } from "./apt.ts";
+import { ensurePostgres } from "./postgres.ts";
+import { ensurePulumi, findOnPath } from "./pulumi.ts";
+
+// Brings what the tests need, before their time limits count: where the Pulumi CLI must be built, that takes minutes.
+
+/** Programs that tests use, with Debian's packages of them. */
+const PROGRAMS = { age: "age", zstd: "zstd", crontab: "cron" };
+
+await ensurePulumi((line) => {
+  console.log(line);
+});
+await ensurePostgres();
+const found = await Promise.all(Object.keys(PROGRAMS).map((name) => findOnPath(name)));
+const missing = Object.values(PROGRAMS).filter((_, index) => found[index] === undefined);
+if (missing.length > 0 && process.getuid?.() === 0) {
+  await aptGet("update");
+  await aptGet("install", "--no-install-recommends", ...missing);
+} else if (missing.length > 0) {
+  console.log(`Some tests need programs that are not here: sudo apt-get install ${missing.join(" ")}`);
+}
