@@ -7,7 +7,13 @@ import { explain } from "../providers/explain.ts";
 const JOB_VARIABLE = "PROVISION_JOB";
 
 /**
- * Reads a job's configuration from a file, or from the environment.
+ * Environment variable in which a timer says when it starts the job, since the file that `pulumi up` writes leaves that out:
+ * a changed schedule changes only the timer. The five fields of cron, then the time zone.
+ */
+const SCHEDULE_VARIABLE = "PROVISION_SCHEDULE";
+
+/**
+ * Reads a job's configuration from a file, or from the environment, and its schedule from the timer that started it.
  *
  * @throws ProviderError `CONFIG` that lists everything that is wrong with it.
  */
@@ -23,6 +29,7 @@ export async function loadJob(file: string | undefined, environment: NodeJS.Proc
       fix: "`provision schema` prints the schema; an editor that knows it completes the file.",
     });
   }
+  json = withSchedule(json, environment[SCHEDULE_VARIABLE]);
   const parsed = JobConfig.safeParse(json);
   if (parsed.success) return parsed.data;
   const problems = explain(parsed.error, JobConfig, json);
@@ -33,6 +40,13 @@ export async function loadJob(file: string | undefined, environment: NodeJS.Proc
       ...problems.map(({ path, message, fix }) => `  ${path || "the job"}: ${message}\n    Fix: ${fix}`),
     ].join("\n"),
   );
+}
+
+/** A schedule of the job's own goes before the timer's. */
+function withSchedule(job: unknown, schedule: string | undefined): unknown {
+  if (schedule === undefined || typeof job !== "object" || job === null) return job;
+  const fields = schedule.split(" ");
+  return { schedule: { cron: fields.slice(0, 5).join(" "), timezone: fields.slice(5).join(" ") }, ...job };
 }
 
 async function jobText(

@@ -39,16 +39,21 @@ export class Schedule extends pulumi.ComponentResource {
     // Neither name can hold a dot: no two pairs of them give the same unit.
     const unit = `provision.${stack}.${args.job.name}`;
     const cron = parseCron(schedule.cron);
+    // The job's file does not say when it runs, and monitors want to know.
+    const command: RunnerCommand = {
+      ...args.command,
+      environment: { ...args.command.environment, PROVISION_SCHEDULE: `${schedule.cron} ${schedule.timezone}` },
+    };
     const units = renderSystemdUnits({
       description: `the backup job ${args.job.name} of the stack ${stack}`,
-      command: args.command.argv,
-      environment: args.command.environment,
+      command: command.argv,
+      environment: command.environment,
       writable: args.writable,
       timeoutMinutes: args.job.timeoutMinutes,
       calendar: onCalendar(cron, schedule.timezone),
       ...(args.user !== undefined && { user: args.user }),
     });
-    const command = machineCommand(
+    const timer = machineCommand(
       `${name}-timer`,
       args.machine,
       {
@@ -56,7 +61,7 @@ export class Schedule extends pulumi.ComponentResource {
         ...scheduleScripts({
           unit,
           units,
-          line: crontabLine(schedule.cron, cron, args.command, args.logFile),
+          line: crontabLine(schedule.cron, cron, command, args.logFile),
           timezone: schedule.timezone,
           scheduler: args.scheduler,
           ...(args.user !== undefined && { user: args.user }),
@@ -64,7 +69,7 @@ export class Schedule extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.how = command.stdout.apply((stdout) => {
+    this.how = timer.stdout.apply((stdout) => {
       const [how = "", ...warnings] = stdout.split("\n").filter((line) => line !== "");
       if (how === "none" && args.scheduler === "auto") {
         warnings.push(

@@ -44,6 +44,26 @@ it("is read from the environment where no file is named", async () => {
   expect(await loadJob(undefined, { PROVISION_JOB: JSON.stringify(JOB) })).toMatchObject(JOB);
 });
 
+describe("the timer's schedule", () => {
+  const environment = { PROVISION_SCHEDULE: "*/15 3 * * 1-5 America/Sao_Paulo" };
+
+  it("is the job's where its file names none", async () => {
+    const job = await loadJob(file(JSON.stringify(JOB)), environment);
+    expect(job.schedule).toEqual({ cron: "*/15 3 * * 1-5", timezone: "America/Sao_Paulo" });
+  });
+
+  it("gives way to the file's own", async () => {
+    const schedule = { cron: "0 4 * * *", timezone: "UTC" };
+    expect((await loadJob(file(JSON.stringify({ ...JOB, schedule })), environment)).schedule).toEqual(schedule);
+  });
+
+  it("is checked like the rest", async () => {
+    expect(await refusal(file(JSON.stringify(JOB)), { PROVISION_SCHEDULE: "0 3 * * * Nowhere" })).toContain(
+      "schedule.timezone",
+    );
+  });
+});
+
 describe("an error tells what to do", () => {
   it("without any job", async () => {
     expect(await refusal(undefined)).toBe(

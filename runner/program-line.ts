@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { Command, Option } from "commander";
+import { addBackup } from "./commands/backup.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addList } from "./commands/list.ts";
+import { addPrune } from "./commands/prune.ts";
+import { addRestore } from "./commands/restore.ts";
+import { addSchema } from "./commands/schema.ts";
+import { addVerify } from "./commands/verify.ts";
+import { EXIT } from "./exit-codes.ts";
+import { LOG_LEVELS } from "./log.ts";
+import { PROGRAM } from "./program.ts";
+
+const program = new Command("provision")
+  .description("Scheduled, verified, restorable backups of PostgreSQL and Supabase.")
+  .version(PROGRAM)
+  .option("--job <file>", "the job's configuration (default: the JSON in the environment variable PROVISION_JOB)")
+  .option("--json", "print the result as JSON")
+  .addOption(new Option("--log-level <level>", "least important lines of the log").choices(LOG_LEVELS).default("info"))
+  .addHelpText(
+    "after",
+    `
+The result goes to the standard output, the log to the standard error.
+
+Secrets are never given on the command line: a job refers to them ({ secret }, { env }, { file }), and { secret: name } is
+looked up in the JSON file that PROVISION_SECRETS_FILE names, else in the variable PROVISION_SECRET_<name>.
+
+Exit codes:
+  0 done                          4 no backup was made
+  1 unexpected                    5 a verification failed: something is damaged
+  2 configuration or usage        6 another run of the job holds its lock
+  3 partial: some destination     130, 143 interrupted by SIGINT, SIGTERM
+    failed, another has it
+
+Examples:
+  provision doctor --job app.json
+  provision backup --job app.json
+  provision list --job app.json --json
+  TARGET=postgres://… provision restore latest --job app.json --to env:TARGET`,
+  )
+  .exitOverride((error) => {
+    // Help and version were asked for; anything else is wrong usage, which commander has explained.
+    process.exit(error.exitCode === 0 ? EXIT.done : EXIT.config);
+  });
+for (const add of [addBackup, addVerify, addRestore, addList, addPrune, addDoctor, addSchema]) add(program);
+await program.parseAsync();
