@@ -15,7 +15,7 @@ const onlyContract = forbid(
 );
 /** SDKs are loaded with `await import()` inside a provider, so that a run pays only for the providers that it uses. */
 const lazySdks = forbid(
-  ["pg", "pino", "pino-pretty", "@aws-sdk/*", "@supabase/*", "dropbox", "@googleapis/*", "@sentry/*"],
+  ["pg", "pino", "pino-pretty", "@aws-sdk/*", "@supabase/*", "/dropbox", "@googleapis/*", "@sentry/*"],
   "Load an SDK with a dynamic import() inside the provider; a type import is fine.",
 );
 

@@ -1,15 +1,18 @@
 import { aptGet } from "./apt.ts";
 import { ensurePostgres } from "./postgres.ts";
 import { ensurePulumi, findOnPath } from "./pulumi.ts";
+import { ensureVersitygw } from "./versitygw.ts";
 
-// Brings what the tests need, before their time limits count: where the Pulumi CLI must be built, that takes minutes.
+// Brings what the tests need, before their time limits count: where programs must be built, that takes minutes.
 
 /** Programs that tests use, with Debian's packages of them. */
 const PROGRAMS = { age: "age", zstd: "zstd", crontab: "cron" };
 
-await ensurePulumi((line) => {
+const say = (line: string) => {
   console.log(line);
-});
+};
+await ensurePulumi(say);
+await ensureVersitygw(say);
 await ensurePostgres();
 const found = await Promise.all(Object.keys(PROGRAMS).map((name) => findOnPath(name)));
 const missing = Object.values(PROGRAMS).filter((_, index) => found[index] === undefined);

@@ -1,18 +1,27 @@
 import { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
+import { dropbox } from "./dropbox.ts";
 import { filesystem } from "./filesystem.ts";
+import { s3 } from "./s3.ts";
 import type { StorageProvider } from "./storage.ts";
 
 /** Every kind of storage, by the name that a configuration uses. To add one: write its file, name it here. */
-export const storageProviders = { filesystem };
+export const storageProviders = { filesystem, s3, dropbox };
 
 /** The configuration of any storage. */
-export const StorageConfig = z.discriminatedUnion("kind", [filesystem.schema]);
+export const StorageConfig = z.discriminatedUnion("kind", [filesystem.schema, s3.schema, dropbox.schema]);
 
 /** The configuration of any storage; see the schema of the same name. */
 export type StorageConfig = z.output<typeof StorageConfig>;
 
 /** Makes the storage that a configuration describes. */
 export function createStorage(config: StorageConfig, context: ProviderContext): Promise<StorageProvider> {
-  return storageProviders[config.kind].create(config, context);
+  switch (config.kind) {
+    case "filesystem":
+      return filesystem.create(config, context);
+    case "s3":
+      return s3.create(config, context);
+    case "dropbox":
+      return dropbox.create(config, context);
+  }
 }

@@ -16,7 +16,11 @@ const full = {
   ...least,
   stack: "prod",
   encryption: { recipients: ["age1x"], identity: { file: "/etc/age.key" } },
-  monitor: { kind: "log" },
+  monitor: [
+    { kind: "log" },
+    { kind: "sentry", dsn: { secret: "sentryDsn" } },
+    { kind: "webhook", url: { env: "HEARTBEAT_URL" } },
+  ],
 };
 
 /** What is used of JSON Schema here. */
@@ -106,7 +110,8 @@ describe("JobConfig", () => {
     const inReference = ([path]: [string, ...unknown[]]) => path.includes("/SecretRef/");
     const plain = suspects.filter((suspect) => !inReference(suspect) && suspect[2].$ref !== "#/$defs/SecretRef");
     expect(suspects.length).toBeGreaterThan(2);
-    expect(plain.map(([path]) => path)).toEqual([]);
+    // What Dropbox calls an app's key is its public name, which stands in URLs.
+    expect(plain.map(([path]) => path).filter((path) => !path.endsWith("/appKey"))).toEqual([]);
   });
 
   it("loads no SDK", () => {
@@ -134,6 +139,8 @@ describe("jobSecrets", () => {
     expect(jobSecrets(JobConfig.parse(full))).toEqual([
       { path: ["database", "url"], ref: { secret: "appDatabaseUrl" } },
       { path: ["encryption", "identity"], ref: { file: "/etc/age.key" } },
+      { path: ["monitor", 1, "dsn"], ref: { secret: "sentryDsn" } },
+      { path: ["monitor", 2, "url"], ref: { env: "HEARTBEAT_URL" } },
     ]);
   });
 

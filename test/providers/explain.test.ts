@@ -207,7 +207,7 @@ const mistakes: [string, object, string, string, string][] = [
     "only the kind of a destination",
     { destinations: [job.destinations[0], "filesystem"] },
     "jobs[0].destinations[1]",
-    'expected an object with kind "filesystem", got "filesystem"',
+    'expected an object with kind "filesystem", "s3" or "dropbox", got "filesystem"',
     "Write it, for example { kind: filesystem }.",
   ],
   [
@@ -311,7 +311,7 @@ const mistakes: [string, object, string, string, string][] = [
     "a misspelt kind of the only monitor",
     { monitor: { kind: "lgo" } },
     "jobs[0].monitor.kind",
-    'expected "log", got "lgo"',
+    'expected "log", "sentry" or "webhook", got "lgo"',
     'Did you mean "log"?',
   ],
   [
@@ -326,14 +326,14 @@ const mistakes: [string, object, string, string, string][] = [
     "a field of a monitor cut short",
     { monitor: { kind: "log", progress: 5 } },
     "jobs[0].monitor.progress",
-    "there is no such field; allowed are kind and progressSeconds",
+    "there is no such field; allowed are kind, progressSeconds, metrics and namespace",
     "Did you mean progressSeconds?",
   ],
   [
     "only the kind of a monitor",
     { monitor: "log" },
     "jobs[0].monitor",
-    'expected an object with kind "log" or a list of them, got "log"',
+    'expected an object with kind "log", "sentry" or "webhook" or a list of them, got "log"',
     "Write it, for example monitor: { kind: log }. About monitor: Who is told how a run went, beside the log: one monitor, " +
       "or a list of them. Default: nobody.",
   ],

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { abortedError, ProviderError, toProviderError } from "../errors.ts";
 
 /**
  * Moves all bytes of the source into the sink. Ends with an error as soon as either fails, the source is closed before its

@@ -1,0 +1,265 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import { abortedError, ProviderError } from "../errors.ts";
+import { retryFields } from "../retry.ts";
+import { SecretRef } from "../secret-ref.ts";
+import { chunksOf } from "./chunker.ts";
+import { DropboxClient } from "./dropbox/client.ts";
+import type { CallOptions } from "./dropbox/client.ts";
+import { commit, commitInfo, fileAt } from "./dropbox/commit.ts";
+import type { FileFacts } from "./dropbox/commit.ts";
+import { blockHashes, BLOCK_BYTES, contentHash } from "./dropbox/content-hash.ts";
+import { openDownload } from "./dropbox/download.ts";
+import { listFiles } from "./dropbox/listing.ts";
+import { DropboxPaths } from "./dropbox/paths.ts";
+import { removeFiles } from "./dropbox/removal.ts";
+import type { Removal } from "./dropbox/removal.ts";
+import { UploadSession } from "./dropbox/session.ts";
+import { defineStorage, storageFields } from "./storage.ts";
+import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
+import { StallWatchdog } from "./watchdog.ts";
+
+/**
+ * Bytes a request. A multiple of 4 MiB, as Dropbox asks for, and few enough that two of them and the copy that `fetch` makes
+ * fit anywhere; the service takes 150 MiB.
+ */
+const CHUNK_BYTES = 4 * BLOCK_BYTES;
+
+/** Questions about single files that are under way at the same time. */
+const PARALLEL = 4;
+
+/** A folder of a Dropbox, or of a team's space. Folders are never removed: Dropbox would remove what is in them, too. */
+class DropboxStorageProvider implements StorageProvider {
+  readonly kind = "dropbox";
+  readonly description: string;
+  readonly #client: DropboxClient;
+  readonly #paths: DropboxPaths;
+  readonly #stallTimeoutSeconds: number;
+
+  constructor(client: DropboxClient, paths: DropboxPaths, place: string, stallTimeoutSeconds: number) {
+    this.description = `dropbox ${place}`;
+    this.#client = client;
+    this.#paths = paths;
+    this.#stallTimeoutSeconds = stallTimeoutSeconds;
+  }
+
+  async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
+    // A source may fail before it is read, or after it was given up: then nobody else listens.
+    source.on("error", () => undefined);
+    const watchdog = new StallWatchdog(`upload of ${key}`, this.#stallTimeoutSeconds, options.signal);
+    try {
+      return await watchdog.settle(this.#store(key, source, watchdog));
+    } finally {
+      watchdog.stop();
+      source.destroy();
+    }
+  }
+
+  async download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    const watchdog = new StallWatchdog(`download of ${key}`, this.#stallTimeoutSeconds, options.signal);
+    try {
+      watchdog.check();
+      const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
+      const facts = await this.#find(key, call);
+      if (facts === undefined) throw missing(key, this.description);
+      return await openDownload(this.#client, facts, watchdog, `${key} in ${this.description}`, call);
+    } catch (error) {
+      watchdog.stop();
+      throw error;
+    }
+  }
+
+  async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
+    const found = await this.#find(key, { action: `look at ${key}`, signal: options.signal });
+    if (found === undefined) throw missing(key, this.description);
+    return { key, size: found.size, modified: new Date(found.server_modified) };
+  }
+
+  /** The service gives no order: all of the listing is kept to be sorted. */
+  async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
+    const { signal } = options;
+    const folder = this.#paths.ofFolder(prefix);
+    const found = await listFiles(this.#client, folder, { action: `list ${folder === "" ? "/" : folder}`, signal });
+    // The folder's own names may be written in another case than they were asked for.
+    const asked = prefix === "" ? [] : prefix.split("/");
+    const objects = found.map(({ path, size, modified }) => {
+      const names = this.#paths.below(path);
+      return { key: [...asked, ...names.slice(asked.length)].join("/"), size, modified };
+    });
+    objects.sort((one, other) => (one.key < other.key ? -1 : 1));
+    for (const object of objects) {
+      checkSignal(signal);
+      yield object;
+    }
+  }
+
+  async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    const { signal } = options;
+    checkSignal(signal);
+    // All keys are looked at before anything is removed.
+    for (const key of keys) this.#paths.of(key);
+    const failures = new Map<string, ProviderError>();
+    const removals: Removal[] = [];
+    const left = [...new Set(keys)];
+    const look = async () => {
+      for (let key = left.pop(); key !== undefined; key = left.pop()) {
+        try {
+          const found = await this.#find(key, { action: `remove ${key}`, signal });
+          if (found !== undefined) removals.push({ key, path: this.#paths.of(key), rev: found.rev });
+        } catch (error) {
+          failures.set(key, error as ProviderError);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, look));
+    for (const [key, failure] of await removeFiles(this.#client, removals, signal)) failures.set(key, failure);
+    if (failures.size > 0) checkSignal(signal);
+    const [first] = failures.values();
+    if (first === undefined) return;
+    if (keys.length === 1) throw first;
+    const stayed = [...failures.keys()].slice(0, 5).join(", ");
+    throw new ProviderError(
+      first.code,
+      `${failures.size} of ${keys.length} objects could not be removed (${stayed}${failures.size > 5 ? ", …" : ""}). ` +
+        first.message,
+      { cause: first, ...(first.fix === undefined ? {} : { fix: first.fix }) },
+    );
+  }
+
+  /** Upload sessions can neither be listed nor ended; Dropbox drops them after 7 days, and they take no room till then. */
+  removeUnfinished(prefix: string): Promise<number> {
+    this.#paths.ofFolder(prefix);
+    return Promise.resolve(0);
+  }
+
+  close(): Promise<void> {
+    this.#client.close();
+    return Promise.resolve();
+  }
+
+  async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
+    const client = this.#client;
+    const path = this.#paths.of(key);
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal: watchdog.signal };
+    const moved = () => {
+      watchdog.moved();
+    };
+    watchdog.check();
+    const blocks: Buffer[] = [];
+    let size = 0;
+    let session: UploadSession | undefined;
+    let rest: Buffer = Buffer.alloc(0);
+    for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved })) {
+      const own = blockHashes(bytes);
+      blocks.push(own);
+      size += bytes.length;
+      if (last && session === undefined) {
+        // No chunk comes after it that could use its buffer.
+        rest = bytes;
+      } else {
+        session ??= await this.#begin(key, path, options);
+        await session.append(bytes, contentHash(own));
+        moved();
+      }
+    }
+    const file = { path, size, hash: contentHash(Buffer.concat(blocks)), modified: wholeSeconds(new Date()) };
+    const made = await (session === undefined
+      ? commit(
+          client,
+          file,
+          (sdk, settings) =>
+            sdk.filesUpload({ ...commitInfo(file), contents: rest, content_hash: file.hash }, settings),
+          options,
+        )
+      : session.finish(file));
+    return { key, size, modified: new Date(made.server_modified) };
+  }
+
+  /** Begins an upload of more than one request. Looks first, so that a large one is not refused only at its end. */
+  async #begin(key: string, path: string, options: CallOptions): Promise<UploadSession> {
+    const existing = await fileAt(this.#client, path, options);
+    if (existing !== undefined) throw taken(key, this.description, existing.name);
+    return UploadSession.begin(this.#client, options);
+  }
+
+  /** The file of a key, with its own case. */
+  async #find(key: string, options: CallOptions): Promise<FileFacts | undefined> {
+    const found = await fileAt(this.#client, this.#paths.of(key), options);
+    return found?.name === key.split("/").at(-1) ? found : undefined;
+  }
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortedError(signal);
+}
+
+/** The service keeps a file's own moment in whole seconds. */
+function wholeSeconds(moment: Date): string {
+  return moment.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function missing(key: string, place: string): ProviderError {
+  return new ProviderError("NOT_FOUND", `There is no object ${key} in ${place}.`, {
+    fix: "List the objects to see which there are, and look at the destination's folder, prefix and namespace.",
+  });
+}
+
+function taken(key: string, place: string, name: string): ProviderError {
+  return new ProviderError(
+    "CONFLICT",
+    `${key} exists already in ${place}, as ${name}; objects are never overwritten.`,
+    {
+      fix: "Use another key (Dropbox does not tell upper case from lower case), or remove the object first.",
+    },
+  );
+}
+
+/** Keeps objects in a Dropbox account, or in a team's space. */
+export const dropbox = defineStorage({
+  schema: z.strictObject({
+    kind: z.literal("dropbox").describe("A folder of a Dropbox account, or of a team's space."),
+    folder: z
+      .string()
+      .regex(/^\/$|^(\/[^/\0]+)+$/, { error: "expected an absolute Dropbox path such as /backups, or / for the root" })
+      .describe(
+        "Absolute path of the folder in Dropbox; it is made if it does not exist. `/` is the root: of the account, or of " +
+          "the app's own folder (/Apps/<app>) if the app was made with access to that alone.",
+      )
+      .meta({ examples: ["/backups"] }),
+    appKey: z
+      .string()
+      .regex(/^[a-z0-9]{8,40}$/, { error: "expected the app's key of the App Console, lower-case letters and digits" })
+      .describe("Key of your Dropbox app, as its page in the App Console (dropbox.com/developers/apps) shows it.")
+      .meta({ examples: ["a1b2c3d4e5f6g7h"] }),
+    appSecret: SecretRef.optional().describe(
+      "Secret of the app. Left out: the refresh token was made with PKCE, which needs none.",
+    ),
+    refreshToken: SecretRef.describe(
+      "Refresh token of the account, made with `token_access_type=offline` for the app whose key is appKey, with the scopes " +
+        "files.content.write, files.content.read and files.metadata.read.",
+    ),
+    namespace: z
+      .string()
+      .regex(/^[0-9]{1,20}$/, { error: "expected a namespace's id as a string of digits, in quotes" })
+      .optional()
+      .describe("Id of the team space that `folder` starts from. Left out: the member's own folder.")
+      .meta({ examples: ["1234567890"] }),
+    ...storageFields,
+    ...retryFields,
+  }),
+  secrets: ["appSecret", "refreshToken"],
+  async create(config, { secrets }) {
+    const { refreshToken } = secrets;
+    if (refreshToken === undefined || refreshToken === "") {
+      throw new ProviderError("CONFIG", "The refresh token of the storage of kind dropbox is empty.", {
+        fix: "Set the secret that refreshToken refers to; the README says how to get one.",
+      });
+    }
+    const { appKey, namespace, retrySeconds, stallTimeoutSeconds } = config;
+    const paths = new DropboxPaths(config.folder, config.prefix);
+    const credentials = { appKey, appSecret: secrets.appSecret, refreshToken };
+    const client = await DropboxClient.open({ credentials, namespace, retrySeconds });
+    const place = `${paths.root === "" ? "/" : paths.root}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
+    return new DropboxStorageProvider(client, paths, place, stallTimeoutSeconds);
+  },
+});

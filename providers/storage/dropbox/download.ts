@@ -1,0 +1,41 @@
+import type { Readable } from "node:stream";
+import { DownloadStream } from "../download.ts";
+import type { StallWatchdog } from "../watchdog.ts";
+import type { CallOptions, DropboxClient } from "./client.ts";
+import type { FileFacts } from "./commit.ts";
+import { ContentHasher } from "./content-hash.ts";
+import { unreachable } from "./errors.ts";
+
+/**
+ * The bytes of a file, compared with its content hash. It is asked for by its revision, so that what comes after a break is
+ * of the same file.
+ *
+ * @param name what is read, for messages
+ */
+export async function openDownload(
+  client: DropboxClient,
+  facts: FileFacts,
+  watchdog: StallWatchdog,
+  name: string,
+  call: CallOptions,
+): Promise<Readable> {
+  const hasher = new ContentHasher();
+  const open = (offset: number, signal: AbortSignal) =>
+    client.download(`rev:${facts.rev}`, offset, { action: call.action, signal });
+  const first = await client.retry(() => open(0, watchdog.signal), watchdog.signal);
+  return new DownloadStream({
+    name,
+    size: facts.size,
+    first,
+    open,
+    broken: (error) => unreachable(error, call.action),
+    watchdog,
+    retrySeconds: client.retrySeconds,
+    checksum: {
+      update: (bytes) => {
+        hasher.update(bytes);
+      },
+      matches: () => hasher.digest() === facts.content_hash,
+    },
+  });
+}

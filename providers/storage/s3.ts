@@ -1,0 +1,379 @@
+import type { Readable } from "node:stream";
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { z } from "zod";
+import { abortedError, ProviderError } from "../errors.ts";
+import { retryFields } from "../retry.ts";
+import { SecretRef } from "../secret-ref.ts";
+import { DownloadStream } from "./download.ts";
+import { keySegments, refused } from "./keys.ts";
+import { RunningChecksum, wholeChecksum } from "./s3/checksum.ts";
+import { createClient } from "./s3/client.ts";
+import { fromS3, isBare } from "./s3/errors.ts";
+import { objects, uploads, versions } from "./s3/listing.ts";
+import type { ObjectVersion } from "./s3/listing.ts";
+import { byCodeUnits } from "./s3/order.ts";
+import { removeAll } from "./s3/remove.ts";
+import { S3Service } from "./s3/service.ts";
+import type { CallOptions } from "./s3/service.ts";
+import { S3Upload } from "./s3/upload.ts";
+import type { ObjectHeaders } from "./s3/upload.ts";
+import { defineStorage, storageFields } from "./storage.ts";
+import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
+import { StallWatchdog } from "./watchdog.ts";
+
+const MiB = 1024 ** 2;
+
+const DAY_MS = 86_400_000;
+
+/** Bytes that a key may have in UTF-8. */
+const MAX_KEY_BYTES = 1024;
+
+/** Characters that XML 1.0 cannot carry, and so neither can a listing. */
+const NOT_IN_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
+
+/** A bucket of Amazon S3, or of any service that speaks its protocol. */
+class S3StorageProvider implements StorageProvider {
+  readonly kind = "s3";
+  readonly description: string;
+  readonly #service: S3Service;
+  readonly #config: S3Config;
+  /** What stands before every key: nothing, or a folder and a slash. */
+  readonly #prefix: string;
+
+  constructor(service: S3Service, config: S3Config) {
+    const at = config.endpoint === undefined ? "" : ` at ${config.endpoint}`;
+    this.description = `s3 ${[service.bucket, config.prefix].filter((part) => part !== undefined).join("/")}${at}`;
+    this.#service = service;
+    this.#config = config;
+    this.#prefix = config.prefix === undefined ? "" : `${config.prefix}/`;
+  }
+
+  async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
+    // A source may fail before it is read, or after it was given up: then nobody else listens.
+    source.on("error", () => undefined);
+    const watchdog = new StallWatchdog(`upload of ${key}`, this.#config.stallTimeoutSeconds, options.signal);
+    try {
+      return await this.#upload(key, source, watchdog, options.sizeEstimate ?? 0);
+    } finally {
+      watchdog.stop();
+      source.destroy();
+    }
+  }
+
+  async download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    const path = this.#path(key);
+    const watchdog = new StallWatchdog(`download of ${key}`, this.#config.stallTimeoutSeconds, options.signal);
+    try {
+      watchdog.check();
+      const first = await this.#get(path, watchdog.signal);
+      const checksum = wholeChecksum(first);
+      return new DownloadStream({
+        name: `${key} in ${this.description}`,
+        size: first.ContentLength ?? 0,
+        first: first.Body as Readable,
+        open: async (offset, signal) => {
+          const range = { Range: `bytes=${offset}-`, ...(first.ETag === undefined ? {} : { IfMatch: first.ETag }) };
+          return (await this.#get(path, signal, range)).Body as Readable;
+        },
+        broken: (error) => fromS3(error, this.#operation("read", "s3:GetObject", path)),
+        watchdog,
+        retrySeconds: this.#config.retrySeconds,
+        ...(checksum === undefined ? {} : { checksum: new RunningChecksum(checksum) }),
+      });
+    } catch (error) {
+      watchdog.stop();
+      throw error;
+    }
+  }
+
+  async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
+    const { ContentLength = 0, LastModified = new Date(0) } = await this.#head(this.#path(key), options);
+    return { key, size: ContentLength, modified: LastModified };
+  }
+
+  async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
+    checkSignal(options.signal);
+    for await (const object of byCodeUnits(objects(this.#service, this.#folder(prefix), options.signal))) {
+      // A folder that somebody made in a console is an object whose key ends with a slash.
+      if (!object.key.endsWith("/")) yield { ...object, key: object.key.slice(this.#prefix.length) };
+    }
+  }
+
+  async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    const paths = [...new Set(keys.map((key) => this.#path(key)))];
+    checkSignal(options.signal);
+    const doomed = this.#config.removeVersions
+      ? await this.#versionsOf(paths, options.signal)
+      : paths.map((key) => ({ key, version: undefined }));
+    await removeAll(this.#service, doomed, options.signal);
+  }
+
+  /** Ends multipart uploads. An upload that is still going fails then. */
+  async removeUnfinished(prefix: string, begunBefore: Date): Promise<number> {
+    let removed = 0;
+    for await (const { key, uploadId, begun } of uploads(this.#service, this.#folder(prefix))) {
+      if (begun >= begunBefore) continue;
+      try {
+        await this.#service.request(
+          this.#operation("end the upload of", "s3:AbortMultipartUpload", key),
+          (s3, { abortSignal }) =>
+            s3.abortMultipartUpload({ Bucket: this.#service.bucket, Key: key, UploadId: uploadId }, { abortSignal }),
+        );
+        removed += 1;
+      } catch (error) {
+        // It has ended meanwhile.
+        if (!(error instanceof ProviderError) || error.code !== "NOT_FOUND") throw error;
+      }
+    }
+    return removed;
+  }
+
+  close(): Promise<void> {
+    this.#service.close();
+    return Promise.resolve();
+  }
+
+  async #upload(key: string, source: Readable, watchdog: StallWatchdog, sizeEstimate: number): Promise<StoredObject> {
+    const path = this.#path(key);
+    watchdog.check();
+    // Early, so that a large upload is not refused only at its end.
+    if (await this.#exists(path, watchdog.signal)) throw conflict(key, this.description);
+    const { partSizeMiB } = this.#config;
+    const upload = new S3Upload({
+      service: this.#service,
+      key: path,
+      headers: objectHeaders(this.#config),
+      sizeEstimate,
+      partBytes: partSizeMiB * MiB,
+      watchdog,
+    });
+    const work = upload.store(source);
+    try {
+      const { ContentLength = 0, LastModified = new Date() } = await watchdog.settle(work);
+      return { key, size: ContentLength, modified: LastModified };
+    } catch (error) {
+      // Given up while it hung: should it succeed after all, nobody expects the object any more.
+      work.then(
+        () => upload.discard().catch(() => undefined),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  async #exists(path: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#head(path, { signal });
+      return true;
+    } catch (error) {
+      if (error instanceof ProviderError && error.code === "NOT_FOUND") return false;
+      throw error;
+    }
+  }
+
+  #head(path: string, options: CallOptions) {
+    const object = { Bucket: this.#service.bucket, Key: path };
+    return this.#service.request(
+      this.#operation("look at", "s3:GetObject", path),
+      async (s3, { abortSignal }) => {
+        try {
+          return await s3.headObject(object, { abortSignal });
+        } catch (error) {
+          if (!isBare(error)) throw error;
+          // An answer to HEAD has no body that tells what is wrong; the one to GET has.
+          const { Body, ...head } = await s3.getObject(object, { abortSignal });
+          (Body as Readable).on("error", () => undefined).destroy();
+          return head;
+        }
+      },
+      options,
+    );
+  }
+
+  async #get(
+    path: string,
+    signal: AbortSignal,
+    range: { Range?: string; IfMatch?: string } = {},
+  ): Promise<GetObjectCommandOutput> {
+    return this.#service.request(
+      this.#operation("read", "s3:GetObject", path),
+      (s3, { abortSignal }) => s3.getObject({ Bucket: this.#service.bucket, Key: path, ...range }, { abortSignal }),
+      { signal },
+    );
+  }
+
+  /** The versions of some objects, and their delete markers. */
+  async #versionsOf(paths: readonly string[], signal: AbortSignal | undefined): Promise<ObjectVersion[]> {
+    const wanted = new Set(paths);
+    const folders = new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/") + 1)));
+    const found: ObjectVersion[] = [];
+    for (const folder of folders) {
+      for await (const version of versions(this.#service, folder, signal)) {
+        if (wanted.has(version.key)) found.push(version);
+      }
+    }
+    return found;
+  }
+
+  /** The whole key in the bucket. `CONFIG` for keys that are refused. */
+  #path(key: string): string {
+    keySegments(key);
+    const path = this.#prefix + key;
+    if (NOT_IN_XML.test(key)) throw refused(key, "it has a character that XML cannot carry");
+    if (Buffer.byteLength(path) > MAX_KEY_BYTES) {
+      throw refused(key, `with the prefix it is longer than ${MAX_KEY_BYTES} bytes`);
+    }
+    return path;
+  }
+
+  /** What the keys below a folder start with. */
+  #folder(prefix: string): string {
+    return prefix === "" ? this.#prefix : `${this.#path(prefix)}/`;
+  }
+
+  #operation(verb: string, permission: string, path: string) {
+    return { verb, permission, target: `s3://${this.#service.bucket}/${path}` };
+  }
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortedError(signal);
+}
+
+function conflict(key: string, place: string): ProviderError {
+  return new ProviderError("CONFLICT", `${key} exists already in ${place}; objects are never overwritten.`, {
+    fix: "Use another key, or remove the object first.",
+  });
+}
+
+function objectHeaders({ sse, storageClass, objectLock }: S3Config): ObjectHeaders {
+  return {
+    ...(sse === "AES256" ? { ServerSideEncryption: sse } : {}),
+    ...(typeof sse === "object" ? { ServerSideEncryption: "aws:kms", SSEKMSKeyId: sse.kmsKeyId } : {}),
+    ...(storageClass === undefined ? {} : { StorageClass: storageClass }),
+    ...(objectLock === undefined
+      ? {}
+      : {
+          ObjectLockMode: objectLock.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
+          ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
+        }),
+  };
+}
+
+const schema = z
+  .strictObject({
+    kind: z.literal("s3").describe("A bucket of Amazon S3, or of any service that speaks its protocol."),
+    bucket: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+        error: "expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'",
+      })
+      .optional()
+      .describe("Name of the bucket. Left out: a bucket of the stack's own on the target `aws`.")
+      .meta({ examples: ["acme-backups"] }),
+    region: z
+      .string()
+      .regex(/^[a-z0-9-]+$/, { error: "expected the name of a region, such as eu-central-1" })
+      .optional()
+      .describe(
+        "Region of the bucket. Default: AWS_REGION or the profile of the runner; us-east-1 where there is an endpoint.",
+      )
+      .meta({ examples: ["eu-central-1"] }),
+    endpoint: z
+      .string()
+      .regex(/^https?:\/\/[^\s/?#@]+\/?$/, {
+        error: "expected http:// or https:// and a host, without a path, a user or a password",
+      })
+      .optional()
+      .describe("URL of a service other than Amazon's that speaks its protocol.")
+      .meta({ examples: ["https://minio.example.com:9000"] }),
+    forcePathStyle: z
+      .boolean()
+      .optional()
+      .describe("Put the bucket into the path instead of the host name. Default: true where there is an endpoint."),
+    accessKeyId: SecretRef.optional().describe(
+      "Id of the access key, together with secretAccessKey. Default for both: the runner's AWS credentials, such as the " +
+        "role of its task.",
+    ),
+    secretAccessKey: SecretRef.optional().describe("The access key's secret."),
+    sse: z
+      .union([
+        z.literal("AES256"),
+        z.strictObject({
+          kmsKeyId: z
+            .string()
+            .min(1)
+            .describe("Id, ARN or alias of the KMS key.")
+            .meta({ examples: ["alias/backups"] }),
+        }),
+      ])
+      .optional()
+      .describe(
+        "Encryption by the store: with a KMS key, or AES256 for keys of S3's own. Default: what the bucket says.",
+      ),
+    storageClass: z
+      .enum(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
+      .optional()
+      .describe(
+        "Storage class. Default: the bucket's. Only such as can be read at once, because backups are verified.",
+      ),
+    objectLock: z
+      .strictObject({
+        mode: z
+          .enum(["governance", "compliance"])
+          .describe(
+            "governance: who has a special permission may remove it. compliance: nobody may, the account's owner included.",
+          ),
+        days: z
+          .int()
+          .min(1)
+          .max(36_500)
+          .describe("Days for which nothing can be removed.")
+          .meta({ examples: [30] }),
+      })
+      .optional()
+      .describe("Locks each object against removal. The bucket must have Object Lock. Default: what the bucket says."),
+    removeVersions: z
+      .boolean()
+      .default(false)
+      .describe(
+        "On a bucket with versions, remove all versions of what is removed. Default false: removing only hides objects, and " +
+          "a lifecycle rule of the bucket must end their versions.",
+      ),
+    partSizeMiB: z
+      .int()
+      .min(5)
+      .max(5_120)
+      .default(8)
+      .describe(
+        "MiB in which large objects are sent, at least; it grows for objects above some 60 GiB. Four parts are in memory, or two " +
+          "where four are more than 64 MiB. Default 8.",
+      )
+      .meta({ examples: [16] }),
+    ...storageFields,
+    ...retryFields,
+  })
+  .refine(({ accessKeyId, secretAccessKey }) => (accessKeyId === undefined) === (secretAccessKey === undefined), {
+    error: "expected both accessKeyId and secretAccessKey, or neither",
+  });
+
+type S3Config = z.output<typeof schema>;
+
+/** Keeps objects in a bucket of Amazon S3, or of any service that speaks its protocol. */
+export const s3 = defineStorage({
+  schema,
+  secrets: ["accessKeyId", "secretAccessKey"],
+  async create(config, { secrets }) {
+    const { bucket, region, endpoint, forcePathStyle } = config;
+    if (bucket === undefined) {
+      throw new ProviderError("CONFIG", "The storage of kind s3 has no bucket.", {
+        fix: "Set bucket to the name of a bucket; only the target aws makes one of its own.",
+      });
+    }
+    const { accessKeyId, secretAccessKey } = secrets;
+    const credentials =
+      accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
+    const client = await createClient({ region, endpoint, forcePathStyle, credentials });
+    return new S3StorageProvider(new S3Service(client, bucket, config), config);
+  },
+});

@@ -1,0 +1,92 @@
+import { ProviderError } from "../../errors.ts";
+import { fromS3 } from "./errors.ts";
+import type { ObjectVersion } from "./listing.ts";
+import type { S3Service } from "./service.ts";
+
+/** Objects that one request may remove. */
+const BATCH = 1000;
+
+/** The names of keys in an error's message, at most. */
+const NAMED = 5;
+
+/** Removes objects, or versions of them. All are tried; one error names what stayed, since S3 answers with 200 even then. */
+export async function removeAll(
+  service: S3Service,
+  doomed: readonly ObjectVersion[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const failures: { key: string; error: ProviderError }[] = [];
+  for (let start = 0; start < doomed.length; start += BATCH) {
+    failures.push(...(await removeBatch(service, doomed.slice(start, start + BATCH), signal)));
+  }
+  const [first] = failures;
+  if (first === undefined) return;
+  const named = failures.slice(0, NAMED).map(({ key }) => key);
+  const others = failures.length > NAMED ? ` and ${failures.length - NAMED} more` : "";
+  const message = `${failures.length} of ${doomed.length} objects could not be removed: ${named.join(", ")}${others}.`;
+  const { code, fix } = first.error;
+  throw new ProviderError(code, `${message} ${first.error.message}`, {
+    cause: first.error,
+    ...(fix === undefined ? {} : { fix }),
+  });
+}
+
+async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[], signal: AbortSignal | undefined) {
+  const { bucket } = service;
+  const failures: { key: string; error: ProviderError }[] = [];
+  let left = doomed;
+  const operation = {
+    verb: "remove objects of",
+    permission: doomed.some(({ version }) => version !== undefined) ? "s3:DeleteObjectVersion" : "s3:DeleteObject",
+    target: `s3://${bucket}`,
+  };
+  const removeLeft = () =>
+    service.request(
+      operation,
+      async (s3, { abortSignal }) => {
+        const Objects = left.map(({ key, version }) => ({
+          Key: key,
+          ...(version === undefined ? {} : { VersionId: version }),
+        }));
+        const { Errors = [] } = await s3.deleteObjects(
+          { Bucket: bucket, Delete: { Objects, Quiet: true }, ChecksumAlgorithm: "CRC32" },
+          { abortSignal },
+        );
+        const again: ObjectVersion[] = [];
+        let passing: ProviderError | undefined;
+        for (const { Key: key = "", VersionId: version, Code = "", Message = "" } of Errors) {
+          const error = failureOf(Code, Message, { ...operation, verb: "remove", target: `s3://${bucket}/${key}` });
+          if (error.code === "TRANSIENT" || error.code === "RATE_LIMITED") {
+            passing = error;
+            again.push({ key, version });
+          } else if (error.code !== "NOT_FOUND") {
+            failures.push({ key, error });
+          }
+        }
+        left = again;
+        if (passing !== undefined) throw passing;
+      },
+      { signal },
+    );
+  try {
+    await removeLeft();
+  } catch (error) {
+    if (!(error instanceof ProviderError) || !(error.code === "TRANSIENT" || error.code === "RATE_LIMITED"))
+      throw error;
+    failures.push(...left.map(({ key }) => ({ key, error })));
+  }
+  return failures;
+}
+
+function failureOf(name: string, message: string, operation: Parameters<typeof fromS3>[1]): ProviderError {
+  if (name === "AccessDenied" && /object ?lock/i.test(message)) {
+    return new ProviderError(
+      "AUTH",
+      `Cannot ${operation.verb} ${operation.target}: Object Lock protects it (${message}).`,
+      {
+        fix: "Wait until the lock has ended: prune removes it then. Keep retention at least as long as objectLock.days.",
+      },
+    );
+  }
+  return fromS3(Object.assign(new Error(message), { name }), operation);
+}

@@ -1,0 +1,701 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { ProviderError } from "../../../providers/errors.ts";
+import { s3 } from "../../../providers/storage/s3.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { Lie } from "../../contract/storage.ts";
+import { describeStorageContract } from "../../contract/storage.ts";
+import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
+import { Random } from "../../helpers/random.ts";
+import { FaultyProxy } from "../../services/faulty-proxy.ts";
+import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
+import { startVersitygw } from "../../services/versitygw.ts";
+import type { Versitygw } from "../../services/versitygw.ts";
+
+let service: Versitygw;
+let proxy: FaultyProxy;
+let buckets = 0;
+
+beforeAll(async () => {
+  service = await startVersitygw();
+  proxy = await FaultyProxy.start(service.url);
+});
+afterAll(async () => {
+  await proxy.stop();
+  await service.stop();
+});
+
+const MiB = 1024 * 1024;
+
+/** A new bucket. */
+async function newBucket(options: { locks?: boolean; versions?: boolean } = {}): Promise<string> {
+  buckets += 1;
+  const Bucket = `bucket-${buckets}`;
+  await service.client.createBucket({ Bucket, ObjectLockEnabledForBucket: options.locks === true });
+  if (options.versions === true) {
+    await service.client.putBucketVersioning({ Bucket, VersioningConfiguration: { Status: "Enabled" } });
+  }
+  return Bucket;
+}
+
+/** The provider, over the proxy. */
+function open(bucket: string, settings: Record<string, unknown> = {}) {
+  const config = s3.schema.parse({
+    kind: "s3",
+    bucket,
+    endpoint: proxy.url,
+    accessKeyId: { env: "KEY" },
+    secretAccessKey: { env: "SECRET" },
+    partSizeMiB: 5,
+    retrySeconds: 5,
+    stallTimeoutSeconds: 60,
+    ...settings,
+  });
+  const { accessKeyId, secretAccessKey } = service;
+  return s3.create(config, { secrets: { accessKeyId, secretAccessKey } });
+}
+
+/** The multipart uploads that a bucket holds. */
+async function unfinished(Bucket: string): Promise<number> {
+  const { Uploads = [] } = await service.client.listMultipartUploads({ Bucket });
+  return Uploads.length;
+}
+
+describeStorageContract(
+  "s3",
+  async ({ stallTimeoutSeconds }) => {
+    proxy.reset();
+    const bucket = await newBucket();
+    const pathOf = (key: string) => `/${bucket}/${key}`;
+    return {
+      storage: await open(bucket, { stallTimeoutSeconds }),
+      tamper(key, _size, lie: Lie) {
+        proxy.misbehave(
+          {
+            kind: "headers",
+            change: (headers) => {
+              const length = Number(headers["content-length"]);
+              if (lie === "different") return { ...headers, "x-amz-checksum-crc32": "AAAAAA==" };
+              return { ...headers, "content-length": String(lie === "shorter" ? length - 1 : length + 1) };
+            },
+          },
+          ({ method, url }) => method === "HEAD" && url === pathOf(key),
+        );
+        return Promise.resolve();
+      },
+      received(key) {
+        const sent = proxy.requests.filter(({ method, url }) => method === "PUT" && url.startsWith(pathOf(key)));
+        return Promise.resolve(sent.reduce((sum, { bytes }) => sum + bytes, 0));
+      },
+      async strand(Key) {
+        const { UploadId } = await service.client.createMultipartUpload({ Bucket: bucket, Key });
+        await service.client.uploadPart({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: "part" });
+      },
+      unfinished: () => unfinished(bucket),
+      dispose: () => Promise.resolve(),
+    };
+  },
+  {
+    unicodeKeys: true,
+    oddKeys: true,
+    lies: ["shorter", "longer", "different"],
+    // Four parts, and what waits in front of them.
+    maxBuffered: 21 * MiB,
+    leavesUnfinished: true,
+  },
+);
+
+describe("s3 storage", () => {
+  let bucket: string;
+  let storage: StorageProvider;
+  const use = async (settings: Record<string, unknown> = {}, of?: string) => {
+    bucket = of ?? (await newBucket());
+    storage = await open(bucket, settings);
+  };
+  beforeEach(async () => {
+    proxy.reset();
+    await use();
+  });
+
+  const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
+  const keys = async (prefix = "") => {
+    const all: string[] = [];
+    for await (const object of storage.list(prefix)) all.push(object.key);
+    return all;
+  };
+  const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
+    const error: unknown = await request.then(
+      () => new Error("It succeeded."),
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ProviderError);
+    expectNoSecret(error);
+    return error as ProviderError;
+  };
+  const expectNothing = async () => {
+    proxy.reset();
+    expect(await keys()).toEqual([]);
+    expect(await unfinished(bucket)).toBe(0);
+  };
+
+  /** Three parts, the last of them short. */
+  const large = bytesOf(12 * MiB, 3);
+
+  it("needs a bucket, and says so", async () => {
+    const config = s3.schema.parse({ kind: "s3" });
+    const error = await failure(s3.create(config, { secrets: {} }));
+    expect(error).toMatchObject({ code: "CONFIG", message: "The storage of kind s3 has no bucket." });
+    expect(error.fix).toMatch(/Set bucket/);
+  });
+
+  it.each([
+    { accessKeyId: { env: "KEY" } },
+    { secretAccessKey: { env: "SECRET" } },
+    { accessKeyId: "AKIDPLAIN", secretAccessKey: "plain" },
+    { bucket: "Upper_Case" },
+    { endpoint: "https://user:password@host" },
+    { endpoint: "host:9000" },
+    { storageClass: "DEEP_ARCHIVE" },
+    { objectLock: { mode: "governance", days: 0 } },
+    { partSizeMiB: 4 },
+  ])("refuses the settings %j", (settings) => {
+    expect(s3.schema.safeParse({ kind: "s3", ...settings }).success).toBe(false);
+  });
+
+  it("keeps everything below its prefix, and reports keys without it", async () => {
+    await use({ prefix: "team/a" });
+    await put("stack/object");
+    await service.client.putObject({ Bucket: bucket, Key: "team/ab", Body: "not ours", ContentLength: 8 });
+    expect(await keys()).toEqual(["stack/object"]);
+    expect(storage.description).toBe(`s3 ${bucket}/team/a at ${proxy.url}`);
+    const { ContentLength } = await service.client.headObject({ Bucket: bucket, Key: "team/a/stack/object" });
+    expect(ContentLength).toBe(100);
+  });
+
+  it("does not list the folders that consoles make", async () => {
+    await service.client.putObject({ Bucket: bucket, Key: "folder/", Body: "", ContentLength: 0 });
+    await put("folder/object");
+    expect(await keys()).toEqual(["folder/object"]);
+  });
+
+  it("refuses keys that S3 cannot list", async () => {
+    for (const key of ["a\u0001b", "a\uffff", "a\ud800", "x".repeat(200) + "/y".repeat(500)]) {
+      expect(await failure(put(key))).toMatchObject({ code: "CONFIG" });
+    }
+  });
+
+  it("sends how objects are to be stored", async () => {
+    await use({ sse: { kmsKeyId: "alias/backups" }, storageClass: "STANDARD_IA" });
+    // The server has no keys: only what reaches it is of interest here.
+    await storage.upload("small", streamOf(bytesOf(10))).catch(() => undefined);
+    await storage.upload("large", streamOf(large)).catch(() => undefined);
+    const sent = proxy.requests.filter(
+      ({ url, method }) => url.includes("?uploads") || (method === "PUT" && url.includes("/small")),
+    );
+    expect(sent).toHaveLength(2);
+    for (const { headers } of sent) {
+      expect(headers).toMatchObject({
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": "alias/backups",
+        "x-amz-storage-class": "STANDARD_IA",
+      });
+    }
+  });
+
+  /** The requests of an upload, by what they do. */
+  const requests: Readonly<Record<string, (request: PassedRequest) => boolean>> = {
+    "the look whether it exists": ({ method }) => method === "HEAD",
+    "a small object": ({ method, url }) => method === "PUT" && !url.includes("partNumber"),
+    "the beginning of an upload in parts": ({ method, url }) => method === "POST" && url.includes("?uploads"),
+    "a part": ({ url }) => url.includes("partNumber=2"),
+    "the completion": ({ method, url }) => method === "POST" && url.includes("uploadId="),
+    "the look at what was stored": ({ method }) =>
+      method === "HEAD" &&
+      proxy.requests.some((request) => request.method === "POST" && request.url.includes("uploadId=")),
+  };
+
+  const passing: Readonly<Record<string, Fault>> = {
+    "an error 500": { kind: "answer", status: 500 },
+    "an error 503 with a page of HTML": { kind: "answer", status: 503, body: "<html>Service unavailable</html>" },
+    "an error 429": { kind: "answer", status: 429 },
+    "SlowDown with Retry-After": {
+      kind: "answer",
+      status: 503,
+      headers: { "retry-after": "1", "content-type": "application/xml" },
+      body: "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+    },
+    "a lost answer": { kind: "swallow" },
+    "a cut connection": { kind: "cut-response", after: 0 },
+    "a connection that is cut in the body": { kind: "cut-request", after: 50 },
+  };
+
+  describe.each(Object.entries(requests))("at %s", (what, strikes) => {
+    const bytes = what === "a small object" ? bytesOf(100_000, 4) : large;
+    it.each(Object.entries(passing))("survives %s", async (_fault, fault) => {
+      proxy.misbehave(fault, strikes);
+      const begun = performance.now();
+      expect(await storage.upload("a/object", streamOf(bytes))).toMatchObject({ key: "a/object", size: bytes.length });
+      if (fault.kind === "answer" && fault.headers !== undefined) {
+        expect(proxy.pending).toBe(0);
+        expect(performance.now() - begun).toBeGreaterThanOrEqual(1_000);
+      }
+      proxy.reset();
+      expect(await digestOf(await storage.download("a/object"))).toBe(digest(bytes));
+      expect(await keys()).toEqual(["a/object"]);
+      expect(await unfinished(bucket)).toBe(0);
+    });
+  });
+
+  it("takes it for its own, and no other's, what a lost answer leaves in doubt", async () => {
+    // The service stored another's object while the answer was lost: a try that then finds one must not call it its own.
+    proxy.misbehave({ kind: "answer", status: 500 }, requests["a small object"]);
+    const source = streamThen(bytesOf(100), async () => {
+      await service.client.putObject({ Bucket: bucket, Key: "object", Body: "theirs", ContentLength: 6 });
+    });
+    expect(await failure(storage.upload("object", source))).toMatchObject({ code: "CONFLICT" });
+    expect(await storage.stat("object")).toMatchObject({ size: 6 });
+  });
+
+  it.each([100, large.length])("loses a race for the key, of %i bytes, without a trace", async (size) => {
+    const source = streamThen(large.subarray(0, size), async () => {
+      await service.client.putObject({ Bucket: bucket, Key: "object", Body: "theirs", ContentLength: 6 });
+    });
+    const error = await failure(storage.upload("object", source));
+    expect(error).toMatchObject({ code: "CONFLICT" });
+    expect(error.message).toContain("object");
+    expect(await storage.stat("object")).toMatchObject({ size: 6 });
+    expect(await unfinished(bucket)).toBe(0);
+  });
+
+  const answer = (status: number, code: string, message = "No."): Fault => ({
+    kind: "answer",
+    status,
+    headers: { "content-type": "application/xml" },
+    body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+  });
+
+  describe("gives up, and leaves nothing, where", () => {
+    const lasting: [string, Fault, string, RegExp][] = [
+      [
+        "permission is missing",
+        answer(403, "AccessDenied"),
+        "AUTH",
+        /Allow s3:PutObject on s3:\/\/bucket-\d+\/a\/object/,
+      ],
+      ["the store is full", answer(507, "StorageFull"), "QUOTA", /keep fewer backups/],
+      ["a quota is reached", answer(403, "QuotaExceeded"), "QUOTA", /keep fewer backups/],
+      ["the key is disabled", answer(400, "KMS.DisabledException"), "CONFIG", /kmsKeyId/],
+      [
+        "the key's policy refuses",
+        answer(403, "AccessDenied", "User is not authorized to perform: kms:GenerateDataKey"),
+        "CONFIG",
+        /kms:Decrypt/,
+      ],
+      ["the session has ended", answer(400, "ExpiredToken"), "AUTH", /Renew/],
+      ["a byte is changed on the way", { kind: "corrupt-request", at: 70 }, "INTEGRITY", /changes bytes/],
+      ["the service stays away", { kind: "answer", status: 500 }, "TRANSIENT", /status page/],
+      ["nothing is done", answer(501, "NotImplemented"), "CONFIG", /Leave out/],
+    ];
+    it.each(lasting)("%s", async (_what, fault, code, fix) => {
+      for (const [strikes, bytes] of [
+        [requests["a small object"], bytesOf(100)],
+        [requests["a part"], large],
+      ] as const) {
+        await use({ retrySeconds: 1 });
+        proxy.misbehave(fault, strikes, Infinity);
+        const error = await failure(storage.upload("a/object", streamOf(bytes)));
+        expect(error.code).toBe(code);
+        expect(error.fix).toMatch(fix);
+        await expectNothing();
+      }
+    });
+
+    it.each(Object.keys(requests))("%s stalls", async (what) => {
+      await use({ stallTimeoutSeconds: 1, retrySeconds: 1 });
+      proxy.misbehave({ kind: "stall" }, requests[what], Infinity);
+      const bytes = what === "a small object" ? bytesOf(100) : large;
+      const begun = performance.now();
+      const error = await failure(storage.upload("a/object", streamOf(bytes)));
+      expect(error).toMatchObject({ code: "TRANSIENT", fix: expect.stringMatching(/stallTimeoutSeconds/) as string });
+      expect(performance.now() - begun).toBeLessThan(10_000);
+      // What is still tidied up when the error is reported has ended soon after.
+      proxy.reset();
+      await vi.waitFor(expectNothing, { timeout: 15_000, interval: 200 });
+    });
+
+    it("the caller gives up while parts are under way", async () => {
+      const controller = new AbortController();
+      proxy.misbehave({ kind: "stall" }, requests["a part"]);
+      setTimeout(() => {
+        controller.abort();
+      }, 300);
+      const error = await failure(storage.upload("a/object", streamOf(large), { signal: controller.signal }));
+      expect(error.code).toBe("ABORTED");
+      await expectNothing();
+    });
+  });
+
+  it("neither hangs nor leaves anything at 100 random points of failure", { timeout: 240_000 }, async () => {
+    const random = new Random(11);
+    const one = async (index: number) => {
+      const key = `cut/${index}`;
+      const after = random.below(large.length);
+      if (index % 2 === 0) {
+        const cause = new ProviderError("TRANSIENT", `cut at ${after}`);
+        const source = failingStream(large.subarray(0, after), cause, 65_536 + random.below(500_000));
+        expect(await failure(storage.upload(key, source))).toBe(cause);
+      } else {
+        const part = `partNumber=${1 + Math.floor(after / (5 * MiB))}`;
+        proxy.misbehave(
+          { kind: index % 4 === 1 ? "cut-request" : "swallow", after: after % (5 * MiB) },
+          ({ url }) => url.includes(`/${key}?`) && url.includes(part),
+        );
+        await storage.upload(key, streamOf(large));
+        expect(await digestOf(await storage.download(key))).toBe(digest(large));
+        await storage.remove([key]);
+      }
+    };
+    for (let start = 0; start < 100; start += 4) {
+      await Promise.all([0, 1, 2, 3].map((offset) => one(start + offset)));
+    }
+    expect(proxy.pending).toBe(0);
+    await expectNothing();
+  });
+
+  describe("download", () => {
+    const reads = ({ method }: PassedRequest) => method === "GET";
+
+    it("goes on where the connection was cut, at 100 random points", { timeout: 120_000 }, async () => {
+      await put("object", large);
+      const random = new Random(12);
+      for (let round = 0; round < 25; round += 1) {
+        for (let cuts = 0; cuts < 4; cuts += 1) {
+          proxy.misbehave({ kind: "cut-response", after: random.below(3 * MiB) }, reads);
+        }
+        expect(await digestOf(await storage.download("object"))).toBe(digest(large));
+        expect(proxy.pending).toBe(0);
+      }
+      expect(proxy.requests.some(({ headers }) => headers.range !== undefined)).toBe(true);
+    });
+
+    it.each(["an error 500", "an error 429", "SlowDown with Retry-After", "a lost answer"])(
+      "survives %s",
+      async (name) => {
+        await put("object", large);
+        const fault = passing[name];
+        if (fault === undefined) throw new Error(name);
+        proxy.misbehave(fault, reads);
+        expect(await digestOf(await storage.download("object"))).toBe(digest(large));
+        expect(proxy.pending).toBe(0);
+      },
+    );
+
+    it.each([100, large.length])("notices a changed byte among %i", async (size) => {
+      await put("object", large.subarray(0, size));
+      proxy.misbehave({ kind: "corrupt-response", at: 77 }, reads);
+      expect(await failure(storage.download("object").then(digestOf))).toMatchObject({ code: "INTEGRITY" });
+    });
+
+    it("notices a byte that was changed before a cut", async () => {
+      await put("object", large);
+      proxy.misbehave({ kind: "corrupt-response", at: 12 * MiB - 1 }, reads);
+      proxy.misbehave({ kind: "cut-response", after: 3 * MiB }, reads);
+      expect(await failure(storage.download("object").then(digestOf))).toMatchObject({ code: "INTEGRITY" });
+    });
+
+    it("gives up where nothing comes any more", async () => {
+      await put("object", large);
+      await use({ stallTimeoutSeconds: 1, retrySeconds: 1 }, bucket);
+      proxy.misbehave({ kind: "stall-response", after: MiB }, reads, Infinity);
+      const error = await failure(storage.download("object").then(digestOf));
+      expect(error).toMatchObject({ code: "TRANSIENT" });
+      expect(error.message).toMatch(/stalled/);
+    });
+
+    it("gives up where the connection is cut again and again without a byte", async () => {
+      await put("object", large);
+      await use({ retrySeconds: 1 }, bucket);
+      proxy.misbehave({ kind: "cut-response", after: 0 }, reads, Infinity);
+      expect(await failure(storage.download("object").then(digestOf))).toMatchObject({ code: "TRANSIENT" });
+    });
+  });
+
+  describe("list, stat and remove", () => {
+    it.each(["an error 500", "an error 429", "a lost answer"])("survive %s", async (name) => {
+      const fault = passing[name];
+      if (fault === undefined) throw new Error(name);
+      await put("object");
+      proxy.misbehave(fault);
+      expect(await keys()).toEqual(["object"]);
+      proxy.misbehave(fault);
+      expect(await storage.stat("object")).toMatchObject({ size: 100 });
+      proxy.misbehave(fault);
+      await storage.remove(["object"]);
+      expect(proxy.pending).toBe(0);
+      expect(await keys()).toEqual([]);
+    });
+
+    it("survive a page that fails in the middle of a listing", { timeout: 120_000 }, async () => {
+      const many = Array.from({ length: 1_001 }, (_, index) => `many/${String(index).padStart(4, "0")}`);
+      for (let start = 0; start < many.length; start += 100) {
+        await Promise.all(
+          many
+            .slice(start, start + 100)
+            .map((Key) => service.client.putObject({ Bucket: bucket, Key, Body: "x", ContentLength: 1 })),
+        );
+      }
+      proxy.misbehave({ kind: "cut-response", after: 20 }, ({ url }) => url.includes("continuation-token"));
+      expect(await keys("many")).toEqual(many);
+      expect(proxy.pending).toBe(0);
+    });
+
+    it("name the keys that stay, and remove the others", async () => {
+      await use({ removeVersions: true }, await newBucket({ locks: true }));
+      await put("a/free");
+      const locked = await open(bucket, { objectLock: { mode: "governance", days: 1 }, removeVersions: true });
+      await locked.upload("a/locked", streamOf(bytesOf(10)));
+      const error = await failure(storage.remove(["a/free", "a/locked", "a/missing"]));
+      expect(error.code).toBe("AUTH");
+      expect(error.message).toMatch(/^1 of 2 objects could not be removed: a\/locked\. .*Object Lock protects it/);
+      expect(error.fix).toMatch(/Wait until the lock has ended/);
+      expect(await keys()).toEqual(["a/locked"]);
+    });
+  });
+
+  describe("on a bucket with versions", () => {
+    const versions = async () => {
+      const { Versions = [], DeleteMarkers = [] } = await service.client.listObjectVersions({ Bucket: bucket });
+      return { versions: Versions.length, markers: DeleteMarkers.length };
+    };
+
+    it("hides what is removed, and keeps its version", async () => {
+      await use({}, await newBucket({ versions: true }));
+      await put("a/object");
+      await storage.remove(["a/object"]);
+      expect(await keys()).toEqual([]);
+      expect(await versions()).toEqual({ versions: 1, markers: 1 });
+    });
+
+    it("removes all versions where it is told to, and touches no other object", async () => {
+      await use({ removeVersions: true }, await newBucket({ versions: true }));
+      for (const key of ["a/object", "a/object2", "a/b/object", "object"]) await put(key);
+      await service.client.deleteObject({ Bucket: bucket, Key: "a/object" });
+      await service.client.putObject({ Bucket: bucket, Key: "a/object", Body: "newer", ContentLength: 5 });
+      await storage.remove(["a/object", "object"]);
+      expect(await keys()).toEqual(["a/b/object", "a/object2"]);
+      expect(await versions()).toEqual({ versions: 2, markers: 0 });
+    });
+
+    it("leaves no version of an object that the store got wrong", async () => {
+      await use({}, await newBucket({ versions: true }));
+      const source = streamThen(bytesOf(100), () => {
+        proxy.misbehave(
+          { kind: "headers", change: (headers) => ({ ...headers, "content-length": "99" }) },
+          ({ method }) => method === "HEAD",
+        );
+      });
+      expect(await failure(storage.upload("a/object", source))).toMatchObject({ code: "INTEGRITY" });
+      expect(await versions()).toEqual({ versions: 0, markers: 0 });
+    });
+  });
+
+  describe("with Object Lock", () => {
+    const objectLock = { mode: "compliance", days: 2 };
+
+    it.each([100, large.length])("locks objects of %i bytes", async (size) => {
+      await use({ objectLock }, await newBucket({ locks: true }));
+      await put("object", large.subarray(0, size));
+      const { Retention } = await service.client.getObjectRetention({ Bucket: bucket, Key: "object" });
+      expect(Retention?.Mode).toBe("COMPLIANCE");
+      const days = ((Retention?.RetainUntilDate?.getTime() ?? 0) - Date.now()) / 86_400_000;
+      expect(days).toBeGreaterThan(1.99);
+      expect(days).toBeLessThanOrEqual(2);
+    });
+
+    it("says what to do about a bucket without it", async () => {
+      await use({ objectLock });
+      for (const bytes of [bytesOf(100), large]) {
+        const error = await failure(put("object", bytes));
+        expect(error).toMatchObject({ code: "CONFIG" });
+        expect(error.message).toMatch(/the bucket has no Object Lock/);
+        expect(error.fix).toMatch(/Remove objectLock/);
+      }
+      await expectNothing();
+    });
+  });
+
+  describe("says what is wrong, and what to do about it:", () => {
+    it("a bucket that does not exist", async () => {
+      await use({}, "no-such-bucket");
+      const error = await failure(put("object"));
+      expect(error).toMatchObject({ code: "CONFIG" });
+      expect(error.message).toMatch(/there is no such bucket \(NoSuchBucket/);
+      expect(error.fix).toMatch(/set bucket, region and endpoint/);
+    });
+
+    it("a bucket in another region", async () => {
+      await use({ region: "eu-west-1" });
+      const error = await failure(put("object"));
+      expect(error).toMatchObject({ code: "CONFIG", fix: "Set region of the destination to us-east-1." });
+    });
+
+    it("a bucket in another region, as Amazon puts it", async () => {
+      const redirect: Fault = {
+        kind: "answer",
+        status: 301,
+        headers: { "x-amz-bucket-region": "sa-east-1", "content-type": "application/xml" },
+        body: "<Error><Code>PermanentRedirect</Code><Message>Use the endpoint.</Message></Error>",
+      };
+      proxy.misbehave(redirect, undefined, 2);
+      expect(await failure(put("object"))).toMatchObject({
+        code: "CONFIG",
+        fix: "Set region of the destination to sa-east-1.",
+      });
+    });
+
+    it("a secret that is wrong", async () => {
+      const config = s3.schema.parse({
+        kind: "s3",
+        bucket,
+        endpoint: proxy.url,
+        accessKeyId: { env: "KEY" },
+        secretAccessKey: { env: "SECRET" },
+      });
+      for (const secrets of [
+        { accessKeyId: service.accessKeyId, secretAccessKey: "wrong-secret-0123456789" },
+        { accessKeyId: "AKIDWRONG", secretAccessKey: "wrong-secret-0123456789" },
+      ]) {
+        storage = await s3.create(config, { secrets });
+        const error = await failure(put("object"));
+        expect(error).toMatchObject({ code: "AUTH" });
+        expect(error.message).toMatch(/the credentials are not valid/);
+        expect(error.fix).toMatch(/accessKeyId and secretAccessKey/);
+        expect(inspect(error, { depth: 10 })).not.toContain("wrong-secret");
+      }
+    });
+
+    it("no credentials at all", async () => {
+      for (const name of [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+      ]) {
+        vi.stubEnv(name, undefined);
+      }
+      vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+      vi.stubEnv("HOME", "/nonexistent");
+      try {
+        storage = await s3.create(s3.schema.parse({ kind: "s3", bucket, endpoint: proxy.url }), { secrets: {} });
+        const error = await failure(put("object"));
+        expect(error).toMatchObject({ code: "AUTH" });
+        expect(error.message).toMatch(/there are no credentials/);
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    });
+
+    it("credentials of the environment are taken where the destination has none", async () => {
+      vi.stubEnv("AWS_ACCESS_KEY_ID", service.accessKeyId);
+      vi.stubEnv("AWS_SECRET_ACCESS_KEY", service.secretAccessKey);
+      try {
+        storage = await s3.create(s3.schema.parse({ kind: "s3", bucket, endpoint: proxy.url }), { secrets: {} });
+        expect(await put("object")).toMatchObject({ size: 100 });
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    });
+
+    it("a clock that is wrong", async () => {
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+      try {
+        const error = await failure(put("object"));
+        expect(error).toMatchObject({ code: "CONFIG" });
+        expect(error.message).toMatch(/clock is wrong/);
+        expect(error.fix).toMatch(/timedatectl/);
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+
+    it("a permission that is missing, by its name", async () => {
+      await put("object");
+      const denied = answer(403, "AccessDenied");
+      const cases: [RegExp, () => Promise<unknown>][] = [
+        [/s3:GetObject/, () => storage.stat("object")],
+        [/s3:GetObject/, () => storage.download("object")],
+        [/s3:ListBucket on/, () => keys()],
+        [/s3:DeleteObject on/, () => storage.remove(["object"])],
+        [/s3:ListBucketMultipartUploads/, () => storage.removeUnfinished("", new Date())],
+      ];
+      for (const [fix, request] of cases) {
+        proxy.reset();
+        proxy.misbehave(denied, undefined, 2);
+        const error = await failure(request());
+        expect(error.code).toBe("AUTH");
+        expect(error.fix).toMatch(fix);
+      }
+    });
+
+    it("a service that cannot be reached", async () => {
+      await use({ endpoint: "http://127.0.0.1:9", retrySeconds: 0 });
+      const error = await failure(put("object"));
+      expect(error).toMatchObject({ code: "TRANSIENT" });
+      expect(error.fix).toMatch(/endpoint and region/);
+    });
+  });
+
+  it("signs in headers alone: no URL holds a signature or a key", async () => {
+    await put("small");
+    await put("large", large);
+    await digestOf(await storage.download("large"));
+    await keys();
+    await storage.remove(["small", "large"]);
+    expect(proxy.requests.length).toBeGreaterThan(8);
+    for (const { url, headers } of proxy.requests) {
+      expect(headers.authorization).toMatch(/^AWS4-HMAC-SHA256/);
+      expect(url).not.toMatch(/signature|credential|AKID/i);
+    }
+  });
+
+  it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
+    const peaks = [1, 1280].map((mebibytes) => {
+      const script = join(import.meta.dirname, "../../helpers/s3-upload-process.ts");
+      const { stdout, stderr } = spawnSync(
+        process.execPath,
+        [script, service.url, bucket, `o${mebibytes}`, String(mebibytes)],
+        {
+          encoding: "utf8",
+          env: { ACCESS_KEY_ID: service.accessKeyId, SECRET_ACCESS_KEY: service.secretAccessKey },
+        },
+      );
+      expect(stdout, stderr).not.toBe("");
+      const { seconds, peakMiB } = JSON.parse(stdout) as { seconds: number; peakMiB: number };
+      process.stdout.write(`s3: ${mebibytes} MiB in ${seconds.toFixed(1)} s, peak memory ${peakMiB.toFixed(0)} MiB\n`);
+      return peakMiB;
+    });
+    expect(peaks[1]).toBeLessThan(220);
+    // The buffers, and what the sockets and the collector hold.
+    expect((peaks[1] ?? 0) - (peaks[0] ?? 0)).toBeLessThan(100);
+    await service.client.deleteObjects({ Bucket: bucket, Delete: { Objects: [{ Key: "o1" }, { Key: "o1280" }] } });
+  });
+
+  it("may be closed while a transfer is going on, and fails then", async () => {
+    await use({ retrySeconds: 0 });
+    const source = streamThen(large, () => sleep(50));
+    const upload = storage.upload("object", source);
+    await storage.close();
+    await upload.catch(() => undefined);
+    expect(await unfinished(bucket)).toBe(0);
+  });
+});
+
+/** No error may hold what signs, however deep one looks. */
+function expectNoSecret(error: unknown): void {
+  const text = inspect(error, { depth: 10, showHidden: true });
+  expect(text).not.toContain(service.secretAccessKey);
+  expect(text).not.toMatch(/AWS4-HMAC|Signature=|authorization:|StringToSign/i);
+}

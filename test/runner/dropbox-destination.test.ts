@@ -1,0 +1,109 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { startPostgres, type Postgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { Sandbox, type Ended } from "../helpers/sandbox.ts";
+import { DropboxService } from "../services/dropbox.ts";
+
+const REDIRECT = fileURLToPath(new URL("../services/dropbox-redirect.ts", import.meta.url));
+
+let postgres: Postgres;
+let service: DropboxService;
+let sandbox: Sandbox;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
+  // Does not compress: 20 MB of it do not fit one request.
+  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 650000) n";
+  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+});
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  service = await DropboxService.start();
+  sandbox = new Sandbox(postgres.url("shop"), {
+    compression: { level: 1 },
+    destinations: [
+      {
+        kind: "dropbox",
+        folder: "/Backups",
+        appKey: service.appKey,
+        appSecret: { env: "DROPBOX_SECRET" },
+        refreshToken: { env: "DROPBOX_TOKEN" },
+      },
+    ],
+    retention: { last: 1 },
+  });
+  Object.assign(sandbox.environment, {
+    DROPBOX_SECRET: service.appSecret,
+    DROPBOX_TOKEN: service.refreshToken,
+    DROPBOX_SERVICE: service.origin,
+    NODE_OPTIONS: `--import=${REDIRECT}`,
+  });
+});
+afterEach(async () => {
+  sandbox.remove();
+  await service.close();
+});
+
+/** Runs `provision`, and looks for secrets in what it prints and in what it asks for. */
+async function run(...args: string[]): Promise<Ended> {
+  const ended = await sandbox.run(...args);
+  const asked = service.requests.map(
+    ({ url, endpoint, argument }) => url + (endpoint === "oauth2/token" ? "" : argument),
+  );
+  for (const secret of [service.appSecret, service.refreshToken, ...service.tokens]) {
+    for (const text of [ended.stdout, ended.stderr, ...asked]) expect(text.includes(secret), text).toBe(false);
+  }
+  return ended;
+}
+
+it("backs up to Dropbox, lists, verifies, restores and prunes, through faults that pass", async () => {
+  service.misbehave("files/upload_session/append_v2", { kind: "lost" });
+  service.misbehave("files/upload", { kind: "expire tokens" });
+  service.misbehave("files/download", { kind: "cut response", bytes: 1_000 });
+  const first = await run("backup");
+  expect(first.code, first.stderr).toBe(0);
+  expect(service.pendingFaults, "faults that nothing ran into").toBe(0);
+  expect(service.files().some((path) => path.endsWith("/manifest.json"))).toBe(true);
+
+  const second = await run("backup");
+  expect(second.code, second.stderr).toBe(0);
+  const folders = new Set(service.files().map((path) => path.split("/").slice(0, -1).join("/")));
+  expect([...folders]).toHaveLength(1);
+
+  const list = await run("list");
+  expect(list.code, list.stderr).toBe(0);
+  expect(list.stdout).toContain([...folders][0]?.split("/").at(-1));
+
+  const verify = await run("verify");
+  expect(verify.code, verify.stderr).toBe(0);
+
+  sandbox.environment.TARGET = await emptyDatabase(postgres, "restored");
+  const restore = await run("restore", "--to", "env:TARGET");
+  expect(restore.code, restore.stderr).toBe(0);
+  expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
+});
+
+it("makes no backup in an account that is full, and says what to do", async () => {
+  const full = {
+    error_summary: "path/insufficient_space/..",
+    error: { ".tag": "path", path: { ".tag": "insufficient_space" }, reason: { ".tag": "insufficient_space" } },
+  };
+  service.misbehave("files/upload", { kind: "answer", status: 409, body: full }, { times: 9 });
+  service.misbehave("files/upload_session/finish", { kind: "answer", status: 409, body: full }, { times: 9 });
+  const ended = await run("backup");
+  expect(ended.code).toBe(4);
+  expect(ended.stdout + ended.stderr).toContain("the Dropbox account is full");
+  expect(service.files()).toEqual([]);
+});
+
+it("has doctor prove the store, and say what the app may not do", async () => {
+  const fine = await run("doctor");
+  expect(fine.code, fine.stdout).toBe(0);
+  expect(service.files()).toEqual([]);
+  service.scopes.delete("files.content.read");
+  const ended = await run("doctor");
+  expect(ended.code).not.toBe(0);
+  expect(ended.stdout + ended.stderr).toContain("Tick files.content.read under Permissions");
+});
