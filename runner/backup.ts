@@ -1,18 +1,23 @@
 import type { DatabaseArtifact, DatabaseBackup } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
-import type { Attributes, TelemetryProvider } from "../providers/monitor/monitor.ts";
+import type { Attributes, Span } from "../providers/monitor/monitor.ts";
+import { RetryCounter } from "../providers/retry.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { newBackupId } from "./backup-id.ts";
-import { backupKey, jobFolder, MANIFEST } from "./catalogue.ts";
+import { backupKey, jobFolder, listBackups, MANIFEST } from "./catalogue.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { PROGRAM } from "./program.ts";
 import { prune, type PruneReport } from "./prune.ts";
 import type { Run } from "./run.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
 import { writeDocument } from "./write-document.ts";
+
+/** Milliseconds for looking for older backups at the end of a run that has made none: it is over, and only tells. */
+const LOOK_BACK_MS = 5_000;
 
 /** What a person may leave out of a run. */
 export interface BackupChoices {
@@ -46,14 +51,17 @@ export interface BackupReport {
 /** A destination during a run. */
 class Destination {
   readonly description: string;
+  /** Its name and kind, for telemetry. */
+  readonly facts: Attributes;
   readonly storage: StorageProvider | undefined;
   readonly errors: ProviderError[] = [];
   stored = false;
   verification: Verification | undefined;
   prune: PruneReport | undefined;
 
-  constructor(description: string, storage: StorageProvider | undefined) {
+  constructor(description: string, provider: string, storage: StorageProvider | undefined) {
     this.description = description;
+    this.facts = { destination: description, provider };
     this.storage = storage;
   }
 
@@ -77,13 +85,13 @@ type Live = Destination & { readonly storage: StorageProvider };
  *
  * @throws ProviderError if no destination got a backup: because of the database, the configuration, or all of them.
  */
-export async function backup(run: Run, telemetry: TelemetryProvider, choices: BackupChoices): Promise<BackupReport> {
+export async function backup(run: Run, telemetry: Telemetry, choices: BackupChoices): Promise<BackupReport> {
   return new BackupRun(run, telemetry, choices).go();
 }
 
 class BackupRun {
   readonly #run: Run;
-  readonly #telemetry: TelemetryProvider;
+  readonly #telemetry: Telemetry;
   readonly #choices: BackupChoices;
   readonly #startedAt = new Date();
   readonly #id = newBackupId(this.#startedAt);
@@ -91,9 +99,12 @@ class BackupRun {
   readonly #omitted: Manifest["omitted"] = [];
   /** The keys of encrypted objects, which this run still holds: it can verify what it is not able to decrypt later. */
   readonly #fileKeys = new Map<string, FileKeySource>();
+  /** The step in which an error arose. */
+  readonly #origins = new WeakMap<Error, Attributes>();
+  readonly #tracked = new WeakSet<Error>();
   #destinations: readonly Destination[] = [];
 
-  constructor(run: Run, telemetry: TelemetryProvider, choices: BackupChoices) {
+  constructor(run: Run, telemetry: Telemetry, choices: BackupChoices) {
     this.#run = run;
     this.#telemetry = telemetry;
     this.#choices = choices;
@@ -102,19 +113,31 @@ class BackupRun {
   async go(): Promise<BackupReport> {
     this.#telemetry.checkIn("in_progress", { backup: this.#id });
     try {
+      const report = await this.#step("backup", { backup: this.#id }, (span) => this.#make(span));
+      this.#telemetry.checkIn(report.status, { ...facts(report), ...(await this.#newestVerified()) });
+      return report;
+    } catch (error) {
+      const failure = toProviderError(error);
+      const age = await this.#newestVerified();
+      this.#telemetry.checkIn("error", { backup: this.#id, seconds: this.#seconds(), code: failure.code, ...age });
+      throw failure;
+    } finally {
+      await Promise.allSettled(this.#destinations.map(async ({ storage }) => storage?.close()));
+    }
+  }
+
+  async #make(span: Span): Promise<BackupReport> {
+    try {
       await this.#openDestinations();
       await this.#readDatabase();
       for (const destination of this.#live()) await this.#examine(destination);
       const report = this.#report();
-      this.#telemetry.checkIn(report.status, facts(report));
+      span.set({ ...facts(report), status: report.status });
       return report;
     } catch (error) {
       const failure = toProviderError(error);
-      this.#telemetry.trackError(failure, { backup: this.#id });
-      this.#telemetry.checkIn("error", { backup: this.#id, code: failure.code });
+      this.#track(failure);
       throw failure;
-    } finally {
-      await Promise.allSettled(this.#destinations.map(async ({ storage }) => storage?.close()));
     }
   }
 
@@ -124,10 +147,10 @@ class BackupRun {
       destinations.map(async ({ kind }, index) => {
         try {
           const storage = await this.#run.openDestination(index);
-          return new Destination(storage.description, storage);
+          return new Destination(storage.description, kind, storage);
         } catch (error) {
-          const destination = new Destination(`${kind} (destination ${index})`, undefined);
-          this.#fail(destination, error);
+          const destination = new Destination(`${kind} (destination ${index})`, kind, undefined);
+          this.#fail("open", destination, error);
           return destination;
         }
       }),
@@ -137,10 +160,11 @@ class BackupRun {
 
   async #readDatabase(): Promise<void> {
     const { job, signal } = this.#run;
-    const database = await this.#run.openDatabase();
-    const source = await this.#telemetry.measure("connect", { database: database.description }, () =>
-      database.backup({ lock: jobFolder(job), signal }),
-    );
+    const source = await this.#step("connect", { provider: job.database.kind }, async (span) => {
+      const database = await this.#run.openDatabase();
+      span.set({ database: database.description });
+      return database.backup({ lock: jobFolder(job), signal });
+    });
     try {
       for (const artifact of source.artifacts) await this.#dump(artifact);
       for (const destination of this.#live()) await this.#commit(destination, source.facts);
@@ -157,7 +181,8 @@ class BackupRun {
     // Three quarters: the stalled store is dropped before the others' own watchdogs blame the silence on their source.
     const patienceMs = Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750;
     try {
-      await this.#telemetry.measure("dump", { artifact: artifact.name }, async (span) => {
+      const about = { artifact: artifact.name, provider: job.database.kind };
+      await this.#step("dump", about, async (span) => {
         const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, this.#id, file), {
           level: job.compression.level,
           recipients: job.encryption?.recipients ?? [],
@@ -166,11 +191,22 @@ class BackupRun {
           progress: (bytes) => {
             span.progress(bytes);
           },
+          measureUpload: (index, upload) =>
+            this.#step("store", { artifact: artifact.name, ...live[index]?.facts }, async (store) => {
+              const requests = new RetryCounter();
+              try {
+                const stored = await requests.run(upload);
+                store.set({ bytes: stored.size, objects: 1 });
+                return stored;
+              } finally {
+                store.set({ retries: requests.count });
+              }
+            }),
         });
-        if (object) span.set({ bytes: object.plain.size, storedBytes: object.stored.size });
+        if (object) span.set({ bytes: object.plain.size, storedBytes: object.stored.size, objects: 1 });
         for (const [index, destination] of live.entries()) {
           const failure = failures[index];
-          if (failure) this.#fail(destination, failure);
+          if (failure) this.#fail("store", destination, failure);
         }
         if (object) this.#objects.push(object);
         if (object && fileKey) this.#fileKeys.set(object.file, fileKey);
@@ -209,10 +245,12 @@ class BackupRun {
       recipients: job.encryption?.recipients ?? [],
     };
     try {
-      await writeDocument(destination.storage, backupKey(job, this.#id, MANIFEST), manifest, signal);
+      await this.#step("commit", destination.facts, () =>
+        writeDocument(destination.storage, backupKey(job, this.#id, MANIFEST), manifest, signal),
+      );
       destination.stored = true;
     } catch (error) {
-      this.#fail(destination, error);
+      this.#fail("commit", destination, error);
     }
   }
 
@@ -220,23 +258,31 @@ class BackupRun {
   async #examine(destination: Live): Promise<void> {
     if (!this.#choices.verify || !this.#run.job.verify) return;
     const { job, signal } = this.#run;
-    const { storage, description } = destination;
+    const { storage } = destination;
     const common = { storage, job, signal };
     const { clients } = job.database;
     try {
-      destination.verification = await this.#telemetry.measure("verify", { destination: description }, () =>
-        verify({ ...common, clients, id: this.#id, fileKeyOf: (file) => this.#fileKeys.get(file) }),
-      );
+      destination.verification = await this.#step("verify", destination.facts, (span) => {
+        span.set({ bytes: storedBytes(this.#objects), objects: this.#objects.length });
+        return verify({ ...common, clients, id: this.#id, fileKeyOf: (file) => this.#fileKeys.get(file) });
+      });
       for (const problem of destination.verification.problems) {
-        this.#fail(destination, new ProviderError("INTEGRITY", problem));
+        this.#fail("verify", destination, new ProviderError("INTEGRITY", problem));
       }
       if (!this.#choices.prune || destination.verification.outcome !== "verified") return;
       // Whoever began before this run held the lock before it, and so is gone.
-      destination.prune = await this.#telemetry.measure("prune", { destination: description }, () =>
-        prune({ ...common, rule: job.retention, unfinishedBefore: this.#startedAt, dryRun: false }),
-      );
+      destination.prune = await this.#step("prune", destination.facts, async (span) => {
+        const report = await prune({
+          ...common,
+          rule: job.retention,
+          unfinishedBefore: this.#startedAt,
+          dryRun: false,
+        });
+        span.set({ removed: report.removed.length + report.unfinished.length, kept: report.kept });
+        return report;
+      });
     } catch (error) {
-      this.#fail(destination, error);
+      this.#fail("examine", destination, error);
     }
   }
 
@@ -253,10 +299,59 @@ class BackupRun {
   }
 
   /** Notes a failure. A destination that does not have the whole backup yet gets nothing more. */
-  #fail(destination: Destination, error: unknown): void {
+  #fail(step: string, destination: Destination, error: unknown): void {
     const failure = toProviderError(error);
     destination.errors.push(failure);
-    this.#telemetry.trackError(failure, { backup: this.#id, destination: destination.description });
+    this.#track(failure, { step, ...destination.facts });
+  }
+
+  /** Measures a step. An error that it throws is known to come from there. */
+  async #step<T>(name: string, about: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
+    return this.#telemetry.measure(name, about, async (span) => {
+      try {
+        return await work(span);
+      } catch (error) {
+        const failure = toProviderError(error);
+        if (!this.#origins.has(failure)) this.#origins.set(failure, { step: name, ...about });
+        throw failure;
+      }
+    });
+  }
+
+  /** Reports an error once: what every destination failed at, or the last of them, is also what the run fails at. */
+  #track(failure: ProviderError, about: Attributes = {}): void {
+    if (this.#tracked.has(failure)) return;
+    this.#tracked.add(failure);
+    this.#telemetry.trackError(failure, { backup: this.#id, ...about, ...this.#origins.get(failure) });
+  }
+
+  /**
+   * The age of the job's newest verified backup. Where this run made none, its stores are asked; one that does not answer
+   * says nothing, and neither does a run that was told to end.
+   */
+  async #newestVerified(): Promise<Attributes> {
+    const { job, signal } = this.#run;
+    if (this.#destinations.some(({ verification }) => verification?.outcome === "verified")) {
+      return { newestVerifiedSeconds: this.#seconds() };
+    }
+    if (signal.aborted) return {};
+    const limit = AbortSignal.timeout(LOOK_BACK_MS);
+    const late = new Promise<never[]>((resolve) => {
+      limit.addEventListener("abort", () => {
+        resolve([]);
+      });
+    });
+    const lists = this.#destinations.map(async ({ storage }) =>
+      storage ? Promise.race([listBackups(storage, job, limit).catch(() => []), late]) : [],
+    );
+    const verified = (await Promise.all(lists)).flat().filter(({ state }) => state === "verified");
+    if (verified.length === 0) return {};
+    const newest = Math.max(...verified.map(({ time }) => time.getTime()));
+    return { newestVerifiedSeconds: Math.round((Date.now() - newest) / 1000) };
+  }
+
+  #seconds(): number {
+    return (Date.now() - this.#startedAt.getTime()) / 1000;
   }
 
   #report(): BackupReport {
@@ -265,7 +360,7 @@ class BackupRun {
       id: this.#id,
       status: failed ? "partial" : "ok",
       exitCode: this.#exitCode(),
-      seconds: (Date.now() - this.#startedAt.getTime()) / 1000,
+      seconds: this.#seconds(),
       objects: this.#objects,
       omitted: this.#omitted,
       destinations: this.#destinations.map((destination) => destination.report()),
@@ -279,12 +374,16 @@ class BackupRun {
   }
 }
 
+function storedBytes(objects: readonly ManifestObject[]): number {
+  return objects.reduce((sum, { stored }) => sum + stored.size, 0);
+}
+
 function facts(report: BackupReport): Attributes {
   return {
     backup: report.id,
     seconds: report.seconds,
     bytes: report.objects.reduce((sum, { plain }) => sum + plain.size, 0),
-    storedBytes: report.objects.reduce((sum, { stored }) => sum + stored.size, 0),
+    storedBytes: storedBytes(report.objects),
     destinations: report.destinations.filter(({ stored }) => stored).length,
     failedDestinations: report.destinations.filter(({ errors }) => errors.length > 0).length,
   };

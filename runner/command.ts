@@ -5,6 +5,9 @@ import { openLog, type LogOptions } from "./log.ts";
 import { Redactor } from "./redact.ts";
 import { Run } from "./run.ts";
 
+/** Milliseconds that a run gets for telling of a defect of this program before its process ends. */
+const DEFECT_MS = 5_000;
+
 /** What a command did: what it prints, and how it ends. */
 export interface Result {
   readonly json: unknown;
@@ -35,13 +38,19 @@ export async function runCommand(
   const redactor = new Redactor();
   const print = (text: string) => process.stdout.write(redactor.redact(text) + "\n");
   const end = endSignal();
-  // A defect must neither pass for success nor print a secret.
+  let defect = false;
+  const exit = (code: number) => process.exit(defect ? EXIT.unexpected : code);
+  // A defect must neither pass for success nor print a secret. The run is ended as by a signal, so that its monitors hear.
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error) => {
       process.stderr.write(
         redactor.redact(`${event}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
       );
-      process.exit(EXIT.unexpected);
+      if (defect) return;
+      defect = true;
+      const message = error instanceof Error ? error.message : String(error);
+      end.now(new ProviderError("INTERNAL", `A defect of this program ended the run: ${message}`, { cause: error }));
+      setTimeout(exit, DEFECT_MS, EXIT.unexpected);
     });
   }
   try {
@@ -52,7 +61,7 @@ export async function runCommand(
     const run = new Run({ job, log, signal: end.signal, redactor, environment: process.env });
     const result = await work(run);
     print(options.json ? JSON.stringify(result.json, null, 2) : result.text);
-    process.exit(result.exitCode);
+    return exit(result.exitCode);
   } catch (failed) {
     // Whatever failed after the run was told to end failed because of that.
     const error: unknown = end.signal.aborted ? end.signal.reason : failed;
@@ -61,7 +70,7 @@ export async function runCommand(
     const lines = [`provision: ${message}`, ...(fix === undefined ? [] : [`Fix: ${fix}`])];
     if (!(error instanceof ProviderError) && error instanceof Error && error.stack) lines.push(error.stack);
     process.stderr.write(redactor.redact(lines.join("\n")) + "\n");
-    process.exit(exitCodeOf(error, failure));
+    return exit(exitCodeOf(error, failure));
   }
 }
 
@@ -76,6 +85,9 @@ function endSignal() {
   }
   return {
     signal: controller.signal,
+    now(reason: ProviderError) {
+      controller.abort(reason);
+    },
     after(minutes: number) {
       setTimeout(() => {
         controller.abort(

@@ -13,10 +13,7 @@ export async function* doctor(run: Run): AsyncGenerator<Check> {
   yield* checkDatabase(run);
   for (const index of run.job.destinations.keys()) yield* checkDestination(run, index);
   yield* checkEncryption(run);
-  yield* guarded("monitors", async () => {
-    await run.openTelemetry();
-    return run.job.monitor.map(({ kind }) => kind).join(", ") || "the log alone";
-  });
+  yield* checkMonitors(run);
 }
 
 async function* checkDatabase(run: Run): AsyncGenerator<Check> {
@@ -93,6 +90,17 @@ async function* checkEncryption(run: Run): AsyncGenerator<Check> {
     await identity(bytes);
     return "it belongs to one of the recipients";
   });
+}
+
+/** Sends a test message to each monitor. */
+async function* checkMonitors(run: Run): AsyncGenerator<Check> {
+  const { monitor } = run.job;
+  if (monitor.length === 0) yield { name: "monitors", ok: true, detail: "the log alone" };
+  for (const [index, config] of monitor.entries()) {
+    yield* guarded(`monitor ${index}, ${config.kind}`, async () =>
+      (await run.openMonitor(config, `monitor[${index}]`)).check(),
+    );
+  }
 }
 
 async function* guarded(name: string, look: () => Promise<string>): AsyncGenerator<Check> {

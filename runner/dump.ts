@@ -1,7 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import type { DatabaseArtifact } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
-import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { AgeEncrypt, createHeader } from "./age/encrypt.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./manifest.ts";
@@ -19,6 +19,8 @@ export interface DumpOptions {
   readonly signal: AbortSignal;
   /** Is told the plain bytes so far. */
   readonly progress: (bytes: number) => void;
+  /** Runs the upload to a store, to measure it. */
+  readonly measureUpload: (store: number, upload: () => Promise<StoredObject>) => Promise<StoredObject>;
 }
 
 /** An object that was stored, with the key that this run still holds. */
@@ -50,7 +52,9 @@ export async function dump(
   const uploads = stores.map(async (store, index) => {
     const branch = fan.branches[index];
     if (!branch) throw new RangeError("a store without a branch");
-    return store.upload(keyOf(file), branch, { signal, ...(sizeEstimate === undefined ? {} : { sizeEstimate }) });
+    return options.measureUpload(index, () =>
+      store.upload(keyOf(file), branch, { signal, ...(sizeEstimate === undefined ? {} : { sizeEstimate }) }),
+    );
   });
   const settled = Promise.allSettled(uploads);
   const zstd = compressor(options.level);

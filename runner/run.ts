@@ -9,7 +9,8 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import { withIdentity, type FileKeySource } from "./age/decrypt.ts";
 import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
-import { combineMonitors } from "./telemetry.ts";
+import { PROGRAM } from "./program.ts";
+import { combineMonitors, type Telemetry } from "./telemetry.ts";
 
 /** Where a run gets its secrets from, and how it makes its providers. */
 export class Run {
@@ -55,19 +56,25 @@ export class Run {
   }
 
   /** The log and the job's monitors as one. */
-  async openTelemetry(): Promise<TelemetryProvider> {
+  async openTelemetry(): Promise<Telemetry> {
     const { job, log } = this;
-    const kinds: readonly string[] = job.monitor.map(({ kind }) => kind);
-    const configs = kinds.includes("log") ? job.monitor : [MonitorConfig.parse({ kind: "log" }), ...job.monitor];
-    const context = {
-      log,
-      job: { stack: job.stack, name: job.name, ...(job.schedule ? { schedule: job.schedule } : {}) },
-    };
-    const monitors = configs.map(async (config, index) => {
-      const secrets = await this.#secrets(config, monitorProviders[config.kind].secrets, `monitor[${index}]`);
-      return createMonitor(config, { ...context, secrets });
+    const monitors = await Promise.all(
+      job.monitor.map((config, index) => this.openMonitor(config, `monitor[${index}]`)),
+    );
+    const hasLog = job.monitor.some(({ kind }) => kind === "log");
+    const always = hasLog ? [] : [await this.openMonitor(MonitorConfig.parse({ kind: "log" }), "log")];
+    return combineMonitors([...always, ...monitors], log);
+  }
+
+  /** A monitor of the job. */
+  async openMonitor(config: MonitorConfig, at: string): Promise<TelemetryProvider> {
+    const { stack, name, schedule, timeoutMinutes } = this.job;
+    return createMonitor(config, {
+      secrets: await this.#secrets(config, monitorProviders[config.kind].secrets, at),
+      job: { stack, name, timeoutMinutes, release: `provision@${PROGRAM}`, ...(schedule ? { schedule } : {}) },
+      log: this.log,
+      redact: (text) => this.#redactor.redact(text),
     });
-    return combineMonitors(await Promise.all(monitors), context);
   }
 
   /** What unwraps the keys of encrypted backups: the job's identity, or another reference; undefined without either. */

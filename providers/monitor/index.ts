@@ -1,17 +1,26 @@
 import { z } from "zod";
 import { log } from "./log.ts";
 import type { MonitorContext, TelemetryProvider } from "./monitor.ts";
+import { sentry } from "./sentry.ts";
+import { webhook } from "./webhook.ts";
 
 /** Every kind of monitor, by the name that a configuration uses. To add one: write its file, name it here. */
-export const monitorProviders = { log };
+export const monitorProviders = { log, sentry, webhook };
 
 /** The configuration of any monitor. */
-export const MonitorConfig = z.discriminatedUnion("kind", [log.schema]);
+export const MonitorConfig = z.discriminatedUnion("kind", [log.schema, sentry.schema, webhook.schema]);
 
 /** The configuration of any monitor; see the schema of the same name. */
 export type MonitorConfig = z.output<typeof MonitorConfig>;
 
 /** Makes the monitor that a configuration describes. */
 export function createMonitor(config: MonitorConfig, context: MonitorContext): Promise<TelemetryProvider> {
-  return monitorProviders[config.kind].create(config, context);
+  switch (config.kind) {
+    case "log":
+      return log.create(config, context);
+    case "sentry":
+      return sentry.create(config, context);
+    case "webhook":
+      return webhook.create(config, context);
+  }
 }

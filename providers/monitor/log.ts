@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
+import { cloudWatchMetrics } from "./log/cloudwatch.ts";
+import { runMetrics, stepMetric, type Metric } from "./metrics.ts";
 import {
   defineMonitor,
   type Attributes,
@@ -21,6 +23,22 @@ const schema = z.strictObject({
     .max(86_400)
     .default(60)
     .describe("Seconds between two progress lines where there is no terminal. Default 60."),
+  metrics: z
+    .enum(["none", "cloudwatch"])
+    .default("none")
+    .describe(
+      "cloudwatch: also write lines in CloudWatch's embedded metric format, from which CloudWatch Logs makes metrics. " +
+        "Default none.",
+    )
+    .meta({ examples: ["cloudwatch"] }),
+  namespace: z
+    .string()
+    .regex(/^(?!AWS\/)[A-Za-z0-9._/#:-]{1,255}$/, {
+      error: "expected letters, digits and . _ / # : -, 255 at most, not AWS/ at the start",
+    })
+    .default("Provision")
+    .describe("CloudWatch's namespace of the metrics. Default Provision.")
+    .meta({ examples: ["Provision"] }),
 });
 
 /** Writes what happens to the run's log, with a progress line on a terminal. */
@@ -28,9 +46,11 @@ export class LogTelemetryProvider implements TelemetryProvider {
   readonly kind = "log";
   readonly #log: RunLog;
   readonly #progressMs: number;
+  readonly #config: z.output<typeof schema>;
 
   constructor(config: z.output<typeof schema>, context: Pick<MonitorContext, "log">) {
     this.#log = context.log;
+    this.#config = config;
     this.#progressMs = this.#log.terminal ? REDRAW_MS : config.progressSeconds * 1000;
   }
 
@@ -54,26 +74,40 @@ export class LogTelemetryProvider implements TelemetryProvider {
         this.#progress(name, bytes, (now - begun) / 1000);
       },
     };
+    const end = (level: "info" | "warn", how: string) => {
+      const took = seconds(performance.now() - begun);
+      this.#log.status(undefined);
+      this.#log.write(level, `${name}: ${how}`, { ...facts, seconds: took });
+      this.#record([stepMetric(took)], { step: name });
+    };
     this.#log.write("debug", `${name}: begun`, attributes);
     try {
       const result = await step(span);
-      this.#log.write("info", `${name}: done`, { ...facts, seconds: seconds(performance.now() - begun) });
+      end("info", "done");
       return result;
     } catch (error) {
-      this.#log.write("warn", `${name}: failed`, { ...facts, seconds: seconds(performance.now() - begun) });
+      end("warn", "failed");
       throw error;
-    } finally {
-      this.#log.status(undefined);
     }
   }
 
   checkIn(status: RunStatus, facts: Attributes): void {
     const level = status === "error" ? "error" : status === "partial" ? "warn" : "info";
     this.#log.write(level, `run: ${status}`, { status, ...facts });
+    if (status !== "in_progress") this.#record(runMetrics(status, facts), {});
   }
 
   flush(): Promise<boolean> {
     return Promise.resolve(true);
+  }
+
+  check(): Promise<string> {
+    return Promise.resolve("it is the run's own log, on its standard error");
+  }
+
+  #record(metrics: readonly Metric[], dimensions: Readonly<Record<string, string>>): void {
+    if (this.#config.metrics === "none") return;
+    this.#log.write("info", "metrics", cloudWatchMetrics(this.#config.namespace, metrics, dimensions));
   }
 
   #progress(step: string, bytes: number, elapsed: number): void {

@@ -15,33 +15,50 @@ export interface Span {
 /** How a run stands: begun, wholly done, done for some destinations only, or failed. */
 export type RunStatus = "in_progress" | "ok" | "partial" | "error";
 
-/** Which job a monitor serves, for its labels. */
+/** Which job a monitor serves, for its labels and for what it expects of a run. */
 export interface MonitoredJob {
   readonly stack: string;
   readonly name: string;
   readonly schedule?: { readonly cron: string; readonly timezone: string };
+  /** Minutes after which a run is ended. */
+  readonly timeoutMinutes: number;
+  /** What is deployed, for instance `provision@1.2.3`. */
+  readonly release: string;
 }
 
 /**
- * Is told how a run goes. It never harms the run: no method throws, and none but `flush` waits for a network.
+ * Is told how a run goes. It never harms the run: no method but `check` throws, and none but `flush` and
+ * `check` waits for a network.
  */
 export interface TelemetryProvider {
   readonly kind: string;
-  /** Reports a failure of a run or of one of its steps. */
+  /**
+   * Reports a failure of a run or of one of its steps. The context says which, where it is known: `step`, `provider` (the
+   * kind that failed), `destination`, `artifact`, `backup`.
+   */
   trackError(error: Error, context: Attributes): void;
   /** Runs a step and measures it. What the step returns or throws is passed on. */
   measure<T>(name: string, attributes: Attributes, step: (span: Span) => Promise<T>): Promise<T>;
-  /** Says how the run stands. */
+  /**
+   * Says how the run stands. The facts of its end have, as far as they are known: `seconds`, `bytes` and `storedBytes`
+   * (before and after compression), `newestVerifiedSeconds` (age of the job's newest verified backup).
+   */
   checkIn(status: RunStatus, facts: Attributes): void;
   /** Sends what is still here. False when it could not be done in the given time. */
   flush(timeoutMs: number): Promise<boolean>;
+  /**
+   * Sends a test message where there is a service to try, and says where a person finds it.
+   *
+   * @throws ProviderError if the service did not take it.
+   */
+  check(): Promise<string>;
 }
 
-/** The run's own log; secrets are taken out of what it writes. */
+/** The run's own log. Every line names the `stack` and the `job`; secrets are taken out of what it writes. */
 export interface RunLog {
   /** Whether a person watches. */
   readonly terminal: boolean;
-  write(level: "debug" | "info" | "warn" | "error", message: string, facts: Attributes): void;
+  write(level: "debug" | "info" | "warn" | "error", message: string, facts: Readonly<Record<string, unknown>>): void;
   /** Shows a line that the next one replaces, on a terminal alone; undefined takes it away. */
   status(line: string | undefined): void;
 }
@@ -50,6 +67,8 @@ export interface RunLog {
 export interface MonitorContext extends ProviderContext {
   readonly job: MonitoredJob;
   readonly log: RunLog;
+  /** Takes all secrets that the run knows by now out of a text. */
+  redact(text: string): string;
 }
 
 /** One kind of monitor. */

@@ -15,6 +15,8 @@ import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
 
 const KILLS = 8;
+/** A name of this process's own: its pg_dumps are told from everybody else's by it. */
+const DATABASE = `bulk_${process.pid}`;
 const seesProcesses = canSeeProcesses(
   "processes that a kill leaves behind are not looked for, and pg_dump is not killed",
 );
@@ -25,11 +27,11 @@ let postgres: Postgres;
 let sandbox: Sandbox;
 beforeAll(async () => {
   postgres = await startPostgres();
-  await createSampleDatabase(postgres.url("bulk"), { megabytes: 20 });
+  await createSampleDatabase(postgres.url(DATABASE), { megabytes: 20 });
 });
 afterAll(() => postgres.stop());
 beforeEach(() => {
-  sandbox = new Sandbox(postgres.url("bulk"), {
+  sandbox = new Sandbox(postgres.url(DATABASE), {
     encryption: { recipients: [recipient], identity: { env: "AGE_IDENTITY" } },
     // Slow enough that each moment of a run has its share of the kills.
     compression: { level: 9 },
@@ -41,8 +43,9 @@ afterEach(() => {
   sandbox.remove();
 });
 
-/** The processes of this server's clients that read the database. */
-const dumps = () => processes().filter(({ command }) => /\/pg_dump(all)? .*dbname='bulk'/.test(command));
+/** The processes that dump the database. */
+const dumps = () =>
+  processes().filter(({ command }) => command.includes("/pg_dump") && command.includes(`dbname='${DATABASE}'`));
 
 async function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
   const deadline = Date.now() + ms;
@@ -106,7 +109,10 @@ it("kill -9 of the runner, at any moment, leaves no half of a backup and no secr
   // The moments were not all before or after the dump.
   expect(unfinished).toBeGreaterThan(0);
   const verifications = printed(await sandbox.run("verify", "--all", "--json")) as Verification[];
-  expect(verifications.map(({ outcome }) => outcome)).toEqual(["verified", "verified"]);
+  // The rule keeps two verified ones, and on its own up to two that were killed between their commit and their verification.
+  expect(verifications.length).toBeGreaterThanOrEqual(2);
+  expect(verifications.length).toBeLessThanOrEqual(4);
+  expect(new Set(verifications.map(({ outcome }) => outcome))).toEqual(new Set(["verified"]));
 });
 
 it.runIf(seesProcesses)("kill -9 of pg_dump, at any moment, ends without a backup", async () => {

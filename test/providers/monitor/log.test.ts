@@ -1,90 +1,104 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
-import { LogTelemetryProvider } from "../../../providers/monitor/log.ts";
-import type { RunLog } from "../../../providers/monitor/monitor.ts";
+import { log } from "../../../providers/monitor/log.ts";
+import { describeMonitorContract, MARKER } from "../../contract/monitor.ts";
+import { monitorContext } from "../../helpers/monitor-context.ts";
 
-/** A log that keeps what it is told. */
-function recorder(terminal: boolean) {
-  const lines: { level: string; message: string; facts: Record<string, unknown> }[] = [];
-  const statuses: (string | undefined)[] = [];
-  const log: RunLog = {
-    terminal,
-    write: (level, message, facts) => lines.push({ level, message, facts }),
-    status: (line) => statuses.push(line),
-  };
-  return { log, lines, statuses };
+async function open(settings: object = {}) {
+  const context = await monitorContext({ marker: MARKER });
+  const monitor = await log.create(log.schema.parse({ kind: "log", ...settings }), context);
+  return { monitor, context };
 }
 
-function open(terminal = false, progressSeconds = 60) {
-  const record = recorder(terminal);
-  return { ...record, monitor: new LogTelemetryProvider({ kind: "log", progressSeconds }, record) };
-}
+describeMonitorContract("log", async () => {
+  const { monitor, context } = await open({ metrics: "cloudwatch" });
+  return { monitor, service: undefined, logged: () => JSON.stringify(context.lines()) };
+});
 
-test("a step that ends is one line with its facts and its time", async () => {
-  const { monitor, lines } = open();
-  const result = await monitor.measure("dump", { artifact: "database.dump" }, async (span) => {
-    await sleep(30);
-    span.set({ bytes: 12 });
-    return "what the step gives";
+describe("the lines of a run", () => {
+  it("tell of steps, errors and the end", async () => {
+    const { monitor, context } = await open();
+    monitor.checkIn("in_progress", { backup: "b1" });
+    await monitor.measure("dump", { artifact: "database" }, (span) => {
+      span.set({ bytes: 10 });
+      return Promise.resolve();
+    });
+    monitor.trackError(new ProviderError("AUTH", "refused", { fix: "Log in." }), { step: "store" });
+    monitor.checkIn("partial", { seconds: 2 });
+    expect(context.lines()).toMatchObject([
+      { level: "info", msg: "run: in_progress", status: "in_progress", backup: "b1" },
+      { level: "debug", msg: "dump: begun" },
+      { level: "info", msg: "dump: done", artifact: "database", bytes: 10, seconds: expect.any(Number) as number },
+      { level: "error", msg: "refused", code: "AUTH", fix: "Log in.", step: "store" },
+      { level: "warn", msg: "run: partial", seconds: 2 },
+    ]);
   });
-  expect(result).toBe("what the step gives");
-  const done = lines.at(-1);
-  expect(done).toMatchObject({ level: "info", message: "dump: done", facts: { artifact: "database.dump", bytes: 12 } });
-  expect(done?.facts.seconds).toBeGreaterThan(0.02);
 });
 
-test("a step's error goes through as it is, and the line says that it failed", async () => {
-  const { monitor, lines } = open();
-  const failure = new Error("no");
-  await expect(monitor.measure("verify", {}, () => Promise.reject(failure))).rejects.toBe(failure);
-  expect(lines.at(-1)).toMatchObject({ level: "warn", message: "verify: failed" });
-});
+describe("CloudWatch's embedded metrics", () => {
+  it("are not written unless wished for", async () => {
+    const { monitor, context } = await open();
+    await monitor.measure("dump", {}, () => Promise.resolve());
+    monitor.checkIn("ok", { seconds: 2 });
+    expect(JSON.stringify(context.lines())).not.toContain("_aws");
+  });
 
-test("an error is logged with its code and its fix", () => {
-  const { monitor, lines } = open();
-  monitor.trackError(new ProviderError("QUOTA", "The disk is full.", { fix: "Make room." }), { destination: "a" });
-  expect(lines).toEqual([
-    { level: "error", message: "The disk is full.", facts: { destination: "a", code: "QUOTA", fix: "Make room." } },
-  ]);
-});
-
-test.each([
-  ["in_progress", "info"],
-  ["ok", "info"],
-  ["partial", "warn"],
-  ["error", "error"],
-] as const)("a check-in that says %s has the level %s", (status, level) => {
-  const { monitor, lines } = open();
-  monitor.checkIn(status, { backup: "x" });
-  expect(lines).toEqual([{ level, message: `run: ${status}`, facts: { status, backup: "x" } }]);
-});
-
-test("progress is a status line on a terminal, redrawn at most five times a second and wiped at the end", async () => {
-  const { monitor, lines, statuses } = open(true);
-  await monitor.measure("dump", {}, async (span) => {
-    for (let step = 1; step <= 50; step += 1) {
-      span.progress(step * 1_000_000);
-      await sleep(10);
+  it("are made of the end of a run and of each step, with units and dimensions", async () => {
+    const { monitor, context } = await open({ metrics: "cloudwatch", namespace: "Team/Backups" });
+    await monitor.measure("dump", { artifact: "database" }, () => Promise.resolve());
+    await monitor.measure("verify", {}, () => Promise.reject(new Error("no"))).catch(() => undefined);
+    monitor.checkIn("in_progress", {});
+    monitor.checkIn("ok", { seconds: 2.5, bytes: 1000, storedBytes: 400, newestVerifiedSeconds: 3 });
+    const metrics = context.lines().filter(({ _aws }) => _aws !== undefined);
+    const Timestamp = expect.any(Number) as number;
+    const line = (dimensions: string[], units: Record<string, string>) => ({
+      stack: "prod",
+      job: "app",
+      _aws: {
+        Timestamp,
+        CloudWatchMetrics: [
+          {
+            Namespace: "Team/Backups",
+            Dimensions: [dimensions],
+            Metrics: Object.entries(units).map(([Name, Unit]) => ({ Name, Unit })),
+          },
+        ],
+      },
+    });
+    const ofStep = line(["stack", "job", "step"], { StepDuration: "Seconds" });
+    const ofRun = line(["stack", "job"], {
+      RunSucceeded: "Count",
+      RunPartial: "Count",
+      RunFailed: "Count",
+      RunDuration: "Seconds",
+      PlainBytes: "Bytes",
+      StoredBytes: "Bytes",
+      NewestVerifiedAge: "Seconds",
+    });
+    const values = { RunSucceeded: 1, RunPartial: 0, RunFailed: 0, RunDuration: 2.5 };
+    expect(metrics).toMatchObject([
+      { ...ofStep, step: "dump", StepDuration: expect.any(Number) as number },
+      { ...ofStep, step: "verify", StepDuration: expect.any(Number) as number },
+      { ...ofRun, ...values, PlainBytes: 1000, StoredBytes: 400, NewestVerifiedAge: 3 },
+    ]);
+    // A dimension or metric without a value of its own makes CloudWatch drop the whole line.
+    for (const metric of metrics) {
+      const [directive] = (
+        metric._aws as { CloudWatchMetrics: { Dimensions: string[][]; Metrics: { Name: string }[] }[] }
+      ).CloudWatchMetrics;
+      const names = [...(directive?.Dimensions.flat() ?? []), ...(directive?.Metrics ?? []).map(({ Name }) => Name)];
+      expect(Object.keys(metric)).toEqual(expect.arrayContaining(names));
     }
   });
-  const drawn = statuses.filter((line) => line !== undefined);
-  expect(drawn.length).toBeGreaterThanOrEqual(2);
-  expect(drawn.length).toBeLessThanOrEqual(5);
-  expect(drawn[0]).toMatch(/^dump: \d+\.\d MB, \d+\.\d MB\/s, \d+ s$/);
-  expect(statuses.at(-1)).toBeUndefined();
-  expect(lines.filter(({ message }) => message.includes("going on"))).toEqual([]);
-});
 
-test("progress is a line of the log where there is no terminal, as often as configured", async () => {
-  const { monitor, lines } = open(false, 1);
-  await monitor.measure("dump", {}, async (span) => {
-    span.progress(1);
-    await sleep(1_050);
-    span.progress(5_000_000);
-    span.progress(5_000_001);
+  it.each([
+    ["partial", { RunSucceeded: 0, RunPartial: 1, RunFailed: 0 }],
+    ["error", { RunSucceeded: 0, RunPartial: 0, RunFailed: 1 }],
+  ] as const)("count a run that ended as %s", async (status, counts) => {
+    const { monitor, context } = await open({ metrics: "cloudwatch" });
+    monitor.checkIn(status, {});
+    const metrics = context.lines().at(-1);
+    expect(metrics).toMatchObject({ ...counts, _aws: { CloudWatchMetrics: [{ Namespace: "Provision" }] } });
+    expect(metrics).not.toHaveProperty("NewestVerifiedAge");
   });
-  const progress = lines.filter(({ message }) => message === "dump: going on");
-  expect(progress).toHaveLength(1);
-  expect(progress[0]?.facts).toMatchObject({ bytes: 5_000_000, seconds: 1 });
 });

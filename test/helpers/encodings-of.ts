@@ -1,0 +1,17 @@
+/** One way in which a text may leave a program. */
+export interface Encoding {
+  /** What is written. */
+  readonly written: string;
+  /** What gives the text away: the part of it that does not depend on what stands around the text. */
+  readonly trace: string;
+}
+
+/** The ways in which a text may leave a program: as it is, inside JSON, URL-encoded, and in base64 at any alignment. */
+export function encodingsOf(text: string): Encoding[] {
+  const plain = [text, JSON.stringify(text).slice(1, -1), encodeURIComponent(text), encodeURI(text)];
+  const base64 = [0, 1, 2].map((shift) => {
+    const written = Buffer.concat([Buffer.alloc(shift, "~"), Buffer.from(text), Buffer.from("~~")]).toString("base64");
+    return { written, trace: written.slice(shift === 0 ? 0 : shift + 1, -4) };
+  });
+  return [...[...new Set(plain)].map((written) => ({ written, trace: written })), ...base64];
+}

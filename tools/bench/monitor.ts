@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startPostgres } from "../postgres.ts";
+import { createSampleDatabase } from "../sample-database.ts";
+
+// What Sentry costs a run on an almost empty database, where it shows most: node tools/bench/monitor.ts --runs 15
+
+const { values: options } = parseArgs({ options: { runs: { type: "string", default: "15" } } });
+
+/** What a run with Sentry may take more than one without. */
+const LIMITS = { seconds: 0.6, megabytes: 60 };
+
+const cli = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
+const preload = new URL("peak-memory.ts", import.meta.url).href;
+const directory = await mkdtemp(join(tmpdir(), "provision-bench-"));
+const ingest = createServer((request, response) => {
+  request.resume().on("end", () => response.end("{}"));
+});
+await new Promise<void>((resolve) => ingest.listen(0, "127.0.0.1", resolve));
+const postgres = await startPostgres();
+
+interface Cost {
+  readonly seconds: number;
+  readonly megabytes: number;
+}
+
+async function run(monitor: readonly object[]): Promise<Cost> {
+  const [job, peak, out] = ["job.json", "peak", "out"].map((name) => join(directory, name)) as [string, string, string];
+  await rm(out, { recursive: true, force: true });
+  await writeFile(
+    job,
+    JSON.stringify({
+      stack: "bench",
+      name: "app",
+      schedule: { cron: "0 3 * * *" },
+      database: { kind: "postgres", url: { env: "URL" } },
+      destinations: [{ kind: "filesystem", path: out }],
+      monitor,
+    }),
+  );
+  const env = {
+    PATH: process.env.PATH,
+    NODE_OPTIONS: `--import ${preload}`,
+    BENCH_PEAK_FILE: peak,
+    URL: postgres.url("bench"),
+    DSN: `http://key@127.0.0.1:${(ingest.address() as AddressInfo).port}/1`,
+  };
+  const begun = performance.now();
+  const child = spawn(process.execPath, [cli, "backup", "--job", job, "--log-level", "error"], {
+    env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+  if (code !== 0) throw new Error(`The backup ended with ${String(code)}.`);
+  const seconds = (performance.now() - begun) / 1000;
+  return { seconds, megabytes: Number(await readFile(peak, "utf8")) / 1024 };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
+try {
+  await createSampleDatabase(postgres.url("bench"), { megabytes: 1 });
+  const cases = { without: [] as Cost[], "with Sentry": [] as Cost[] };
+  // They take turns, so that a machine that grows slower or faster does not favour one of them.
+  for (let round = 0; round < Number(options.runs); round += 1) {
+    cases.without.push(await run([]));
+    cases["with Sentry"].push(await run([{ kind: "sentry", dsn: { env: "DSN" } }]));
+  }
+  const medians = Object.entries(cases).map(([name, costs]) => {
+    const cost = {
+      seconds: median(costs.map(({ seconds }) => seconds)),
+      megabytes: median(costs.map(({ megabytes }) => megabytes)),
+    };
+    console.log(`  ${cost.seconds.toFixed(2)} s  ${cost.megabytes.toFixed(0).padStart(3)} MB  ${name}`);
+    return cost;
+  });
+  const [without, withSentry] = medians;
+  if (!without || !withSentry) throw new Error("There was nothing to measure.");
+  const [seconds, megabytes] = [withSentry.seconds - without.seconds, withSentry.megabytes - without.megabytes];
+  console.log(
+    `  +${seconds.toFixed(2)} s (at most ${LIMITS.seconds}), +${megabytes.toFixed(0)} MB (at most ${LIMITS.megabytes})`,
+  );
+} finally {
+  await postgres.stop();
+  ingest.close();
+  ingest.closeAllConnections();
+  await rm(directory, { recursive: true, force: true });
+}
