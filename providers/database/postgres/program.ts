@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { abortedError, type ErrorCode, ProviderError } from "../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
+import { largeOutputBuffer } from "./output-buffer.ts";
 import { programError, redact } from "./server-errors.ts";
 
 /** How to run one of PostgreSQL's programs. */
@@ -30,7 +31,8 @@ const killAfterMs = 3000;
  * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program.
  */
 export function readFrom(program: Program, signal: AbortSignal): Readable {
-  const running = start(program, ["ignore", "pipe", "pipe"], signal);
+  const env = { ...program.env, ...largeOutputBuffer() };
+  const running = start({ ...program, env }, ["ignore", "pipe", "pipe"], signal);
   const stdout = existing(running.child.stdout);
   const output = new Readable({
     read() {
