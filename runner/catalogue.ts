@@ -57,6 +57,11 @@ export async function listBackups(
   return [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** A job's backups in a store, the oldest first. A folder without a manifest is none. */
+export async function listWhole(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<BackupFolder[]> {
+  return (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
+}
+
 /** A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is damaged. */
 export async function readManifest(
   storage: StorageProvider,

@@ -1,6 +1,6 @@
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { listBackups, type BackupFolder, type JobName } from "./catalogue.ts";
+import { listWhole, type BackupFolder, type JobName } from "./catalogue.ts";
 
 /**
  * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged.
@@ -13,7 +13,7 @@ export async function chooseBackup(
   id: string,
   signal: AbortSignal,
 ): Promise<BackupFolder> {
-  const backups = (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
+  const backups = await listWhole(storage, job, signal);
   const chosen =
     id === "latest"
       ? backups.findLast(({ state }) => state !== "damaged")

@@ -16,6 +16,7 @@ import { pump } from "./pump.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
+import { watchedUpload } from "./watched-upload.ts";
 
 /** Names of files that are not objects: uploads under way or interrupted. No key may have such a segment. */
 const PARTIAL = /^\..*\.partial$/s;
@@ -48,16 +49,10 @@ class FilesystemStorageProvider implements StorageProvider {
     this.#stallTimeoutSeconds = stallTimeoutSeconds;
   }
 
-  async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
-    // A source may fail before it is read, or after it was given up: then nobody else listens.
-    source.on("error", () => undefined);
-    const watchdog = new StallWatchdog(`upload of ${key}`, this.#stallTimeoutSeconds, options.signal);
-    try {
-      return await watchdog.settle(this.#store(key, source, watchdog));
-    } finally {
-      watchdog.stop();
-      source.destroy();
-    }
+  upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
+    return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
+      watchdog.settle(this.#store(key, source, watchdog)),
+    );
   }
 
   async download(key: string, options: RequestOptions = {}): Promise<Readable> {

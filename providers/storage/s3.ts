@@ -20,6 +20,7 @@ import type { ObjectHeaders } from "./s3/upload.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
+import { watchedUpload } from "./watched-upload.ts";
 
 const MiB = 1024 ** 2;
 
@@ -48,16 +49,10 @@ class S3StorageProvider implements StorageProvider {
     this.#prefix = config.prefix === undefined ? "" : `${config.prefix}/`;
   }
 
-  async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
-    // A source may fail before it is read, or after it was given up: then nobody else listens.
-    source.on("error", () => undefined);
-    const watchdog = new StallWatchdog(`upload of ${key}`, this.#config.stallTimeoutSeconds, options.signal);
-    try {
-      return await this.#upload(key, source, watchdog, options.sizeEstimate ?? 0);
-    } finally {
-      watchdog.stop();
-      source.destroy();
-    }
+  upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
+    return watchedUpload(key, source, this.#config.stallTimeoutSeconds, options, (watchdog) =>
+      this.#upload(key, source, watchdog, options.sizeEstimate ?? 0),
+    );
   }
 
   async download(key: string, options: RequestOptions = {}): Promise<Readable> {

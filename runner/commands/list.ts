@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { listBackups } from "../catalogue.ts";
+import { listWhole } from "../catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { bytes } from "../sizes.ts";
@@ -20,9 +20,12 @@ export function addList(program: Command): void {
       return runCommand(options, EXIT.unexpected, async (run) => {
         const lists = await inDestinations(run, options, async (storage) => ({
           destination: storage.description,
-          backups: (await listBackups(storage, run.job, run.signal))
-            .filter(({ state }) => state !== "unfinished")
-            .map(({ id, time, state, size }) => ({ id, time: time.toISOString(), state, size })),
+          backups: (await listWhole(storage, run.job, run.signal)).map(({ id, time, state, size }) => ({
+            id,
+            time: time.toISOString(),
+            state,
+            size,
+          })),
         }));
         return {
           json: lists,

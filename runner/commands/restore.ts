@@ -8,11 +8,11 @@ import { parseReference } from "../reference.ts";
 import { restore, type Restored } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
+import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
-interface Options extends JobOptions, DestinationOptions {
+interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly to: string;
   readonly kind?: DatabaseConfig["kind"];
-  readonly identity?: string;
   readonly jobs: number;
   readonly scratch: string;
   readonly createRoles: boolean;
@@ -45,15 +45,12 @@ export function addRestore(program: Command): void {
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
-    .option("--identity <reference>", "age private key: env:NAME, file:/path or secret:name (default: the job's)")
+    .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
-        const { identity: reference } = options;
-        const identity = await run.openIdentity(
-          reference === undefined ? undefined : parseReference("--identity", reference),
-        );
+        const identity = await chosenIdentity(run, options);
         const target = await run.openDatabase(
           targetConfig(run, parseReference("--to", options.to), options.kind),
           "--to",

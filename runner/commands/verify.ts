@@ -1,15 +1,14 @@
 import type { Command } from "commander";
-import { listBackups } from "../catalogue.ts";
+import { listWhole } from "../catalogue.ts";
 import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { parseReference } from "../reference.ts";
 import { verify, type Verification } from "../verify.ts";
 import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
-interface Options extends JobOptions, DestinationOptions {
+interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly all?: boolean;
-  readonly identity?: string;
 }
 
 const OUTCOMES: Record<Verification["outcome"], string> = {
@@ -29,19 +28,16 @@ export function addVerify(program: Command): void {
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--all", "every backup of the job")
-    .option("--identity <reference>", "age private key: env:NAME, file:/path or secret:name (default: the job's)")
+    .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.verification, async (run) => {
         const { job, signal } = run;
-        const { identity: reference } = options;
-        const identity = await run.openIdentity(
-          reference === undefined ? undefined : parseReference("--identity", reference),
-        );
+        const identity = await chosenIdentity(run, options);
         const results = await inDestinations(run, options, async (storage) => {
           const backups = options.all
-            ? (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished")
+            ? await listWhole(storage, job, signal)
             : [await chooseBackup(storage, job, id, signal)];
           const verifications: (Verification & { destination: string })[] = [];
           for (const backup of backups) {

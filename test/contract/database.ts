@@ -17,6 +17,7 @@ import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../helpers/bytes.ts";
 import { contentOf, query } from "../helpers/postgres.ts";
+import { failureOf } from "../helpers/failure.ts";
 
 /** Opens the kind of database that is tested. */
 export type OpenDatabase = (postgres: Postgres, url: string) => Promise<DatabaseProvider>;
@@ -95,14 +96,10 @@ export function describeDatabaseContract(kind: "postgres" | "supabase", open: Op
       return Number(row?.n);
     };
     const failure = async (work: Promise<unknown>): Promise<ProviderError> => {
-      const error = await work.then(
-        () => new Error("It succeeded."),
-        (reason: unknown) => reason,
-      );
-      expect(error).toBeInstanceOf(ProviderError);
-      const { message, fix } = error as ProviderError;
+      const error = await failureOf(work);
+      const { message, fix } = error;
       expect(`${message} ${fix ?? ""}`).not.toContain(server.password);
-      return error as ProviderError;
+      return error;
     };
 
     it("describes itself without a secret", async () => {

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
-import type { ErrorCode } from "../../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../helpers/bytes.ts";
+import { failureOf } from "../helpers/failure.ts";
 
 const MiB = 1024 * 1024;
 
@@ -63,7 +63,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
 
     /** Nothing is visible of a key, and nothing is left of its upload. */
     const expectNothing = async (key: string) => {
-      expect(await failure(storage.stat(key))).toMatchObject({ code: "NOT_FOUND" });
+      expect(await failureOf(storage.stat(key))).toMatchObject({ code: "NOT_FOUND" });
       expect(await keys()).not.toContain(key);
       expect(await subject.unfinished()).toBe(0);
     };
@@ -126,7 +126,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it("shows an object only when it is whole", async () => {
         const seen: unknown[] = [];
         const source = streamThen(bytesOf(6 * MiB), async () => {
-          seen.push(await keys(), (await failure(storage.stat("object"))).code);
+          seen.push(await keys(), (await failureOf(storage.stat("object"))).code);
         });
         await storage.upload("object", source);
         expect(seen).toEqual([[], "NOT_FOUND"]);
@@ -164,17 +164,17 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it.each(cases)("%s leaves nothing", async (_when, size) => {
         const cause = new ProviderError("TRANSIENT", "pg_dump exited with 1");
         const source = failingStream(bytesOf(size), cause);
-        expect(await failure(storage.upload("a/object", source))).toBe(cause);
+        expect(await failureOf(storage.upload("a/object", source))).toBe(cause);
         expect(source.destroyed).toBe(true);
         await expectNothing("a/object");
       });
 
       it("with an error of its own kind is reported as a ProviderError", async () => {
-        const error = await failure(storage.upload("object", failingStream(bytesOf(10), new Error("pipe broke"))));
+        const error = await failureOf(storage.upload("object", failingStream(bytesOf(10), new Error("pipe broke"))));
         expect(error).toMatchObject({ code: "INTERNAL", message: "pipe broke" });
         // The operating system's code of a source's error says nothing about the store.
         const noEntry = Object.assign(new Error("spawn pg_dump ENOENT"), { code: "ENOENT" });
-        expect(await failure(storage.upload("object", failingStream(bytesOf(10), noEntry)))).toMatchObject({
+        expect(await failureOf(storage.upload("object", failingStream(bytesOf(10), noEntry)))).toMatchObject({
           code: "INTERNAL",
           message: "spawn pg_dump ENOENT",
         });
@@ -186,7 +186,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         source.on("error", () => undefined);
         source.destroy(new Error("failed early"));
         await sleep(5);
-        expect(await failure(storage.upload("object", source))).toBeInstanceOf(ProviderError);
+        expect(await failureOf(storage.upload("object", source))).toBeInstanceOf(ProviderError);
         await expectNothing("object");
       });
 
@@ -194,14 +194,14 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         const source = new PassThrough();
         const upload = storage.upload("object", source);
         source.destroy(new Error("failed at once"));
-        expect(await failure(upload)).toMatchObject({ message: "failed at once" });
+        expect(await failureOf(upload)).toMatchObject({ message: "failed at once" });
         await expectNothing("object");
       });
 
       it("by having been read already leaves nothing", async () => {
         const source = streamOf(bytesOf(100));
         await digestOf(source);
-        expect(await failure(storage.upload("object", source))).toBeInstanceOf(ProviderError);
+        expect(await failureOf(storage.upload("object", source))).toBeInstanceOf(ProviderError);
         await expectNothing("object");
       });
 
@@ -210,7 +210,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
           await sleep(5);
           stream.destroy();
         });
-        expect(await failure(storage.upload("object", source))).toBeInstanceOf(ProviderError);
+        expect(await failureOf(storage.upload("object", source))).toBeInstanceOf(ProviderError);
         await expectNothing("object");
       });
 
@@ -224,7 +224,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
           source.write(bytesOf(20 * MiB));
           if (when === "after") source.end();
           source.destroy();
-          expect(await failure(upload)).toBeInstanceOf(ProviderError);
+          expect(await failureOf(upload)).toBeInstanceOf(ProviderError);
           await expectNothing("object");
         },
       );
@@ -237,7 +237,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
           const pieceSize = 1 + (random.readUInt32LE(index * 4) % 150_000);
           const cause = new ProviderError("TRANSIENT", `cut at ${length}`);
           const source = failingStream(bytes.subarray(0, length), cause, Math.max(pieceSize, length / 50 + 1));
-          expect(await failure(storage.upload(`cut/${index}`, source))).toBe(cause);
+          expect(await failureOf(storage.upload(`cut/${index}`, source))).toBe(cause);
         };
         for (let start = 0; start < 100; start += 10) {
           await Promise.all(Array.from({ length: 10 }, (_, index) => cut(start + index)));
@@ -256,7 +256,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it.each([0, 100, 5 * MiB])("after %i bytes is given up", async (size) => {
         const source = streamThen(bytesOf(size), () => new Promise(() => undefined));
         const begun = Date.now();
-        const error = await failure(storage.upload("object", source));
+        const error = await failureOf(storage.upload("object", source));
         expect(error.code).toBe("TRANSIENT");
         expect(error.message).toMatch(/stalled/);
         expect(error.fix).toMatch(/stallTimeoutSeconds/);
@@ -290,7 +290,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
     describe("abort", () => {
       it("before the upload", async () => {
         const source = streamOf(bytesOf(100));
-        const error = await failure(storage.upload("object", source, { signal: AbortSignal.abort() }));
+        const error = await failureOf(storage.upload("object", source, { signal: AbortSignal.abort() }));
         expect(error.code).toBe("ABORTED");
         expect(source.destroyed).toBe(true);
         await expectNothing("object");
@@ -302,7 +302,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
           controller.abort();
           await sleep(10_000, undefined, { ref: false });
         });
-        const error = await failure(storage.upload("object", source, { signal: controller.signal }));
+        const error = await failureOf(storage.upload("object", source, { signal: controller.signal }));
         expect(error.code).toBe("ABORTED");
         expect(source.destroyed).toBe(true);
         await expectNothing("object");
@@ -311,7 +311,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it("keeps a ProviderError that is its reason", async () => {
         const reason = new ProviderError("ABORTED", "the time limit of 5 minutes was reached");
         const signal = AbortSignal.abort(reason);
-        expect(await failure(storage.upload("object", streamOf(bytesOf(1)), { signal }))).toBe(reason);
+        expect(await failureOf(storage.upload("object", streamOf(bytesOf(1)), { signal }))).toBe(reason);
       });
 
       it("right at the end gives an object or nothing", async () => {
@@ -337,16 +337,16 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it("of a listing, a stat and a remove", async () => {
         await put("object");
         const signal = AbortSignal.abort();
-        expect(await failure(collect(storage.list("", { signal })))).toMatchObject({ code: "ABORTED" });
-        expect(await failure(storage.stat("object", { signal }))).toMatchObject({ code: "ABORTED" });
-        expect(await failure(storage.remove(["object"], { signal }))).toMatchObject({ code: "ABORTED" });
+        expect(await failureOf(collect(storage.list("", { signal })))).toMatchObject({ code: "ABORTED" });
+        expect(await failureOf(storage.stat("object", { signal }))).toMatchObject({ code: "ABORTED" });
+        expect(await failureOf(storage.remove(["object"], { signal }))).toMatchObject({ code: "ABORTED" });
         expect(await keys()).toEqual(["object"]);
       });
 
       it("before and during a download", async () => {
         await put("object", bytesOf(30 * MiB));
         const aborted = AbortSignal.abort();
-        expect(await failure(storage.download("object", { signal: aborted }))).toMatchObject({ code: "ABORTED" });
+        expect(await failureOf(storage.download("object", { signal: aborted }))).toMatchObject({ code: "ABORTED" });
         const controller = new AbortController();
         const stream = await storage.download("object", { signal: controller.signal });
         let size = 0;
@@ -356,7 +356,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
             controller.abort();
           }
         })();
-        expect(await failure(reading)).toMatchObject({ code: "ABORTED" });
+        expect(await failureOf(reading)).toMatchObject({ code: "ABORTED" });
         expect(size).toBeLessThan(30 * MiB);
       });
     });
@@ -366,7 +366,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         const bytes = bytesOf(1000);
         await put("object", bytes);
         const source = streamOf(bytesOf(2000, 2));
-        const error = await failure(storage.upload("object", source));
+        const error = await failureOf(storage.upload("object", source));
         expect(error.code).toBe("CONFLICT");
         expect(error.message).toContain("object");
         expect(error.fix).toBeDefined();
@@ -400,7 +400,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         await put("object");
         await put("folder/inside");
         for (const request of [() => storage.stat(key), () => storage.download(key)]) {
-          const error = await failure(request());
+          const error = await failureOf(request());
           expect(error.code).toBe("NOT_FOUND");
           expect(error.message).toContain(key);
         }
@@ -420,7 +420,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         for (const key of ["a/1", "a/10", "a/2", "a1", "b/1"]) await put(key);
         await storage.remove(["a/1", "missing", "b/1", "a/1"]);
         expect(await keys()).toEqual(["a/10", "a/2", "a1"]);
-        expect(await failure(storage.stat("a/1"))).toMatchObject({ code: "NOT_FOUND" });
+        expect(await failureOf(storage.stat("a/1"))).toMatchObject({ code: "NOT_FOUND" });
       });
     });
 
@@ -507,12 +507,12 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
     ];
     it.each([...refusedKeys, `a/${"x".repeat(256)}`])("refuses the key %j", async (key) => {
       const source = streamOf(bytesOf(10));
-      expect(await failure(storage.upload(key, source))).toMatchObject({ code: "CONFIG" });
+      expect(await failureOf(storage.upload(key, source))).toMatchObject({ code: "CONFIG" });
       expect(source.destroyed).toBe(true);
-      expect(await failure(storage.download(key))).toMatchObject({ code: "CONFIG" });
-      expect(await failure(storage.stat(key))).toMatchObject({ code: "CONFIG" });
-      expect(await failure(storage.remove([key]))).toMatchObject({ code: "CONFIG" });
-      if (key !== "") expect(await failure(collect(storage.list(key)))).toMatchObject({ code: "CONFIG" });
+      expect(await failureOf(storage.download(key))).toMatchObject({ code: "CONFIG" });
+      expect(await failureOf(storage.stat(key))).toMatchObject({ code: "CONFIG" });
+      expect(await failureOf(storage.remove([key]))).toMatchObject({ code: "CONFIG" });
+      if (key !== "") expect(await failureOf(collect(storage.list(key)))).toMatchObject({ code: "CONFIG" });
       expect(await keys()).toEqual([]);
     });
 
@@ -542,7 +542,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it.each([...capabilities.lies])("notices a store that holds %s bytes", async (lie) => {
         const size = 3 * MiB;
         const source = streamThen(bytesOf(size), () => subject.tamper("a/object", size, lie));
-        const error = await failure(storage.upload("a/object", source));
+        const error = await failureOf(storage.upload("a/object", source));
         expect(error.code).toBe("INTEGRITY");
         await expectNothing("a/object");
       });
@@ -578,16 +578,6 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       await storage.close();
     });
   });
-}
-
-/** The ProviderError that a request fails with. */
-async function failure(request: Promise<unknown>): Promise<ProviderError & { code: ErrorCode }> {
-  const error: unknown = await request.then(
-    () => new Error("It succeeded."),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ProviderError);
-  return error as ProviderError;
 }
 
 async function collect(objects: AsyncIterable<StoredObject>): Promise<StoredObject[]> {

@@ -14,6 +14,13 @@ export async function fill(storage: StorageProvider, keys: readonly string[], te
   for (const key of keys) await storage.upload(key, Readable.from([Buffer.from(text)]));
 }
 
+/** The keys below a folder of a store, in its order. */
+export async function keysIn(storage: StorageProvider, prefix = ""): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of storage.list(prefix)) keys.push(key);
+  return keys;
+}
+
 /** All files below a folder, by their paths in it, hidden ones too. */
 export function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

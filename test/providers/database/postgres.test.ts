@@ -11,6 +11,7 @@ import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
 import { createSampleDatabase } from "../../../tools/sample-database.ts";
 import { describeDatabaseContract } from "../../contract/database.ts";
 import { commandLines, contentOf, query } from "../../helpers/postgres.ts";
+import { failureOf } from "../../helpers/failure.ts";
 
 function open(
   url: string,
@@ -57,12 +58,7 @@ describe("PostgresDatabaseProvider", () => {
   const dumpFailure = async (provider: DatabaseProvider): Promise<ProviderError> => {
     const backup = await provider.backup({ lock: `test/${Math.random()}`, signal: never });
     try {
-      const error: unknown = await dumpOf(backup).then(
-        () => new Error("It succeeded."),
-        (reason: unknown) => reason,
-      );
-      expect(error).toBeInstanceOf(ProviderError);
-      return error as ProviderError;
+      return await failureOf(dumpOf(backup));
     } finally {
       await backup.close();
     }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import { chunksOf } from "../../../providers/storage/chunker.ts";
 import { bytesOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
+import { failureOf } from "../../helpers/failure.ts";
 
 const never = new AbortController().signal;
 
@@ -16,15 +17,6 @@ async function cut(source: Readable, size: number, signal = never) {
     copies.push(Buffer.from(bytes));
   }
   return { parts, bytes: Buffer.concat(copies) };
-}
-
-async function failure(work: Promise<unknown>): Promise<ProviderError> {
-  const error: unknown = await work.then(
-    () => new Error("It succeeded."),
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ProviderError);
-  return error as ProviderError;
 }
 
 describe("chunksOf", () => {
@@ -95,7 +87,7 @@ describe("chunksOf", () => {
     const reading = (async () => {
       for await (const chunk of chunksOf(source, { size: 1000, signal: never })) lasts.push(chunk.last);
     })();
-    expect(await failure(reading)).toBe(cause);
+    expect(await failureOf(reading)).toBe(cause);
     expect(lasts).not.toContain(true);
     expect(source.destroyed).toBe(true);
   });
@@ -105,7 +97,7 @@ describe("chunksOf", () => {
       await sleep(2);
       stream.destroy();
     });
-    expect(await failure(cut(source, 1000))).toMatchObject({ code: "ABORTED" });
+    expect(await failureOf(cut(source, 1000))).toMatchObject({ code: "ABORTED" });
   });
 
   it("fails where a pipe is closed after it was ended, its last bytes unread", async () => {
@@ -118,7 +110,7 @@ describe("chunksOf", () => {
     pipe.write(bytesOf(500_000));
     pipe.end();
     pipe.destroy();
-    expect(await failure(rest)).toMatchObject({ code: "ABORTED" });
+    expect(await failureOf(rest)).toMatchObject({ code: "ABORTED" });
   });
 
   it("ends with the signal's reason though the source hangs", async () => {
@@ -128,7 +120,7 @@ describe("chunksOf", () => {
     setTimeout(() => {
       controller.abort(reason);
     }, 20);
-    expect(await failure(cut(source, 1000, controller.signal))).toBe(reason);
+    expect(await failureOf(cut(source, 1000, controller.signal))).toBe(reason);
     expect(source.destroyed).toBe(true);
   });
 });

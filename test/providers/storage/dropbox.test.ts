@@ -8,6 +8,8 @@ import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "
 import { DropboxService } from "../../services/dropbox.ts";
 import type { Fault } from "../../services/dropbox.ts";
 import { redirectDropbox } from "../../services/dropbox-redirect.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { keysIn } from "../../helpers/store.ts";
 
 const MiB = 1024 * 1024;
 
@@ -82,19 +84,11 @@ describe("dropbox storage", () => {
   });
 
   const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
-  const keys = async (prefix = "") => {
-    const all: string[] = [];
-    for await (const object of storage.list(prefix)) all.push(object.key);
-    return all;
-  };
+  const keys = (prefix = "") => keysIn(storage, prefix);
   const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
-    const error: unknown = await request.then(
-      () => new Error("It succeeded."),
-      (reason: unknown) => reason,
-    );
-    expect(error).toBeInstanceOf(ProviderError);
-    errors.push(error as ProviderError);
-    return error as ProviderError;
+    const error = await failureOf(request);
+    errors.push(error);
+    return error;
   };
   const count = (endpoint: string) => service.requests.filter((request) => request.endpoint === endpoint).length;
   const read = async (key: string) => digestOf(await storage.download(key));

@@ -16,11 +16,12 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ProviderError } from "../../../providers/errors.ts";
 import { filesystem } from "../../../providers/storage/filesystem.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { describeStorageContract } from "../../contract/storage.ts";
 import { bytesOf, digest, digestOf, streamOf, streamThen } from "../../helpers/bytes.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { keysIn } from "../../helpers/store.ts";
 
 const open = (path: string, stallTimeoutSeconds = 60): Promise<StorageProvider> =>
   filesystem.create({ kind: "filesystem", path, stallTimeoutSeconds }, { secrets: {} });
@@ -122,22 +123,10 @@ describe("filesystem storage", () => {
   });
 
   const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
-  const keys = async (prefix = "") => {
-    const all: string[] = [];
-    for await (const object of storage.list(prefix)) all.push(object.key);
-    return all;
-  };
-  const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
-    const error: unknown = await request.then(
-      () => new Error("It succeeded."),
-      (reason: unknown) => reason,
-    );
-    expect(error).toBeInstanceOf(ProviderError);
-    return error as ProviderError;
-  };
+  const keys = (prefix = "") => keysIn(storage, prefix);
 
   it("needs a path, and says so", async () => {
-    const error = await failure(filesystem.create({ kind: "filesystem", stallTimeoutSeconds: 1 }, { secrets: {} }));
+    const error = await failureOf(filesystem.create({ kind: "filesystem", stallTimeoutSeconds: 1 }, { secrets: {} }));
     expect(error).toMatchObject({ code: "CONFIG", message: "The storage of kind filesystem has no path." });
     expect(error.fix).toBe("Set path to an absolute folder, for instance path: /srv/backups.");
   });
@@ -183,7 +172,7 @@ describe("filesystem storage", () => {
     const source = streamThen(bytesOf(10), (stream) => {
       stream.destroy(new Error("failed"));
     });
-    await failure(storage.upload("a/b/object", source));
+    await failureOf(storage.upload("a/b/object", source));
     expect(readdirSync(root)).toEqual([]);
   });
 
@@ -201,9 +190,9 @@ describe("filesystem storage", () => {
   });
 
   it.each([".abc.partial", "folder/.abc.partial", ".x.partial/object"])("refuses the key %s", async (key) => {
-    expect(await failure(put(key))).toMatchObject({ code: "CONFIG" });
-    expect(await failure(storage.stat(key))).toMatchObject({ code: "CONFIG" });
-    expect(await failure(storage.remove([key]))).toMatchObject({ code: "CONFIG" });
+    expect(await failureOf(put(key))).toMatchObject({ code: "CONFIG" });
+    expect(await failureOf(storage.stat(key))).toMatchObject({ code: "CONFIG" });
+    expect(await failureOf(storage.remove([key]))).toMatchObject({ code: "CONFIG" });
   });
 
   it("takes the longest name that file systems take", async () => {
@@ -230,7 +219,7 @@ describe("filesystem storage", () => {
         () => keys("link"),
         () => storage.removeUnfinished("link", new Date()),
       ]) {
-        const error = await failure(request());
+        const error = await failureOf(request());
         expect(error.code).toBe("CONFIG");
         expect(error.message).toContain(join(folder, "outside"));
         expect(error.fix).toBe("Remove the link, or set path to the folder that it leads to.");
@@ -242,10 +231,10 @@ describe("filesystem storage", () => {
     it("in an object's place are no objects", async () => {
       symlinkSync(join(folder, "outside", "file"), join(root, "object"));
       symlinkSync(join(folder, "nowhere"), join(root, "dangling"));
-      expect(await failure(storage.stat("object"))).toMatchObject({ code: "NOT_FOUND" });
-      expect(await failure(storage.download("object"))).toMatchObject({ code: "NOT_FOUND" });
-      expect(await failure(put("object"))).toMatchObject({ code: "CONFLICT" });
-      expect(await failure(put("dangling"))).toMatchObject({ code: "CONFLICT" });
+      expect(await failureOf(storage.stat("object"))).toMatchObject({ code: "NOT_FOUND" });
+      expect(await failureOf(storage.download("object"))).toMatchObject({ code: "NOT_FOUND" });
+      expect(await failureOf(put("object"))).toMatchObject({ code: "CONFLICT" });
+      expect(await failureOf(put("dangling"))).toMatchObject({ code: "CONFLICT" });
       await storage.remove(["object"]);
       expect(await keys()).toEqual([]);
       expect(existsSync(join(folder, "nowhere"))).toBe(false);
@@ -262,9 +251,9 @@ describe("filesystem storage", () => {
 
   it("says whose fault it is when a file stands where a folder should", async () => {
     await put("object");
-    expect(await failure(put("object/below"))).toMatchObject({ code: "CONFLICT" });
+    expect(await failureOf(put("object/below"))).toMatchObject({ code: "CONFLICT" });
     storage = await open(join(root, "object"));
-    const error = await failure(put("below"));
+    const error = await failureOf(put("below"));
     expect(error.code).toBe("CONFLICT");
     expect(error.message).toContain(join(root, "object"));
   });
@@ -273,7 +262,7 @@ describe("filesystem storage", () => {
     await put("object", bytesOf(8 * 1024 * 1024));
     const stream = await storage.download("object");
     await truncate(join(root, "object"), 5 * 1024 * 1024);
-    expect(await failure(digestOf(stream))).toMatchObject({ code: "INTEGRITY" });
+    expect(await failureOf(digestOf(stream))).toMatchObject({ code: "INTEGRITY" });
   });
 
   it("notices bytes lost in mid-upload that later ones would cover up", async () => {
@@ -283,7 +272,7 @@ describe("filesystem storage", () => {
       await truncate(partial, 0);
       stream.push(bytesOf(100_000));
     });
-    expect(await failure(storage.upload("object", source))).toMatchObject({ code: "INTEGRITY" });
+    expect(await failureOf(storage.upload("object", source))).toMatchObject({ code: "INTEGRITY" });
     expect(await keys()).toEqual([]);
   });
 
@@ -291,7 +280,7 @@ describe("filesystem storage", () => {
     const source = streamThen(bytesOf(10), () => {
       for (const partial of partials(root)) rmSync(partial);
     });
-    const error = await failure(storage.upload("object", source));
+    const error = await failureOf(storage.upload("object", source));
     expect(error.code).toBe("TRANSIENT");
     expect(error.message).toMatch(/^Somebody removed .*\.partial while it was being written\.$/);
     expect(await keys()).toEqual([]);
@@ -311,7 +300,7 @@ describe("filesystem storage", () => {
     const source = streamThen(bytesOf(10), () => {
       throw new Error("It was read.");
     });
-    expect(await failure(storage.upload("object", source))).toMatchObject({ code: "CONFLICT" });
+    expect(await failureOf(storage.upload("object", source))).toMatchObject({ code: "CONFLICT" });
   });
 
   it("keeps no timer and no listener when a transfer is over", async () => {
@@ -334,7 +323,7 @@ describe("filesystem storage", () => {
     await storage.upload("object", streamOf(bytesOf(10)), { signal });
     await digestOf(await storage.download("object", { signal }));
     (await storage.download("object", { signal })).destroy();
-    await failure(storage.download("missing", { signal }));
+    await failureOf(storage.download("missing", { signal }));
     await sleep(5);
     expect(listeners).toBe(0);
     expect(timers()).toBeLessThanOrEqual(before);
@@ -363,7 +352,7 @@ describe("filesystem storage", () => {
       return;
     }
     try {
-      const error = await failure(put("a/object", bytesOf(6 * 1024 * 1024)));
+      const error = await failureOf(put("a/object", bytesOf(6 * 1024 * 1024)));
       expect(error.code).toBe("QUOTA");
       expect(error.message).toMatch(/^Cannot write .*: the file system is full, \d\.\d MiB free \(ENOSPC\)\.$/);
       expect(error.fix).toBe("Free some space, keep fewer backups, or use a larger disk.");
@@ -462,7 +451,7 @@ describe("filesystem storage", () => {
       expect(outcome).toMatchObject({ code: "AUTH", message: expect.stringContaining(root) as string });
     } else {
       chmodSync(root, 0o500);
-      expect(await failure(put("a/object"))).toMatchObject({ code: "AUTH" });
+      expect(await failureOf(put("a/object"))).toMatchObject({ code: "AUTH" });
     }
   });
 
@@ -476,7 +465,7 @@ describe("filesystem storage", () => {
       "fifo",
       "object",
     ]);
-    expect(await failure(storage.download("a/fifo").then((stream) => stream.destroy()))).toMatchObject({
+    expect(await failureOf(storage.download("a/fifo").then((stream) => stream.destroy()))).toMatchObject({
       code: "NOT_FOUND",
     });
   });

@@ -14,6 +14,8 @@ import { FaultyProxy } from "../../services/faulty-proxy.ts";
 import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
 import { startVersitygw } from "../../services/versitygw.ts";
 import type { Versitygw } from "../../services/versitygw.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { keysIn } from "../../helpers/store.ts";
 
 let service: Versitygw;
 let proxy: FaultyProxy;
@@ -121,19 +123,11 @@ describe("s3 storage", () => {
   });
 
   const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
-  const keys = async (prefix = "") => {
-    const all: string[] = [];
-    for await (const object of storage.list(prefix)) all.push(object.key);
-    return all;
-  };
+  const keys = (prefix = "") => keysIn(storage, prefix);
   const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
-    const error: unknown = await request.then(
-      () => new Error("It succeeded."),
-      (reason: unknown) => reason,
-    );
-    expect(error).toBeInstanceOf(ProviderError);
+    const error = await failureOf(request);
     expectNoSecret(error);
-    return error as ProviderError;
+    return error;
   };
   const expectNothing = async () => {
     proxy.reset();
