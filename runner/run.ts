@@ -6,7 +6,7 @@ import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts"
 import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { withIdentity, type FileKeySource } from "./age/decrypt.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
 import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
 import { PROGRAM } from "./program.ts";
@@ -79,7 +79,9 @@ export class Run {
 
   /** What unwraps the keys of encrypted backups: the job's identity, or another reference; undefined without either. */
   async openIdentity(ref = this.job.encryption?.identity): Promise<FileKeySource | undefined> {
-    return ref && withIdentity(await this.secret(ref, "encryption.identity"));
+    if (ref === undefined) return undefined;
+    const { withIdentity } = await import("./age/identity.ts");
+    return withIdentity(await this.secret(ref, "encryption.identity"));
   }
 
   async #secrets(config: object, fields: readonly string[], at: string): Promise<Record<string, string>> {

@@ -1,5 +1,4 @@
 import { Transform, type TransformCallback } from "node:stream";
-import { Decrypter } from "age-encryption";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
 import { NONCE, PayloadCipher, SEALED_CHUNK } from "./payload.ts";
@@ -12,35 +11,6 @@ const MAX_HEADER = 256 * 1024;
 
 /** The line of a header that ends it. */
 const HEADER_END = /\n--- [A-Za-z0-9+/]{43}\n/;
-
-/**
- * Unwraps the file key with a private key. `CONFIG` where it is no private key or none of the file's recipients,
- * `INTEGRITY` where the header is damaged.
- */
-export function withIdentity(identity: string): FileKeySource {
-  const decrypter = new Decrypter();
-  try {
-    for (const line of identity.split("\n")) if (/^\s*[^#\s]/.test(line)) decrypter.addIdentity(line.trim());
-  } catch (error) {
-    throw new ProviderError("CONFIG", "The encryption identity is not an age private key.", {
-      cause: error,
-      fix: "It must be what `age-keygen` wrote: a line that starts with AGE-SECRET-KEY-1.",
-    });
-  }
-  return async (header) => {
-    try {
-      return await decrypter.decryptHeader(header);
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith("no identity matched")) {
-        throw new ProviderError("CONFIG", "The encryption identity is none of this backup's recipients.", {
-          cause: error,
-          fix: "Use the private key of one of the recipients that the manifest names.",
-        });
-      }
-      throw new ProviderError("INTEGRITY", "The header of the encrypted file is damaged.", { cause: error });
-    }
-  };
-}
 
 /** Decrypts a stream in the age format. Bytes come out only after their chunk has proven genuine. */
 export class AgeDecrypt extends Transform {

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
-import { Encrypter } from "age-encryption";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
 import { NONCE, PayloadCipher, PLAIN_CHUNK } from "./payload.ts";
@@ -18,6 +17,8 @@ export interface AgeHeader {
  * @throws ProviderError `CONFIG` for what is no age public key.
  */
 export async function createHeader(recipients: readonly string[]): Promise<AgeHeader> {
+  // Loaded here, so that a run without encryption does not pay for it: it is a tenth of a start.
+  const { Encrypter } = await import("age-encryption");
   const encrypter = new Encrypter();
   let fileKey: Uint8Array | undefined;
   // A recipient that adds no stanza of its own: it only learns the key.
