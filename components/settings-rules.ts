@@ -169,7 +169,7 @@ function checkJobs(raw: RawSettings): CheckedJobs {
   const names = new Map<unknown, string>();
   for (const [index, input] of (list as unknown[]).entries()) {
     const root = `${path}[${index}]`;
-    const { name, schedule } = isObject(input) ? input : {};
+    const { name, schedule, prune, drill } = isObject(input) ? input : {};
     const first = names.get(name);
     if (typeof name === "string" && first !== undefined) {
       problems.push({
@@ -182,6 +182,9 @@ function checkJobs(raw: RawSettings): CheckedJobs {
     if (result.success) jobs.push(result.data);
     else problems.push(...explain(result.error, JobSettings, input, root));
     problems.push(...checkCron(schedule, `${root}.schedule.cron`));
+    for (const [task, value] of Object.entries({ prune, drill })) {
+      problems.push(...checkCron(isObject(value) ? value.schedule : undefined, `${root}.${task}.schedule.cron`));
+    }
     if (result.success) problems.push(...checkDestinations(result.data, root));
   }
   return { jobs, problems, references: references(list, path) };

@@ -100,6 +100,24 @@ export const JobSettings = z.strictObject({
     .default(1_440)
     .describe("Minutes after which a run is ended cleanly. Default 1440, a day.")
     .meta({ examples: [120] }),
+  prune: z
+    .strictObject({ schedule: Schedule.describe("When it runs.") })
+    .optional()
+    .describe(
+      "When backups are pruned, on a target where that is a task of its own because the role that writes backups must not " +
+        "delete them (aws). Default: the target decides. Elsewhere each backup prunes at its end, and this changes nothing.",
+    ),
+  drill: z
+    .strictObject({
+      schedule: Schedule.optional().describe("When it runs. Left out: only by hand, with `provision drill`."),
+      target: SecretRef.describe(
+        "Connection URL of a PostgreSQL server where a scratch database may be created and dropped, at least as new as the " +
+          "database's own. Its database is only connected to. The role needs CREATEDB, and CREATEROLE where the server " +
+          "lacks roles of the backup.",
+      ),
+    })
+    .optional()
+    .describe("Restores the newest verified backup into a scratch database and compares the two. Left out: no drills."),
   monitor: z
     .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])
     .default([])
@@ -140,6 +158,7 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
       found(["destinations", index], destination, storageProviders[destination.kind].secrets),
     ),
     ...found(["encryption"], job.encryption ?? {}, ["identity"]),
+    ...found(["drill"], job.drill ?? {}, ["target"]),
     ...job.monitor.flatMap((monitor, index) =>
       found(["monitor", index], monitor, monitorProviders[monitor.kind].secrets),
     ),

@@ -16,6 +16,8 @@ const full = {
   ...least,
   stack: "prod",
   encryption: { recipients: ["age1x"], identity: { file: "/etc/age.key" } },
+  prune: { schedule: { cron: "0 5 * * *" } },
+  drill: { schedule: { cron: "0 6 * * 0" }, target: { secret: "drillServerUrl" } },
   monitor: [
     { kind: "log" },
     { kind: "sentry", dsn: { secret: "sentryDsn" } },
@@ -139,6 +141,7 @@ describe("jobSecrets", () => {
     expect(jobSecrets(JobConfig.parse(full))).toEqual([
       { path: ["database", "url"], ref: { secret: "appDatabaseUrl" } },
       { path: ["encryption", "identity"], ref: { file: "/etc/age.key" } },
+      { path: ["drill", "target"], ref: { secret: "drillServerUrl" } },
       { path: ["monitor", 1, "dsn"], ref: { secret: "sentryDsn" } },
       { path: ["monitor", 2, "url"], ref: { env: "HEARTBEAT_URL" } },
     ]);

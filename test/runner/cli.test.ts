@@ -194,6 +194,20 @@ describe("a backup", () => {
     await restoreAndCompare("--identity", "env:AGE_IDENTITY");
   });
 
+  it("removes nothing where that is a task of its own", async () => {
+    sandbox.job.retention = { last: 1 };
+    sandbox.job.prune = { schedule: { cron: "0 5 * * *" } };
+    const ids: string[] = [];
+    for (let run = 0; run < 2; run += 1) {
+      const { id, destinations } = await makeBackup(sandbox, "--no-prune");
+      expect(destinations[0]).not.toHaveProperty("prune");
+      ids.push(id);
+      await sleep(1000 - (Date.now() % 1000));
+    }
+    expect((await listed(sandbox)).map(({ id, state }) => [id, state])).toEqual(ids.map((id) => [id, "verified"]));
+    expect(printed(await sandbox.run("prune", "--json"))).toMatchObject([{ removed: [ids[0]] }]);
+  });
+
   it("of several goes by the retention rule, after the newest was verified", async () => {
     sandbox.job.retention = { last: 2 };
     const ids: string[] = [];
