@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-const PATTERN = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]{6}$/;
+const PATTERN = /^\d{8}T\d{6}Z-[0-9a-f]{6}$/;
 
 /** A moment as it stands in names: sortable, without characters that any store refuses. */
 export function timestamp(time: Date): string {
@@ -14,7 +14,12 @@ export function newBackupId(now: Date): string {
 
 /** When a backup was begun, from its id; undefined for a name that is no backup's. */
 export function timeOfBackup(id: string): Date | undefined {
-  const parts = PATTERN.exec(id);
+  return PATTERN.test(id) ? parseTimestamp(id.slice(0, -"-123456".length)) : undefined;
+}
+
+/** The moment that a {@link timestamp} names; undefined where it is none. */
+export function parseTimestamp(text: string): Date | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
   if (!parts) return undefined;
   const [, year, month, day, hour, minute, second] = parts;
   const time = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);

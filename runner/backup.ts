@@ -5,7 +5,7 @@ import { RetryCounter } from "../providers/retry.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { newBackupId } from "./backup-id.ts";
-import { backupKey, jobFolder, listBackups, MANIFEST } from "./catalogue.ts";
+import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder } from "./catalogue.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
@@ -16,7 +16,7 @@ import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
 import { writeDocument } from "./write-document.ts";
 
-/** Milliseconds for looking for older backups at the end of a run that has made none: it is over, and only tells. */
+/** Milliseconds for looking for older backups at a run's end: it is over, and only tells. */
 const LOOK_BACK_MS = 5_000;
 
 /** What a person may leave out of a run. */
@@ -114,12 +114,12 @@ class BackupRun {
     this.#telemetry.checkIn("in_progress", { backup: this.#id });
     try {
       const report = await this.#step("backup", { backup: this.#id }, (span) => this.#make(span));
-      this.#telemetry.checkIn(report.status, { ...facts(report), ...(await this.#newestVerified()) });
+      this.#telemetry.checkIn(report.status, { ...facts(report), ...(await this.#ages()) });
       return report;
     } catch (error) {
       const failure = toProviderError(error);
-      const age = await this.#newestVerified();
-      this.#telemetry.checkIn("error", { backup: this.#id, seconds: this.#seconds(), code: failure.code, ...age });
+      const ages = await this.#ages();
+      this.#telemetry.checkIn("error", { backup: this.#id, seconds: this.#seconds(), code: failure.code, ...ages });
       throw failure;
     } finally {
       await Promise.allSettled(this.#destinations.map(async ({ storage }) => storage?.close()));
@@ -326,15 +326,14 @@ class BackupRun {
   }
 
   /**
-   * The age of the job's newest verified backup. Where this run made none, its stores are asked; one that does not answer
-   * says nothing, and neither does a run that was told to end.
+   * The ages of the job's newest verified backup and, where it has drills, of its newest drilled one. The stores are asked
+   * for what this run does not know; one that does not answer says nothing, and neither does a run that was told to end.
    */
-  async #newestVerified(): Promise<Attributes> {
+  async #ages(): Promise<Attributes> {
     const { job, signal } = this.#run;
-    if (this.#destinations.some(({ verification }) => verification?.outcome === "verified")) {
-      return { newestVerifiedSeconds: this.#seconds() };
-    }
-    if (signal.aborted) return {};
+    const verifiedNow = this.#destinations.some(({ verification }) => verification?.outcome === "verified");
+    const known = verifiedNow ? { newestVerifiedSeconds: this.#seconds() } : {};
+    if (signal.aborted || (verifiedNow && !job.drill)) return known;
     const limit = AbortSignal.timeout(LOOK_BACK_MS);
     const late = new Promise<never[]>((resolve) => {
       limit.addEventListener("abort", () => {
@@ -344,10 +343,16 @@ class BackupRun {
     const lists = this.#destinations.map(async ({ storage }) =>
       storage ? Promise.race([listBackups(storage, job, limit).catch(() => []), late]) : [],
     );
-    const verified = (await Promise.all(lists)).flat().filter(({ state }) => state === "verified");
-    if (verified.length === 0) return {};
-    const newest = Math.max(...verified.map(({ time }) => time.getTime()));
-    return { newestVerifiedSeconds: Math.round((Date.now() - newest) / 1000) };
+    const backups = (await Promise.all(lists)).flat();
+    const drilled = backups.filter(({ drill }) => drill?.outcome === "drilled");
+    return {
+      ...ageOfNewest(
+        "newestVerifiedSeconds",
+        backups.filter(({ state }) => state === "verified"),
+      ),
+      ...ageOfNewest("newestDrilledSeconds", drilled),
+      ...known,
+    };
   }
 
   #seconds(): number {
@@ -372,6 +377,12 @@ class BackupRun {
     if (this.#destinations.some(({ verification }) => verification?.outcome === "damaged")) return EXIT.verification;
     return this.#destinations.some(({ errors }) => errors.length > 0) ? EXIT.partial : EXIT.done;
   }
+}
+
+function ageOfNewest(name: string, backups: readonly BackupFolder[]): Attributes {
+  if (backups.length === 0) return {};
+  const newest = Math.max(...backups.map(({ time }) => time.getTime()));
+  return { [name]: Math.round((Date.now() - newest) / 1000) };
 }
 
 function storedBytes(objects: readonly ManifestObject[]): number {

@@ -1,6 +1,6 @@
 import { buffer } from "node:stream/consumers";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
-import { timeOfBackup } from "./backup-id.ts";
+import { parseTimestamp, timeOfBackup, timestamp } from "./backup-id.ts";
 import { Manifest } from "./manifest.ts";
 import { unseal } from "./sealed-json.ts";
 
@@ -13,11 +13,19 @@ export const MANIFEST = "manifest.json";
  */
 export type BackupState = "unfinished" | "unverified" | "verified" | "damaged";
 
+/** How the newest drill of a backup ended, and when. */
+export interface DrillOutcome {
+  readonly outcome: "drilled" | "drill-failed";
+  readonly time: Date;
+}
+
 /** A backup's folder in one store. */
 export interface BackupFolder {
   readonly id: string;
   readonly time: Date;
   readonly state: BackupState;
+  /** Undefined where it was never drilled. */
+  readonly drill: DrillOutcome | undefined;
   /** Bytes of all its files. */
   readonly size: number;
   readonly files: readonly StoredObject[];
@@ -37,6 +45,11 @@ export function jobFolder(job: JobName): string {
 /** The key of a file in a backup's folder. */
 export function backupKey(job: JobName, id: string, file: string): string {
   return `${jobFolder(job)}/${id}/${file}`;
+}
+
+/** The name of the file that records an outcome beside a backup. */
+export function recordName(outcome: string, time: Date): string {
+  return `${outcome}-${timestamp(time)}.json`;
 }
 
 /** A job's backups in a store, unfinished ones included, the oldest first. */
@@ -76,25 +89,32 @@ export async function readManifest(
 }
 
 function describe(id: string, files: readonly StoredObject[]): BackupFolder {
+  const names = files.map((file) => file.key.slice(file.key.lastIndexOf("/") + 1));
+  const drill = newestRecord(names, ["drilled", "drill-failed"]);
   return {
     id,
     time: timeOfBackup(id) ?? new Date(0),
-    state: stateOf(files.map((file) => file.key.slice(file.key.lastIndexOf("/") + 1))),
+    state: names.includes(MANIFEST)
+      ? (newestRecord(names, ["verified", "damaged"])?.outcome ?? "unverified")
+      : "unfinished",
+    drill,
     size: files.reduce((sum, file) => sum + file.size, 0),
     files,
   };
 }
 
-function stateOf(names: readonly string[]): BackupState {
-  if (!names.includes(MANIFEST)) return "unfinished";
-  let state: BackupState = "unverified";
-  let newest = "";
-  for (const name of names) {
-    const [, outcome, time = ""] = /^(verified|damaged)-(\d{8}T\d{6}Z)\.json$/.exec(name) ?? [];
-    if (!outcome || time < newest) continue;
-    // Of two records of one second the bad news counts.
-    if (time > newest || outcome === "damaged") state = outcome as BackupState;
-    newest = time;
+/** The newest of the records in a folder, by their names. Of two of one second the bad news, named last, counts. */
+function newestRecord<Outcome extends string>(
+  names: readonly string[],
+  outcomes: readonly Outcome[],
+): { outcome: Outcome; time: Date } | undefined {
+  let newest: { outcome: Outcome; time: Date } | undefined;
+  for (const outcome of outcomes) {
+    for (const name of names) {
+      if (!name.startsWith(`${outcome}-`) || !name.endsWith(".json")) continue;
+      const time = parseTimestamp(name.slice(outcome.length + 1, -".json".length));
+      if (time && (!newest || time >= newest.time)) newest = { outcome, time };
+    }
   }
-  return state;
+  return newest;
 }

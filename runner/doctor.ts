@@ -13,6 +13,7 @@ export async function* doctor(run: Run): AsyncGenerator<Check> {
   yield* checkDatabase(run);
   for (const index of run.job.destinations.keys()) yield* checkDestination(run, index);
   yield* checkEncryption(run);
+  yield* checkDrill(run);
   yield* checkMonitors(run);
 }
 
@@ -89,6 +90,19 @@ async function* checkEncryption(run: Run): AsyncGenerator<Check> {
     if (!identity) return "none here: this machine can verify a backup right after making it, and not restore it";
     await identity(bytes);
     return "it belongs to one of the recipients";
+  });
+}
+
+/** Makes a scratch database where drills do, and drops it. */
+async function* checkDrill(run: Run): AsyncGenerator<Check> {
+  if (!run.job.drill) return;
+  yield* guarded("drill", async () => {
+    const target = await run.openDrillTarget();
+    // Of which version and with which roles a backup will be is not known yet.
+    const facts = { serverVersion: "0", encoding: "UTF8", roles: [] };
+    const scratch = await target.createScratch({ facts, signal: run.signal });
+    await scratch.drop();
+    return `a scratch database was made and dropped on PostgreSQL ${scratch.serverVersion}, ${target.description}`;
   });
 }
 

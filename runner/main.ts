@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { addBackup } from "./commands/backup.ts";
 import { addDoctor } from "./commands/doctor.ts";
+import { addDrill } from "./commands/drill.ts";
 import { addList } from "./commands/list.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addRestore } from "./commands/restore.ts";
@@ -26,7 +27,7 @@ looked up in the JSON file that PROVISION_SECRETS_FILE names, else in the variab
 
 Exit codes:
   0 done                          4 no backup was made
-  1 unexpected                    5 a verification failed: something is damaged
+  1 unexpected                    5 a verification or a drill failed
   2 configuration or usage        6 another run of the job holds its lock
   3 partial: some destination     130, 143 interrupted by SIGINT, SIGTERM
     failed, another has it
@@ -41,5 +42,5 @@ Examples:
     // Help and version were asked for; anything else is wrong usage, which commander has explained.
     process.exit(error.exitCode === 0 ? EXIT.done : EXIT.config);
   });
-for (const add of [addBackup, addVerify, addRestore, addList, addPrune, addDoctor, addSchema]) add(program);
+for (const add of [addBackup, addVerify, addRestore, addDrill, addList, addPrune, addDoctor, addSchema]) add(program);
 await program.parseAsync();

@@ -65,3 +65,21 @@ export const VerificationRecord = z.strictObject({
 
 /** The outcome of a verification; see the schema of the same name. */
 export type VerificationRecord = z.output<typeof VerificationRecord>;
+
+/** The outcome of restoring a backup into a scratch database; a file beside the manifest, like a verification's. */
+export const DrillRecord = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  program: z.string(),
+  drilledAt: Time,
+  outcome: z.enum(["drilled", "drill-failed"]),
+  /** Version of the server that it was restored into. */
+  serverVersion: z.string(),
+  /** Tables that were compared, and the rows in them. */
+  tables: z.int().min(0),
+  rows: z.int().min(0),
+  problems: z.array(z.string()),
+});
+
+/** The outcome of a drill; see the schema of the same name. */
+export type DrillRecord = z.output<typeof DrillRecord>;

@@ -3,6 +3,7 @@ import { createDatabase, databaseProviders, DatabaseConfig } from "../providers/
 import type { DatabaseProvider } from "../providers/database/database.ts";
 import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
 import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
+import { ProviderError } from "../providers/errors.ts";
 import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -45,6 +46,20 @@ export class Run {
   /** The job's database, or another one to restore into. */
   async openDatabase(config: DatabaseConfig = this.job.database, at = "database"): Promise<DatabaseProvider> {
     return createDatabase(config, { secrets: await this.#secrets(config, databaseProviders[config.kind].secrets, at) });
+  }
+
+  /** The server of the job's drills. `CONFIG` where the job names none. */
+  async openDrillTarget(): Promise<DatabaseProvider> {
+    const { drill, database } = this.job;
+    if (!drill) {
+      throw new ProviderError("CONFIG", "The job names no server for drills.", {
+        fix: "Add drill: { target: { secret: drillServerUrl } } to it, the URL of a server where a scratch database may be created.",
+      });
+    }
+    // Whatever kind the source is of: its rules for connecting are not those of this server.
+    const { clients } = database;
+    const config = DatabaseConfig.parse({ kind: "postgres", url: drill.target, ...(clients && { clients }) });
+    return createDatabase(config, { secrets: { url: await this.secret(drill.target, "drill.target") } });
   }
 
   /** One of the job's destinations, by its place in the configuration. */

@@ -2,8 +2,7 @@ import { verifyArtifact } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { timestamp } from "./backup-id.ts";
-import { backupKey, readManifest, type JobName } from "./catalogue.ts";
+import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
 import type { Manifest, VerificationRecord } from "./manifest.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
@@ -106,7 +105,7 @@ async function record(
     outcome,
     problems: [...problems],
   };
-  const key = backupKey(job, id, `${outcome}-${timestamp(checkedAt)}.json`);
+  const key = backupKey(job, id, recordName(outcome, checkedAt));
   try {
     await writeDocument(storage, key, document, signal);
   } catch (error) {

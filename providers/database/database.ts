@@ -100,6 +100,41 @@ export interface RestoreReport {
   readonly warnings: readonly string[];
 }
 
+/** A table and its rows, counted one by one. */
+export interface TableRows {
+  readonly schema: string;
+  readonly name: string;
+  readonly rows: number;
+}
+
+/** A table of a database that was restored. */
+export interface RestoredTable extends TableRows {
+  /** Whether an extension made it, which fills it as that extension's version does. */
+  readonly ofExtension: boolean;
+}
+
+/** Options of {@link DatabaseProvider.createScratch}. */
+export interface ScratchOptions {
+  /** What the manifest says of the backup that is to be restored there. */
+  readonly facts: Pick<DatabaseFacts, "serverVersion" | "encoding" | "roles">;
+  readonly signal: AbortSignal;
+}
+
+/** An empty database that exists for one drill. */
+export interface ScratchDatabase {
+  readonly name: string;
+  /** The server's, for instance `17.4`. */
+  readonly serverVersion: string;
+  /** What was found of drills that were killed, one sentence each. */
+  readonly warnings: readonly string[];
+  /** Restores artifacts into it, in one transaction, without owners and privileges. */
+  restore(artifacts: readonly RestoreArtifact[], facts: RestoreOptions["facts"], signal: AbortSignal): Promise<void>;
+  /** Its ordinary tables, and how many rows each has. */
+  countRows(signal: AbortSignal): Promise<RestoredTable[]>;
+  /** Drops it and whatever else was made for it. Needs no signal: it must also work in a run that was told to end. */
+  drop(): Promise<void>;
+}
+
 /** One thing that was looked at, with what to do if it is not right. */
 export interface Check {
   readonly name: string;
@@ -127,6 +162,13 @@ export interface DatabaseProvider {
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport>;
 
   /**
+   * Creates an empty database on this provider's server for a drill, and roles that the backup needs and the server lacks.
+   * Drops what drills that were killed left there more than a day ago. `CONFIG` where the server is older than the
+   * backup's, or a standby; `AUTH` where the role may not create what is needed.
+   */
+  createScratch(options: ScratchOptions): Promise<ScratchDatabase>;
+
+  /**
    * Looks at everything that a backup needs. Never throws for a finding.
    *
    * @param lock the lock of the job's runs, to see whether it is free; see {@link BackupOptions.lock}
@@ -152,6 +194,17 @@ export interface DatabaseDefinition<Schema extends z.ZodObject> extends Provider
     bytes: Readable,
     config?: { readonly clients?: string | undefined },
   ): Promise<void>;
+
+  /**
+   * Counts the rows of each table that an artifact holds, by reading it to its end. Errors are those of `verify`.
+   *
+   * @param config as of `verify`
+   */
+  countRows(
+    artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+    bytes: Readable,
+    config?: { readonly clients?: string | undefined },
+  ): Promise<TableRows[]>;
 }
 
 /** Checks a definition's types and returns it. */

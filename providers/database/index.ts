@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
-import type { DatabaseProvider, RestoreArtifact } from "./database.ts";
+import type { DatabaseProvider, RestoreArtifact, TableRows } from "./database.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
 
@@ -31,4 +31,13 @@ export function verifyArtifact(
   bytes: Readable,
 ): Promise<void> {
   return databaseProviders[config.kind].verify(artifact, bytes, config);
+}
+
+/** Counts the rows that an artifact of a database's kind holds; see {@link DatabaseDefinition.countRows}. */
+export function countArtifactRows(
+  config: Pick<DatabaseConfig, "kind" | "clients">,
+  artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+  bytes: Readable,
+): Promise<TableRows[]> {
+  return databaseProviders[config.kind].countRows(artifact, bytes, config);
 }

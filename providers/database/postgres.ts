@@ -8,6 +8,8 @@ import type {
   RestoreArtifact,
   RestoreOptions,
   RestoreReport,
+  ScratchDatabase,
+  ScratchOptions,
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
 import { openBackup } from "./postgres/backup.ts";
@@ -15,8 +17,9 @@ import { checkPostgres } from "./postgres/check.ts";
 import { parseConnectionUrl } from "./postgres/connection-url.ts";
 import { place } from "./postgres/control-connection.ts";
 import { restorePostgres } from "./postgres/restore.ts";
+import { createScratch } from "./postgres/scratch.ts";
 import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
-import { verifyPostgresArtifact } from "./postgres/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
 export class PostgresDatabaseProvider implements DatabaseProvider {
@@ -44,6 +47,10 @@ export class PostgresDatabaseProvider implements DatabaseProvider {
     return restorePostgres(this.#settings, artifacts, options);
   }
 
+  createScratch(options: ScratchOptions): Promise<ScratchDatabase> {
+    return createScratch(this.#settings, options);
+  }
+
   check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
     return checkPostgres(this.#settings, signal, lock);
   }
@@ -61,4 +68,5 @@ export const postgres = defineDatabase({
     });
   },
   verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
+  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config?.clients),
 });

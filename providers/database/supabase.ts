@@ -8,12 +8,14 @@ import type {
   RestoreArtifact,
   RestoreOptions,
   RestoreReport,
+  ScratchDatabase,
+  ScratchOptions,
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
 import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
-import { verifyPostgresArtifact } from "./postgres/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
 
 const download =
@@ -39,6 +41,10 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
 
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {
     return this.#explaining(() => this.#postgres.restore(artifacts, options));
+  }
+
+  createScratch(options: ScratchOptions): Promise<ScratchDatabase> {
+    return this.#explaining(() => this.#postgres.createScratch(options));
   }
 
   async *check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
@@ -133,4 +139,5 @@ export const supabase = defineDatabase({
     });
   },
   verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
+  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config?.clients),
 });

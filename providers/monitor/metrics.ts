@@ -14,6 +14,7 @@ const MEASURED: readonly [fact: string, name: string, unit: Metric["unit"]][] = 
   ["bytes", "plain_bytes", "byte"],
   ["storedBytes", "stored_bytes", "byte"],
   ["newestVerifiedSeconds", "newest_verified_age", "second"],
+  ["newestDrilledSeconds", "newest_drilled_age", "second"],
 ];
 
 /** The metrics of a run's end. Each outcome has a count of its own, 0 or 1, so that an alarm needs no arithmetic. */

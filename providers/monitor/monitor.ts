@@ -41,7 +41,8 @@ export interface TelemetryProvider {
   measure<T>(name: string, attributes: Attributes, step: (span: Span) => Promise<T>): Promise<T>;
   /**
    * Says how the run stands. The facts of its end have, as far as they are known: `seconds`, `bytes` and `storedBytes`
-   * (before and after compression), `newestVerifiedSeconds` (age of the job's newest verified backup).
+   * (before and after compression), `newestVerifiedSeconds` and `newestDrilledSeconds` (age of the job's newest backup that
+   * was verified, and that was drilled).
    */
   checkIn(status: RunStatus, facts: Attributes): void;
   /** Sends what is still here. False when it could not be done in the given time. */

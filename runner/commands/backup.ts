@@ -3,9 +3,7 @@ import { backup, type BackupReport, type DestinationReport } from "../backup.ts"
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { bytes } from "../sizes.ts";
-
-/** What monitors may take at a run's end, in milliseconds: a backup that is done is not held up by its telemetry. */
-const FLUSH_MS = 2_000;
+import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions {
   readonly verify: boolean;
@@ -26,13 +24,8 @@ export function addBackup(program: Command): void {
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.noBackup, async (run) => {
-        const telemetry = await run.openTelemetry();
-        try {
-          const report = await backup(run, telemetry, options);
-          return { json: report, text: describe(report), exitCode: report.exitCode };
-        } finally {
-          await telemetry.flush(FLUSH_MS);
-        }
+        const report = await withTelemetry(run, (telemetry) => backup(run, telemetry, options));
+        return { json: report, text: describe(report), exitCode: report.exitCode };
       });
     });
 }

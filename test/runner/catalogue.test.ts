@@ -50,6 +50,26 @@ describe("a backup's state", () => {
   });
 });
 
+describe("a backup's drill", () => {
+  const drilled = (second: number) => `drilled-2026010${second}T000000Z.json`;
+  const failed = (second: number) => `drill-failed-2026010${second}T000000Z.json`;
+  it.each([
+    [undefined, []],
+    [undefined, ["drilled-.json", "drilled-2026.json", "drill-20260101T000000Z.json", "drilled-20261301T000000Z.json"]],
+    [{ outcome: "drilled", time: new Date("2026-01-01T00:00:00Z") }, [drilled(1)]],
+    [{ outcome: "drilled", time: new Date("2026-01-02T00:00:00Z") }, [failed(1), drilled(2)]],
+    [{ outcome: "drill-failed", time: new Date("2026-01-02T00:00:00Z") }, [drilled(1), failed(2)]],
+    [{ outcome: "drill-failed", time: new Date("2026-01-01T00:00:00Z") }, [drilled(1), failed(1)]],
+  ])("is %j with %j", async (drill, files) => {
+    await fill(
+      storage,
+      ["manifest.json", ...files].map((file) => `prod/app/${ID}/${file}`),
+    );
+    const [backup] = await listBackups(storage, job, never);
+    expect(backup).toMatchObject({ state: "unverified", drill });
+  });
+});
+
 it("lists one job's backups, the oldest first, and nothing else", async () => {
   const older = "20251231T235959Z-ffffff";
   await fill(storage, [

@@ -62,9 +62,17 @@ export function readFrom(program: Program, signal: AbortSignal): Readable {
 /**
  * Runs a program with the source as its standard input, to the end of both. A source that fails kills the program before it
  * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
+ *
+ * @param output takes what the program writes to its standard output, piece by piece; without it that is thrown away
  */
-export async function feed(program: Program, source: Readable, signal: AbortSignal): Promise<void> {
-  const running = start(program, ["pipe", "ignore", "pipe"], signal);
+export async function feed(
+  program: Program,
+  source: Readable,
+  signal: AbortSignal,
+  output?: (piece: Buffer) => void,
+): Promise<void> {
+  const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
+  if (output !== undefined) existing(running.child.stdout).on("data", output);
   const stdin = existing(running.child.stdin);
   // A program that has gone makes writing fail; why it has gone is told by its exit.
   stdin.on("error", () => undefined);

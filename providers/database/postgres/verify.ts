@@ -1,7 +1,10 @@
 import type { Readable } from "node:stream";
-import type { RestoreArtifact } from "../database.ts";
+import { ProviderError } from "../../errors.ts";
+import type { RestoreArtifact, TableRows } from "../database.ts";
 import { chooseClients, majorVersion } from "./clients.ts";
-import { feed } from "./program.ts";
+import { CopyCounter } from "./copy-counter.ts";
+import { largeOutputBuffer } from "./output-buffer.ts";
+import { feed, type Program } from "./program.ts";
 import { readRoles } from "./roles-sql.ts";
 
 /** Reads an artifact of PostgreSQL's programs to its end; see `DatabaseDefinition.verify`. */
@@ -15,21 +18,49 @@ export async function verifyPostgresArtifact(
       case "roles-sql":
         await readRoles(bytes);
         return;
-      case "pg_dump-custom": {
-        const needed = majorVersion(artifact.clientVersion);
-        const program = await chooseClients(needed, `pg_dump ${artifact.clientVersion} wrote the archive`, clients);
-        const env = { PATH: process.env.PATH ?? "", LC_ALL: "C" };
+      case "pg_dump-custom":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
-        const restore = {
-          name: "pg_restore",
-          args: ["--file=/dev/null"],
-          otherwise: "INTEGRITY",
-          secrets: [],
-        } as const;
-        await feed({ ...restore, clients: program, env }, bytes, new AbortController().signal);
-      }
+        await feed(await reader(artifact, clients, ["--file=/dev/null"]), bytes, new AbortController().signal);
     }
   } finally {
     bytes.destroy();
   }
+}
+
+/** Counts the rows in an archive of pg_dump; see `DatabaseDefinition.countRows`. */
+export async function countPostgresRows(
+  artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+  bytes: Readable,
+  clients: string | undefined,
+): Promise<TableRows[]> {
+  try {
+    if (artifact.format !== "pg_dump-custom") {
+      throw new ProviderError("INTERNAL", `${artifact.name} is no archive of tables.`);
+    }
+    const counter = new CopyCounter();
+    const program = await reader(artifact, clients, ["--data-only", "--file=-"]);
+    await feed(program, bytes, new AbortController().signal, (piece) => {
+      counter.write(piece);
+    });
+    return counter.finish();
+  } finally {
+    bytes.destroy();
+  }
+}
+
+/** pg_restore as a program that reads an archive and talks to no server. */
+async function reader(
+  { clientVersion }: Pick<RestoreArtifact, "clientVersion">,
+  clients: string | undefined,
+  args: readonly string[],
+): Promise<Program> {
+  const reason = `pg_dump ${clientVersion} wrote the archive`;
+  return {
+    clients: await chooseClients(majorVersion(clientVersion), reason, clients),
+    name: "pg_restore",
+    args,
+    env: { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() },
+    otherwise: "INTEGRITY",
+    secrets: [],
+  };
 }

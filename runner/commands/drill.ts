@@ -1,0 +1,63 @@
+import type { Command } from "commander";
+import { runCommand, type JobOptions } from "../command.ts";
+import { drill, type DrillReport } from "../drill.ts";
+import { EXIT } from "../exit-codes.ts";
+import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
+import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
+import { withTelemetry } from "./with-telemetry.ts";
+
+/** Adds `provision drill`. */
+export function addDrill(program: Command): void {
+  program
+    .command("drill")
+    .summary("restore a backup into a scratch database and compare the two")
+    .description(
+      "Restores a backup into a scratch database, which it creates on the server of the job's drill.target and always " +
+        "drops, and compares the two table by table: the manifest's tables with those restored, and the rows in the " +
+        "archive with those restored. Roles that the server lacks are created without rights, and dropped; owners and " +
+        "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs.",
+    )
+    .argument("[id]", "the backup's id, latest, or verified: the newest that was read in full", "verified")
+    .addOption(identityOption())
+    .addOption(destinationOption())
+    .action((id: string, _: unknown, command: Command) => {
+      const options: JobOptions & DestinationOptions & IdentityOptions = command.optsWithGlobals();
+      return runCommand(options, EXIT.verification, async (run) => {
+        const { job, log, signal } = run;
+        const target = await run.openDrillTarget();
+        const identity = await chosenIdentity(run, options);
+        const [first = 0] = chosenDestinations(run, options);
+        const report = await withTelemetry(run, (telemetry) =>
+          withDestination(run, first, (storage) =>
+            drill({ storage, job, id, source: job.database, target, identity, telemetry, log, signal }),
+          ),
+        );
+        return {
+          json: report,
+          text: describe(report),
+          exitCode: report.outcome === "drilled" ? EXIT.done : EXIT.verification,
+        };
+      });
+    });
+}
+
+function describe({
+  id,
+  from,
+  outcome,
+  server,
+  tables,
+  rows,
+  seconds,
+  problems,
+  recorded,
+  warnings,
+}: DrillReport): string {
+  return [
+    `${id} from ${from}: ${outcome === "drilled" ? "drilled" : "DRILL FAILED"}, ${seconds.toFixed(1)} s`,
+    `  ${tables} tables with ${rows} rows in the end, on the server of the ${server}`,
+    ...problems.map((problem) => `  ${problem}`),
+    ...(recorded ? [] : ["  the outcome could not be recorded beside the backup"]),
+    ...warnings.map((warning) => `  warning: ${warning}`),
+  ].join("\n");
+}

@@ -1,0 +1,264 @@
+import { PassThrough, Readable } from "node:stream";
+import { countArtifactRows, type DatabaseConfig } from "../providers/database/index.ts";
+import type {
+  DatabaseProvider,
+  RestoreArtifact,
+  RestoredTable,
+  ScratchDatabase,
+  TableRows,
+} from "../providers/database/database.ts";
+import { ProviderError, toProviderError } from "../providers/errors.ts";
+import type { RunLog } from "../providers/monitor/monitor.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
+import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
+import { chooseBackup } from "./choose-backup.ts";
+import type { DrillRecord, Manifest } from "./manifest.ts";
+import { openPlain } from "./open-plain.ts";
+import { PROGRAM } from "./program.ts";
+import type { Telemetry } from "./telemetry.ts";
+import { writeDocument } from "./write-document.ts";
+
+/** What is drilled, and where. */
+export interface DrillOptions {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  /** A backup's id, `latest`, or `verified`: the newest that was read in full. */
+  readonly id: string;
+  /** The job's database, for what it says of the programs to use. */
+  readonly source: Pick<DatabaseConfig, "kind" | "clients">;
+  /** On the server where the scratch database is made. */
+  readonly target: DatabaseProvider;
+  readonly identity: FileKeySource | undefined;
+  readonly telemetry: Telemetry;
+  readonly log: RunLog;
+  readonly signal: AbortSignal;
+}
+
+/** What a drill found. */
+export interface DrillReport extends Omit<DrillRecord, "format" | "program"> {
+  /** The store that it was restored from. */
+  readonly from: string;
+  /** Server of the scratch database. */
+  readonly server: string;
+  readonly seconds: number;
+  /** Whether the outcome could be recorded beside the backup. */
+  readonly recorded: boolean;
+  /** What was found of drills that were killed, and the like. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Restores a backup into a scratch database, which it creates and drops, and compares the two table by table: the tables of
+ * the manifest with those of the archive and those restored, and the rows of each in the archive with those restored.
+ *
+ * @throws ProviderError where it could not be done for a reason that says nothing of the backup: a server that cannot be
+ * reached, a missing identity.
+ */
+export async function drill(options: DrillOptions): Promise<DrillReport> {
+  const { storage, job, telemetry, signal } = options;
+  const about = { destination: storage.description, provider: storage.kind };
+  const track = (error: unknown, backup: string) => {
+    telemetry.trackError(toProviderError(error), { step: "drill", backup, ...about });
+  };
+  let id = options.id;
+  try {
+    const report = await telemetry.measure("drill", about, async (span) => {
+      ({ id } = await chooseBackup(storage, job, options.id, signal));
+      span.set({ backup: id });
+      const report = await drillBackup(options, id);
+      span.set({ outcome: report.outcome, tables: report.tables, rows: report.rows });
+      return report;
+    });
+    const [problem, ...others] = report.problems;
+    if (problem !== undefined) {
+      const more = others.length === 0 ? "" : ` And ${others.length} more like this.`;
+      track(new ProviderError("INTEGRITY", `The drill of ${report.id} failed. ${problem}${more}`), report.id);
+    }
+    return report;
+  } catch (error) {
+    track(error, id);
+    throw error;
+  }
+}
+
+async function drillBackup(options: DrillOptions, id: string): Promise<DrillReport> {
+  const { storage, job, target, log, signal } = options;
+  const begun = performance.now();
+  const manifest = await readManifest(storage, job, id, signal);
+  const scratch = await target.createScratch({ facts: manifest.database, signal });
+  const warnings = [...scratch.warnings];
+  const found: Findings = { tables: 0, rows: 0, problems: [] };
+  try {
+    await compare(options, manifest, scratch, found);
+  } catch (error) {
+    if (signal.aborted || !tellsOfBackup(error)) throw error;
+    found.problems.push(error.message);
+  } finally {
+    await dropped(scratch, warnings);
+    for (const warning of warnings) log.write("warn", warning, { backup: id });
+  }
+  const drilledAt = new Date();
+  const facts = {
+    id,
+    drilledAt: drilledAt.toISOString(),
+    outcome: found.problems.length > 0 ? ("drill-failed" as const) : ("drilled" as const),
+    serverVersion: scratch.serverVersion,
+    ...found,
+  };
+  const recorded = await write(options, { format: 1, program: PROGRAM, ...facts }, drilledAt);
+  const seconds = Math.round(performance.now() - begun) / 1000;
+  return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };
+}
+
+/** What a comparison has found so far. */
+interface Findings {
+  tables: number;
+  rows: number;
+  readonly problems: string[];
+}
+
+async function compare(
+  options: DrillOptions,
+  manifest: Manifest,
+  scratch: ScratchDatabase,
+  found: Findings,
+): Promise<void> {
+  const { telemetry, signal } = options;
+  const archived = await telemetry.measure("restore", { backup: manifest.id, database: scratch.name }, (span) =>
+    restoreAndCount(options, manifest, scratch, (bytes) => {
+      span.progress(bytes);
+    }),
+  );
+  const restored = await telemetry.measure("compare", { backup: manifest.id, database: scratch.name }, () =>
+    scratch.countRows(signal),
+  );
+  found.tables = restored.length;
+  found.rows = restored.reduce((sum, { rows }) => sum + rows, 0);
+  found.problems.push(...differences(manifest.database.tables, archived, restored));
+}
+
+/** Restores the archive, and counts its rows while it streams: it is read once. */
+async function restoreAndCount(
+  { storage, job, identity, source, signal }: DrillOptions,
+  manifest: Manifest,
+  scratch: ScratchDatabase,
+  progress: (bytes: number) => void,
+): Promise<TableRows[]> {
+  const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
+  const artifacts = manifest.objects.map((object): RestoreArtifact => {
+    const artifact = {
+      name: object.artifact,
+      format: object.format,
+      clientVersion: manifest.database.clientVersion,
+      size: object.plain.size,
+    };
+    const from = { storage, key: backupKey(job, manifest.id, object.file), object, fileKey: identity };
+    return {
+      ...artifact,
+      open(abort) {
+        const plain = openPlain(from, abort);
+        const bytes = new PassThrough();
+        const counting = countArtifactRows(source, artifact, bytes);
+        counting.catch(() => undefined);
+        copies.push({ bytes, counting });
+        return Readable.from(twice(plain, bytes, counting, progress), { objectMode: false });
+      },
+    };
+  });
+  try {
+    await scratch.restore(artifacts, manifest.database, signal);
+    return (await Promise.all(copies.map(({ counting }) => counting))).flat();
+  } finally {
+    // The program that counts ends with the restore, however that ended.
+    for (const { bytes } of copies) bytes.destroy();
+    await Promise.allSettled(copies.map(({ counting }) => counting));
+  }
+}
+
+/**
+ * Passes bytes on and writes them to a copy as well, at the pace of the slower of the two.
+ *
+ * @param reading the work of whoever reads the copy: where that fails, this fails like it
+ */
+async function* twice(
+  source: Readable,
+  copy: PassThrough,
+  reading: Promise<unknown>,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Buffer, void> {
+  let bytes = 0;
+  copy.on("error", () => undefined);
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      if (!(await written(copy, chunk))) await reading;
+      progress((bytes += chunk.length));
+      yield chunk;
+    }
+    copy.end();
+  } finally {
+    // Whoever gives up on these bytes gives up on the copy.
+    if (!copy.writableEnded) copy.destroy();
+  }
+}
+
+/** Whether a stream has taken a piece; false where it is destroyed. */
+function written(stream: PassThrough, piece: Buffer): Promise<boolean> {
+  return new Promise((resolve) => {
+    stream.write(piece, (error) => {
+      resolve(!error);
+    });
+  });
+}
+
+/** What differs between the manifest, the archive and what was restored, one sentence a table. */
+function differences(
+  manifest: readonly { readonly schema: string; readonly name: string }[],
+  archived: readonly TableRows[],
+  restored: readonly RestoredTable[],
+): string[] {
+  const nameOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
+  const inArchive = new Map(archived.map((table) => [nameOf(table), table]));
+  const inDatabase = new Map(restored.map((table) => [nameOf(table), table]));
+  const tables = new Map([...manifest, ...archived].map((table) => [nameOf(table), table]));
+  return [...tables].flatMap(([key, { schema, name }]) => {
+    const table = `The table ${schema}.${name}`;
+    const [before, after] = [inArchive.get(key), inDatabase.get(key)];
+    if (!after) return [`${table} was not restored.`];
+    // What an extension fills by itself is no business of the backup.
+    if (!before) return after.ofExtension ? [] : [`${table} has no data in the archive.`];
+    const same = after.ofExtension ? after.rows >= before.rows : after.rows === before.rows;
+    return same ? [] : [`${table} has ${before.rows} rows in the archive, and ${after.rows} were restored.`];
+  });
+}
+
+/** Whether a failure to restore is the backup's, and not that of the network, of a missing right, or of a full disk. */
+function tellsOfBackup(error: unknown): error is ProviderError {
+  return error instanceof ProviderError && ["INTEGRITY", "CONFLICT", "INTERNAL"].includes(error.code);
+}
+
+async function dropped(scratch: ScratchDatabase, warnings: string[]): Promise<void> {
+  try {
+    await scratch.drop();
+  } catch (error) {
+    const { message } = toProviderError(error);
+    warnings.push(`Could not drop the scratch database ${scratch.name}; a drill in a day tries again. ${message}`);
+  }
+}
+
+/** Records the outcome beside the backup. A store that only lets itself be read keeps the drill from nothing. */
+async function write(
+  { storage, job, log, signal }: DrillOptions,
+  record: DrillRecord,
+  drilledAt: Date,
+): Promise<boolean> {
+  try {
+    await writeDocument(storage, backupKey(job, record.id, recordName(record.outcome, drilledAt)), record, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const { message, code } = toProviderError(error);
+    log.write("warn", `The drill's outcome could not be recorded beside the backup: ${message}`, { code });
+    return false;
+  }
+}
