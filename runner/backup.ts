@@ -276,6 +276,8 @@ class BackupRun {
           ...common,
           rule: job.retention,
           unfinishedBefore: this.#startedAt,
+          // Nor does a copy outlive the job's time limit; but it holds no lock.
+          copiesBefore: new Date(Date.now() - job.timeoutMinutes * 60_000),
           dryRun: false,
         });
         span.set({ removed: report.removed.length + report.unfinished.length, kept: report.kept });

@@ -13,6 +13,9 @@ export const MANIFEST = "manifest.json";
  */
 export type BackupState = "unfinished" | "unverified" | "verified" | "damaged";
 
+/** What the outcomes of verifications and drills are called in the names of their records. */
+const RECORDS = /^(verified|damaged|drilled|drill-failed)-\d{8}T\d{6}Z\.json$/;
+
 /** How the newest drill of a backup ended, and when. */
 export interface DrillOutcome {
   readonly outcome: "drilled" | "drill-failed";
@@ -26,6 +29,8 @@ export interface BackupFolder {
   readonly state: BackupState;
   /** Undefined where it was never drilled. */
   readonly drill: DrillOutcome | undefined;
+  /** When it was last begun to be copied here from another store; undefined where it was made here. */
+  readonly copied: Date | undefined;
   /** Bytes of all its files. */
   readonly size: number;
   readonly files: readonly StoredObject[];
@@ -50,6 +55,11 @@ export function backupKey(job: JobName, id: string, file: string): string {
 /** The name of the file that records an outcome beside a backup. */
 export function recordName(outcome: string, time: Date): string {
   return `${outcome}-${timestamp(time)}.json`;
+}
+
+/** The names of the records of verifications and drills among a backup's files. */
+export function recordsOf(names: Iterable<string>): string[] {
+  return [...names].filter((name) => RECORDS.test(name));
 }
 
 /** A job's backups in a store, unfinished ones included, the oldest first. */
@@ -82,22 +92,30 @@ export async function readManifest(
   id: string,
   signal: AbortSignal,
 ): Promise<Manifest> {
-  const key = backupKey(job, id, MANIFEST);
-  // Not `text`, which would drop a byte order mark without a word.
-  const bytes = await buffer(await storage.download(key, { signal }));
-  return unseal(key, bytes.toString("utf8"), Manifest);
+  return parseManifest(job, id, await readDocument(storage, backupKey(job, id, MANIFEST), signal));
+}
+
+/** The manifest in a document's bytes. `INTEGRITY` where they are damaged. */
+export function parseManifest(job: JobName, id: string, bytes: Buffer): Manifest {
+  // The decoding keeps a byte order mark, which `text` of a stream would drop without a word.
+  return unseal(backupKey(job, id, MANIFEST), bytes.toString("utf8"), Manifest);
+}
+
+/** All bytes of a manifest or a record. */
+export async function readDocument(storage: StorageProvider, key: string, signal: AbortSignal): Promise<Buffer> {
+  return buffer(await storage.download(key, { signal }));
 }
 
 function describe(id: string, files: readonly StoredObject[]): BackupFolder {
   const names = files.map((file) => file.key.slice(file.key.lastIndexOf("/") + 1));
-  const drill = newestRecord(names, ["drilled", "drill-failed"]);
   return {
     id,
     time: timeOfBackup(id) ?? new Date(0),
     state: names.includes(MANIFEST)
       ? (newestRecord(names, ["verified", "damaged"])?.outcome ?? "unverified")
       : "unfinished",
-    drill,
+    drill: newestRecord(names, ["drilled", "drill-failed"]),
+    copied: newestRecord(names, ["copied"])?.time,
     size: files.reduce((sum, file) => sum + file.size, 0),
     files,
   };

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { addBackup } from "./commands/backup.ts";
+import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addList } from "./commands/list.ts";
@@ -42,5 +43,6 @@ Examples:
     // Help and version were asked for; anything else is wrong usage, which commander has explained.
     process.exit(error.exitCode === 0 ? EXIT.done : EXIT.config);
   });
-for (const add of [addBackup, addVerify, addRestore, addDrill, addList, addPrune, addDoctor, addSchema]) add(program);
+for (const add of [addBackup, addVerify, addRestore, addDrill, addList, addCopy, addPrune, addDoctor, addSchema])
+  add(program);
 await program.parseAsync();

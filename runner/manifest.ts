@@ -83,3 +83,16 @@ export const DrillRecord = z.strictObject({
 
 /** The outcome of a drill; see the schema of the same name. */
 export type DrillRecord = z.output<typeof DrillRecord>;
+
+/** Where a backup was copied from. It is the first file that a copy writes, and tells prune that one may be going on. */
+export const CopyRecord = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  program: z.string(),
+  copiedAt: Time,
+  /** The store, as it describes itself. */
+  from: z.string(),
+});
+
+/** Where a backup was copied from; see the schema of the same name. */
+export type CopyRecord = z.output<typeof CopyRecord>;

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
@@ -61,20 +61,33 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
 }
 
 /**
+ * The bytes of an object as they are stored, compared with the manifest: the stream errors before its end where they differ.
+ * What it errors with is told by {@link explain}.
+ *
+ * @param progress is told the bytes so far.
+ */
+export async function openStored(
+  { storage, key, object }: Omit<ObjectSource, "fileKey">,
+  signal: AbortSignal,
+  progress?: (bytes: number) => void,
+): Promise<Readable> {
+  const meter = new MeterStream((measure) => {
+    compare(key, "as stored", measure, object.stored);
+  }, progress);
+  // Its failure is the failure of its last stage, which is read by the caller.
+  pipeline([await storage.download(key, { signal }), meter], { signal }).catch(() => undefined);
+  return meter;
+}
+
+/**
  * Reads an object to its end and compares what is stored with the manifest, without decrypting it. `INTEGRITY`, naming the
  * object, where it differs.
  */
-export async function checkStored(
-  { storage, key, object }: Omit<ObjectSource, "fileKey">,
-  signal: AbortSignal,
-): Promise<void> {
-  const meter = new MeterStream((measure) => {
-    compare(key, "as stored", measure, object.stored);
-  });
+export async function checkStored(source: Omit<ObjectSource, "fileKey">, signal: AbortSignal): Promise<void> {
   try {
-    await pipeline(await storage.download(key, { signal }), meter.resume(), { signal });
+    await finished((await openStored(source, signal)).resume());
   } catch (error) {
-    throw explain(key, error);
+    throw signal.aborted ? abortedError(signal) : explain(source.key, error);
   }
 }
 
@@ -85,8 +98,11 @@ function compare(key: string, how: string, found: Measure, expected: Measure): v
   if (found.sha256 !== expected.sha256) throw damaged(key, `${how} its SHA-256 is not the manifest's`);
 }
 
-/** The stages' own errors (of zlib, of the age format) mean damage too, and none of them knows the object's name. */
-function explain(key: string, error: unknown): ProviderError {
+/**
+ * What an error of the bytes of an object means. The stages' own errors (of zlib, of the age format) mean damage too, and
+ * none of them knows the object's name.
+ */
+export function explain(key: string, error: unknown): ProviderError {
   if (error instanceof ProviderError) {
     if (error.code === "NOT_FOUND") return damaged(key, "it is missing", error);
     return error.code === "INTEGRITY" && !error.message.startsWith(key) ? damaged(key, error.message, error) : error;

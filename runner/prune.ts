@@ -11,6 +11,8 @@ export interface PruneOptions {
   readonly rule: Retention | undefined;
   /** Folders without a manifest, and interrupted uploads, that were begun before this are nobody's and go. */
   readonly unfinishedBefore: Date;
+  /** Copies from another store that were begun before this are nobody's; others may be going on. */
+  readonly copiesBefore: Date;
   /** Only tells what would be removed. */
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
@@ -35,11 +37,17 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;
   const backups = await listBackups(storage, job, signal);
   const going = rule ? expired(backups, rule) : [];
-  const unfinished = backups.filter(({ state, time }) => state === "unfinished" && time < options.unfinishedBefore);
+  const incomplete = backups.filter(({ state }) => state === "unfinished");
+  const unfinished = incomplete.filter(({ time, copied }) =>
+    copied ? copied < options.copiesBefore : time < options.unfinishedBefore,
+  );
+  // An upload of a copy that is going on is not to be taken for what an interrupted run left.
+  const copying = incomplete.flatMap(({ copied }) => (copied && copied >= options.copiesBefore ? [copied] : []));
+  const begunBefore = new Date(Math.min(...[options.unfinishedBefore, ...copying].map(Number)));
   let interruptedUploads = 0;
   if (!options.dryRun) {
     for (const backup of [...going, ...unfinished]) await remove(storage, job, backup, signal);
-    interruptedUploads = await storage.removeUnfinished(jobFolder(job), options.unfinishedBefore);
+    interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
   return {
     removed: going.map(({ id }) => id),

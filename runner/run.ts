@@ -36,6 +36,12 @@ export class Run {
     this.#environment = parts.environment;
   }
 
+  /** The same run on another job: its log, its signal and its secrets. */
+  forJob(job: JobConfig): Run {
+    const { log, signal } = this;
+    return new Run({ job, log, signal, redactor: this.#redactor, environment: this.#environment });
+  }
+
   /** The value of a reference; from now on the log knows it as a secret. */
   async secret(ref: SecretRef, at: string): Promise<string> {
     const value = await resolveSecret(ref, at, this.#environment);

@@ -2,12 +2,14 @@ import type { Command } from "commander";
 import { backup, type BackupReport, type DestinationReport } from "../backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { retry, type RetryReport } from "../retry.ts";
 import { bytes } from "../sizes.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions {
   readonly verify: boolean;
   readonly prune: boolean;
+  readonly retry?: string;
 }
 
 /** Adds `provision backup`. */
@@ -20,10 +22,17 @@ export function addBackup(program: Command): void {
         "removes what the retention rule lets go. Ends with 0 only if every destination has a whole, verified backup.",
     )
     .option("--no-verify", "do not read the backup back (and so do not prune)")
-    .option("--no-prune", "remove nothing")
+    .option("--no-prune", "remove nothing: on a target with roles that is a task of its own")
+    .option("--retry <id>", "make no backup, but copy that of a partial run to the destinations that lack it")
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
-      return runCommand(options, EXIT.noBackup, async (run) => {
+      return runCommand(options, options.retry === undefined ? EXIT.noBackup : EXIT.partial, async (run) => {
+        const { retry: partial } = options;
+        if (partial !== undefined) {
+          const verify = options.verify && run.job.verify;
+          const retried = await withTelemetry(run, (telemetry) => retry(run, telemetry, partial, verify));
+          return { json: retried, text: describeRetry(retried), exitCode: retried.exitCode };
+        }
         const report = await withTelemetry(run, (telemetry) => backup(run, telemetry, options));
         return { json: report, text: describe(report), exitCode: report.exitCode };
       });
@@ -42,8 +51,20 @@ function describe({ id, status, seconds, objects, omitted, destinations }: Backu
 function describeDestination({ destination, stored, verification, prune, errors }: DestinationReport): string[] {
   const facts = [stored ? "stored" : "failed", verification?.outcome ?? "not verified"];
   if (prune) facts.push(`${prune.removed.length + prune.unfinished.length} pruned, ${prune.kept} kept`);
+  return [`  ${destination}: ${facts.join(", ")}`, ...errors.map(describeError)];
+}
+
+function describeRetry({ id, status, destinations }: RetryReport): string {
+  const nothing = destinations.every((destination) => destination.status === "present");
   return [
-    `  ${destination}: ${facts.join(", ")}`,
-    ...errors.map(({ message, fix }) => `    ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`),
-  ];
+    nothing ? `backup ${id}: nothing to do, every destination has it` : `backup ${id}: ${status}`,
+    ...destinations.flatMap(({ destination, status: how, copy, errors }) => [
+      `  ${destination}: ${how}${copy ? ` from ${copy.from}, ${bytes(copy.bytes)}, ${copy.verification?.outcome ?? "not verified"}` : ""}`,
+      ...errors.map(describeError),
+    ]),
+  ].join("\n");
+}
+
+function describeError({ message, fix }: { readonly message: string; readonly fix?: string }): string {
+  return `    ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
 }

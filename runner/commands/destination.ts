@@ -23,6 +23,29 @@ export function chosenDestinations(run: Run, { destination }: DestinationOptions
   });
 }
 
+/**
+ * The place in the job of a destination that the command line names by its number or its kind; without a name, of the only
+ * one.
+ *
+ * @param option how it is called there, for messages
+ * @throws ProviderError `CONFIG` where there is none, or more than one.
+ */
+export function findDestination({ job }: Run, option: string, name: string | undefined): number {
+  const { destinations } = job;
+  const found = [...destinations.entries()].filter(
+    ([index, { kind }]) => name === undefined || name === String(index) || name === kind,
+  );
+  const [only, second] = found;
+  if (only && !second) return only[0];
+  const what =
+    name === undefined
+      ? `${option} is needed: the job has ${destinations.length} destinations`
+      : `${option} ${name} is ${only ? "more than one destination" : "no destination"} of the job`;
+  throw new ProviderError("CONFIG", `${what}.`, {
+    fix: `Give a number: ${destinations.map(({ kind }, index) => `${index} is ${kind}`).join(", ")}.`,
+  });
+}
+
 /** Opens a destination for some work and closes it afterwards. */
 export async function withDestination<T>(
   run: Run,

@@ -27,7 +27,15 @@ export function addPrune(program: Command): void {
         const unfinishedBefore = new Date(Date.now() - job.timeoutMinutes * 60_000);
         const reports = await inDestinations(run, options, async (storage) => ({
           destination: storage.description,
-          ...(await prune({ storage, job, rule: job.retention, unfinishedBefore, dryRun: options.dryRun, signal })),
+          ...(await prune({
+            storage,
+            job,
+            rule: job.retention,
+            unfinishedBefore,
+            copiesBefore: unfinishedBefore,
+            dryRun: options.dryRun,
+            signal,
+          })),
         }));
         const verb = options.dryRun ? "would remove" : "removed";
         return {

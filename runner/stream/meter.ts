@@ -41,14 +41,18 @@ export class ByteMeter {
 export class MeterStream extends Transform {
   readonly #meter = new ByteMeter();
   readonly #done: (measure: Measure) => void;
+  readonly #progress: ((bytes: number) => void) | undefined;
 
-  constructor(done: (measure: Measure) => void) {
+  /** @param progress is told the bytes so far, once a piece. */
+  constructor(done: (measure: Measure) => void, progress?: (bytes: number) => void) {
     super(STAGE);
     this.#done = done;
+    this.#progress = progress;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
     this.#meter.update(chunk);
+    this.#progress?.(this.#meter.size);
     callback(null, chunk);
   }
 

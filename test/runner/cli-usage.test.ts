@@ -20,18 +20,21 @@ describe("help", () => {
   it("of the program names its commands, its exit codes and where secrets come from", async () => {
     const { code, stdout, stderr } = await provision(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
-    for (const command of ["backup", "verify", "restore", "drill", "list", "prune", "doctor", "schema"]) {
+    for (const command of ["backup", "verify", "restore", "drill", "list", "copy", "prune", "doctor", "schema"]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(stdout).toMatch(new RegExp(`(^| )${code}[ ,]`, "m"));
     expect(stdout).toContain("PROVISION_SECRETS_FILE");
   });
 
-  it.each(["backup", "verify", "restore", "drill", "list", "prune", "doctor", "schema"])("of %s", async (command) => {
-    const { code, stdout } = await provision([command, "--help"]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
-  });
+  it.each(["backup", "verify", "restore", "drill", "list", "copy", "prune", "doctor", "schema"])(
+    "of %s",
+    async (command) => {
+      const { code, stdout } = await provision([command, "--help"]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
+    },
+  );
 });
 
 it("prints its version", async () => {

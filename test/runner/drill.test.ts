@@ -9,6 +9,7 @@ import type { DrillReport } from "../../runner/drill.ts";
 import { seal, unseal } from "../../runner/sealed-json.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { flipBit } from "../helpers/damage.ts";
 import { sql } from "../helpers/databases.ts";
 import { backupFolder, listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
@@ -165,10 +166,7 @@ describe("a drill fails, says why and records it,", () => {
 
   it("where the stored bytes are damaged", async () => {
     const { id } = await makeBackup(sandbox);
-    const file = join(backupFolder(sandbox, id), "database.dump.zst");
-    const bytes = readFileSync(file);
-    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-    writeFileSync(file, bytes);
+    flipBit(join(backupFolder(sandbox, id), "database.dump.zst"));
     const { code, stdout } = await sandbox.run("drill");
     expect([code, stdout]).toEqual([5, expect.stringMatching(/DRILL FAILED[\s\S]*database\.dump\.zst: /)]);
   });

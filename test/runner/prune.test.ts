@@ -28,6 +28,7 @@ function run(options: Partial<PruneOptions> = {}) {
     job,
     rule: { last: 2 },
     unfinishedBefore: new Date("2026-02-01T00:00:00Z"),
+    copiesBefore: new Date("2026-01-31T00:00:00Z"),
     dryRun: false,
     signal: new AbortController().signal,
     ...options,
@@ -64,6 +65,26 @@ it("leaves an unfinished folder that may still be a run's", async () => {
   await addBackup(5, "prod/app", ["database.dump.zst"]);
   expect(await run({ unfinishedBefore: new Date("2026-01-05T00:00:00Z") })).toMatchObject({ unfinished: [] });
   expect(folders()).toEqual([idOf(3), idOf(4), idOf(5)]);
+});
+
+it("leaves a copy that may be going on, and its uploads", async () => {
+  for (const day of [3, 4]) await addBackup(day);
+  await addBackup(5, "prod/app", ["database.dump.zst", "copied-20260131T120000Z.json"]);
+  await addBackup(6, "prod/app", ["database.dump.zst", "copied-20260130T120000Z.json"]);
+  const begunBefore: Date[] = [];
+  const watched = new Proxy(storage, {
+    get(target, name) {
+      const member = Reflect.get(target, name) as unknown;
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]): unknown => {
+        if (name === "removeUnfinished") begunBefore.push(args[1] as Date);
+        return member.apply(target, args) as unknown;
+      };
+    },
+  });
+  expect(await run({ storage: watched })).toMatchObject({ unfinished: [idOf(6)], kept: 3 });
+  expect(folders()).toEqual([idOf(3), idOf(4), idOf(5)]);
+  expect(begunBefore).toEqual([new Date("2026-01-31T12:00:00Z")]);
 });
 
 it("only tells in a dry run", async () => {

@@ -10,7 +10,15 @@ const DAY_MS = 86_400_000;
 
 function backup(time: Date, state: BackupState, mark: number): BackupFolder {
   const id = `${timestamp(time)}-${mark.toString(16).padStart(6, "0")}`;
-  return { id, time: new Date(Math.floor(time.getTime() / 1000) * 1000), state, drill: undefined, size: 1, files: [] };
+  return {
+    id,
+    time: new Date(Math.floor(time.getTime() / 1000) * 1000),
+    state,
+    drill: undefined,
+    copied: undefined,
+    size: 1,
+    files: [],
+  };
 }
 
 const at = (text: string, state: BackupState = "verified") => backup(new Date(text), state, 0);

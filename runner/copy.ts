@@ -1,0 +1,246 @@
+import { Readable } from "node:stream";
+import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
+import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
+import type { FileKeySource } from "./age/decrypt.ts";
+import {
+  backupKey,
+  jobFolder,
+  MANIFEST,
+  parseManifest,
+  readDocument,
+  readManifest,
+  recordName,
+  recordsOf,
+  type JobName,
+} from "./catalogue.ts";
+import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
+import { checkStored, explain, openStored } from "./open-plain.ts";
+import { PROGRAM } from "./program.ts";
+import type { Telemetry } from "./telemetry.ts";
+import { verify, type Verification } from "./verify.ts";
+import { writeDocument } from "./write-document.ts";
+
+/** A job's backups in a store. */
+export interface Place {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+}
+
+/** What is copied, and how. */
+export interface CopyOptions {
+  readonly from: Place;
+  readonly to: Place;
+  readonly id: string;
+  /** Reads the copy back; undefined leaves that out, and with it the records of what was read elsewhere. */
+  readonly verify: { readonly clients: string | undefined; readonly identity: FileKeySource | undefined } | undefined;
+  readonly telemetry: Telemetry;
+  readonly signal: AbortSignal;
+}
+
+/** What a copy did. */
+export interface CopyReport {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  /** `present`: it was there already, and at most a record was added. */
+  readonly status: "copied" | "present";
+  /** Objects that were copied, and objects of an earlier attempt that were read back and kept. */
+  readonly copied: number;
+  readonly kept: number;
+  /** Bytes of the objects that were copied. */
+  readonly bytes: number;
+  /** Undefined where verification was left out, or nothing was done. */
+  readonly verification?: Verification;
+}
+
+/**
+ * Copies a backup from one store to another as it is stored, encrypted or not. Each object is compared with the manifest
+ * while it passes; the manifest is written last, the copy is read back, and then the records of earlier verifications and
+ * drills follow, which hold for the same bytes. Called again, it goes on where it was interrupted.
+ *
+ * @throws ProviderError `INTEGRITY` where the backup is damaged in the store that it comes from; nothing is visible then.
+ */
+export async function copyBackup(options: CopyOptions): Promise<CopyReport> {
+  const { from, to, id, telemetry } = options;
+  const about = { backup: id, from: from.storage.description, destination: to.storage.description };
+  return telemetry.measure("copy", { ...about, provider: to.storage.kind }, async (span) => {
+    const report = await new Copy(options, (bytes) => {
+      span.progress(bytes);
+    }).go();
+    span.set({ bytes: report.bytes, objects: report.copied, kept: report.kept, status: report.status });
+    return report;
+  });
+}
+
+class Copy {
+  readonly #options: CopyOptions;
+  readonly #progress: (bytes: number) => void;
+  #copied = 0;
+  #kept = 0;
+  #bytes = 0;
+
+  constructor(options: CopyOptions, progress: (bytes: number) => void) {
+    this.#options = options;
+    this.#progress = progress;
+  }
+
+  async go(): Promise<CopyReport> {
+    const { from, to, id, signal } = this.#options;
+    const document = await readDocument(from.storage, backupKey(from.job, id, MANIFEST), signal);
+    const manifest = parseManifest(from.job, id, document);
+    const there = await this.#filesOf(to);
+    const records = recordsOf((await this.#filesOf(from)).keys()).filter((name) => !there.has(name));
+    const whole = there.has(MANIFEST);
+    if (whole) {
+      await this.#requireSame(manifest, there);
+    } else {
+      await this.#copyObjects(manifest, there);
+      // A prune that began before this may have taken what it found: without a manifest, that was nobody's.
+      this.#requireAll(manifest, await this.#filesOf(to));
+      await this.#store(MANIFEST, document);
+    }
+    const proven = whole && [...there.keys()].some((name) => name.startsWith("verified-"));
+    const verification = proven || (whole && records.length === 0) ? undefined : await this.#verify();
+    // What was found elsewhere holds here for bytes that were read here.
+    if (proven || (verification && verification.outcome !== "damaged")) {
+      for (const name of records) await this.#copyRecord(name);
+    }
+    return this.#report(whole && !verification ? "present" : "copied", verification);
+  }
+
+  /** The files of the backup in a store, by their names. */
+  async #filesOf({ storage, job }: Place): Promise<Map<string, StoredObject>> {
+    const { id, signal } = this.#options;
+    const folder = `${jobFolder(job)}/${id}`;
+    const files = new Map<string, StoredObject>();
+    for await (const object of storage.list(folder, { signal })) files.set(object.key.slice(folder.length + 1), object);
+    return files;
+  }
+
+  /** The manifests of one run differ from store to store in when they were written; what they name does not. */
+  async #requireSame(manifest: Manifest, there: ReadonlyMap<string, StoredObject>): Promise<void> {
+    const { from, to, id, signal } = this.#options;
+    const other = await readManifest(to.storage, to.job, id, signal);
+    if (JSON.stringify(other.objects) !== JSON.stringify(manifest.objects)) {
+      throw new ProviderError(
+        "CONFLICT",
+        `${to.storage.description} has a backup ${id} already, which is not that of ${from.storage.description}.`,
+        { fix: "Look at both with `provision verify`, and copy into another folder (prefix) if you need both." },
+      );
+    }
+    this.#requireAll(manifest, there);
+  }
+
+  #requireAll(manifest: Manifest, there: ReadonlyMap<string, StoredObject>): void {
+    const { to, id } = this.#options;
+    const missing = manifest.objects.filter(({ file, stored }) => there.get(file)?.size !== stored.size);
+    if (missing.length === 0) return;
+    const names = missing.map(({ file }) => file).join(", ");
+    const where = to.storage.description;
+    if (!there.has(MANIFEST)) {
+      throw new ProviderError("TRANSIENT", `Somebody removed ${names} of ${id} from ${where} while it was copied.`, {
+        fix: "Copy it again; what is still there is kept.",
+      });
+    }
+    throw new ProviderError("INTEGRITY", `${where} has ${id} already, but not whole: ${names} is missing or cut.`, {
+      fix: `Remove ${backupKey(to.job, id, MANIFEST)} there, and copy it again: without a manifest it is no backup.`,
+    });
+  }
+
+  async #copyObjects(manifest: Manifest, there: ReadonlyMap<string, StoredObject>): Promise<void> {
+    const { from, to, id, signal } = this.#options;
+    const copiedAt = new Date();
+    const record: CopyRecord = {
+      format: 1,
+      id,
+      program: PROGRAM,
+      copiedAt: copiedAt.toISOString(),
+      from: from.storage.description,
+    };
+    const key = backupKey(to.job, id, recordName("copied", copiedAt));
+    await writeDocument(to.storage, key, record, signal).catch(exceptConflict);
+    for (const object of manifest.objects) {
+      const existing = there.get(object.file);
+      if (existing && (await this.#isRight(object, existing))) {
+        this.#kept += 1;
+        continue;
+      }
+      if (existing) await to.storage.remove([existing.key], { signal });
+      await this.#copyObject(object);
+      this.#copied += 1;
+      this.#bytes += object.stored.size;
+    }
+  }
+
+  async #isRight(object: ManifestObject, existing: StoredObject): Promise<boolean> {
+    const { to, signal } = this.#options;
+    if (existing.size !== object.stored.size) return false;
+    try {
+      await checkStored({ storage: to.storage, key: existing.key, object }, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof ProviderError && error.code === "INTEGRITY") return false;
+      throw error;
+    }
+  }
+
+  async #copyObject(object: ManifestObject): Promise<void> {
+    const { from, to, id, signal } = this.#options;
+    const key = backupKey(from.job, id, object.file);
+    const ofSource = (error: unknown) => {
+      const { code, message, fix } = explain(key, error);
+      throw new ProviderError(code, `${from.storage.description}: ${message}`, {
+        cause: error,
+        ...(fix === undefined ? {} : { fix }),
+      });
+    };
+    const before = this.#bytes;
+    const bytes = await openStored({ storage: from.storage, key, object }, signal, (passed) => {
+      this.#progress(before + passed);
+    }).catch(ofSource);
+    try {
+      await to.storage.upload(backupKey(to.job, id, object.file), bytes, { signal, sizeEstimate: object.stored.size });
+    } catch (error) {
+      if (signal.aborted) throw abortedError(signal);
+      if (bytes.errored) ofSource(bytes.errored);
+      throw error;
+    }
+  }
+
+  async #verify(): Promise<Verification | undefined> {
+    const { to, id, signal, verify: how } = this.#options;
+    if (!how) return undefined;
+    const { clients, identity } = how;
+    return verify({ ...to, id, clients, fileKeyOf: () => identity, signal });
+  }
+
+  async #copyRecord(name: string): Promise<void> {
+    const { from, id, signal } = this.#options;
+    await this.#store(name, await readDocument(from.storage, backupKey(from.job, id, name), signal));
+  }
+
+  /** Stores a document as it is. One of the same name is the same, written by somebody else who copies this backup. */
+  async #store(name: string, document: Buffer): Promise<void> {
+    const { to, id, signal } = this.#options;
+    const options = { signal, sizeEstimate: document.length };
+    await to.storage.upload(backupKey(to.job, id, name), Readable.from([document]), options).catch(exceptConflict);
+  }
+
+  #report(status: CopyReport["status"], verification?: Verification): CopyReport {
+    const { from, to, id } = this.#options;
+    return {
+      id,
+      from: from.storage.description,
+      to: to.storage.description,
+      status,
+      copied: this.#copied,
+      kept: this.#kept,
+      bytes: this.#bytes,
+      ...(verification ? { verification } : {}),
+    };
+  }
+}
+
+function exceptConflict(error: unknown): void {
+  if (toProviderError(error).code !== "CONFLICT") throw error;
+}
