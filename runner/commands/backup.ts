@@ -45,6 +45,9 @@ function describe({ id, status, seconds, objects, omitted, destinations }: Backu
     ...objects.map(({ file, plain, stored }) => `  ${file}: ${bytes(plain.size)}, stored as ${bytes(stored.size)}`),
     ...omitted.map(({ artifact, reason }) => `  ${artifact}: left out. ${reason}`),
     ...destinations.flatMap(describeDestination),
+    ...(destinations.some(({ stored }) => !stored)
+      ? [`  Once a destination that failed works again: provision backup --retry ${id}`]
+      : []),
   ].join("\n");
 }
 

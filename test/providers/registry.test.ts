@@ -80,6 +80,12 @@ describe.each(families)("the %s family", (family, registry, config, suffix) => {
     expect(missing).toEqual([]);
   });
 
+  it("has a row in the README for each provider", () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    const missing = kinds.filter((kind) => !new RegExp(`^\\| ${family} +\\| \`${kind}\` +\\|`, "m").test(readme));
+    expect(missing).toEqual([]);
+  });
+
   it("has no test of a provider that there is not", () => {
     const tests = readdirSync(join(root, "test/providers", family)).filter((name) => name.endsWith(".test.ts"));
     const sources = new Set(

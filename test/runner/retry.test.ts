@@ -145,6 +145,13 @@ it("takes another source where one turns out damaged, and refuses where none is 
   expect(await stateOf()).toEqual([["verified"], ["verified"], []]);
 });
 
+it("is what a partial run tells a person to do", async () => {
+  block("two");
+  const { code, stdout } = await sandbox.run("backup");
+  const [, id = ""] = /^backup (\S+): partial/.exec(stdout) ?? [];
+  expect([code, stdout]).toEqual([3, expect.stringContaining(`works again: provision backup --retry ${id}\n`)]);
+});
+
 it("refuses an id that no destination has", async () => {
   await partialRun("two");
   const { code, stderr } = await sandbox.run("backup", "--retry", "20260102T030405Z-1a2b3c");
