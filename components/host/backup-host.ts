@@ -37,6 +37,8 @@ export interface JobOutputs {
   readonly run: string;
   readonly list: string;
   readonly verify: string;
+  /** Restores the newest verified backup into a scratch database and compares; only where the job has drills. */
+  readonly drill?: string;
   /** Restores the newest backup into the empty database whose URL is in the file that follows `--to`. */
   readonly restore: string;
 }
@@ -52,7 +54,11 @@ export class BackupHost extends pulumi.ComponentResource {
     const { directory } = host;
     const machine = toMachine(host, args.secrets);
     const common = { machine, ...(host.user !== undefined && { user: host.user }) };
-    const jobs = args.jobs.map(({ schedule, ...job }) => ({ schedule, job: toJobConfig(job, stack, directory) }));
+    const jobs = args.jobs.map(({ schedule, ...job }) => ({
+      schedule,
+      drillSchedule: job.drill?.schedule,
+      job: toJobConfig(job, stack, directory),
+    }));
 
     const folder = new Folder(`${name}-folder`, { ...common, path: directory }, { parent: this });
     const inFolder = { parent: this, dependsOn: [folder] };
@@ -74,31 +80,40 @@ export class BackupHost extends pulumi.ComponentResource {
     );
 
     const place = { node: program.node, cli: program.cli, secretsFile };
-    const entries = jobs.map(({ job, schedule }): [string, JobOutputs] => {
+    const entries = jobs.map(({ job, schedule, drillSchedule }): [string, JobOutputs] => {
       const path = `${directory}/jobs/${job.name}.json`;
       const file = new JobFile(`${name}-${job.name}`, { ...common, path, job }, inFolder);
       const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
-      const timer =
-        schedule &&
-        new Schedule(
-          `${name}-${job.name}-schedule`,
-          {
-            ...common,
-            job: { ...job, schedule },
-            command: runnerCommand(place, path, "backup"),
-            byHand: forPerson("backup"),
-            logFile: `${directory}/logs/${job.name}.log`,
-            writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
-            scheduler: host.scheduler,
-          },
-          { parent: this, dependsOn: [file, secrets, program, backups] },
+      const schedules = { backup: schedule, drill: drillSchedule };
+      const timer = (task: "backup" | "drill") => {
+        const at = schedules[task];
+        return (
+          at &&
+          new Schedule(
+            `${name}-${job.name}-${task === "backup" ? "" : `${task}-`}schedule`,
+            {
+              ...common,
+              job: { ...job, schedule: at },
+              ...(task === "backup" ? {} : { task }),
+              command: runnerCommand(place, path, task),
+              byHand: forPerson(task),
+              logFile: `${directory}/logs/${job.name}.log`,
+              writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
+              scheduler: host.scheduler,
+            },
+            { parent: this, dependsOn: [file, secrets, program, backups] },
+          )
         );
+      };
+      const scheduled = timer("backup")?.how ?? "by hand";
+      timer("drill");
       const outputs = {
-        scheduled: timer?.how ?? "by hand",
+        scheduled,
         backups: describePlaces(job),
         run: forPerson("backup"),
         list: forPerson("list"),
         verify: forPerson("verify"),
+        ...(job.drill ? { drill: forPerson("drill") } : {}),
         restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
       };
       return [job.name, outputs];
@@ -125,11 +140,12 @@ function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secret
 
 /**
  * What the runner reads: the job with its stack, and with the stack's own folder where a destination names none. When it
- * runs is the timer's business alone, so that a changed schedule changes nothing else.
+ * and its drills run is the timers' business alone, so that a changed schedule changes nothing else.
  */
 function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
   const destinations = job.destinations.map((destination) => withLocalPath(destination, `${directory}/backups`));
-  return { ...job, stack, destinations };
+  const { drill, ...rest } = job;
+  return { ...rest, ...(drill && { drill: { target: drill.target } }), stack, destinations };
 }
 
 /** A call of the runner as a shell on this machine takes it: through SSH and as another user where that is needed. */

@@ -15,6 +15,8 @@ export interface ScheduleArgs {
   readonly job: Pick<JobConfig, "name" | "stack" | "timeoutMinutes"> & {
     readonly schedule: NonNullable<JobConfig["schedule"]>;
   };
+  /** What is started is the job's backup, or another of its tasks. Default: the backup. */
+  readonly task?: "drill";
   /** What is started. */
   readonly command: RunnerCommand;
   /** The same for a person at a shell, for warnings. */
@@ -36,16 +38,15 @@ export class Schedule extends pulumi.ComponentResource {
   constructor(name: string, args: ScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:Schedule", name, {}, opts);
     const { schedule, stack } = args.job;
-    // Neither name can hold a dot: no two pairs of them give the same unit.
-    const unit = `provision.${stack}.${args.job.name}`;
+    // No name can hold a dot: no two jobs, and no two tasks of one, give the same unit.
+    const unit = ["provision", stack, args.job.name, ...(args.task === undefined ? [] : [args.task])].join(".");
+    const what = args.task === undefined ? `job ${args.job.name}` : `${args.task} of the job ${args.job.name}`;
     const cron = parseCron(schedule.cron);
-    // The job's file does not say when it runs, and monitors want to know.
-    const command: RunnerCommand = {
-      ...args.command,
-      environment: { ...args.command.environment, PROVISION_SCHEDULE: `${schedule.cron} ${schedule.timezone}` },
-    };
+    // The job's file does not say when its backup runs, and monitors want to know.
+    const when = args.task === undefined ? { PROVISION_SCHEDULE: `${schedule.cron} ${schedule.timezone}` } : {};
+    const command: RunnerCommand = { ...args.command, environment: { ...args.command.environment, ...when } };
     const units = renderSystemdUnits({
-      description: `the backup job ${args.job.name} of the stack ${stack}`,
+      description: `the ${args.task === undefined ? `backup ${what}` : what} of the stack ${stack}`,
       command: command.argv,
       environment: command.environment,
       writable: args.writable,
@@ -73,7 +74,7 @@ export class Schedule extends pulumi.ComponentResource {
       const [how = "", ...warnings] = stdout.split("\n").filter((line) => line !== "");
       if (how === "none" && args.scheduler === "auto") {
         warnings.push(
-          `Nothing on ${args.machine.place} can start the job ${args.job.name}: it has neither systemd nor crontab. ` +
+          `Nothing on ${args.machine.place} can start the ${what}: it has neither systemd nor crontab. ` +
             `Start it yourself at "${schedule.cron}" (${schedule.timezone}), with: ${args.byHand}`,
         );
       }

@@ -88,6 +88,35 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     });
   });
 
+  it("schedules a job's drills beside its backups, with no word of when in its file", async () => {
+    const recorded = await mockEngine({ preview });
+    const drill = { schedule: { cron: "0 6 * * 0", timezone: "UTC" }, target: { secret: "webUrl" } };
+    const host = new BackupHost(
+      "host",
+      args({
+        jobs: [
+          { ...app, drill },
+          { ...web, drill: { target: drill.target } },
+        ],
+      }),
+    );
+    await registered(host);
+    const all = commands(recorded);
+    expect([...all.keys()].filter((name) => name.endsWith("-timer")).sort()).toEqual([
+      "host-app-drill-schedule-timer",
+      "host-app-schedule-timer",
+    ]);
+    const timer = String(all.get("host-app-drill-schedule-timer")?.create);
+    expect(timer).toContain("unit='provision.dev.app.drill'");
+    expect(timer).toMatch(/ExecStart=.*"drill" "--job"/);
+    expect(timer).not.toContain("PROVISION_SCHEDULE");
+    expect(JobConfig.parse(JSON.parse(String(all.get("host-app-file")?.stdin))).drill).toEqual({
+      target: drill.target,
+    });
+    expect(host.jobs.app?.drill).toContain(" drill --job /srv/provision/jobs/app.json");
+    expect(host.jobs.web?.drill).toContain(" drill --job /srv/provision/jobs/web.json");
+  });
+
   it("removes backups only where the settings say so, and then no more than the stack's own", async () => {
     const keeping = await mockEngine({ preview });
     await registered(new BackupHost("host", args()));
@@ -147,6 +176,7 @@ describe("BackupHost", () => {
     const host = new BackupHost("host", args());
     expect(await unwrap(pulumi.output(host.jobs.app?.scheduled))).toBe("systemd system");
     expect(host.jobs.web?.scheduled).toBe("by hand");
+    expect(host.jobs.web).not.toHaveProperty("drill");
   });
 
   it("warns with the command to run where nothing can start a job", async () => {
