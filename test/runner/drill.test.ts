@@ -101,6 +101,24 @@ describe("a drill", () => {
     expect(records(id)).toHaveLength(1);
   });
 
+  it("takes a database of another encoding, and one that subscribes to another", async () => {
+    await sql(
+      source,
+      "postgres",
+      "CREATE DATABASE old TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+    );
+    await sql(source, "old", "CREATE TABLE words AS SELECT U&'gr\\00f6\\00dfe' AS word");
+    await sql(
+      source,
+      "old",
+      "CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE)",
+    );
+    sandbox.environment.APP_URL = source.url("old");
+    await makeBackup(sandbox);
+    expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({ outcome: "drilled", tables: 1, rows: 1 });
+    expect(await sql(server, "postgres", "SELECT subname FROM pg_subscription")).toEqual([]);
+  });
+
   it("is among what doctor checks", async () => {
     const checks = printed(await sandbox.run("doctor", "--json")) as Check[];
     expect(checks.filter(({ name }) => name === "drill")).toMatchObject([{ ok: true }]);
