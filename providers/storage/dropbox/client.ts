@@ -2,14 +2,13 @@ import type { IncomingMessage } from "node:http";
 import type { Dropbox, DropboxRequestOptions } from "dropbox";
 import { abortedError, ProviderError } from "../../errors.ts";
 import { withRetries } from "../../retry.ts";
-import { AnswerError, answerIn, fromAnswer, tagsOf, unreachable } from "./errors.ts";
-import type { Answer } from "./errors.ts";
-import { answerOf, headersOf, post, textOf } from "./http.ts";
-import type { Outgoing } from "./http.ts";
-import { AccessToken } from "./token.ts";
+import type { AccessToken } from "../access-token.ts";
+import { AnswerError, answerOf, headersOf, send, textOf } from "../http.ts";
+import type { Answer, Outgoing } from "../http.ts";
+import { answerIn, fromAnswer, tagsOf, unreachable } from "./errors.ts";
+import { dropboxToken } from "./token.ts";
 import type { Credentials } from "./token.ts";
 
-const TOKEN_URL = "https://api.dropboxapi.com/oauth2/token";
 const DOWNLOAD_URL = "https://content.dropboxapi.com/2/files/download";
 
 /** Beyond this a request without data is taken for lost, and made again. */
@@ -56,7 +55,7 @@ export class DropboxClient {
 
   private constructor(Sdk: typeof Dropbox, options: ClientOptions) {
     this.retrySeconds = options.retrySeconds;
-    this.#token = new AccessToken(TOKEN_URL, options.credentials);
+    this.#token = dropboxToken(options.credentials);
     this.#pathRoot =
       options.namespace === undefined ? undefined : JSON.stringify({ ".tag": "root", root: options.namespace });
     this.#sdk = new Sdk({
@@ -153,17 +152,17 @@ export class DropboxClient {
 
   /** A request with the access token; with a new one where the service says that it has expired, though it should not. */
   async #send(url: string, outgoing: Outgoing): Promise<IncomingMessage> {
-    const send = async () => {
+    const sendOnce = async () => {
       const token = await this.#token.get(outgoing.signal);
       const headers = { ...outgoing.headers, Authorization: `Bearer ${token}` };
-      return { token, response: await post(url, { ...outgoing, headers }) };
+      return { token, response: await send(url, { ...outgoing, headers }) };
     };
-    const { token, response } = await send();
+    const { token, response } = await sendOnce();
     if (response.statusCode !== 401) return response;
     const answer = await answerOf(response);
     if (!/^(expired|invalid)_access_token$/.test(tagsOf(answer)[0] ?? "")) throw new AnswerError(answer);
     this.#token.drop(token);
-    return (await send()).response;
+    return (await sendOnce()).response;
   }
 }
 

@@ -1,14 +1,9 @@
 import type { files } from "dropbox";
 import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { Grace, GRACE_MS } from "../grace.ts";
+import type { Answer } from "../http.ts";
 import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
 import { tagsOf } from "./errors.ts";
-import type { Answer } from "./errors.ts";
-
-/**
- * How long a commit that is under way may go on once its upload was given up. Ending it at once would leave open whether
- * there is a file. Less than the time that the watchdog gives for tidying up.
- */
-const GRACE_MS = 2_000;
 
 /** What the service says of a file. */
 export type FileFacts = files.FileMetadata;
@@ -153,31 +148,4 @@ async function removeRevision(
     options,
     (answer) => (String(tagsOf(answer)) === "path_lookup,not_found" ? ("missing" as const) : undefined),
   );
-}
-
-/** Aborted a while after another signal. */
-class Grace {
-  readonly #controller = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #begin = (): void => {
-    this.#timer = setTimeout(() => {
-      this.#controller.abort(this.#outer?.reason);
-    }, GRACE_MS);
-  };
-
-  constructor(outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    if (outer?.aborted === true) this.#begin();
-    else outer?.addEventListener("abort", this.#begin, { once: true });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#begin);
-  }
 }

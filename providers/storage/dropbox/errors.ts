@@ -1,23 +1,7 @@
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-
-/** What Dropbox answered, of which nothing but chosen parts is ever shown. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  /** Parsed if it is JSON, else the text. */
-  readonly body: unknown;
-}
-
-/** An answer that says no, on its way to where it is known what was asked for. */
-export class AnswerError extends Error {
-  readonly answer: Answer;
-
-  constructor(answer: Answer) {
-    super(`Dropbox answers ${answer.status}.`);
-    this.answer = answer;
-  }
-}
+import { AnswerError, noAnswer } from "../http.ts";
+import type { Answer } from "../http.ts";
 
 /** The answer in an error of ours or of the SDK; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {
@@ -116,20 +100,7 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
-  const { cause } = error as { cause?: unknown };
-  const inner = cause instanceof Error ? cause : error;
-  const code = inner instanceof Error && "code" in inner && typeof inner.code === "string" ? ` (${inner.code})` : "";
-  const message = inner instanceof Error ? inner.message : String(inner);
-  if (/CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/.test(code)) {
-    return new ProviderError("CONFIG", `Cannot ${action}: ${message}${code}.`, {
-      cause: error,
-      fix: "If a proxy of yours opens TLS connections, give its certificate authority in NODE_EXTRA_CA_CERTS.",
-    });
-  }
-  return new ProviderError("TRANSIENT", `Cannot ${action}: no answer from Dropbox: ${message}${code}.`, {
-    cause: error,
-    fix: "Look at the network: api.dropboxapi.com and content.dropboxapi.com must be reachable on port 443.",
-  });
+  return noAnswer(error, action, "Dropbox", "api.dropboxapi.com and content.dropboxapi.com");
 }
 
 function byStatus(status: number): (typeof meanings)[string] | undefined {

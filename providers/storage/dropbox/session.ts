@@ -1,10 +1,10 @@
 import { ProviderError } from "../../errors.ts";
+import type { Answer } from "../http.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import { commit, commitInfo } from "./commit.ts";
 import type { Commit, FileFacts } from "./commit.ts";
 import { blockHashes, contentHash } from "./content-hash.ts";
 import { tagsOf } from "./errors.ts";
-import type { Answer } from "./errors.ts";
 
 /**
  * An upload session: bytes are appended to it, and one last request makes a file of them. Sessions cannot be ended or
