@@ -2,14 +2,20 @@ import { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
 import { dropbox } from "./dropbox.ts";
 import { filesystem } from "./filesystem.ts";
+import { googleDrive } from "./google-drive.ts";
 import { s3 } from "./s3.ts";
 import type { StorageProvider } from "./storage.ts";
 
 /** Every kind of storage, by the name that a configuration uses. To add one: write its file, name it here. */
-export const storageProviders = { filesystem, s3, dropbox };
+export const storageProviders = { filesystem, s3, dropbox, "google-drive": googleDrive };
 
 /** The configuration of any storage. */
-export const StorageConfig = z.discriminatedUnion("kind", [filesystem.schema, s3.schema, dropbox.schema]);
+export const StorageConfig = z.discriminatedUnion("kind", [
+  filesystem.schema,
+  s3.schema,
+  dropbox.schema,
+  googleDrive.schema,
+]);
 
 /** The configuration of any storage; see the schema of the same name. */
 export type StorageConfig = z.output<typeof StorageConfig>;
@@ -23,5 +29,7 @@ export function createStorage(config: StorageConfig, context: ProviderContext): 
       return s3.create(config, context);
     case "dropbox":
       return dropbox.create(config, context);
+    case "google-drive":
+      return googleDrive.create(config, context);
   }
 }

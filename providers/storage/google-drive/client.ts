@@ -1,0 +1,198 @@
+import type { IncomingMessage } from "node:http";
+import type { drive_v3, MethodOptions } from "@googleapis/drive";
+import { abortedError, ProviderError } from "../../errors.ts";
+import { withRetries } from "../../retry.ts";
+import type { AccessToken } from "../access-token.ts";
+import { AnswerError, answerOf, headersOf, send } from "../http.ts";
+import type { Answer, Outgoing } from "../http.ts";
+import { accountOf } from "./credentials.ts";
+import type { Credentials } from "./credentials.ts";
+import { answerIn, fromAnswer, innermost, notGoogle, unreachable } from "./errors.ts";
+import { googleToken } from "./token.ts";
+
+/** Beyond this a request without data is taken for lost, and made again. */
+const TIMEOUT_MS = 100_000;
+
+/** Ids that are fetched at once: few, because most runs need no more than some. */
+const IDS = 20;
+
+/** Options of {@link DriveClient}. */
+export interface ClientOptions {
+  readonly credentials: Credentials;
+  readonly retrySeconds: number;
+}
+
+/** A request of the SDK. */
+export type SdkRequest<Result> = (
+  files: drive_v3.Resource$Files,
+  options: MethodOptions,
+) => Promise<{ readonly data: Result }>;
+
+/** What a request does, for messages, and what ends it. */
+export interface CallOptions {
+  /** As the object of `Cannot`: `upload a/b`. */
+  readonly action: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A request that the SDK has no part in. */
+export type RawRequest = Omit<Outgoing, "signal">;
+
+/**
+ * Makes requests: with a valid token, again where they fail for a passing reason. Every error is a `ProviderError`.
+ *
+ * The SDK makes the small ones. It cannot make those with data: its uploads in several requests do not exist, and what it
+ * downloads passes through streams that are converted twice.
+ */
+export class DriveClient {
+  readonly retrySeconds: number;
+  /** Who uses it, for messages. */
+  readonly account: string;
+  readonly #files: drive_v3.Resource$Files;
+  readonly #token: AccessToken;
+  readonly #closed = new AbortController();
+  #ids: string[] = [];
+
+  private constructor(drive: (options: drive_v3.Options) => drive_v3.Drive, options: ClientOptions) {
+    this.retrySeconds = options.retrySeconds;
+    this.account = accountOf(options.credentials);
+    this.#token = googleToken(options.credentials);
+    const sdk = drive({
+      version: "v3",
+      // Its own tries know neither Google's reasons nor our budget.
+      retry: false,
+      fetchImplementation: (url, init) => this.#fetch(url, init),
+    });
+    this.#files = sdk.files;
+  }
+
+  /** Loads the SDK. */
+  static async open(options: ClientOptions): Promise<DriveClient> {
+    const { drive } = await import("@googleapis/drive");
+    return new DriveClient(drive, options);
+  }
+
+  /**
+   * What the service answers to a request without data, after as many tries as it takes.
+   *
+   * @param recognise may make a result of an answer that says no
+   */
+  call<Result, Other = never>(
+    request: SdkRequest<Result>,
+    { action, signal }: CallOptions,
+    recognise?: (answer: Answer) => Other | undefined,
+  ): Promise<Result | Other> {
+    return this.retry(
+      () =>
+        this.#once(
+          async (either) => {
+            const timed = AbortSignal.any([either, AbortSignal.timeout(TIMEOUT_MS)]);
+            const { data } = await request(this.#files, { signal: timed });
+            if (typeof data === "string" && data !== "") throw notGoogle(action);
+            return data;
+          },
+          { action, signal },
+          recognise,
+        ),
+      signal,
+    );
+  }
+
+  /** What the work gives, after as many tries as it takes. */
+  retry<Result>(work: (attempt: number) => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+    return withRetries(work, { retrySeconds: this.retrySeconds, ...(signal === undefined ? {} : { signal }) });
+  }
+
+  /** What the service answers to a single try of a request that the SDK has no part in. Any status is an answer. */
+  ask(url: string, request: RawRequest, options: CallOptions): Promise<Answer> {
+    return this.#once(async (signal) => answerOf(await this.#send(url, { ...request, signal })), options);
+  }
+
+  /** The bytes that a single try of a request gives, if the answer has the status that is expected. */
+  stream(url: string, request: RawRequest, status: number, options: CallOptions): Promise<IncomingMessage> {
+    return this.#once(async (signal) => {
+      const response = await this.#send(url, { ...request, signal });
+      if (response.statusCode === status) return response;
+      if (response.statusCode !== 200) throw new AnswerError(await answerOf(response));
+      response.destroy();
+      throw notGoogle(options.action);
+    }, options);
+  }
+
+  /** The error for an answer that says no. */
+  refusal(answer: Answer, action: string): ProviderError {
+    return fromAnswer(answer, action, this.account);
+  }
+
+  /**
+   * An id for a new file, given out by the service beforehand: a file can be made with it only once, and is found by it at
+   * once, whatever became of the answer.
+   */
+  async newId(options: CallOptions): Promise<string> {
+    while (this.#ids.length === 0) {
+      const { ids } = await this.call(
+        (files, settings) => files.generateIds({ count: IDS, space: "drive", type: "files", fields: "ids" }, settings),
+        options,
+      );
+      this.#ids.push(...(ids ?? []));
+    }
+    return this.#ids.pop() ?? "";
+  }
+
+  /** Ends everything that is under way. */
+  close(): void {
+    this.#closed.abort(new ProviderError("ABORTED", "The store was closed."));
+  }
+
+  /** One try of something; its errors are translated. */
+  async #once<Result, Other = never>(
+    work: (signal: AbortSignal) => Promise<Result>,
+    { action, signal }: CallOptions,
+    recognise?: (answer: Answer) => Other | undefined,
+  ): Promise<Result | Other> {
+    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+    try {
+      if (either.aborted) throw abortedError(either);
+      return await work(either);
+    } catch (error) {
+      const answer = answerIn(error);
+      const recognised = answer === undefined ? undefined : recognise?.(answer);
+      if (recognised !== undefined) return recognised;
+      const inner = innermost(error);
+      if (inner instanceof ProviderError) throw inner;
+      if (answer !== undefined) throw this.refusal(answer, action);
+      throw either.aborted ? abortedError(either) : unreachable(inner, action);
+    }
+  }
+
+  /** What the SDK takes for `fetch`. */
+  async #fetch(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+    const given = new Headers(init.headers);
+    const type = given.get("content-type");
+    const response = await this.#send(url instanceof Request ? url.url : String(url), {
+      method: init.method ?? "GET",
+      // Not the others: the SDK says that it takes compressed answers, but leaves it to `fetch` to unpack them.
+      headers: type === null ? {} : { "Content-Type": type },
+      ...(typeof init.body === "string" ? { body: init.body } : {}),
+      signal: init.signal ?? this.#closed.signal,
+    });
+    const answer = await answerOf(response);
+    if (answer.status >= 300) throw new AnswerError(answer);
+    const body = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
+    return new Response(answer.status === 204 ? null : body, { status: answer.status, headers: headersOf(response) });
+  }
+
+  /** A request with the access token; with a new one where the service says that it has expired, though it should not. */
+  async #send(url: string, outgoing: Outgoing): Promise<IncomingMessage> {
+    const sendOnce = async () => {
+      const token = await this.#token.get(outgoing.signal);
+      const headers = { ...outgoing.headers, Authorization: `Bearer ${token}` };
+      return { token, response: await send(url, { ...outgoing, headers }) };
+    };
+    const { token, response } = await sendOnce();
+    if (response.statusCode !== 401) return response;
+    await answerOf(response);
+    this.#token.drop(token);
+    return (await sendOnce()).response;
+  }
+}

@@ -1,0 +1,132 @@
+import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { Grace, GRACE_MS } from "../grace.ts";
+import { holds } from "./checksums.ts";
+import type { Content } from "./checksums.ts";
+import type { CallOptions, DriveClient } from "./client.ts";
+import { fileById, removeFile } from "./files.ts";
+import type { DriveFile } from "./files.ts";
+
+/** A file that is about to become visible. */
+export interface Commit {
+  readonly key: string;
+  /** Given out by the service beforehand. */
+  readonly id: string;
+  readonly name: string;
+  readonly content: Content;
+  /** Makes the file; tries as often as it takes. */
+  readonly send: (signal: AbortSignal) => Promise<DriveFile>;
+  /** Ends what `send` may have left under way: what is not made by then never will be. */
+  readonly cancel: () => Promise<void>;
+  /** All files that stand where this one shall stand. */
+  readonly rivals: (options: CallOptions) => Promise<DriveFile[]>;
+}
+
+/**
+ * Makes a file visible, or leaves nothing: compares what the service says of it with what was sent, and gives way to a file
+ * of the same key that was there before.
+ *
+ * Where an answer was lost, the file is asked for by its id, which nobody else can have.
+ *
+ * @param options its signal ends the commit after a short grace: until then it may still succeed
+ */
+export async function commit(client: DriveClient, file: Commit, options: CallOptions): Promise<DriveFile> {
+  const made = await make(client, file, options);
+  try {
+    checkContent(file, made, options.action);
+    await checkRivals(file, made, options);
+  } catch (error) {
+    const failure = toProviderError(error);
+    await removeAgain(client, file, failure, options);
+    throw failure;
+  }
+  return made;
+}
+
+async function make(client: DriveClient, file: Commit, options: CallOptions): Promise<DriveFile> {
+  const grace = new Grace(options.signal);
+  try {
+    return await file.send(grace.signal);
+  } catch (error) {
+    const failure = toProviderError(error);
+    await file.cancel();
+    // What was refused was not done. Whatever else may pass may have come after the deed.
+    if (!["TRANSIENT", "ABORTED", "RATE_LIMITED"].includes(failure.code)) throw failure;
+    return await settleDoubt(client, file, options, failure);
+  } finally {
+    grace.stop();
+  }
+}
+
+/** After the last try: finds out whether there is a file, and keeps it, or removes it if the caller has given up. */
+async function settleDoubt(
+  client: DriveClient,
+  file: Commit,
+  { action, signal: outer }: CallOptions,
+  failure: ProviderError,
+): Promise<DriveFile> {
+  const aborted = outer?.aborted === true ? abortedError(outer) : undefined;
+  const reason = aborted ?? failure;
+  const options = { action, signal: aborted === undefined ? outer : AbortSignal.timeout(GRACE_MS / 2) };
+  try {
+    const found = await fileById(client, file.id, options);
+    if (found !== undefined && aborted === undefined) return found;
+    if (found !== undefined) await removeFile(client, file.id, options);
+  } catch (error) {
+    const doubt = `Whether ${file.key} was stored is not known: ${toProviderError(error).message}`;
+    throw new ProviderError(reason.code, `${reason.message} ${doubt}`, {
+      cause: reason,
+      fix: "Look whether the file is there; if it is, it is whole. A backup without its manifest is removed by prune.",
+    });
+  }
+  throw reason;
+}
+
+/** `INTEGRITY` where the service has other bytes than it was sent, or keeps them under another name. */
+function checkContent({ name, content }: Commit, made: DriveFile, action: string): void {
+  if (made.name !== name) {
+    const problem = `Cannot ${action}: Google Drive keeps it under the name ${JSON.stringify(made.name)}.`;
+    throw new ProviderError("INTEGRITY", problem, { fix: "Use a key of letters, digits, '.', '_' and '-'." });
+  }
+  if (holds(made, content)) return;
+  const sums = (one: { md5: string | undefined; sha256: string | undefined }) =>
+    `MD5 ${one.md5 ?? "unknown"}, SHA-256 ${one.sha256 ?? "unknown"}`;
+  const found = `${made.size} bytes (${sums(made)})`;
+  const problem = `Cannot ${action}: Google Drive has ${found}, but was sent ${content.size} (${sums(content)}).`;
+  throw new ProviderError("INTEGRITY", problem, {
+    fix: "Look for a proxy that changes what it forwards, and start the backup again.",
+  });
+}
+
+/**
+ * `CONFLICT` where there is a file that is not younger. The service lets files bear the same name: who made one looks again
+ * afterwards, and only the oldest stays.
+ */
+async function checkRivals({ key, id, rivals }: Commit, made: DriveFile, options: CallOptions): Promise<void> {
+  const others = await rivals(options);
+  // Of two of the same moment each gives way: nobody may be told that it was stored, and then read something else.
+  if (others.some((other) => other.id !== id && other.created <= made.created)) throw taken(key, options.action);
+}
+
+async function removeAgain(
+  client: DriveClient,
+  { key, id }: Commit,
+  failure: ProviderError,
+  { action }: CallOptions,
+): Promise<void> {
+  try {
+    await removeFile(client, id, { action, signal: AbortSignal.timeout(GRACE_MS) });
+  } catch (error) {
+    const stays = `What was stored of ${key}, file ${id}, could not be removed: ${toProviderError(error).message}`;
+    throw new ProviderError(failure.code, `${failure.message} ${stays}`, {
+      cause: failure,
+      fix: `Remove that file. ${failure.fix ?? ""}`.trim(),
+    });
+  }
+}
+
+/** The error for a key that exists. */
+export function taken(key: string, action: string): ProviderError {
+  return new ProviderError("CONFLICT", `Cannot ${action}: ${key} exists already, and is never overwritten.`, {
+    fix: "Use another key, or remove the object first.",
+  });
+}
