@@ -3,7 +3,7 @@ import type { Hash, KeyObject } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -239,8 +239,10 @@ export class GoogleDriveService {
     }
     this.#add({ id: this.driveId, name: "Drive", mimeType: FOLDER, driveId: this.driveId, byApp: true });
     this.#server = createServer((request, response) => {
-      this.#handle(request, response).catch((error: unknown) => {
-        request.socket.destroy();
+      // A request that was destroyed knows its socket no more.
+      const { socket } = request;
+      this.#handle(request, response, socket).catch((error: unknown) => {
+        socket.destroy();
         if (!request.destroyed) throw error;
       });
     });
@@ -353,7 +355,7 @@ export class GoogleDriveService {
     await once(this.#server, "close");
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(request: IncomingMessage, response: ServerResponse, socket: Socket): Promise<void> {
     const raw = request.url ?? "";
     const url = new URL(raw.replace(/^\/([^/]+)/, "https://$1"));
     const method = request.method ?? "";
@@ -366,7 +368,7 @@ export class GoogleDriveService {
     this.requests.push({ endpoint, method, url: raw, headers: request.headers, argument });
     if (data.cut) {
       this.#keepPart(url, request, bytes);
-      request.socket.destroy();
+      socket.destroy();
       return;
     }
     if (fault?.kind === "stall") return;
@@ -381,7 +383,7 @@ export class GoogleDriveService {
       ({ reply } = error);
     }
     if (fault?.kind === "lost") {
-      request.socket.destroy();
+      socket.destroy();
       return;
     }
     await this.#reply(request, response, reply, fault?.kind === "cut response" ? fault.bytes : undefined);
