@@ -131,7 +131,12 @@ class Refusal extends Error {
 }
 
 /** An answer in the form of the API. */
-export function googleError(status: number, reason: string, message: string, location?: string): Reply {
+export function googleError(
+  status: number,
+  reason: string,
+  message: string,
+  location?: string,
+): { status: number; body: unknown } {
   const where = location === undefined ? {} : { locationType: "parameter", location };
   return {
     status,
@@ -399,7 +404,7 @@ export class GoogleDriveService {
     let bytes = Buffer.from(body === undefined ? "" : isText ? body : JSON.stringify(body));
     // As the real one: only who says so twice is given compressed answers.
     const agent = request.headers["user-agent"] ?? "";
-    const packed = /gzip/.test(String(request.headers["accept-encoding"])) && agent.includes("gzip");
+    const packed = String(request.headers["accept-encoding"]).includes("gzip") && agent.includes("gzip");
     if (packed) bytes = gzipSync(bytes);
     response.writeHead(status, {
       Date: new Date(Date.now() + this.clockOffset).toUTCString(),

@@ -715,8 +715,8 @@ describe("google-drive storage", () => {
     it("that is no member of the shared drive is told so", async () => {
       service.members.delete("service");
       storage = await openAsService(service, { driveId: service.driveId });
-      for (const request of [put("object"), keys(), storage.stat("object")]) {
-        const error = await failure(request);
+      for (const request of [() => put("object"), () => keys(), () => storage.stat("object")]) {
+        const error = await failure(request());
         expect(error).toMatchObject({ code: "CONFIG" });
         expect(error.message).toContain(`or the service account ${service.email} is not a member of it`);
         expect(error.fix).toContain("driveId");
@@ -765,8 +765,8 @@ describe("google-drive storage", () => {
   describe("errors", () => {
     it("say that the scope is missing", async () => {
       service.scope = "drive.metadata.readonly";
-      for (const request of [put("object"), keys()]) {
-        const error = await failure(request);
+      for (const request of [() => put("object"), () => keys()]) {
+        const error = await failure(request());
         expect(error.code).toBe("AUTH");
         expect(error.message).toContain("the access that was granted does not cover it");
         expect(error.fix).toContain("with the scope https://www.googleapis.com/auth/drive.file");
