@@ -1,4 +1,3 @@
-import pLimit from "p-limit";
 import type { CallOptions } from "./client.ts";
 import type { DriveFile } from "./files.ts";
 import type { Folders } from "./folders.ts";
@@ -17,6 +16,8 @@ export async function filesBelow(
   options: CallOptions,
 ): Promise<Map<string, DriveFile>> {
   const found = new Map<string, DriveFile>();
+  // Here and not above: the deployment, which only reads the schemas, does not need it.
+  const { default: pLimit } = await import("p-limit");
   const limit = pLimit(PARALLEL);
   const visit = async (id: string, prefix: string): Promise<void> => {
     const children = await limit(() => folders.list(id, options));

@@ -1,4 +1,3 @@
-import pLimit from "p-limit";
 import { abortedError, toProviderError } from "../../errors.ts";
 import type { ProviderError } from "../../errors.ts";
 import type { DriveClient } from "./client.ts";
@@ -69,6 +68,8 @@ async function removeGroup(
       else doomed.set(file.id, removal.key);
     }
   }
+  // Here and not above: the deployment, which only reads the schemas, does not need it.
+  const { default: pLimit } = await import("p-limit");
   const limit = pLimit(PARALLEL);
   await limit.map([...doomed], async ([id, key]) => {
     await removeFile(client, id, { action: `remove ${key}`, signal }).catch((error: unknown) => {
