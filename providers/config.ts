@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { databaseProviders, DatabaseConfig } from "./database/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
-import { SecretRef } from "./secret-ref.ts";
+import { referencesIn, SecretRef } from "./secret-ref.ts";
 import { storageProviders, StorageConfig } from "./storage/index.ts";
 
 export { explain } from "./explain.ts";
@@ -148,10 +148,7 @@ export interface JobSecret {
 /** All references to secrets that a job holds. */
 export function jobSecrets(job: JobSettings): JobSecret[] {
   const found = (path: readonly (string | number)[], config: object, fields: readonly string[]): JobSecret[] =>
-    fields.flatMap((field) => {
-      const ref = (config as Record<string, unknown>)[field];
-      return ref === undefined ? [] : [{ path: [...path, field], ref: ref as SecretRef }];
-    });
+    referencesIn(config, fields).map(([field, ref]) => ({ path: [...path, ...field.split(".")], ref }));
   return [
     ...found(["database"], job.database, databaseProviders[job.database.kind].secrets),
     ...job.destinations.flatMap((destination, index) =>

@@ -51,3 +51,13 @@ export const SecretRef = z
 
 /** A reference to a secret; see the schema of the same name. */
 export type SecretRef = z.output<typeof SecretRef>;
+
+/** The references that a configuration holds, by the fields that may hold one; those that it does not set are left out. */
+export function referencesIn(config: object, fields: readonly string[]): [field: string, ref: SecretRef][] {
+  return fields.flatMap((field) => {
+    const ref = field
+      .split(".")
+      .reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], config);
+    return ref === undefined ? [] : [[field, ref as SecretRef]];
+  });
+}

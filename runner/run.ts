@@ -4,6 +4,7 @@ import type { DatabaseProvider } from "../providers/database/database.ts";
 import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
 import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
 import { ProviderError } from "../providers/errors.ts";
+import { referencesIn } from "../providers/secret-ref.ts";
 import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -106,9 +107,8 @@ export class Run {
   }
 
   async #secrets(config: object, fields: readonly string[], at: string): Promise<Record<string, string>> {
-    const references = Object.entries(config).filter(([field, ref]) => fields.includes(field) && ref !== undefined);
-    const values = references.map(
-      async ([field, ref]) => [field, await this.secret(ref as SecretRef, `${at}.${field}`)] as const,
+    const values = referencesIn(config, fields).map(
+      async ([field, ref]) => [field, await this.secret(ref, `${at}.${field}`)] as const,
     );
     return Object.fromEntries(await Promise.all(values));
   }

@@ -42,12 +42,19 @@ async function kindsInFolder(folder: string): Promise<string[]> {
   return kinds.flat().sort();
 }
 
-/** The fields of a schema that take a reference to a secret. */
+/** What is used of JSON Schema here. */
+interface Shape {
+  readonly $ref?: string;
+  readonly properties?: Readonly<Record<string, Shape>>;
+}
+
+/** The fields of a schema that take a reference to a secret, those inside others too: `s3.accessKeyId`. */
 function secretFields(schema: z.ZodObject): string[] {
-  const shape = z.toJSONSchema(schema, { io: "input" }) as { properties?: Record<string, { $ref?: string }> };
-  return Object.entries(shape.properties ?? {}).flatMap(([name, field]) =>
-    field.$ref === "#/$defs/SecretRef" ? [name] : [],
-  );
+  const below = ({ properties = {} }: Shape, path: string): string[] =>
+    Object.entries(properties).flatMap(([name, field]) =>
+      field.$ref === "#/$defs/SecretRef" ? [path + name] : below(field, `${path}${name}.`),
+    );
+  return below(z.toJSONSchema(schema, { io: "input" }) as Shape, "");
 }
 
 /** The kinds that the schema of a family takes. */
