@@ -33,20 +33,23 @@ const MAX_KEY_BYTES = 1024;
 const NOT_IN_XML = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 
 /** A bucket of Amazon S3, or of any service that speaks its protocol. */
-class S3StorageProvider implements StorageProvider {
+export class S3StorageProvider implements StorageProvider {
   readonly kind = "s3";
   readonly description: string;
   readonly #service: S3Service;
   readonly #config: S3Config;
   /** What stands before every key: nothing, or a folder and a slash. */
   readonly #prefix: string;
+  readonly #basic: boolean;
 
-  constructor(service: S3Service, config: S3Config) {
+  /** @param basic the service neither honours `If-None-Match` nor keeps checksums */
+  constructor(service: S3Service, config: S3Config, basic = false) {
     const at = config.endpoint === undefined ? "" : ` at ${config.endpoint}`;
     this.description = `s3 ${[service.bucket, config.prefix].filter((part) => part !== undefined).join("/")}${at}`;
     this.#service = service;
     this.#config = config;
     this.#prefix = config.prefix === undefined ? "" : `${config.prefix}/`;
+    this.#basic = basic;
   }
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
@@ -140,6 +143,7 @@ class S3StorageProvider implements StorageProvider {
       headers: objectHeaders(this.#config),
       sizeEstimate,
       partBytes: partSizeMiB * MiB,
+      basic: this.#basic,
       watchdog,
     });
     const work = upload.store(source);

@@ -46,6 +46,8 @@ export interface UploadPlan {
   readonly sizeEstimate: number;
   /** Bytes of a part at least. */
   readonly partBytes: number;
+  /** The service neither honours `If-None-Match` nor keeps checksums: it is looked once more before a commit. */
+  readonly basic: boolean;
   readonly watchdog: StallWatchdog;
 }
 
@@ -159,7 +161,7 @@ export class S3Upload {
           IfNoneMatch: "*",
           Body: this.#body(bytes, moved),
           ContentLength: bytes.length,
-          ChecksumCRC32: checksumHeader(this.#crc),
+          ...this.#checksum(this.#crc),
         },
         { abortSignal },
       ),
@@ -167,7 +169,7 @@ export class S3Upload {
   }
 
   async #begin(signal: AbortSignal): Promise<string> {
-    const { service, headers } = this.#plan;
+    const { service, headers, basic } = this.#plan;
     const { UploadId } = await service.request(
       this.#operation("write", "s3:PutObject"),
       (s3, { abortSignal, attempt }) => {
@@ -177,8 +179,7 @@ export class S3Upload {
             ...this.#target,
             ...headers,
             Metadata: { [UPLOAD_ID]: this.#id },
-            ChecksumAlgorithm: "CRC32",
-            ChecksumType: "FULL_OBJECT",
+            ...(basic ? {} : { ChecksumAlgorithm: "CRC32", ChecksumType: "FULL_OBJECT" }),
           },
           { abortSignal },
         );
@@ -191,7 +192,7 @@ export class S3Upload {
 
   async #sendPart(uploadId: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
     const number = this.#parts.length + 1;
-    const sent = { PartNumber: number, ChecksumCRC32: checksumHeader(crc32(bytes)) };
+    const sent = { PartNumber: number, ...this.#checksum(crc32(bytes)) };
     const part: CompletedPart = { ...sent };
     this.#parts.push(part);
     const { ETag } = await this.#plan.service.request(
@@ -220,8 +221,7 @@ export class S3Upload {
           UploadId: this.#uploadId,
           MultipartUpload: { Parts: this.#parts },
           IfNoneMatch: "*",
-          ChecksumType: "FULL_OBJECT",
-          ChecksumCRC32: checksumHeader(this.#crc),
+          ...(this.#plan.basic ? {} : { ChecksumType: "FULL_OBJECT", ...this.#checksum(this.#crc) }),
           MpuObjectSize: this.#size,
         },
         { abortSignal },
@@ -234,8 +234,9 @@ export class S3Upload {
    * unknown. Where an answer was lost, the next try finds the object there, and it is looked whose it is.
    */
   async #commit(call: (s3: S3, call: Call) => Promise<{ VersionId?: string | undefined }>): Promise<void> {
-    const { service, watchdog } = this.#plan;
+    const { service, watchdog, basic } = this.#plan;
     watchdog.check();
+    if (basic) await this.#expectFree();
     this.#committing = true;
     try {
       const stallSeconds = service.stallTimeoutSeconds;
@@ -250,6 +251,24 @@ export class S3Upload {
       }
       this.#committed = found;
     }
+  }
+
+  #checksum(crc: number): { ChecksumCRC32?: string } {
+    return this.#plan.basic ? {} : { ChecksumCRC32: checksumHeader(crc) };
+  }
+
+  /** Looks once more, as late as can be: the service would not refuse to overwrite. */
+  async #expectFree(): Promise<void> {
+    try {
+      await this.#head();
+    } catch (error) {
+      if (error instanceof ProviderError && error.code === "NOT_FOUND") return;
+      throw error;
+    }
+    const { service, key } = this.#plan;
+    throw new ProviderError("CONFLICT", `${key} exists already in ${service.bucket}; objects are never overwritten.`, {
+      fix: "Use another key, or remove the object first.",
+    });
   }
 
   #head(signal = this.#plan.watchdog.signal): Promise<HeadObjectCommandOutput> {

@@ -63,6 +63,7 @@ describeStorageContract(
     lies: ["shorter", "longer", "different"],
     // Two chunks, what waits before them, and what the sockets hold.
     maxBuffered: 33 * MiB,
+    refusesToOverwrite: true,
     leavesUnfinished: false,
   },
 );

@@ -73,6 +73,7 @@ describeStorageContract(
     // Other bytes of the same number are found by the verification, which reads everything back.
     lies: ["shorter", "longer"],
     maxBuffered: 8 * 1024 * 1024,
+    refusesToOverwrite: true,
     leavesUnfinished: true,
   },
 );

@@ -106,6 +106,7 @@ describeStorageContract(
     lies: ["shorter", "longer", "different"],
     // Four parts, and what waits in front of them.
     maxBuffered: 21 * MiB,
+    refusesToOverwrite: true,
     leavesUnfinished: true,
   },
 );
