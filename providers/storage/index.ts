@@ -5,9 +5,10 @@ import { filesystem } from "./filesystem.ts";
 import { googleDrive } from "./google-drive.ts";
 import { s3 } from "./s3.ts";
 import type { StorageProvider } from "./storage.ts";
+import { supabase } from "./supabase.ts";
 
 /** Every kind of storage, by the name that a configuration uses. To add one: write its file, name it here. */
-export const storageProviders = { filesystem, s3, dropbox, "google-drive": googleDrive };
+export const storageProviders = { filesystem, s3, dropbox, "google-drive": googleDrive, supabase };
 
 /** The configuration of any storage. */
 export const StorageConfig = z.discriminatedUnion("kind", [
@@ -15,6 +16,7 @@ export const StorageConfig = z.discriminatedUnion("kind", [
   s3.schema,
   dropbox.schema,
   googleDrive.schema,
+  supabase.schema,
 ]);
 
 /** The configuration of any storage; see the schema of the same name. */
@@ -31,5 +33,7 @@ export function createStorage(config: StorageConfig, context: ProviderContext): 
       return dropbox.create(config, context);
     case "google-drive":
       return googleDrive.create(config, context);
+    case "supabase":
+      return supabase.create(config, context);
   }
 }

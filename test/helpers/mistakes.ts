@@ -196,7 +196,7 @@ export const mistakes: readonly Mistake[] = [
     name: "an unknown kind of destination",
     change: withJob({ destinations: [{ kind: "filesytem" }] }),
     problems: [
-      'provision:jobs[0].destinations[0].kind: expected "filesystem", "s3", "dropbox" or "google-drive", got "filesytem"\n' +
+      'provision:jobs[0].destinations[0].kind: expected "filesystem", "s3", "dropbox", "google-drive" or "supabase", got "filesytem"\n' +
         'Did you mean "filesystem"?',
     ],
   },

@@ -112,8 +112,9 @@ describe("JobConfig", () => {
     const inReference = ([path]: [string, ...unknown[]]) => path.includes("/SecretRef/");
     const plain = suspects.filter((suspect) => !inReference(suspect) && suspect[2].$ref !== "#/$defs/SecretRef");
     expect(suspects.length).toBeGreaterThan(2);
-    // What Dropbox calls an app's key is its public name, which stands in URLs.
-    expect(plain.map(([path]) => path).filter((path) => !path.endsWith("/appKey"))).toEqual([]);
+    // What Dropbox calls an app's key is its public name, which stands in URLs; a Supabase project's URL is known to all.
+    const known = /\/appKey$|\/destinations\/.*\/url$/;
+    expect(plain.map(([path]) => path).filter((path) => !known.test(path))).toEqual([]);
   });
 
   it("loads no SDK", () => {
@@ -137,6 +138,15 @@ describe("JobConfig", () => {
 });
 
 describe("jobSecrets", () => {
+  it("finds those inside other fields", () => {
+    const access = { accessKeyId: { secret: "id" }, secretAccessKey: { secret: "key" } };
+    const destination = { kind: "supabase", url: "https://x.supabase.co", bucket: "b", s3: { region: "r", ...access } };
+    expect(jobSecrets(JobSettings.parse({ ...least, destinations: [destination] })).slice(1)).toEqual([
+      { path: ["destinations", 0, "s3", "accessKeyId"], ref: { secret: "id" } },
+      { path: ["destinations", 0, "s3", "secretAccessKey"], ref: { secret: "key" } },
+    ]);
+  });
+
   it("finds every reference, with its path", () => {
     expect(jobSecrets(JobConfig.parse(full))).toEqual([
       { path: ["database", "url"], ref: { secret: "appDatabaseUrl" } },

@@ -207,7 +207,7 @@ const mistakes: [string, object, string, string, string][] = [
     "only the kind of a destination",
     { destinations: [job.destinations[0], "filesystem"] },
     "jobs[0].destinations[1]",
-    'expected an object with kind "filesystem", "s3", "dropbox" or "google-drive", got "filesystem"',
+    'expected an object with kind "filesystem", "s3", "dropbox", "google-drive" or "supabase", got "filesystem"',
     "Write it, for example { kind: filesystem }.",
   ],
   [

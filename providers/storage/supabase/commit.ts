@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import { buffer } from "node:stream/consumers";
+import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import type { ErrorCode } from "../../errors.ts";
+import { Grace } from "../grace.ts";
+import type { CallOptions, SupabaseClient } from "./client.ts";
+import { readFrom } from "./download.ts";
+import { taken } from "./errors.ts";
+
+/** The name of the metadata by which an upload knows its own object again. */
+const UPLOAD_ID = "provisionUpload";
+
+/** An object as the service reports it. */
+export interface ObjectFacts {
+  readonly size: number;
+  readonly etag: string;
+  readonly modified: Date;
+  /** The upload that made it, if it was one of ours. */
+  readonly uploadId: string | undefined;
+}
+
+/** An object that is about to become visible. */
+export interface Commit {
+  readonly bucket: string;
+  readonly name: string;
+  readonly size: number;
+  /** A random id of the upload. */
+  readonly id: string;
+  /** All bytes of a small object, to compare. */
+  readonly bytes?: Buffer;
+}
+
+/** What is kept with an object: by it, its upload knows it again. */
+export function metadataOf(id: string): Record<string, string> {
+  return { [UPLOAD_ID]: id };
+}
+
+/** The facts of an object; nothing where there is none. */
+export async function objectAt(
+  client: SupabaseClient,
+  bucket: string,
+  name: string,
+  options: CallOptions,
+): Promise<ObjectFacts | undefined> {
+  try {
+    const info = await client.call((storage) => storage.from(bucket).info(name), options);
+    const { size, etag, lastModified, createdAt, metadata } = info;
+    const id: unknown = metadata?.[UPLOAD_ID];
+    return {
+      size: size ?? 0,
+      etag: (etag ?? "").replaceAll(/^W\/|"/g, ""),
+      modified: new Date(lastModified ?? createdAt),
+      uploadId: typeof id === "string" ? id : undefined,
+    };
+  } catch (error) {
+    if (error instanceof ProviderError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Makes the object visible, and compares what the service says of it with what was sent.
+ *
+ * Where an answer was lost, or was a fault that may have come after the deed, the object is looked for: one that bears our
+ * id means that the commit was done, although the service calls the next try a conflict.
+ *
+ * @param send one try, by its number; its signal ends it a short grace after the upload was given up. Gives an error after
+ * which trying again is of no use
+ */
+export async function commit(
+  client: SupabaseClient,
+  object: Commit,
+  send: (attempt: number, signal: AbortSignal) => Promise<ProviderError | undefined>,
+  options: CallOptions,
+): Promise<ObjectFacts> {
+  const outer = options.signal;
+  const grace = new Grace(outer);
+  let doubtful = false as boolean;
+  try {
+    const refusal = await client.retry(async (attempt) => {
+      if (doubtful) {
+        const found = await objectAt(client, object.bucket, object.name, { ...options, signal: grace.signal });
+        if (found !== undefined) return found.uploadId === object.id ? undefined : taken(options.action);
+      }
+      try {
+        return await send(attempt, grace.signal);
+      } catch (error) {
+        const { code } = toProviderError(error);
+        // Too many requests are refused before anything is done. Whatever else may pass may have come after the deed.
+        doubtful ||= code === "TRANSIENT" || code === "ABORTED";
+        throw error;
+      }
+    }, outer);
+    if (refusal !== undefined) throw refusal;
+  } catch (error) {
+    if (!doubtful) throw error;
+    await settleDoubt(client, object, options, toProviderError(error));
+  } finally {
+    grace.stop();
+  }
+  return checked(client, object, options);
+}
+
+/** After the last try: finds out whether there is an object of ours, and removes it if the caller has given up. */
+async function settleDoubt(
+  client: SupabaseClient,
+  object: Commit,
+  { action, signal: outer }: CallOptions,
+  failure: ProviderError,
+): Promise<void> {
+  const grace = new Grace(outer);
+  const options = { action, signal: grace.signal };
+  const reason = () => (outer?.aborted === true ? abortedError(outer) : failure);
+  try {
+    const found = await objectAt(client, object.bucket, object.name, options);
+    if (found?.uploadId === object.id) {
+      if (outer?.aborted !== true) return;
+      await discard(client, object, options);
+    }
+  } catch (error) {
+    const { code, message } = reason();
+    const doubt = `Whether ${object.name} was stored is not known: ${toProviderError(error).message}`;
+    throw new ProviderError(code, `${message} ${doubt}`, {
+      cause: failure,
+      fix: "Look whether the object is there; if it is, it is whole. A backup without its manifest is removed by prune.",
+    });
+  } finally {
+    grace.stop();
+  }
+  throw reason();
+}
+
+/** What the service says of the object. Where that is not right, or cannot be learnt, the object is removed again. */
+async function checked(client: SupabaseClient, object: Commit, { action }: CallOptions): Promise<ObjectFacts> {
+  // The object is there: whoever gives up only now gets it, or an error and nothing.
+  const options = { action, signal: undefined };
+  let code: ErrorCode = "INTEGRITY";
+  let problem: string;
+  try {
+    const facts = await objectAt(client, object.bucket, object.name, options);
+    const found = await difference(client, object, facts, options);
+    if (facts !== undefined && found === undefined) return facts;
+    problem = found ?? "the service does not show it";
+  } catch (error) {
+    const failure = toProviderError(error);
+    code = failure.code;
+    problem = `what was stored cannot be looked at: ${failure.message.replace(/\.$/, "")}`;
+  }
+  const fix = "Look at the network, and for a proxy that changes what it forwards; then start the backup again.";
+  try {
+    await discard(client, object, options);
+  } catch (error) {
+    const stays = `${object.name} could not be removed: ${toProviderError(error).message}`;
+    throw new ProviderError(code, `Cannot ${action}: ${problem}. ${stays}`, {
+      cause: error,
+      fix: `Remove that object. ${fix}`,
+    });
+  }
+  throw new ProviderError(code, `Cannot ${action}: ${problem}. The object was removed again.`, { fix });
+}
+
+/** How what the service has differs from what was sent. */
+async function difference(
+  client: SupabaseClient,
+  { bucket, name, size, bytes }: Commit,
+  facts: ObjectFacts | undefined,
+  options: CallOptions,
+): Promise<string | undefined> {
+  if (facts === undefined) return undefined;
+  if (facts.size !== size) return `the service has ${facts.size} bytes, but was sent ${size}`;
+  // Of large objects the service reports no checksum that could be compared.
+  if (bytes === undefined || facts.etag === createHash("md5").update(bytes).digest("hex")) return undefined;
+  // The tag of an object that was sent in one piece is its MD5, except where the service encrypts with keys of its own, or is
+  // told to use the time. Only the bytes themselves tell.
+  const found = await client.retry(
+    async () => buffer(await readFrom(client, { bucket, name, start: 0 }, options)),
+    options.signal,
+  );
+  return found.equals(bytes) ? undefined : `the service has other bytes than it was sent (its tag is ${facts.etag})`;
+}
+
+/** Removes the object if this upload made it. */
+export async function discard(client: SupabaseClient, object: Commit, options: CallOptions): Promise<void> {
+  if ((await objectAt(client, object.bucket, object.name, options))?.uploadId !== object.id) return;
+  await client.call((storage) => storage.from(object.bucket).remove([object.name]), options);
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import { ProviderError } from "../../errors.ts";
+import { DownloadStream } from "../download.ts";
+import type { StallWatchdog } from "../watchdog.ts";
+import type { CallOptions, SupabaseClient } from "./client.ts";
+import { unreachable } from "./errors.ts";
+
+/** An object, and where in it to begin. */
+interface Place {
+  readonly bucket: string;
+  readonly name: string;
+  readonly start: number;
+}
+
+/** An object's bytes from an offset on, by a single try. The SDK's own download knows no offsets and hides the size. */
+export function readFrom(client: SupabaseClient, place: Place, options: CallOptions): Promise<IncomingMessage> {
+  const { bucket, name, start } = place;
+  // What stands in between must not compress: an offset counts the object's own bytes.
+  const headers = { "accept-encoding": "identity", ...(start === 0 ? {} : { range: `bytes=${start}-` }) };
+  const path = `/object/authenticated/${bucket}/${name}`;
+  return client.send(path, { method: "GET", headers }, [start === 0 ? 200 : 206], options);
+}
+
+/**
+ * The bytes of an object; where a connection breaks, it goes on at the same offset, if the object is still the same.
+ *
+ * @param name what is read, for messages
+ */
+export async function openDownload(
+  client: SupabaseClient,
+  place: Omit<Place, "start">,
+  watchdog: StallWatchdog,
+  name: string,
+  action: string,
+): Promise<Readable> {
+  const open = (start: number, signal: AbortSignal) => readFrom(client, { ...place, start }, { action, signal });
+  const first = await client.retry(() => open(0, watchdog.signal), watchdog.signal);
+  const { "content-length": length, etag } = first.headers;
+  if (length === undefined) {
+    first.destroy();
+    throw new ProviderError("TRANSIENT", `Cannot ${action}: the answer does not tell the object's size.`, {
+      fix: "Look at url of the destination, and whether a proxy answers in its place.",
+    });
+  }
+  return new DownloadStream({
+    name,
+    size: Number(length),
+    first,
+    open: async (start, signal) => {
+      const next = await open(start, signal);
+      if (next.headers.etag === etag) return next;
+      next.destroy();
+      throw new ProviderError("INTEGRITY", `Cannot ${action}: the object was replaced while it was read.`, {
+        fix: "Use another backup, and look who replaces objects.",
+      });
+    },
+    broken: (error) => unreachable(error, action),
+    watchdog,
+    retrySeconds: client.retrySeconds,
+  });
+}

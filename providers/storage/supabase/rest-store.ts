@@ -1,0 +1,183 @@
+import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
+import { ProviderError } from "../../errors.ts";
+import { chunksOf } from "../chunker.ts";
+import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
+import { StallWatchdog } from "../watchdog.ts";
+import { watchedUpload } from "../watched-upload.ts";
+import { bucketFacts, checkSize, checkType, CONTENT_TYPE } from "./bucket.ts";
+import type { BucketFacts } from "./bucket.ts";
+import type { CallOptions, SupabaseClient } from "./client.ts";
+import { commit, discard, metadataOf, objectAt } from "./commit.ts";
+import type { Commit, ObjectFacts } from "./commit.ts";
+import { openDownload } from "./download.ts";
+import { taken } from "./errors.ts";
+import { listObjects } from "./listing.ts";
+import { removeObjects } from "./removal.ts";
+import { CHUNK_BYTES, resumableLimits, ResumableUpload } from "./resumable.ts";
+
+/** How long the tidying up after a failure may take, in milliseconds. */
+const TIDY_MS = 4_000;
+
+/** A bucket as a store whose keys are the names that the service takes. */
+export type NamedStore = Omit<StorageProvider, "kind" | "description">;
+
+/** A bucket, by the project's own protocol. */
+export class RestStore implements NamedStore {
+  readonly #client: SupabaseClient;
+  readonly #bucket: string;
+  /** Where the objects are, for messages. */
+  readonly #place: string;
+  #facts: BucketFacts | undefined;
+
+  constructor(client: SupabaseClient, bucket: string, place: string) {
+    this.#client = client;
+    this.#bucket = bucket;
+    this.#place = place;
+  }
+
+  upload(name: string, source: Readable, options: UploadOptions): Promise<StoredObject> {
+    return watchedUpload(name, source, this.#client.stallTimeoutSeconds, options, async (watchdog) => {
+      const object: Pick<Commit, "bucket" | "name" | "id"> = { bucket: this.#bucket, name, id: randomUUID() };
+      const action = `upload ${name} to ${this.#place}`;
+      const work = this.#store(object, source, watchdog, action);
+      try {
+        return stored(name, await watchdog.settle(work));
+      } catch (error) {
+        // Given up while it hung: should it succeed after all, nobody expects the object any more.
+        work
+          .then(({ size }) => discard(this.#client, { ...object, size }, { action, signal: undefined }))
+          .catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  async download(name: string, options: RequestOptions): Promise<Readable> {
+    const watchdog = new StallWatchdog(`download of ${name}`, this.#client.stallTimeoutSeconds, options.signal);
+    try {
+      watchdog.check();
+      const where = `${name} in ${this.#place}`;
+      const action = `download ${name} from ${this.#place}`;
+      await this.#bucketFacts(watchdog.signal);
+      return await openDownload(this.#client, { bucket: this.#bucket, name }, watchdog, where, action);
+    } catch (error) {
+      watchdog.stop();
+      throw error;
+    }
+  }
+
+  async stat(name: string, { signal }: RequestOptions): Promise<StoredObject> {
+    await this.#bucketFacts(signal);
+    const found = await objectAt(this.#client, this.#bucket, name, { action: `look at ${name}`, signal });
+    if (found !== undefined) return stored(name, found);
+    throw new ProviderError("NOT_FOUND", `There is no object ${name} in ${this.#place}.`, {
+      fix: "List the objects to see which there are, and look at the destination's bucket and prefix.",
+    });
+  }
+
+  async *list(folder: string, { signal }: RequestOptions): AsyncIterable<StoredObject> {
+    await this.#bucketFacts(signal);
+    const action = `list ${folder === "" ? "all" : folder} in ${this.#place}`;
+    yield* listObjects(this.#client, this.#bucket, folder, { action, signal });
+  }
+
+  async remove(names: readonly string[], { signal }: RequestOptions): Promise<void> {
+    await this.#bucketFacts(signal);
+    const failures = await removeObjects(this.#client, this.#bucket, names, signal);
+    const [first] = failures.values();
+    if (first === undefined) return;
+    const stayed = [...failures.keys()].slice(0, 5).join(", ");
+    throw new ProviderError(
+      first.code,
+      `${failures.size} of ${names.length} objects could not be removed (${stayed}${failures.size > 5 ? ", …" : ""}). ` +
+        first.message,
+      { cause: first, ...(first.fix === undefined ? {} : { fix: first.fix }) },
+    );
+  }
+
+  /** Resumable uploads can neither be listed nor found again; the service drops them after a day at most. */
+  removeUnfinished(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  close(): Promise<void> {
+    this.#client.close();
+    return Promise.resolve();
+  }
+
+  async #store(
+    target: Pick<Commit, "bucket" | "name" | "id">,
+    source: Readable,
+    watchdog: StallWatchdog,
+    action: string,
+  ): Promise<ObjectFacts> {
+    const moved = () => {
+      watchdog.moved();
+    };
+    const options: CallOptions = { action, signal: watchdog.signal, moved };
+    watchdog.check();
+    const facts = await this.#bucketFacts(watchdog.signal);
+    checkType(this.#bucket, facts);
+    let limits = [facts.sizeLimit];
+    let size = 0;
+    let upload: ResumableUpload | undefined;
+    let rest: Buffer = Buffer.alloc(0);
+    try {
+      for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved })) {
+        size += bytes.length;
+        if (upload === undefined && !last) {
+          await this.#expectFree(target.name, options);
+          limits = [...limits, ...(await resumableLimits(this.#client, options))];
+        }
+        checkSize(size, limits, options);
+        if (last) {
+          // No chunk comes after it that could use its buffer.
+          rest = bytes;
+        } else {
+          upload ??= await ResumableUpload.begin(this.#client, { ...target, metadata: metadataOf(target.id) }, options);
+          await upload.append(bytes);
+        }
+      }
+      return await (upload === undefined
+        ? this.#putSmall({ ...target, size, bytes: rest }, rest, options)
+        : this.#finish(upload, { ...target, size }, rest, options));
+    } catch (error) {
+      // What cannot be ended now goes by itself. The error that led here is the one to report.
+      await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #putSmall(object: Commit, bytes: Buffer, options: CallOptions): Promise<ObjectFacts> {
+    const { bucket, name, id } = object;
+    const settings = { contentType: CONTENT_TYPE, cacheControl: "0", upsert: false, metadata: metadataOf(id) };
+    const send = async (_attempt: number, signal: AbortSignal) => {
+      await this.#client.once((storage) => storage.from(bucket).upload(name, bytes, settings), { ...options, signal });
+      return undefined;
+    };
+    return commit(this.#client, object, send, options);
+  }
+
+  #finish(upload: ResumableUpload, object: Commit, bytes: Buffer, options: CallOptions): Promise<ObjectFacts> {
+    // The service may be silent for long while it puts a large object together.
+    const stallSeconds = this.#client.stallTimeoutSeconds;
+    const send = (attempt: number, signal: AbortSignal) =>
+      upload.finish(bytes, object.size, attempt > 1, { ...options, signal, stallSeconds });
+    return commit(this.#client, object, send, options);
+  }
+
+  /** Looks before a large upload, so that it is not refused only at its end. */
+  async #expectFree(name: string, options: CallOptions): Promise<void> {
+    if ((await objectAt(this.#client, this.#bucket, name, options)) !== undefined) throw taken(options.action);
+  }
+
+  async #bucketFacts(signal: AbortSignal | undefined): Promise<BucketFacts> {
+    this.#facts ??= await bucketFacts(this.#client, this.#bucket, signal);
+    return this.#facts;
+  }
+}
+
+function stored(key: string, { size, modified }: ObjectFacts): StoredObject {
+  return { key, size, modified };
+}

@@ -1,0 +1,218 @@
+import type { IncomingMessage } from "node:http";
+import { ProviderError, toProviderError } from "../../errors.ts";
+import { CONTENT_TYPE } from "./bucket.ts";
+import type { SizeLimit } from "./bucket.ts";
+import type { CallOptions, SupabaseClient } from "./client.ts";
+import { objectAt } from "./commit.ts";
+import { taken } from "./errors.ts";
+
+/** Bytes of every request but the last: the service takes no others. */
+export const CHUNK_BYTES = 6 * 1024 * 1024;
+
+/** Every request becomes a part of the object behind the service, and S3 takes so many of them. */
+const MAX_CHUNKS = 10_000;
+
+const PATH = "/upload/resumable";
+const VERSION = { "tus-resumable": "1.0.0" };
+
+const useS3 =
+  "Give the destination the project's S3 access keys (s3): that protocol takes up to 5 TiB, or keep less in one object.";
+
+/** What is uploaded, where to. */
+export interface Target {
+  readonly bucket: string;
+  readonly name: string;
+  /** Kept with the object; it is how an upload knows its own object again. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What the service's resumable uploads take: the protocol's own limit, and the project's where the service tells it. */
+export async function resumableLimits(client: SupabaseClient, options: CallOptions): Promise<SizeLimit[]> {
+  const protocol = { bytes: MAX_CHUNKS * CHUNK_BYTES, of: "a resumable upload", fix: useS3 };
+  let response: IncomingMessage;
+  try {
+    response = await client.retry(
+      () => client.send(PATH, { method: "OPTIONS", headers: VERSION }, [200, 204], options),
+      options.signal,
+    );
+  } catch (error) {
+    // A gateway may not let the question through.
+    const { code } = toProviderError(error);
+    if (["AUTH", "NOT_FOUND", "CONFIG", "INTERNAL"].includes(code)) return [protocol];
+    throw error;
+  }
+  response.resume();
+  const { "tus-max-size": most, "tus-extension": extensions } = response.headers;
+  if (typeof extensions === "string" && !extensions.split(",").includes("creation-defer-length")) {
+    throw new ProviderError("CONFIG", `Cannot ${options.action}: the service takes no uploads of unknown length.`, {
+      fix: "Update the service (storage-api), or give the destination the project's S3 access keys (s3).",
+    });
+  }
+  const bytes = Number(most);
+  if (!Number.isInteger(bytes) || bytes <= 0) return [protocol];
+  const fix = "Raise the project's file size limit (Storage > Settings); the free plan takes 50 MB at most.";
+  return [protocol, { bytes, of: "the project", fix }];
+}
+
+/**
+ * An upload in several requests, of a length that only the last one tells (TUS 1.0, creation-defer-length). Nothing is
+ * visible before it. One that is left behind goes by itself after a day at most.
+ */
+export class ResumableUpload {
+  readonly #client: SupabaseClient;
+  readonly #options: CallOptions;
+  readonly #path: string;
+  readonly #target: Target;
+  /** Bytes that the service has. */
+  #offset = 0;
+  /** The service knows the length. */
+  #declared = false;
+
+  private constructor(client: SupabaseClient, target: Target, options: CallOptions, path: string) {
+    this.#client = client;
+    this.#target = target;
+    this.#options = options;
+    this.#path = path;
+  }
+
+  /** Begins an upload. Should the answer be lost, beginning another does no harm. */
+  static async begin(client: SupabaseClient, target: Target, options: CallOptions): Promise<ResumableUpload> {
+    const metadata = {
+      bucketName: target.bucket,
+      objectName: target.name,
+      contentType: CONTENT_TYPE,
+      cacheControl: "0",
+      metadata: JSON.stringify(target.metadata),
+    };
+    const pairs = Object.entries(metadata).map(([name, value]) => `${name} ${Buffer.from(value).toString("base64")}`);
+    const headers = {
+      ...VERSION,
+      "upload-defer-length": "1",
+      "upload-metadata": pairs.join(","),
+      "x-upsert": "false",
+    };
+    const response = await client.retry(
+      () => client.send(PATH, { method: "POST", headers }, [201], options),
+      options.signal,
+    );
+    response.resume();
+    // Of its address only the id is used: a gateway may have told the service a wrong host, and the key goes to none but ours.
+    const id = /([^/?#]+)\/?$/.exec(response.headers.location ?? "")?.[1];
+    if (id === undefined) {
+      throw new ProviderError("INTERNAL", `Cannot ${options.action}: the service began an upload without an address.`);
+    }
+    return new ResumableUpload(client, target, options, `${PATH}/${id}`);
+  }
+
+  /** Sends the next bytes, {@link CHUNK_BYTES} of them. Where an answer was lost, asks how many arrived, and sends the rest. */
+  async append(bytes: Buffer): Promise<void> {
+    const end = this.#offset + bytes.length;
+    const outcome = await this.#client.retry(async (attempt) => {
+      if (attempt > 1) {
+        // A refusal before all bytes have gone may not arrive: the connection is closed, and this is all that is seen of it.
+        await this.#expectFree();
+        if ((await this.#lookAgain(end - bytes.length, end)) === "gone") return "gone";
+      }
+      return this.#offset < end ? this.#patch(bytes.subarray(this.#offset - end)) : "sent";
+    }, this.#options.signal);
+    if (outcome === "gone") throw this.#gone();
+  }
+
+  /**
+   * A single try to send the last bytes, which makes the object visible.
+   *
+   * @param again it is not the first
+   * @param options those of this request, which may outlive the upload's own signal
+   * @returns an error where the service does not know the upload any more: trying again is of no use then
+   */
+  async finish(bytes: Buffer, size: number, again: boolean, options: CallOptions): Promise<ProviderError | undefined> {
+    if (again && (await this.#lookAgain(size - bytes.length, size, options)) === "gone") return this.#gone();
+    const rest = bytes.subarray(bytes.length - (size - this.#offset));
+    return (await this.#patch(rest, size, options)) === "gone" ? this.#gone() : undefined;
+  }
+
+  /** Ends the upload; what was sent goes. */
+  async end(signal: AbortSignal): Promise<void> {
+    const options = { action: `end the ${this.#options.action}`, signal };
+    const response = await this.#client.send(
+      this.#path,
+      { method: "DELETE", headers: VERSION },
+      [204, 404, 410],
+      options,
+    );
+    response.resume();
+  }
+
+  async #patch(bytes: Buffer, size?: number, options = this.#options): Promise<"gone" | "sent"> {
+    const headers = {
+      ...VERSION,
+      "content-type": "application/offset+octet-stream",
+      "upload-offset": String(this.#offset),
+      "x-upsert": "false",
+      ...(size === undefined || this.#declared ? {} : { "upload-length": String(size) }),
+    };
+    const end = this.#offset + bytes.length;
+    const outgoing = { method: "PATCH", headers, body: bytes };
+    let response: IncomingMessage;
+    try {
+      response = await this.#client.send(this.#path, outgoing, [204, 404, 410], options);
+    } catch (error) {
+      throw this.#passing(error);
+    }
+    response.resume();
+    if (response.statusCode !== 204) return "gone";
+    const held = Number(response.headers["upload-offset"]);
+    if (held !== end) {
+      throw new ProviderError(
+        "TRANSIENT",
+        `Cannot ${options.action}: the service took ${held - this.#offset} of ${bytes.length} bytes.`,
+      );
+    }
+    this.#offset = end;
+    return "sent";
+  }
+
+  async #expectFree(): Promise<void> {
+    const { bucket, name } = this.#target;
+    if ((await objectAt(this.#client, bucket, name, this.#options)) !== undefined) throw taken(this.#options.action);
+  }
+
+  /** Learns from the service how many bytes it has: none less than those that cannot be sent again. */
+  async #lookAgain(start: number, end: number, options = this.#options): Promise<"gone" | "there"> {
+    const response = await this.#client.send(
+      this.#path,
+      { method: "HEAD", headers: VERSION },
+      [200, 204, 404, 410],
+      options,
+    );
+    response.resume();
+    const { "upload-offset": offset, "upload-length": length } = response.headers;
+    if (offset === undefined) return "gone";
+    const held = Number(offset);
+    if (!(held >= start && held <= end)) {
+      throw new ProviderError(
+        "INTEGRITY",
+        `Cannot ${options.action}: the service holds ${held} bytes of it, where it had ${start}.`,
+        {
+          fix: "Start the backup again; its source cannot be read twice.",
+        },
+      );
+    }
+    this.#offset = held;
+    this.#declared = length !== undefined;
+    return "there";
+  }
+
+  /** What the service refuses only because another try of the same request is still going on is worth one more. */
+  #passing(error: unknown): unknown {
+    if (!(error instanceof ProviderError) || !/upload-offset conflict|lock acquired/i.test(error.message)) return error;
+    return new ProviderError("TRANSIENT", error.message, { cause: error });
+  }
+
+  #gone(): ProviderError {
+    const problem = `Cannot ${this.#options.action}: the service does not know the upload any more`;
+    return new ProviderError("TRANSIENT", `${problem}, of which it had ${this.#offset} bytes.`, {
+      fix: "Start the backup again. An upload lives for a day at most: one that takes longer needs a faster connection, or s3.",
+    });
+  }
+}

@@ -1,0 +1,261 @@
+import { inspect } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { ProviderError } from "../../../providers/errors.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import { supabase } from "../../../providers/storage/supabase.ts";
+import { describeStorageContract } from "../../contract/storage.ts";
+import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { Random } from "../../helpers/random.ts";
+import { keysIn } from "../../helpers/store.ts";
+import { FaultyProxy } from "../../services/faulty-proxy.ts";
+import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
+import { SupabaseS3 } from "../../services/supabase-s3.ts";
+import { startVersitygw } from "../../services/versitygw.ts";
+import type { Versitygw } from "../../services/versitygw.ts";
+
+const MiB = 1024 * 1024;
+
+let behind: Versitygw;
+let service: SupabaseS3;
+let proxy: FaultyProxy;
+let buckets = 0;
+
+beforeAll(async () => {
+  behind = await startVersitygw();
+  service = await SupabaseS3.start(behind);
+  proxy = await FaultyProxy.start(service.url);
+});
+afterAll(async () => {
+  await proxy.stop();
+  await service.stop();
+  await behind.stop();
+});
+
+async function newBucket(): Promise<string> {
+  buckets += 1;
+  const Bucket = `bucket-${buckets}`;
+  await behind.client.createBucket({ Bucket });
+  return Bucket;
+}
+
+/** A storage at a bucket; `settings` are those of the configuration. */
+function open(bucket: string, settings: object = {}, secret = service.secretAccessKey): Promise<StorageProvider> {
+  const keys = { accessKeyId: { env: "ID" }, secretAccessKey: { env: "SECRET" } };
+  const config = supabase.schema.parse({
+    kind: "supabase",
+    url: proxy.url,
+    bucket,
+    s3: { region: service.region, ...keys },
+    retrySeconds: 5,
+    ...settings,
+  });
+  return supabase.create(config, { secrets: { "s3.accessKeyId": service.accessKeyId, "s3.secretAccessKey": secret } });
+}
+
+async function unfinished(Bucket: string): Promise<number> {
+  const { Uploads = [] } = await behind.client.listMultipartUploads({ Bucket });
+  return Uploads.length;
+}
+
+describeStorageContract(
+  "supabase by S3",
+  async ({ stallTimeoutSeconds }) => {
+    proxy.reset();
+    const bucket = await newBucket();
+    return {
+      storage: await open(bucket, { stallTimeoutSeconds, prefix: "team/a" }),
+      tamper(_key, _size, lie) {
+        const change = (headers: PassedRequest["headers"]) => ({
+          ...headers,
+          "content-length": String(Number(headers["content-length"]) + (lie === "shorter" ? -1 : 1)),
+        });
+        proxy.misbehave(
+          { kind: "headers", change },
+          ({ method, status }) => method === "HEAD" && status === undefined && written(),
+        );
+        return Promise.resolve();
+      },
+      received: () => Promise.resolve(proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0)),
+      async strand(key) {
+        const Key = `team/a/${key}`;
+        const { UploadId } = await behind.client.createMultipartUpload({ Bucket: bucket, Key });
+        await behind.client.uploadPart({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: "part" });
+      },
+      unfinished: () => unfinished(bucket),
+      dispose: () => Promise.resolve(),
+    };
+  },
+  {
+    unicodeKeys: true,
+    oddKeys: true,
+    // The service reports no checksum.
+    lies: ["shorter", "longer"],
+    // Four parts, and what waits in front of them.
+    maxBuffered: 34 * MiB,
+    // It does not read If-None-Match.
+    refusesToOverwrite: false,
+    leavesUnfinished: true,
+  },
+);
+
+/** Whether an object has been written. */
+function written(): boolean {
+  return proxy.requests.some(
+    ({ method, status, url }) => method === "PUT" && status === 200 && !url.includes("partNumber"),
+  );
+}
+
+describe("supabase storage by S3", () => {
+  let bucket: string;
+  let storage: StorageProvider;
+  beforeEach(async () => {
+    proxy.reset();
+    bucket = await newBucket();
+    storage = await open(bucket);
+  });
+
+  const large = bytesOf(20 * MiB, 3);
+  const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
+  const keys = (prefix = "") => keysIn(storage, prefix);
+  const read = async (key: string) => digestOf(await storage.download(key));
+  const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
+    const error = await failureOf(request);
+    const text = inspect(error, { depth: 10, showHidden: true });
+    expect(text).not.toContain(service.secretAccessKey);
+    expect(text).not.toMatch(/AWS4-HMAC|Signature=|StringToSign/i);
+    return error;
+  };
+
+  it("signs for the project's path, in headers alone", async () => {
+    await put("object", large);
+    expect(await read("object")).toBe(digest(large));
+    expect(storage.description).toBe(`supabase ${bucket} at ${proxy.url} (S3)`);
+    for (const { url, headers } of proxy.requests) {
+      expect(url).toMatch(new RegExp(`^/storage/v1/s3/${bucket}`));
+      expect(url).not.toMatch(/signature|credential/i);
+      expect(headers.authorization).toMatch(/^AWS4-HMAC-SHA256/);
+    }
+  });
+
+  const faults: [string, Fault][] = [
+    ["an error 500", { kind: "answer", status: 500 }],
+    ["an error 429", { kind: "answer", status: 429 }],
+    [
+      "SlowDown with Retry-After",
+      {
+        kind: "answer",
+        status: 503,
+        headers: { "retry-after": "1", "content-type": "application/xml" },
+        body: "<Error><Code>SlowDown</Code><Message>Too many connections issued to the database</Message></Error>",
+      },
+    ],
+    ["a lost answer", { kind: "swallow" }],
+    ["a cut connection", { kind: "cut-request", after: 50 }],
+  ];
+  it.each(faults)("survives %s", async (_name, fault) => {
+    for (const [strikes, bytes] of [
+      [({ method, url }: PassedRequest) => method === "PUT" && !url.includes("partNumber"), bytesOf(1000)],
+      [({ url }: PassedRequest) => url.includes("partNumber=2"), large],
+      [({ method, url }: PassedRequest) => method === "POST" && url.includes("uploadId="), large],
+    ] as const) {
+      proxy.reset();
+      proxy.misbehave(fault, strikes);
+      await put("object", bytes);
+      expect(proxy.pending).toBe(0);
+      expect(await read("object")).toBe(digest(bytes));
+      await storage.remove(["object"]);
+      expect(await unfinished(bucket)).toBe(0);
+    }
+  });
+
+  it("neither hangs nor leaves anything at 100 random points of failure", { timeout: 240_000 }, async () => {
+    const random = new Random(31);
+    const small = large.subarray(0, 9 * MiB);
+    const one = async (index: number) => {
+      const key = `cut/${index}`;
+      if (index % 2 === 0) {
+        const cause = new Error(`cut ${index}`);
+        const source = failingStream(small.subarray(0, random.below(small.length)), cause, 300_000);
+        expect(await failure(storage.upload(key, source))).toMatchObject({ message: cause.message });
+        return;
+      }
+      proxy.misbehave(
+        { kind: "cut-request", after: random.below(MiB) },
+        ({ url }) => url.includes(`/${key}?`) && url.includes("partNumber="),
+      );
+      await storage.upload(key, streamOf(small));
+      expect(await read(key)).toBe(digest(small));
+      await storage.remove([key]);
+    };
+    for (let start = 0; start < 100; start += 4) await Promise.all([0, 1, 2, 3].map((offset) => one(start + offset)));
+    expect(proxy.pending).toBe(0);
+    expect(await keys()).toEqual([]);
+    expect(await unfinished(bucket)).toBe(0);
+  });
+
+  it.each([100, large.length])(
+    "does not overwrite what another has stored during an upload of %i bytes",
+    async (size) => {
+      const source = streamThen(large.subarray(0, size), async () => {
+        await behind.client.putObject({ Bucket: bucket, Key: "object", Body: "theirs", ContentLength: 6 });
+      });
+      expect(await failure(storage.upload("object", source))).toMatchObject({ code: "CONFLICT" });
+      expect(await storage.stat("object")).toMatchObject({ size: 6 });
+      expect(await unfinished(bucket)).toBe(0);
+    },
+  );
+
+  it("does not take a missing object for a missing permission", async () => {
+    await put("a b");
+    await storage.remove(["a b", "missing"]);
+    expect(await keys()).toEqual([]);
+  });
+
+  it("tells a removal that is refused", async () => {
+    await put("object");
+    const answer =
+      "<DeleteResult><Error><Key>object</Key><Code>AccessDenied</Code><Message>No.</Message></Error></DeleteResult>";
+    proxy.misbehave(
+      { kind: "answer", status: 200, headers: { "content-type": "application/xml" }, body: answer },
+      ({ url }) => url.includes("?delete"),
+    );
+    expect(await failure(storage.remove(["object", "missing"]))).toMatchObject({ code: "AUTH" });
+    expect(await keys()).toEqual(["object"]);
+  });
+
+  it("says what to do about a wrong key, a wrong region, a missing bucket and a limit", async () => {
+    const cases: [Promise<StorageProvider>, string, RegExp][] = [
+      [open(bucket, {}, "wrong-secret-0123456789"), "AUTH", /dashboard \(Storage > S3\)/],
+      [
+        open(bucket, { s3: { region: "us-east-1", accessKeyId: { env: "ID" }, secretAccessKey: { env: "SECRET" } } }),
+        "AUTH",
+        /set s3\.region/,
+      ],
+      [open("no-such-bucket"), "CONFIG", /Storage > New bucket/],
+    ];
+    for (const [opened, code, fix] of cases) {
+      storage = await opened;
+      const error = await failure(put("object"));
+      expect(error.code).toBe(code);
+      expect(error.fix).toMatch(fix);
+      expect(await failure(keys())).toMatchObject({ code });
+    }
+    storage = await open(bucket);
+    const body =
+      "<Error><Code>EntityTooLarge</Code><Message>The object exceeded the maximum allowed size</Message></Error>";
+    proxy.misbehave(
+      { kind: "answer", status: 413, headers: { "content-type": "application/xml" }, body },
+      ({ method }) => method === "PUT",
+    );
+    const error = await failure(put("object"));
+    expect(error.code).toBe("QUOTA");
+    expect(error.fix).toMatch(/file size limit/);
+  });
+
+  it("refuses empty keys at once", async () => {
+    const error = await failure(open(bucket, {}, ""));
+    expect(error).toMatchObject({ code: "CONFIG" });
+    expect(error.fix).toMatch(/s3\.accessKeyId/);
+  });
+});

@@ -1,0 +1,107 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { startPostgres, type Postgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { Sandbox, type Ended } from "../helpers/sandbox.ts";
+import { FaultyProxy } from "../services/faulty-proxy.ts";
+import { SupabaseS3 } from "../services/supabase-s3.ts";
+import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { startVersitygw } from "../services/versitygw.ts";
+
+let postgres: Postgres;
+let service: SupabaseStorageService;
+let proxy: FaultyProxy;
+let sandbox: Sandbox;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
+  // Does not compress: some 10 MB of it do not fit one request.
+  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 300000) n";
+  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+});
+afterAll(() => postgres.stop());
+beforeEach(async () => {
+  service = await SupabaseStorageService.start();
+  proxy = await FaultyProxy.start(service.url);
+});
+afterEach(async () => {
+  sandbox.remove();
+  await proxy.stop();
+  await service.close();
+});
+
+/** A job with one destination of the kind. */
+function job(settings: object, environment: Readonly<Record<string, string>>): void {
+  const destination = { kind: "supabase", url: proxy.url, bucket: "backups", ...settings };
+  sandbox = new Sandbox(postgres.url("shop"), { destinations: [destination], retention: { last: 1 } });
+  Object.assign(sandbox.environment, environment);
+}
+
+/** Runs `provision`, and looks for secrets in what it prints and in the addresses that it asks. */
+async function run(...args: string[]): Promise<Ended> {
+  const ended = await sandbox.run(...args);
+  const seen = [ended.stdout, ended.stderr, ...proxy.requests.map(({ url }) => url)];
+  for (const text of seen) expect(text.includes(service.serviceKey), text).toBe(false);
+  return ended;
+}
+
+it("backs up to Supabase, lists, verifies, restores and prunes, through faults that pass", async () => {
+  job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
+  proxy.misbehave({ kind: "swallow" }, ({ method }) => method === "PATCH");
+  proxy.misbehave(
+    { kind: "cut-response", after: 1_000 },
+    ({ method, url }) => method === "GET" && url.includes("dump"),
+  );
+  const first = await run("backup");
+  expect(first.code, first.stderr).toBe(0);
+  expect(proxy.pending, "faults that nothing ran into").toBe(0);
+  const second = await run("backup");
+  expect(second.code, second.stderr).toBe(0);
+  const folders = new Set([...service.objects.keys()].map((name) => name.split("/").slice(0, -1).join("/")));
+  expect([...folders]).toHaveLength(1);
+  expect((await run("list")).stdout).toContain([...folders][0]?.split("/").at(-1));
+  expect((await run("verify")).code).toBe(0);
+  sandbox.environment.TARGET = await emptyDatabase(postgres, "restored");
+  const restore = await run("restore", "--to", "env:TARGET");
+  expect(restore.code, restore.stderr).toBe(0);
+  expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
+});
+
+it("has doctor prove the store, and say what is missing", async () => {
+  job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
+  const fine = await run("doctor");
+  expect(fine.code, fine.stdout).toBe(0);
+  expect(service.objects.size).toBe(0);
+  const cases: [settings: object, key: string, said: string][] = [
+    [{ bucket: "elsewhere" }, service.serviceKey, "Storage > New bucket"],
+    [{}, service.anonKey, "is the anon key"],
+    [{}, "sb_secret_wrong", "the key is not accepted"],
+    [{}, service.userKey, "bound by the policies"],
+  ];
+  for (const [settings, key, said] of cases) {
+    sandbox.remove();
+    job({ key: { env: "SUPABASE_KEY" }, ...settings }, { SUPABASE_KEY: key });
+    const ended = await run("doctor");
+    expect(ended.code).not.toBe(0);
+    expect(ended.stdout + ended.stderr).toContain(said);
+  }
+});
+
+it("takes S3 access keys, which stand inside another field", async () => {
+  const behind = await startVersitygw();
+  const s3 = await SupabaseS3.start(behind);
+  try {
+    await behind.client.createBucket({ Bucket: "backups" });
+    const keys = { accessKeyId: { env: "S3_ID" }, secretAccessKey: { env: "S3_SECRET" } };
+    const access = { S3_ID: s3.accessKeyId, S3_SECRET: s3.secretAccessKey };
+    job({ url: s3.url, s3: { region: s3.region, ...keys } }, access);
+    const fine = await run("doctor");
+    expect(fine.code, fine.stdout).toBe(0);
+    delete sandbox.environment.S3_SECRET;
+    const ended = await run("doctor");
+    expect(ended.stdout + ended.stderr).toContain("destinations[0].s3.secretAccessKey");
+  } finally {
+    await s3.stop();
+    await behind.stop();
+  }
+});
