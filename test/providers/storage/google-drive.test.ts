@@ -52,6 +52,7 @@ const capabilities = {
   // Two chunks, what waits before them, and what the sockets hold.
   maxBuffered: 33 * MiB,
   leavesUnfinished: false,
+  refusesToOverwrite: true,
 } as const;
 
 describeStorageContract(
