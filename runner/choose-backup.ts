@@ -23,7 +23,7 @@ export async function chooseBackup(
         : backups.find((candidate) => candidate.id === id);
   if (chosen) return chosen;
   const newest = backups.at(-1)?.id;
-  const what = id === "latest" || id === "verified" ? `${id} backup` : `backup "${id}"`;
+  const what = id === "verified" ? "verified backup" : `backup "${id}"`;
   throw new ProviderError("NOT_FOUND", `${storage.description} has no ${what} of ${job.stack}/${job.name}.`, {
     fix:
       newest === undefined
