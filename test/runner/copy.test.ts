@@ -19,15 +19,19 @@ import { sampleManifest } from "../helpers/sample-manifest.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
 import { DropboxService } from "../services/dropbox.ts";
+import { GoogleDriveService } from "../services/google-drive.ts";
 import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
 
-const REDIRECT = fileURLToPath(new URL("../services/dropbox-redirect.ts", import.meta.url));
+const redirects = ["dropbox", "google-drive"].map((name) =>
+  fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),
+);
 const identity = await generateX25519Identity();
 const recipient = await identityToRecipient(identity);
 
 let postgres: Postgres;
 let gateway: Versitygw;
 let service: DropboxService;
+let drive: GoogleDriveService;
 let sandbox: Sandbox;
 let bucket = 0;
 beforeAll(async () => {
@@ -36,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([postgres.stop(), gateway.stop()]));
 beforeEach(async () => {
-  service = await DropboxService.start();
+  [service, drive] = await Promise.all([DropboxService.start(), GoogleDriveService.start()]);
   bucket += 1;
   await gateway.client.createBucket({ Bucket: `bucket-${bucket}` });
   sandbox = new Sandbox(postgres.url("shop"));
@@ -44,14 +48,17 @@ beforeEach(async () => {
     DROPBOX_SECRET: service.appSecret,
     DROPBOX_TOKEN: service.refreshToken,
     DROPBOX_SERVICE: service.origin,
-    NODE_OPTIONS: `--import=${REDIRECT}`,
+    GOOGLE_SECRET: drive.clientSecret,
+    GOOGLE_TOKEN: drive.refreshToken,
+    GOOGLE_DRIVE_SERVICE: drive.origin,
+    NODE_OPTIONS: redirects.map((path) => `--import=${path}`).join(" "),
     AWS_KEY: gateway.accessKeyId,
     AWS_SECRET: gateway.secretAccessKey,
   });
 });
 afterEach(async () => {
   sandbox.remove();
-  await service.close();
+  await Promise.all([service.close(), drive.close()]);
 });
 
 const folder = (name = "store") => ({ kind: "filesystem", path: join(sandbox.path, name) });
@@ -61,6 +68,13 @@ const dropbox = () => ({
   appKey: service.appKey,
   appSecret: { env: "DROPBOX_SECRET" },
   refreshToken: { env: "DROPBOX_TOKEN" },
+});
+const googleDrive = () => ({
+  kind: "google-drive",
+  folder: "/backups",
+  clientId: drive.clientId,
+  clientSecret: { env: "GOOGLE_SECRET" },
+  refreshToken: { env: "GOOGLE_TOKEN" },
 });
 const s3 = () => ({
   kind: "s3",
@@ -97,8 +111,8 @@ describe("a job that changes its store keeps its history", () => {
       ids.push((await makeBackup(sandbox)).id);
       await nextSecond();
     }
-    sandbox.job.destinations = [dropbox(), s3()];
-    const copied = await copy("--all", "--from", "dropbox", "--to", "s3");
+    sandbox.job.destinations = [dropbox(), googleDrive()];
+    const copied = await copy("--all", "--from", "dropbox", "--to", "google-drive");
     expect(copied).toMatchObject(
       ids.map((id) => ({ id, status: "copied", copied: 2, kept: 0, verification: { outcome: "verified" } })),
     );
@@ -106,7 +120,7 @@ describe("a job that changes its store keeps its history", () => {
     expect(after?.map(({ id, state }) => [id, state])).toEqual(ids.map((id) => [id, "verified"]));
     expect(before).toHaveLength(2);
 
-    sandbox.job.destinations = [s3()];
+    sandbox.job.destinations = [googleDrive()];
     ids.push((await makeBackup(sandbox)).id);
     expect((await lists())[0]?.map(({ id, state }) => [id, state])).toEqual(ids.map((id) => [id, "verified"]));
     for (const id of ids.slice(1)) await expectRestores(id);
