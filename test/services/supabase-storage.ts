@@ -27,6 +27,7 @@ export type Lie = "shorter" | "longer" | "different";
 
 interface Bucket {
   readonly id: string;
+  public: boolean;
   fileSizeLimit: number | null;
   allowedMimeTypes: string[] | null;
 }
@@ -69,6 +70,7 @@ const refusals = {
   type: (type: string) =>
     new Refusal(415, "InvalidMimeType", "invalid_mime_type", `mime type ${type} is not supported`),
   key: (name: string) => new Refusal(400, "InvalidKey", "InvalidKey", `Invalid key: ${name}`),
+  fault: () => new Refusal(500, "InternalError", "Internal Server Error", "Internal Server Error"),
   policy: () => new Refusal(403, "AccessDenied", "Unauthorized", "new row violates row-level security policy"),
   parameter: (message: string) => new Refusal(400, "InvalidRequest", "Error", message),
 };
@@ -103,6 +105,12 @@ export class SupabaseStorageService {
   lie: Lie | undefined;
   /** Fails when it has put the next large object together, and does not show it. */
   failsToFinish = false;
+  /** Objects, as `bucket/name`, that the service cannot read, for a fault of its own. */
+  readonly unreadable = new Set<string>();
+  /** Objects, as `bucket/name`, of which there is only the row in the database, as after the restore of one. */
+  readonly rowsAlone = new Set<string>();
+  /** Objects that were downloaded, as `bucket/name`. */
+  readonly downloaded: string[] = [];
   /** Names that policies let nobody remove. */
   readonly kept = new Set<string>();
   readonly #server: Server;
@@ -141,16 +149,22 @@ export class SupabaseStorageService {
   }
 
   makeBucket(id: string): Bucket {
-    const bucket: Bucket = { id, fileSizeLimit: null, allowedMimeTypes: null };
+    const bucket: Bucket = { id, public: false, fileSizeLimit: null, allowedMimeTypes: null };
     this.buckets.set(id, bucket);
     return bucket;
   }
 
   /** Stores an object as another program would. */
-  put(name: string, bytes: Buffer): void {
+  put(
+    name: string,
+    bytes: Buffer,
+    bucket = "backups",
+    about: Partial<Pick<StoredObject, "type" | "cacheControl" | "metadata">> = {},
+  ): void {
+    const { type = "text/plain", cacheControl = "no-cache", metadata = null } = about;
     this.objects.set(
-      `backups/${name}`,
-      this.#object(name, bytes, bytes.length, md5(bytes), "text/plain", "no-cache", null),
+      `${bucket}/${name}`,
+      this.#object(name, bytes, bytes.length, md5(bytes), type, cacheControl, metadata),
     );
   }
 
@@ -222,12 +236,16 @@ export class SupabaseStorageService {
     const route = `${request.method ?? ""} ${kind ?? ""}/${["info", "authenticated", "list-v2"].find((word) => word === rest[0]) ?? ""}`;
     const name = (from: number) => rest.slice(from).join("/");
     switch (route) {
-      case "GET bucket/": {
-        const bucket = this.#bucket(rest[0]);
-        const { id, fileSizeLimit: file_size_limit, allowedMimeTypes: allowed_mime_types } = bucket;
-        answer(response, 200, { id, name: id, public: false, file_size_limit, allowed_mime_types, owner: "" });
+      case "GET bucket/":
+        answer(
+          response,
+          200,
+          rest[0] === undefined ? [...this.buckets.values()].map(told) : told(this.#bucket(rest[0])),
+        );
         return;
-      }
+      case "POST bucket/":
+        answer(response, 200, this.#newBucket(JSON.parse((await buffer(request)).toString()) as Json, role));
+        return;
       case "POST object/":
         answer(response, 200, await this.#upload(request, rest[0] ?? "", name(1), role));
         return;
@@ -236,7 +254,7 @@ export class SupabaseStorageService {
         return;
       }
       case "GET object/authenticated":
-        await this.#download(request, response, this.#find(rest[1] ?? "", name(2)));
+        await this.#download(request, response, this.#readable(rest[1] ?? "", name(2)));
         return;
       case "POST object/list-v2":
         answer(response, 200, this.#list(rest[1] ?? "", JSON.parse((await buffer(request)).toString()) as Json));
@@ -260,6 +278,26 @@ export class SupabaseStorageService {
     return bucket;
   }
 
+  #newBucket(
+    { name, id = name, public: open = false, file_size_limit: limit, allowed_mime_types: types }: Json,
+    role: string,
+  ): Json {
+    if (role !== "service_role") throw refusals.policy();
+    if (typeof id !== "string" || id === "") throw refusals.parameter("body must have required property 'name'");
+    if (this.buckets.has(id)) throw refusals.exists();
+    Object.assign(this.makeBucket(id), { public: open, fileSizeLimit: limit ?? null, allowedMimeTypes: types ?? null });
+    return { name: id };
+  }
+
+  #readable(bucket: string, name: string): StoredObject {
+    const found = this.#find(bucket, name);
+    const place = `${bucket}/${name}`;
+    if (this.rowsAlone.has(place)) throw refusals.noObject();
+    if (this.unreadable.has(place)) throw refusals.fault();
+    this.downloaded.push(place);
+    return found;
+  }
+
   #find(bucket: string, name: string): StoredObject {
     const found = this.objects.get(`${bucket}/${name}`);
     if (found === undefined) throw refusals.noObject();
@@ -267,18 +305,22 @@ export class SupabaseStorageService {
   }
 
   /** What is looked at before anything is stored. */
-  #checkNew(bucketId: string, name: string, role: string): Bucket {
+  #checkNew(bucketId: string, name: string, role: string, upsert = false): Bucket {
     const bucket = this.#bucket(bucketId);
     if (name === "" || !/^[A-Za-z0-9_/!.*'() &$=@;:+,?-]*$/.test(name)) throw refusals.key(name);
     if (role !== "service_role") throw refusals.policy();
-    if (this.objects.has(`${bucketId}/${name}`)) throw refusals.exists();
+    const place = `${bucketId}/${name}`;
+    if (upsert && this.objects.has(place) && !this.rowsAlone.has(place)) {
+      throw refusals.parameter("a backup must not overwrite");
+    }
+    if (!upsert && this.objects.has(place)) throw refusals.exists();
     return bucket;
   }
 
   async #upload(request: IncomingMessage, bucketId: string, name: string, role: string): Promise<Json> {
     const { "content-type": type = "", "cache-control": cache = "no-cache", "x-upsert": upsert } = request.headers;
-    if (upsert !== "false") throw refusals.parameter("a backup must not overwrite");
-    const bucket = this.#checkNew(bucketId, name, role);
+    if (upsert !== "false" && upsert !== "true") throw refusals.parameter("headers/x-upsert must be boolean");
+    const bucket = this.#checkNew(bucketId, name, role, upsert === "true");
     checkType(bucket, type);
     const bytes = await buffer(request);
     if (bytes.length > Math.min(this.sizeLimit, bucket.fileSizeLimit ?? Infinity)) throw refusals.tooLarge();
@@ -286,10 +328,11 @@ export class SupabaseStorageService {
     const metadata: unknown =
       typeof encoded === "string" ? JSON.parse(Buffer.from(encoded, "base64").toString()) : null;
     // Another may have been faster while the bytes came.
-    this.#checkNew(bucketId, name, role);
+    this.#checkNew(bucketId, name, role, upsert === "true");
     const kept = this.#altered(bytes);
     const object = this.#object(name, kept, kept.length, md5(kept), type, cache, metadata);
     this.objects.set(`${bucketId}/${name}`, object);
+    this.rowsAlone.delete(`${bucketId}/${name}`);
     return { Key: `${bucketId}/${name}`, Id: object.id };
   }
 
@@ -435,7 +478,8 @@ export class SupabaseStorageService {
       onIncomingRequest: ({ method, runtime }, id) => {
         const node = runtime?.node?.req as IncomingMessage | undefined;
         const role = node === undefined ? "" : (this.#roles.get(node) ?? "");
-        if (method === "POST" || method === "PATCH") told(() => this.#checkNew(...partsOf(id), role));
+        const upsert = node?.headers["x-upsert"] === "true";
+        if (method === "POST" || method === "PATCH") told(() => this.#checkNew(...partsOf(id), role, upsert));
         return Promise.resolve();
       },
       onUploadCreate: (_request, upload) => {
@@ -446,8 +490,9 @@ export class SupabaseStorageService {
         this.#uploads.add(upload.id);
         return Promise.resolve({ metadata: { ...metadata, cacheControl: `max-age=${metadata.cacheControl ?? ""}` } });
       },
-      onUploadFinish: async (_request, upload) => {
-        await this.#finish(upload, ...partsOf(upload.id), told);
+      onUploadFinish: async ({ runtime }, upload) => {
+        const node = runtime?.node?.req as IncomingMessage | undefined;
+        await this.#finish(upload, ...partsOf(upload.id), node?.headers["x-upsert"] === "true", told);
         return {};
       },
     });
@@ -461,6 +506,7 @@ export class SupabaseStorageService {
     upload: Upload,
     bucket: string,
     name: string,
+    upsert: boolean,
     told: <Result>(work: () => Result) => Result,
   ): Promise<void> {
     if (this.failsToFinish) {
@@ -477,7 +523,8 @@ export class SupabaseStorageService {
       await writeFile(path, kept);
     }
     this.lie = undefined;
-    told(() => this.#checkNew(bucket, name, "service_role"));
+    told(() => this.#checkNew(bucket, name, "service_role", upsert));
+    this.rowsAlone.delete(`${bucket}/${name}`);
     const { contentType = "", cacheControl = "", metadata } = upload.metadata ?? {};
     const own: unknown = typeof metadata === "string" ? JSON.parse(metadata) : null;
     const etag = `${md5(Buffer.from(upload.id))}-${Math.ceil(size / CHUNK)}`;
@@ -487,6 +534,15 @@ export class SupabaseStorageService {
     );
     this.#uploads.delete(upload.id);
   }
+}
+
+function told({
+  id,
+  public: open,
+  fileSizeLimit: file_size_limit,
+  allowedMimeTypes: allowed_mime_types,
+}: Bucket): Json {
+  return { id, name: id, public: open, file_size_limit, allowed_mime_types, owner: "" };
 }
 
 function checkType(bucket: Bucket, type: string): void {

@@ -4,6 +4,11 @@ import type { CallOptions, SupabaseClient } from "./client.ts";
 /** Objects a page; the service takes 1,000 at most. */
 const PAGE = 1_000;
 
+/** An object with the service's tag of its content. */
+interface ListedObject extends StoredObject {
+  readonly etag: string;
+}
+
 /**
  * All objects below a folder, at any depth; the empty string is the whole bucket.
  *
@@ -15,7 +20,7 @@ export async function* listObjects(
   bucket: string,
   folder: string,
   options: CallOptions,
-): AsyncGenerator<StoredObject> {
+): AsyncGenerator<ListedObject> {
   const prefix = folder === "" ? "" : `${folder}/`;
   let cursor: string | undefined;
   do {
@@ -27,7 +32,8 @@ export async function* listObjects(
     for (const { name, key = name, updated_at: modified, metadata } of page.objects) {
       // Without these facts an object is not whole yet. And `_` stands for any character here, too.
       if (metadata === null || !key.startsWith(prefix)) continue;
-      yield { key, size: metadata.size, modified: new Date(modified) };
+      const etag = metadata.eTag.replaceAll(/^W\/|"/g, "");
+      yield { key, size: metadata.size, etag, modified: new Date(modified) };
     }
     cursor = page.hasNext ? page.nextCursor : undefined;
   } while (cursor !== undefined);

@@ -23,7 +23,13 @@ export interface Target {
   readonly bucket: string;
   readonly name: string;
   /** Kept with the object; it is how an upload knows its own object again. */
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Default: that of all our own objects. */
+  readonly contentType?: string | undefined;
+  /** For how many seconds it may be cached. Default: not at all. */
+  readonly cacheControl?: string | undefined;
+  /** Puts it in the place of what is there. Default false. */
+  readonly replaces?: boolean;
 }
 
 /** What the service's resumable uploads take: the protocol's own limit, and the project's where the service tells it. */
@@ -80,8 +86,8 @@ export class ResumableUpload {
     const metadata = {
       bucketName: target.bucket,
       objectName: target.name,
-      contentType: CONTENT_TYPE,
-      cacheControl: "0",
+      contentType: target.contentType ?? CONTENT_TYPE,
+      cacheControl: target.cacheControl ?? "0",
       metadata: JSON.stringify(target.metadata),
     };
     const pairs = Object.entries(metadata).map(([name, value]) => `${name} ${Buffer.from(value).toString("base64")}`);
@@ -89,7 +95,7 @@ export class ResumableUpload {
       ...VERSION,
       "upload-defer-length": "1",
       "upload-metadata": pairs.join(","),
-      "x-upsert": "false",
+      "x-upsert": String(target.replaces ?? false),
     };
     const response = await client.retry(
       () => client.send(PATH, { method: "POST", headers }, [201], options),
@@ -148,7 +154,7 @@ export class ResumableUpload {
       ...VERSION,
       "content-type": "application/offset+octet-stream",
       "upload-offset": String(this.#offset),
-      "x-upsert": "false",
+      "x-upsert": String(this.#target.replaces ?? false),
       ...(size === undefined || this.#declared ? {} : { "upload-length": String(size) }),
     };
     const end = this.#offset + bytes.length;
@@ -173,7 +179,8 @@ export class ResumableUpload {
   }
 
   async #expectFree(): Promise<void> {
-    const { bucket, name } = this.#target;
+    const { bucket, name, replaces = false } = this.#target;
+    if (replaces) return;
     if ((await objectAt(this.#client, bucket, name, this.#options)) !== undefined) throw taken(this.#options.action);
   }
 

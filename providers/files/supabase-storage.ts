@@ -1,0 +1,142 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import { retryFields } from "../retry.ts";
+import { SecretRef } from "../secret-ref.ts";
+import { storageFields } from "../storage/storage.ts";
+import { SupabaseClient } from "../storage/supabase/client.ts";
+import { openDownload } from "../storage/supabase/download.ts";
+import { checkKey } from "../storage/supabase/key.ts";
+import { listObjects } from "../storage/supabase/listing.ts";
+import { StallWatchdog } from "../storage/watchdog.ts";
+import { defineFiles } from "./files.ts";
+import type { FileBucket, FileFacts, FilesProvider, ListedFile, OpenFile } from "./files.ts";
+import { writeFile } from "./supabase-storage/write.ts";
+import { inUrl } from "./supabase-storage/paths.ts";
+
+/** Files in the Storage of a Supabase project. */
+class SupabaseStorageFilesProvider implements FilesProvider {
+  readonly kind = "supabase-storage";
+  readonly description: string;
+  readonly #client: SupabaseClient;
+
+  constructor(client: SupabaseClient, url: string) {
+    this.description = `supabase-storage at ${url}`;
+    this.#client = client;
+  }
+
+  async buckets({ signal }: { signal: AbortSignal }): Promise<FileBucket[]> {
+    const found = await this.#client.call((storage) => storage.listBuckets(), { action: "list the buckets", signal });
+    return found
+      .map(({ name, public: open, file_size_limit: limit, allowed_mime_types: types }) => ({
+        name,
+        public: open,
+        fileSizeLimit: limit ?? null,
+        allowedMimeTypes: types ?? null,
+      }))
+      .sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  async *list(bucket: string, { signal }: { signal: AbortSignal }): AsyncIterable<ListedFile> {
+    // The listing of a bucket that does not exist is empty.
+    await this.#client.call((storage) => storage.getBucket(bucket), { action: `look at the bucket ${bucket}`, signal });
+    const objects = listObjects(this.#client, bucket, "", { action: `list the bucket ${bucket}`, signal });
+    for await (const { key: path, size, etag, modified } of objects) {
+      yield { bucket, path, size, etag, modified: modified.toISOString() };
+    }
+  }
+
+  async read(file: ListedFile, { signal }: { signal: AbortSignal }): Promise<OpenFile> {
+    const { bucket, path } = file;
+    const name = inUrl(path);
+    const where = `${bucket}/${path} in ${this.description}`;
+    const info = await this.#client.call((storage) => storage.from(bucket).info(name), {
+      action: `look at ${where}`,
+      signal,
+    });
+    const { size = file.size, contentType, cacheControl, metadata } = info;
+    const etag = (info.etag ?? file.etag).replaceAll(/^W\/|"/g, "");
+    const same = size === file.size && etag === file.etag;
+    const facts: FileFacts = {
+      ...file,
+      // A file that was replaced since it was listed is another one, and the next run will find it changed.
+      ...(same ? {} : { size, etag, modified: new Date(info.lastModified ?? info.createdAt).toISOString() }),
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(cacheControl === undefined ? {} : { cacheControl }),
+      ...(Object.keys(metadata ?? {}).length === 0 ? {} : { metadata }),
+    };
+    const watchdog = new StallWatchdog(`download of ${where}`, this.#client.stallTimeoutSeconds, signal);
+    try {
+      const source = await openDownload(this.#client, { bucket, name }, watchdog, where, `download ${where}`);
+      return { facts, source };
+    } catch (error) {
+      watchdog.stop();
+      throw error;
+    }
+  }
+
+  async makeBucket(bucket: FileBucket, { signal }: { signal: AbortSignal }): Promise<void> {
+    const { name, public: open, fileSizeLimit, allowedMimeTypes } = bucket;
+    const settings = { public: open, fileSizeLimit, allowedMimeTypes: allowedMimeTypes && [...allowedMimeTypes] };
+    await this.#client.call((storage) => storage.createBucket(name, settings), {
+      action: `make the bucket ${name}`,
+      signal,
+    });
+  }
+
+  async write(facts: FileFacts, source: Readable, { signal }: { signal: AbortSignal }): Promise<void> {
+    await writeFile(this.#client, facts, source, { action: `write ${facts.bucket}/${facts.path}`, signal });
+  }
+
+  close(): Promise<void> {
+    this.#client.close();
+    return Promise.resolve();
+  }
+}
+
+const schema = z.strictObject({
+  kind: z.literal("supabase-storage").describe("The files in the Storage of a Supabase project."),
+  url: z
+    .string()
+    .regex(/^https?:\/\/[^\s/?#@]+\/?$/, {
+      error: "expected the project's URL: https:// and a host, without a path, a user or a password",
+    })
+    .describe("URL of the project, as Project Settings > API in the dashboard shows it, or of a service of your own.")
+    .meta({ examples: ["https://abcdefghijklmnopqrst.supabase.co"] }),
+  key: SecretRef.describe(
+    "The project's secret key (sb_secret_…) or its legacy service_role key: policies do not bind it.",
+  ),
+  buckets: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .describe("Name of a bucket.")
+        .meta({ examples: ["avatars"] }),
+    )
+    .min(1)
+    .optional()
+    .describe("The buckets to back up. Left out: all that the project has at the time of the run."),
+  parallel: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(8)
+    .describe("Files that are copied at the same time, 1 to 64. Default 8. Each takes some 3 MB of memory.")
+    .meta({ examples: [16] }),
+  stallTimeoutSeconds: storageFields.stallTimeoutSeconds,
+  ...retryFields,
+});
+
+/** Reads and restores the files in the Storage of a Supabase project. */
+export const supabaseStorage = defineFiles({
+  schema,
+  secrets: ["key"],
+  async create(config, { secrets }) {
+    const { retrySeconds, stallTimeoutSeconds } = config;
+    const url = config.url.replace(/\/$/, "");
+    const { key = "" } = secrets;
+    checkKey(key, url);
+    const client = await SupabaseClient.open({ url, key, retrySeconds, stallTimeoutSeconds });
+    return new SupabaseStorageFilesProvider(client, url);
+  },
+});

@@ -1,0 +1,149 @@
+import type { Readable } from "node:stream";
+import { ProviderError } from "../../errors.ts";
+import { chunksOf, type Chunk } from "../../storage/chunker.ts";
+import type { CallOptions, SupabaseClient } from "../../storage/supabase/client.ts";
+import { readFrom } from "../../storage/supabase/download.ts";
+import { CHUNK_BYTES, ResumableUpload } from "../../storage/supabase/resumable.ts";
+import { StallWatchdog } from "../../storage/watchdog.ts";
+import type { FileFacts } from "../files.ts";
+import { inUrl } from "./paths.ts";
+
+/** How long the tidying up after a failure may take, in milliseconds. */
+const TIDY_MS = 4_000;
+
+/**
+ * Writes a file with its attributes. Never over another one; but a row without a content, such as a restored database has for
+ * each of its files, is no file: the content is put in its place.
+ */
+export async function writeFile(
+  client: SupabaseClient,
+  facts: FileFacts,
+  source: Readable,
+  options: CallOptions,
+): Promise<void> {
+  const watchdog = new StallWatchdog(options.action, client.stallTimeoutSeconds, options.signal);
+  const moved = () => {
+    watchdog.moved();
+  };
+  const call = { ...options, signal: watchdog.signal, moved };
+  try {
+    const replaces = await isRowAlone(client, facts, call);
+    const write = new FileWrite(client, facts, replaces, call);
+    await write.send(chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved }));
+  } finally {
+    source.destroy();
+    watchdog.stop();
+  }
+}
+
+/** Whether there is a row and no content. `CONFLICT` where there is a file. */
+async function isRowAlone(client: SupabaseClient, { bucket, path }: FileFacts, options: CallOptions): Promise<boolean> {
+  const name = inUrl(path);
+  try {
+    await client.call((storage) => storage.from(bucket).info(name), options);
+  } catch (error) {
+    if (error instanceof ProviderError && error.code === "NOT_FOUND") return false;
+    throw error;
+  }
+  try {
+    (await client.retry(() => readFrom(client, { bucket, name, start: 0 }, options), options.signal)).destroy();
+  } catch (error) {
+    if (error instanceof ProviderError && error.code === "NOT_FOUND") return true;
+    throw error;
+  }
+  throw new ProviderError("CONFLICT", `${bucket}/${path} exists already; files are never overwritten.`, {
+    fix: "Remove it first, or restore into another project.",
+  });
+}
+
+class FileWrite {
+  readonly #client: SupabaseClient;
+  readonly #facts: FileFacts;
+  readonly #replaces: boolean;
+  readonly #options: CallOptions;
+
+  constructor(client: SupabaseClient, facts: FileFacts, replaces: boolean, options: CallOptions) {
+    this.#client = client;
+    this.#facts = facts;
+    this.#replaces = replaces;
+    this.#options = options;
+  }
+
+  async send(chunks: AsyncIterable<Chunk>): Promise<void> {
+    let upload: ResumableUpload | undefined;
+    let size = 0;
+    try {
+      for await (const { bytes, last } of chunks) {
+        size += bytes.length;
+        if (!last) {
+          upload ??= await this.#begin();
+          await upload.append(bytes);
+        } else if (upload === undefined) await this.#sendWhole(bytes);
+        else await this.#finish(upload, bytes, size);
+      }
+    } catch (error) {
+      // What cannot be ended now goes by itself. The error that led here is the one to report.
+      await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  #begin(): Promise<ResumableUpload> {
+    const { bucket, path, contentType, metadata = {} } = this.#facts;
+    return ResumableUpload.begin(
+      this.#client,
+      {
+        bucket,
+        name: path,
+        contentType,
+        cacheControl: maxAge(this.#facts),
+        metadata,
+        replaces: this.#replaces,
+      },
+      this.#options,
+    );
+  }
+
+  async #sendWhole(bytes: Buffer): Promise<void> {
+    const { bucket, path, contentType, metadata } = this.#facts;
+    const settings = {
+      upsert: this.#replaces,
+      cacheControl: maxAge(this.#facts),
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(metadata === undefined ? {} : { metadata: { ...metadata } }),
+    };
+    await this.#client.retry(
+      (attempt) =>
+        this.#unlessDone(attempt, bytes.length, () =>
+          this.#client.once((storage) => storage.from(bucket).upload(inUrl(path), bytes, settings), this.#options),
+        ),
+      this.#options.signal,
+    );
+  }
+
+  async #finish(upload: ResumableUpload, bytes: Buffer, size: number): Promise<void> {
+    const refusal = await this.#client.retry(
+      (attempt) => this.#unlessDone(attempt, size, () => upload.finish(bytes, size, attempt > 1, this.#options)),
+      this.#options.signal,
+    );
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** The last try may have been done and its answer lost: then the next is refused, for the file is there. */
+  async #unlessDone<Result>(attempt: number, size: number, send: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await send();
+    } catch (error) {
+      if (attempt === 1 || !(error instanceof ProviderError) || error.code !== "CONFLICT") throw error;
+      const { bucket, path } = this.#facts;
+      const found = await this.#client.call((storage) => storage.from(bucket).info(inUrl(path)), this.#options);
+      if (found.size !== size) throw error;
+      return undefined;
+    }
+  }
+}
+
+/** The service takes seconds alone, and gives what it made of them: `max-age=3600`. Without any it is `no-cache`. */
+function maxAge({ cacheControl }: FileFacts): string {
+  return /max-age=(\d+)/.exec(cacheControl ?? "")?.[1] ?? "0";
+}

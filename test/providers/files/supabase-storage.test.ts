@@ -1,0 +1,186 @@
+import { buffer } from "node:stream/consumers";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { FileFacts, FilesProvider } from "../../../providers/files/files.ts";
+import { supabaseStorage } from "../../../providers/files/supabase-storage.ts";
+import { bytesOf, failingStream, streamOf } from "../../helpers/bytes.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { FaultyProxy } from "../../services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+
+const MiB = 1024 * 1024;
+const { signal } = new AbortController();
+
+let service: SupabaseStorageService;
+let proxy: FaultyProxy;
+let files: FilesProvider;
+beforeEach(async () => {
+  service = await SupabaseStorageService.start();
+  service.makeBucket("papers");
+  service.pageSize = 3;
+  proxy = await FaultyProxy.start(service.url);
+  const config = { kind: "supabase-storage", url: proxy.url, key: { env: "KEY" }, retrySeconds: 20 };
+  files = await supabaseStorage.create(supabaseStorage.schema.parse(config), { secrets: { key: service.serviceKey } });
+});
+afterEach(async () => {
+  expect(proxy.pending, "faults that nothing ran into").toBe(0);
+  for (const { url, headers } of proxy.requests) {
+    const others = Object.entries(headers).filter(([name]) => name !== "authorization" && name !== "apikey");
+    expect(url + JSON.stringify(others)).not.toContain(service.serviceKey);
+  }
+  await files.close();
+  await proxy.stop();
+  await service.close();
+});
+
+async function listed(bucket = "papers") {
+  const found = [];
+  for await (const file of files.list(bucket, { signal })) found.push(file);
+  return found;
+}
+
+/** Reads the one file of the bucket. */
+async function readOnly() {
+  const [file] = await listed();
+  if (file === undefined) throw new RangeError("the bucket is empty");
+  const { facts, source } = await files.read(file, { signal });
+  return { facts, bytes: await buffer(source) };
+}
+
+const factsOf = (path: string, size: number): FileFacts => ({
+  bucket: "papers",
+  path,
+  size,
+  etag: "e",
+  modified: "2026-01-02T03:04:05.000Z",
+  contentType: "application/pdf",
+  cacheControl: "max-age=60",
+  metadata: { pages: 3 },
+});
+
+describe("files in Supabase Storage", () => {
+  it("are listed over many pages, with what tells a changed one from an unchanged one", async () => {
+    for (let n = 0; n < 10; n += 1) service.put(`a/${n}`, bytesOf(n), "papers");
+    const before = await listed();
+    expect(before.map(({ path }) => path)).toEqual(Array.from({ length: 10 }, (_, n) => `a/${n}`));
+    expect(before.map(({ size }) => size)).toEqual(Array.from({ length: 10 }, (_, n) => n));
+    expect(await listed()).toEqual(before);
+    service.put("a/5", bytesOf(5, 2), "papers");
+    expect((await listed())[5]?.etag).not.toBe(before[5]?.etag);
+  });
+
+  it("of a bucket that does not exist are not just none", async () => {
+    expect((await failureOf(listed("gone"))).message).toMatch(/no such bucket/);
+  });
+
+  it("are read with all that belongs to them, through a connection that breaks", async () => {
+    const bytes = bytesOf(3 * MiB);
+    const about = { type: "application/pdf", cacheControl: "max-age=60", metadata: { pages: 3 } };
+    service.put("odd name ?#%+&.pdf".replaceAll(/[#%]/g, "_"), bytes, "papers", about);
+    proxy.misbehave({ kind: "cut-response", after: MiB }, ({ url }) => url.includes("/object/authenticated/"));
+    const read = await readOnly();
+    expect(read.bytes.equals(bytes)).toBe(true);
+    expect(read.facts).toMatchObject({
+      contentType: "application/pdf",
+      cacheControl: "max-age=60",
+      metadata: { pages: 3 },
+    });
+  });
+
+  it("that were replaced since they were listed are other ones", async () => {
+    service.put("a", bytesOf(100), "papers");
+    const [file] = await listed();
+    if (file === undefined) throw new RangeError("the bucket is empty");
+    service.put("a", bytesOf(200), "papers");
+    const { facts, source } = await files.read(file, { signal });
+    expect(facts.size).toBe(200);
+    expect(facts.etag).not.toBe(file.etag);
+    expect((await buffer(source)).length).toBe(200);
+  });
+
+  it("that are gone, or are rows alone, are NOT_FOUND", async () => {
+    service.put("a", bytesOf(100), "papers");
+    const [file] = await listed();
+    if (file === undefined) throw new RangeError("the bucket is empty");
+    service.rowsAlone.add("papers/a");
+    expect((await failureOf(files.read(file, { signal }))).code).toBe("NOT_FOUND");
+    service.objects.delete("papers/a");
+    expect((await failureOf(files.read(file, { signal }))).code).toBe("NOT_FOUND");
+  });
+
+  it.each([0, 1_000, 6 * MiB, 13 * MiB + 5])("of %i bytes are written with all that belongs to them", async (size) => {
+    const bytes = bytesOf(size);
+    await files.write(factsOf("new/a (1).pdf", size), streamOf(bytes), { signal });
+    const read = await readOnly();
+    expect(read.bytes.equals(bytes)).toBe(true);
+    expect(read.facts).toMatchObject({
+      contentType: "application/pdf",
+      cacheControl: "max-age=60",
+      metadata: { pages: 3 },
+    });
+    expect(service.openUploads).toBe(0);
+  });
+
+  it.each([1_000, 13 * MiB])("of %i bytes are written once where the answer was lost", async (size) => {
+    const bytes = bytesOf(size);
+    proxy.misbehave(
+      { kind: "swallow" },
+      ({ method, url, headers }) =>
+        (method === "POST" && url.includes("/object/papers")) || headers["upload-length"] !== undefined,
+    );
+    await files.write(factsOf("a", size), streamOf(bytes), { signal });
+    expect((await readOnly()).bytes.equals(bytes)).toBe(true);
+  });
+
+  it("are never written over others, but into the place of rows alone", async () => {
+    service.put("a", bytesOf(10), "papers");
+    const refused = await failureOf(files.write(factsOf("a", 20), streamOf(bytesOf(20)), { signal }));
+    expect(refused.code).toBe("CONFLICT");
+    expect(service.objects.get("papers/a")?.size).toBe(10);
+    for (const size of [20, 13 * MiB]) {
+      service.rowsAlone.add("papers/a");
+      await files.write(factsOf("a", size), streamOf(bytesOf(size)), { signal });
+      expect((await readOnly()).bytes.equals(bytesOf(size))).toBe(true);
+    }
+  });
+
+  it.each([100, 13 * MiB])("leave nothing where their source fails after %i bytes", async (size) => {
+    await expect(
+      files.write(factsOf("a", size * 2), failingStream(bytesOf(size), new Error("broken")), { signal }),
+    ).rejects.toThrow();
+    expect(await listed()).toEqual([]);
+    expect(service.openUploads).toBe(0);
+  });
+
+  it("end with their signal", async () => {
+    const controller = new AbortController();
+    const endless = Readable.from(
+      (async function* () {
+        for (;;) {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          yield bytesOf(1_000);
+        }
+      })(),
+      { objectMode: false },
+    );
+    const writing = failureOf(files.write(factsOf("a", 1), endless, { signal: controller.signal }));
+    controller.abort();
+    expect((await writing).code).toBe("ABORTED");
+    expect(endless.destroyed).toBe(true);
+  });
+
+  it("are in buckets that are listed and made with their settings", async () => {
+    const bucket = { name: "avatars", public: true, fileSizeLimit: 5 * MiB, allowedMimeTypes: ["image/*"] };
+    await files.makeBucket(bucket, { signal });
+    expect(await files.buckets({ signal })).toContainEqual(bucket);
+    expect((await files.buckets({ signal })).map(({ name }) => name)).toEqual(["avatars", "backups", "papers"]);
+    expect((await failureOf(files.makeBucket(bucket, { signal }))).code).toBe("CONFLICT");
+  });
+
+  it("are refused to a key that policies bind", async () => {
+    const config = supabaseStorage.schema.parse({ kind: "supabase-storage", url: proxy.url, key: { env: "KEY" } });
+    const refused = await failureOf(supabaseStorage.create(config, { secrets: { key: service.anonKey } }));
+    expect(refused.code).toBe("CONFIG");
+    expect(refused.message).not.toContain(service.anonKey);
+  });
+});
