@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { databaseProviders, DatabaseConfig } from "./database/index.ts";
+import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
 import { storageProviders, StorageConfig } from "./storage/index.ts";
@@ -70,6 +71,9 @@ export const JobSettings = z.strictObject({
   name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
   schedule: Schedule.optional().describe("When it runs. Left out: only by hand."),
   database: DatabaseConfig.describe("What is backed up."),
+  files: FilesConfig.optional().describe(
+    "Files that are backed up beside the database, into the same destinations. Left out: none.",
+  ),
   destinations: z
     .array(StorageConfig)
     .min(1)
@@ -151,6 +155,7 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
     referencesIn(config, fields).map(([field, ref]) => ({ path: [...path, ...field.split(".")], ref }));
   return [
     ...found(["database"], job.database, databaseProviders[job.database.kind].secrets),
+    ...(job.files ? found(["files"], job.files, filesProviders[job.files.kind].secrets) : []),
     ...job.destinations.flatMap((destination, index) =>
       found(["destinations", index], destination, storageProviders[destination.kind].secrets),
     ),

@@ -1,5 +1,6 @@
 import type { DatabaseArtifact, DatabaseBackup } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
+import type { FilesConfig } from "../providers/files/index.ts";
 import type { Attributes, Span } from "../providers/monitor/monitor.ts";
 import { RetryCounter } from "../providers/retry.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -8,6 +9,8 @@ import { newBackupId } from "./backup-id.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder } from "./catalogue.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { backupFiles, type FilesBackup, type FilesReport } from "./files/backup-files.ts";
+import { FILE_INDEX } from "./files/file-index.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { PROGRAM } from "./program.ts";
 import { prune, type PruneReport } from "./prune.ts";
@@ -45,6 +48,8 @@ export interface BackupReport {
   readonly seconds: number;
   readonly objects: readonly ManifestObject[];
   readonly omitted: Manifest["omitted"];
+  /** Undefined for a job without files, and where they could not be copied at all: then {@link omitted} says why. */
+  readonly files?: FilesReport;
   readonly destinations: readonly DestinationReport[];
 }
 
@@ -103,6 +108,7 @@ class BackupRun {
   readonly #origins = new WeakMap<Error, Attributes>();
   readonly #tracked = new WeakSet<Error>();
   #destinations: readonly Destination[] = [];
+  #files: FilesBackup | undefined;
 
   constructor(run: Run, telemetry: Telemetry, choices: BackupChoices) {
     this.#run = run;
@@ -167,6 +173,7 @@ class BackupRun {
     });
     try {
       for (const artifact of source.artifacts) await this.#dump(artifact);
+      if (job.files) await this.#copyFiles(job.files);
       for (const destination of this.#live()) await this.#commit(destination, source.facts);
     } finally {
       await source.close();
@@ -220,6 +227,46 @@ class BackupRun {
     this.#requireLive();
   }
 
+  /** Files that cannot be copied do not unmake the backup of the database; the run ends as partial. */
+  async #copyFiles(config: FilesConfig): Promise<void> {
+    const live = this.#live();
+    try {
+      await this.#step("files", { provider: config.kind }, async (span) => {
+        const files = await backupFiles({
+          run: this.#run,
+          config,
+          id: this.#id,
+          stores: () => this.#live().map(({ storage }) => storage),
+          dropStore: (storage, error) => {
+            const destination = live.find((candidate) => candidate.storage === storage);
+            if (destination?.errors.length === 0) this.#fail("store", destination, error);
+          },
+          progress: (bytes) => {
+            span.progress(bytes);
+          },
+        });
+        this.#files = files;
+        this.#objects.push(files.index);
+        for (const [object, fileKey] of files.fileKeys) this.#fileKeys.set(object, fileKey);
+        span.set({ bytes: files.report.copiedBytes, objects: files.report.copied });
+        for (const { bucket, path, ...error } of files.report.leftOut) {
+          const about = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
+          this.#run.log.write("error", `The backup goes without ${about}: ${error.message}`, { bucket });
+        }
+        const { length } = files.report.leftOut;
+        if (length > 0) this.#track(new ProviderError("INTERNAL", `${length} files or buckets could not be copied.`));
+      });
+    } catch (error) {
+      if (this.#run.signal.aborted) throw error;
+      this.#requireLive();
+      const failure = toProviderError(error);
+      this.#track(failure, { step: "files" });
+      this.#omitted.push({ artifact: FILE_INDEX.name, reason: failure.message });
+      this.#run.log.write("error", `The backup goes without files: ${failure.message}`, {});
+    }
+    this.#requireLive();
+  }
+
   async #commit(
     destination: Live,
     { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
@@ -241,6 +288,7 @@ class BackupRun {
         roles: [...roles],
       },
       objects: this.#objects,
+      ...(this.#files ? { files: this.#files.manifest } : {}),
       omitted: this.#omitted,
       recipients: job.encryption?.recipients ?? [],
     };
@@ -264,7 +312,14 @@ class BackupRun {
     try {
       destination.verification = await this.#step("verify", destination.facts, (span) => {
         span.set({ bytes: storedBytes(this.#objects), objects: this.#objects.length });
-        return verify({ ...common, clients, id: this.#id, fileKeyOf: (file) => this.#fileKeys.get(file) });
+        return verify({
+          ...common,
+          clients,
+          id: this.#id,
+          fileKeyOf: (file) => this.#fileKeys.get(file),
+          // What an earlier run copied was read when it was verified; this run has seen that it is still there.
+          skipContent: (object) => this.#files?.reused.has(object) ?? false,
+        });
       });
       for (const problem of destination.verification.problems) {
         this.#fail("verify", destination, new ProviderError("INTEGRITY", problem));
@@ -362,14 +417,14 @@ class BackupRun {
   }
 
   #report(): BackupReport {
-    const failed = this.#destinations.some(({ errors }) => errors.length > 0);
     return {
       id: this.#id,
-      status: failed ? "partial" : "ok",
+      status: this.#isPartial() ? "partial" : "ok",
       exitCode: this.#exitCode(),
       seconds: this.#seconds(),
       objects: this.#objects,
       omitted: this.#omitted,
+      ...(this.#files ? { files: this.#files.report } : {}),
       destinations: this.#destinations.map((destination) => destination.report()),
     };
   }
@@ -377,7 +432,13 @@ class BackupRun {
   #exitCode(): number {
     if (this.#run.signal.aborted) return exitCodeOf(this.#run.signal.reason, EXIT.partial);
     if (this.#destinations.some(({ verification }) => verification?.outcome === "damaged")) return EXIT.verification;
-    return this.#destinations.some(({ errors }) => errors.length > 0) ? EXIT.partial : EXIT.done;
+    return this.#isPartial() ? EXIT.partial : EXIT.done;
+  }
+
+  #isPartial(): boolean {
+    if (this.#destinations.some(({ errors }) => errors.length > 0)) return true;
+    if (this.#run.job.files === undefined) return false;
+    return this.#files === undefined || this.#files.report.leftOut.length > 0;
   }
 }
 

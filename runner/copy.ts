@@ -14,6 +14,7 @@ import {
   type JobName,
 } from "./catalogue.ts";
 import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
+import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -95,6 +96,7 @@ class Copy {
       await this.#requireSame(manifest, there);
     } else {
       await this.#copyObjects(manifest, there);
+      await this.#copyContents(manifest);
       // A prune that began before this may have taken what it found: without a manifest, that was nobody's.
       this.#requireAll(manifest, await this.#filesOf(to));
       await this.#store(MANIFEST, document);
@@ -157,8 +159,10 @@ class Copy {
       copiedAt: copiedAt.toISOString(),
       from: from.storage.description,
     };
-    const key = backupKey(to.job, id, recordName("copied", copiedAt));
-    await writeDocument(to.storage, key, record, signal).catch(exceptConflict);
+    const key = ({ file }: { readonly file: string }) => backupKey(to.job, id, file);
+    await writeDocument(to.storage, key({ file: recordName("copied", copiedAt) }), record, signal).catch(
+      exceptConflict,
+    );
     for (const object of manifest.objects) {
       const existing = there.get(object.file);
       if (existing && (await this.#isRight(object, existing))) {
@@ -166,10 +170,23 @@ class Copy {
         continue;
       }
       if (existing) await to.storage.remove([existing.key], { signal });
-      await this.#copyObject(object);
+      await this.#copyBytes(object, backupKey(from.job, id, object.file), key(object));
       this.#copied += 1;
-      this.#bytes += object.stored.size;
     }
+  }
+
+  /** What the backup's files are: objects that it may share with other backups. */
+  async #copyContents(manifest: Manifest): Promise<void> {
+    const { from, to, signal } = this.#options;
+    const { copied, kept } = await copyContents({
+      from,
+      to,
+      manifest,
+      copyBytes: (entry, fromKey, toKey) => this.#copyBytes(entry, fromKey, toKey),
+      signal,
+    });
+    this.#copied += copied;
+    this.#kept += kept;
   }
 
   async #isRight(object: ManifestObject, existing: StoredObject): Promise<boolean> {
@@ -184,22 +201,23 @@ class Copy {
     }
   }
 
-  async #copyObject(object: ManifestObject): Promise<void> {
-    const { from, to, id, signal } = this.#options;
-    const key = backupKey(from.job, id, object.file);
+  async #copyBytes(object: Pick<ManifestObject, "stored">, fromKey: string, toKey: string): Promise<void> {
+    const { from, to, signal } = this.#options;
     const ofSource = (error: unknown) => {
-      const { code, message, fix } = explain(key, error);
+      const { code, message, fix } = explain(fromKey, error);
       throw new ProviderError(code, `${from.storage.description}: ${message}`, {
         cause: error,
         ...(fix === undefined ? {} : { fix }),
       });
     };
-    const before = this.#bytes;
-    const bytes = await openStored({ storage: from.storage, key, object }, signal, (passed) => {
-      this.#progress(before + passed);
+    let before = 0;
+    const bytes = await openStored({ storage: from.storage, key: fromKey, object }, signal, (passed) => {
+      this.#bytes += passed - before;
+      before = passed;
+      this.#progress(this.#bytes);
     }).catch(ofSource);
     try {
-      await to.storage.upload(backupKey(to.job, id, object.file), bytes, { signal, sizeEstimate: object.stored.size });
+      await to.storage.upload(toKey, bytes, { signal, sizeEstimate: object.stored.size });
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
       if (bytes.errored) ofSource(bytes.errored);

@@ -3,6 +3,8 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { Check } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
+import type { FileBucket, FilesProvider } from "../providers/files/files.ts";
+import type { FilesConfig } from "../providers/files/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
 import { jobFolder, listBackups } from "./catalogue.ts";
@@ -11,6 +13,7 @@ import type { Run } from "./run.ts";
 /** Looks at everything that a run of the job needs; each check says how to fix what fails. */
 export async function* doctor(run: Run): AsyncGenerator<Check> {
   yield* checkDatabase(run);
+  if (run.job.files) yield* checkFiles(run, run.job.files);
   for (const index of run.job.destinations.keys()) yield* checkDestination(run, index);
   yield* checkEncryption(run);
   yield* checkDrill(run);
@@ -22,6 +25,34 @@ async function* checkDatabase(run: Run): AsyncGenerator<Check> {
     yield* (await run.openDatabase()).check(run.signal, jobFolder(run.job));
   } catch (error) {
     yield failed("database", error);
+  }
+}
+
+/** Lists each bucket's first file. */
+async function* checkFiles(run: Run, config: FilesConfig): AsyncGenerator<Check> {
+  const { signal } = run;
+  let source: FilesProvider;
+  let present: FileBucket[] = [];
+  try {
+    source = await run.openFiles(config);
+  } catch (error) {
+    yield failed("files", error);
+    return;
+  }
+  const name = `files, ${source.description}`;
+  try {
+    yield* guarded(`${name}: buckets`, async () => {
+      present = await source.buckets({ signal });
+      return `${present.length}: ${present.map((bucket) => bucket.name).join(", ")}`;
+    });
+    for (const bucket of config.buckets ?? present.map((bucket) => bucket.name)) {
+      yield* guarded(`${name}: ${bucket}`, async () => {
+        for await (const _ of source.list(bucket, { signal })) return "its files were listed";
+        return "it is empty";
+      });
+    }
+  } finally {
+    await source.close();
   }
 }
 

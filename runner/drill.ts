@@ -13,7 +13,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
-import type { DrillRecord, Manifest } from "./manifest.ts";
+import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -146,7 +146,7 @@ async function restoreAndCount(
   progress: (bytes: number) => void,
 ): Promise<TableRows[]> {
   const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
-  const artifacts = manifest.objects.map((object): RestoreArtifact => {
+  const artifacts = databaseObjects(manifest).map((object): RestoreArtifact => {
     const artifact = {
       name: object.artifact,
       format: object.format,

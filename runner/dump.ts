@@ -23,13 +23,20 @@ export interface DumpOptions {
   readonly measureUpload: (store: number, upload: () => Promise<StoredObject>) => Promise<StoredObject>;
 }
 
+/** Bytes that were stored compressed, and encrypted where there are recipients. */
+export interface StoredStream {
+  /** As they are stored, and as they were read; undefined where every store failed. */
+  readonly content: Pick<ManifestObject, "stored" | "plain"> | undefined;
+  /** The key of encrypted bytes, which this run still holds. */
+  readonly fileKey: FileKeySource | undefined;
+  /** For each store, in order: why it does not have them, or undefined. */
+  readonly failures: readonly (ProviderError | undefined)[];
+}
+
 /** An object that was stored, with the key that this run still holds. */
-export interface Dumped {
+export interface Dumped extends Omit<StoredStream, "content"> {
   /** Undefined where every store failed. */
   readonly object: ManifestObject | undefined;
-  readonly fileKey: FileKeySource | undefined;
-  /** For each store, in order: why it does not have the object, or undefined. */
-  readonly failures: readonly (ProviderError | undefined)[];
 }
 
 /**
@@ -39,21 +46,49 @@ export interface Dumped {
  * @throws ProviderError if the artifact itself failed: no store shows anything of it then.
  */
 export async function dump(
-  artifact: DatabaseArtifact,
+  artifact: Pick<DatabaseArtifact, "name" | "sizeEstimate" | "open"> & Pick<ManifestObject, "format">,
   stores: readonly StorageProvider[],
   keyOf: (file: string) => string,
   options: DumpOptions,
 ): Promise<Dumped> {
+  const file = `${artifact.name}${ending(options.recipients)}`;
+  const { content, ...rest } = await storeStream(artifact, stores, keyOf(file), options);
+  const object = content && {
+    file,
+    artifact: artifact.name,
+    format: artifact.format,
+    compression: "zstd" as const,
+    encryption: options.recipients.length > 0 ? ("age" as const) : null,
+    ...content,
+  };
+  return { object, ...rest };
+}
+
+/** What the name of a stored object ends with. */
+export function ending(recipients: readonly string[]): string {
+  return recipients.length > 0 ? ".zst.age" : ".zst";
+}
+
+/**
+ * Reads a source once, compresses and encrypts it, and sends it to all stores at the same time.
+ *
+ * @throws ProviderError if the source itself failed: no store shows anything of it then.
+ */
+export async function storeStream(
+  source: Pick<DatabaseArtifact, "sizeEstimate" | "open">,
+  stores: readonly StorageProvider[],
+  key: string,
+  options: DumpOptions,
+): Promise<StoredStream> {
   const { signal } = options;
   const header = options.recipients.length > 0 ? await createHeader(options.recipients) : undefined;
-  const file = `${artifact.name}.zst${header ? ".age" : ""}`;
   const fan = new FanOut(stores.length, options.patienceMs);
-  const { sizeEstimate } = artifact;
+  const { sizeEstimate } = source;
   const uploads = stores.map(async (store, index) => {
     const branch = fan.branches[index];
     if (!branch) throw new RangeError("a store without a branch");
     return options.measureUpload(index, () =>
-      store.upload(keyOf(file), branch, { signal, ...(sizeEstimate === undefined ? {} : { sizeEstimate }) }),
+      store.upload(key, branch, { signal, ...(sizeEstimate === undefined ? {} : { sizeEstimate }) }),
     );
   });
   const settled = Promise.allSettled(uploads);
@@ -61,7 +96,7 @@ export async function dump(
   const encrypt = header ? [new AgeEncrypt(header)] : [];
   const [sent, fed] = await Promise.allSettled([
     pipeline([zstd, ...encrypt, fan], { signal }),
-    feed(artifact.open(signal), zstd, options.progress),
+    feed(source.open(signal), zstd, options.progress),
   ]);
   const results = await settled;
   if (signal.aborted) throw abortedError(signal);
@@ -71,17 +106,11 @@ export async function dump(
   const failures = results.map((result) => {
     if (result.status === "rejected") return toProviderError(result.reason);
     if (result.value.size === stored.size) return undefined;
-    return new ProviderError("INTEGRITY", `${file}: the store has ${result.value.size} bytes of ${stored.size}.`);
+    return new ProviderError("INTEGRITY", `${key}: the store has ${result.value.size} bytes of ${stored.size}.`);
   });
-  if (fed.status === "rejected") return { object: undefined, fileKey: undefined, failures };
-  const object: ManifestObject = {
-    file,
-    artifact: artifact.name,
-    format: artifact.format,
-    compression: "zstd",
-    encryption: header ? "age" : null,
-    stored,
-    plain: fed.value,
+  return {
+    content: fed.status === "rejected" ? undefined : { stored, plain: fed.value },
+    fileKey: header && (() => Promise.resolve(header.fileKey)),
+    failures,
   };
-  return { object, fileKey: header && (() => Promise.resolve(header.fileKey)), failures };
 }

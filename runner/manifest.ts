@@ -1,7 +1,9 @@
 import { z } from "zod";
+import type { ArtifactFormat } from "../providers/database/database.ts";
 
 const Time = z.iso.datetime();
-const Measured = z.strictObject({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+/** A size in bytes and its SHA-256 in hexadecimal. */
+export const Measured = z.strictObject({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
 
 /** One object of a backup. */
 const ManifestObject = z.strictObject({
@@ -9,7 +11,7 @@ const ManifestObject = z.strictObject({
   file: z.string().regex(/^[a-z][a-z0-9.-]*$/),
   /** The artifact's name, which is the file's without the endings of compression and encryption. */
   artifact: z.string(),
-  format: z.enum(["pg_dump-custom", "roles-sql"]),
+  format: z.enum(["pg_dump-custom", "roles-sql", "file-index"]),
   compression: z.literal("zstd"),
   encryption: z.literal("age").nullable(),
   /** As it is stored. */
@@ -44,6 +46,25 @@ export const Manifest = z.strictObject({
     roles: z.array(z.string()),
   }),
   objects: z.array(ManifestObject).min(1),
+  /** The files that were backed up beside the database; the object of format `file-index` lists them one by one. */
+  files: z
+    .strictObject({
+      kind: z.string(),
+      from: z.string(),
+      buckets: z.array(
+        z.strictObject({
+          name: z.string(),
+          public: z.boolean(),
+          fileSizeLimit: z.number().nullable(),
+          allowedMimeTypes: z.array(z.string()).nullable(),
+          files: z.int().min(0),
+          bytes: z.int().min(0),
+          /** Files that could not be copied; -1 where the bucket could not be listed to its end. */
+          leftOut: z.int().min(-1),
+        }),
+      ),
+    })
+    .optional(),
   /** Parts that are not in the backup although they would belong to it, and why. */
   omitted: z.array(z.strictObject({ artifact: z.string(), reason: z.string() })),
   /** The age public keys whose owners can decrypt. */
@@ -52,6 +73,14 @@ export const Manifest = z.strictObject({
 
 /** What a backup is; see the schema of the same name. */
 export type Manifest = z.output<typeof Manifest>;
+
+/** An object that one of the database's own programs wrote. */
+export type DatabaseObject = ManifestObject & { readonly format: ArtifactFormat };
+
+/** The objects of a backup that the database's own programs wrote: all but the index of files. */
+export function databaseObjects({ objects }: Manifest): DatabaseObject[] {
+  return objects.filter((object): object is DatabaseObject => object.format !== "file-index");
+}
 
 /** The outcome of reading a backup in full. It is a file of its own beside the manifest, since nothing is overwritten. */
 export const VerificationRecord = z.strictObject({

@@ -12,9 +12,14 @@ import { decompressor } from "./stream/zstd.ts";
 export interface ObjectSource {
   readonly storage: StorageProvider;
   readonly key: string;
-  readonly object: ManifestObject;
+  readonly object: Pick<ManifestObject, "stored" | "plain" | "encryption">;
   /** Needed for an encrypted object. */
   readonly fileKey: FileKeySource | undefined;
+}
+
+/** Where an object is and what its stored bytes should be. */
+interface StoredSource extends Pick<ObjectSource, "storage" | "key"> {
+  readonly object: Pick<ManifestObject, "stored">;
 }
 
 /**
@@ -67,7 +72,7 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
  * @param progress is told the bytes so far.
  */
 export async function openStored(
-  { storage, key, object }: Omit<ObjectSource, "fileKey">,
+  { storage, key, object }: StoredSource,
   signal: AbortSignal,
   progress?: (bytes: number) => void,
 ): Promise<Readable> {

@@ -1,6 +1,7 @@
 import type { Retention } from "../providers/config.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder, type JobName } from "./catalogue.ts";
+import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { expired } from "./retention.ts";
 
 /** What {@link prune} works on. */
@@ -27,10 +28,11 @@ export interface PruneReport {
   readonly kept: number;
   /** Backups that a verification found damaged. They are kept until a person removes them. */
   readonly damaged: readonly string[];
+  readonly files: SweepReport;
 }
 
 /**
- * Removes what the retention rule lets go, and what interrupted runs left behind. It touches nothing outside the job's
+ * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It touches nothing outside the job's
  * folder. What may go and what stays is told in `retention.ts`.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
@@ -44,17 +46,20 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= options.copiesBefore ? [copied] : []));
   const begunBefore = new Date(Math.min(...[options.unfinishedBefore, ...copying].map(Number)));
+  const staying = backups.filter((backup) => backup.state !== "unfinished" && !going.includes(backup));
   let interruptedUploads = 0;
   if (!options.dryRun) {
     for (const backup of [...going, ...unfinished]) await remove(storage, job, backup, signal);
     interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
+  const files = await sweepFiles({ ...options, staying, unfinishedBefore: begunBefore });
   return {
     removed: going.map(({ id }) => id),
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length,
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
+    files,
   };
 }
 

@@ -3,6 +3,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
+import { databaseObjects } from "./manifest.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 
 /** What is restored, and into what. */
@@ -34,7 +35,9 @@ export async function restore({ storage, job, id, target, identity, options }: R
   const begun = performance.now();
   const { signal } = options;
   const backup = await chooseBackup(storage, job, id, signal);
-  const { database, objects } = await readManifest(storage, job, backup.id, signal);
+  const manifest = await readManifest(storage, job, backup.id, signal);
+  const { database } = manifest;
+  const objects = databaseObjects(manifest);
   const artifacts = objects.map((object) => ({
     name: object.artifact,
     format: object.format,

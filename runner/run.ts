@@ -2,6 +2,8 @@ import type { JobConfig } from "../providers/config.ts";
 import { createDatabase, databaseProviders, DatabaseConfig } from "../providers/database/index.ts";
 import type { DatabaseProvider } from "../providers/database/database.ts";
 import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
+import type { FilesProvider } from "../providers/files/files.ts";
+import { createFiles, filesProviders, type FilesConfig } from "../providers/files/index.ts";
 import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { referencesIn } from "../providers/secret-ref.ts";
@@ -75,6 +77,11 @@ export class Run {
     if (!config) throw new RangeError(`the job has no destination ${index}`);
     const fields = storageProviders[config.kind].secrets;
     return createStorage(config, { secrets: await this.#secrets(config, fields, `destinations[${index}]`) });
+  }
+
+  /** The source of the job's files, or another place to restore them to. */
+  async openFiles(config: FilesConfig, at = "files"): Promise<FilesProvider> {
+    return createFiles(config, { secrets: await this.#secrets(config, filesProviders[config.kind].secrets, at) });
   }
 
   /** The log and the job's monitors as one. */

@@ -3,6 +3,8 @@ import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
+import { FILE_INDEX } from "./files/file-index.ts";
+import { verifyFiles } from "./files/verify-files.ts";
 import type { Manifest, VerificationRecord } from "./manifest.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
@@ -29,6 +31,11 @@ export interface VerifyOptions {
   readonly clients: string | undefined;
   /** The key of an encrypted object, by its file name; undefined where nobody has it. */
   readonly fileKeyOf: (file: string) => FileKeySource | undefined;
+  /**
+   * Whether the content of a file of the backup may go unread, by its object: because it was read when an earlier backup was
+   * verified, and is still there. Default: everything is read.
+   */
+  readonly skipContent?: (object: string) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -63,6 +70,10 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { i
     return;
   }
   for (const object of manifest.objects) {
+    if (object.format === FILE_INDEX.format) {
+      yield* verifyFiles({ ...options, manifest }, problemOf);
+      continue;
+    }
     const fileKey = options.fileKeyOf(object.file);
     const inFull = object.encryption === null || fileKey !== undefined;
     const source = { storage, key: backupKey(job, id, object.file), object, fileKey };

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { backup, type BackupReport, type DestinationReport } from "../backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { FilesReport } from "../files/backup-files.ts";
 import { retry, type RetryReport } from "../retry.ts";
 import { bytes } from "../sizes.ts";
 import { withTelemetry } from "./with-telemetry.ts";
@@ -39,16 +40,32 @@ export function addBackup(program: Command): void {
     });
 }
 
-function describe({ id, status, seconds, objects, omitted, destinations }: BackupReport): string {
+/** Files that were left out and are named in the text; the JSON has all of them. */
+const SHOWN = 20;
+
+function describe({ id, status, seconds, objects, omitted, files, destinations }: BackupReport): string {
   return [
     `backup ${id}: ${status}, ${seconds.toFixed(1)} s`,
     ...objects.map(({ file, plain, stored }) => `  ${file}: ${bytes(plain.size)}, stored as ${bytes(stored.size)}`),
     ...omitted.map(({ artifact, reason }) => `  ${artifact}: left out. ${reason}`),
+    ...(files ? describeFiles(files) : []),
     ...destinations.flatMap(describeDestination),
     ...(destinations.some(({ stored }) => !stored)
       ? [`  Once a destination that failed works again: provision backup --retry ${id}`]
       : []),
   ].join("\n");
+}
+
+function describeFiles({ copied, copiedBytes, unchanged, leftOut }: FilesReport): string[] {
+  const rest = leftOut.length - SHOWN;
+  return [
+    `  files: ${copied} copied (${bytes(copiedBytes)}), ${unchanged} unchanged, ${leftOut.length} left out`,
+    ...leftOut.slice(0, SHOWN).map(({ bucket, path, message, fix }) => {
+      const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
+      return `    ${what}: ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
+    }),
+    ...(rest > 0 ? [`    and ${rest} more: see --json`] : []),
+  ];
 }
 
 function describeDestination({ destination, stored, verification, prune, errors }: DestinationReport): string[] {

@@ -41,8 +41,10 @@ export function addPrune(program: Command): void {
         return {
           json: reports,
           text: reports
-            .flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged }) => [
+            .flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged, files }) => [
               `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
+              ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
+              ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
               ...removed.map((id) => `  ${verb} ${id}`),
               ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
               ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),

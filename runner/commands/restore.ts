@@ -1,17 +1,26 @@
 import { tmpdir } from "node:os";
+import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { DatabaseConfig, databaseProviders } from "../../providers/database/index.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import { FilesConfig } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { folderTarget } from "../files/folder-target.ts";
+import { restoreFiles, type FilesTarget, type RestoredFiles } from "../files/restore-files.ts";
 import { parseReference } from "../reference.ts";
-import { restore, type Restored } from "../restore.ts";
+import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
+import { bytes } from "../sizes.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
-  readonly to: string;
+  readonly to?: string;
+  readonly files?: string;
+  readonly filesKey?: string;
+  readonly bucket?: string[];
   readonly kind?: DatabaseConfig["kind"];
   readonly jobs: number;
   readonly scratch: string;
@@ -28,10 +37,16 @@ export function addRestore(program: Command): void {
     .description(
       "Restores a backup into an existing, empty database, completely or not at all: with one job in one transaction; " +
         "with more, under another name that the database bears until everything is there. Every byte is compared with " +
-        "the manifest before anything is committed.",
+        "the manifest before anything is committed. With --files, restores the backup's files, alone or after the database.",
     )
     .argument("[id]", "the backup's id, or latest", "latest")
-    .requiredOption("--to <reference>", "URL of the target database: env:NAME, file:/path or secret:name")
+    .option("--to <reference>", "URL of the target database: env:NAME, file:/path or secret:name")
+    .option("--files <target>", "a folder for the files, or the URL of a Supabase project")
+    .option(
+      "--files-key <reference>",
+      "the project's secret key: env:NAME, file:/path or secret:name (default: the job's)",
+    )
+    .option("--bucket <names...>", "only the files of these buckets")
     .addOption(
       new Option("--kind <kind>", "kind of the target (default: the job's)").choices(Object.keys(databaseProviders)),
     )
@@ -50,32 +65,68 @@ export function addRestore(program: Command): void {
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
+        if (options.to === undefined && options.files === undefined) {
+          throw new ProviderError("CONFIG", "There is nothing to restore into.", {
+            fix: "Give --to with a reference to the URL of an empty database, --files with a folder or a project, or both.",
+          });
+        }
         const identity = await chosenIdentity(run, options);
-        const target = await run.openDatabase(
-          targetConfig(run, parseReference("--to", options.to), options.kind),
-          "--to",
-        );
         const [first = 0] = chosenDestinations(run, options);
-        const restored = await withDestination(run, first, (storage) =>
-          restore({
-            storage,
-            job: run.job,
-            id,
-            target,
-            identity,
-            options: {
-              allowNonEmpty: options.allowNonEmpty,
-              jobs: options.jobs,
-              scratchDirectory: options.scratch,
-              createRoles: options.createRoles,
-              noOwner: !options.owner,
-              signal: run.signal,
-            },
-          }),
-        );
-        return { json: restored, text: describe(restored), exitCode: EXIT.done };
+        const { database, files } = await withDestination(run, first, async (storage) => {
+          const common = { storage, job: run.job, id, identity };
+          const database =
+            options.to === undefined ? undefined : await restoreDatabase(run, options, options.to, common);
+          return { database, files: await restoreToTarget(run, options, common) };
+        });
+        const failed = files?.failed.length ?? 0;
+        return {
+          json: { ...database, ...(files ? { files } : {}) },
+          text: [...(database ? describe(database) : []), ...(files ? describeFiles(files) : [])].join("\n"),
+          exitCode: failed > 0 ? EXIT.partial : EXIT.done,
+        };
       });
     });
+}
+
+/** Where from, and with which key. */
+type Source = Pick<RestoreRequest, "storage" | "job" | "id" | "identity">;
+
+async function restoreDatabase(run: Run, options: Options, to: string, source: Source): Promise<Restored> {
+  const target = await run.openDatabase(targetConfig(run, parseReference("--to", to), options.kind), "--to");
+  return restore({
+    ...source,
+    target,
+    options: {
+      allowNonEmpty: options.allowNonEmpty,
+      jobs: options.jobs,
+      scratchDirectory: options.scratch,
+      createRoles: options.createRoles,
+      noOwner: !options.owner,
+      signal: run.signal,
+    },
+  });
+}
+
+async function restoreToTarget(run: Run, options: Options, source: Source): Promise<RestoredFiles | undefined> {
+  if (options.files === undefined) return undefined;
+  const target = await filesTarget(run, options.files, options.filesKey);
+  try {
+    return await restoreFiles({ ...source, target, buckets: options.bucket, signal: run.signal });
+  } finally {
+    await target.close();
+  }
+}
+
+function filesTarget(run: Run, target: string, key: string | undefined): Promise<FilesTarget> {
+  if (!/^https?:\/\//.test(target)) return folderTarget(resolve(target));
+  const common = run.job.files ?? { kind: "supabase-storage" };
+  const reference = key === undefined ? run.job.files?.key : parseReference("--files-key", key);
+  if (reference === undefined) {
+    throw new ProviderError("CONFIG", "The key of the project to restore files into is missing.", {
+      fix: "Give --files-key with a reference to its secret key: env:NAME, file:/path or secret:name.",
+    });
+  }
+  return run.openFiles(FilesConfig.parse({ ...common, url: target, key: reference }), "--files");
 }
 
 /** The target is reached like the source, but for its address; another kind has nothing of the source's. */
@@ -89,7 +140,7 @@ function workers(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 1 to 64.");
 }
 
-function describe({ id, from, database, snapshotTime, seconds, objects, rolesCreated, warnings }: Restored): string {
+function describe({ id, from, database, snapshotTime, seconds, objects, rolesCreated, warnings }: Restored): string[] {
   return [
     `restored ${id} from ${from} into ${database}, ${seconds.toFixed(1)} s`,
     `  it shows the database as of ${snapshotTime}`,
@@ -98,5 +149,13 @@ function describe({ id, from, database, snapshotTime, seconds, objects, rolesCre
       .join(", ")}`,
     ...(rolesCreated.length > 0 ? [`  roles created, without passwords: ${rolesCreated.join(", ")}`] : []),
     ...warnings.map((warning) => `  warning: ${warning}`),
-  ].join("\n");
+  ];
+}
+
+function describeFiles({ id, from, to, files, bytes: size, existing, failed, seconds }: RestoredFiles): string[] {
+  return [
+    `restored ${files} files (${bytes(size)}) of ${id} from ${from} to ${to}, ${seconds.toFixed(1)} s`,
+    ...(existing > 0 ? [`  ${existing} were there already, and are as they were`] : []),
+    ...failed.map(({ file, message }) => `  failed: ${file}: ${message}`),
+  ];
 }

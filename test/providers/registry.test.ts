@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { DatabaseConfig, databaseProviders } from "../../providers/database/index.ts";
+import { FilesConfig, filesProviders } from "../../providers/files/index.ts";
 import { MonitorConfig, monitorProviders } from "../../providers/monitor/index.ts";
 import { StorageConfig, storageProviders } from "../../providers/storage/index.ts";
 
@@ -17,6 +18,7 @@ interface Definition {
 const families: [string, Readonly<Record<string, Definition>>, z.ZodType, string][] = [
   ["database", databaseProviders, DatabaseConfig, "DatabaseProvider"],
   ["storage", storageProviders, StorageConfig, "StorageProvider"],
+  ["files", filesProviders, FilesConfig, "FilesProvider"],
   ["monitor", monitorProviders, MonitorConfig, "TelemetryProvider"],
 ];
 

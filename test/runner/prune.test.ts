@@ -56,6 +56,7 @@ it("removes what the rule lets go, and unfinished folders of the past", async ()
     interruptedUploads: 0,
     kept: 2,
     damaged: [],
+    files: { removed: 0, kept: 0 },
   });
   expect(folders()).toEqual([idOf(3), idOf(4)]);
 });

@@ -1,0 +1,133 @@
+import { Readable } from "node:stream";
+import { ProviderError } from "../../providers/errors.ts";
+import type { FilesConfig } from "../../providers/files/index.ts";
+import type { FileKeySource } from "../age/decrypt.ts";
+import { backupKey } from "../catalogue.ts";
+import { dump, type DumpOptions } from "../dump.ts";
+import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { Run } from "../run.ts";
+import { copyFiles, type CopyFilesOptions, type LeftOut } from "./copy-files.ts";
+import { FILE_INDEX } from "./file-index.ts";
+import { knownFiles } from "./known-files.ts";
+
+/** What is needed to back up a job's files. */
+interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStore"> {
+  readonly run: Run;
+  readonly config: FilesConfig;
+  /** The backup's id. */
+  readonly id: string;
+  /** Is told the bytes that were stored so far. */
+  readonly progress: (bytes: number) => void;
+}
+
+/** How the files of a backup fared. */
+export interface FilesReport {
+  /** Files that were copied now, and their size in bytes. */
+  readonly copied: number;
+  readonly copiedBytes: number;
+  /** Files that an earlier backup had already. */
+  readonly unchanged: number;
+  /** Buckets and files that the backup goes without. */
+  readonly leftOut: readonly {
+    readonly bucket: string;
+    readonly path?: string;
+    readonly code: string;
+    readonly message: string;
+    readonly fix?: string;
+  }[];
+}
+
+/** The files of a backup. */
+export interface FilesBackup {
+  readonly manifest: NonNullable<Manifest["files"]>;
+  /** The index, as every store has it. */
+  readonly index: ManifestObject;
+  readonly report: FilesReport;
+  /** The contents that earlier backups brought. */
+  readonly reused: ReadonlySet<string>;
+  readonly fileKeys: ReadonlyMap<string, FileKeySource>;
+}
+
+/**
+ * Copies a job's files and writes the index of all of them.
+ *
+ * @throws ProviderError if the source cannot be reached at all, or no store is left.
+ */
+export async function backupFiles(options: BackupFilesOptions): Promise<FilesBackup> {
+  const { run, config, id, stores, dropStore } = options;
+  const { job, signal } = run;
+  const source = await run.openFiles(config);
+  try {
+    const known = await knownFiles(stores(), job, signal);
+    const leftOut: LeftOut[] = [];
+    const dumpOptions = dumpOptionsOf(options);
+    const copied = await copyFiles({
+      source,
+      job,
+      buckets: config.buckets,
+      parallel: config.parallel,
+      known,
+      stores,
+      dropStore,
+      leftOut: (problem) => leftOut.push(problem),
+      dump: dumpOptions,
+    });
+    const lines = () => Readable.from(copied.entries.map((entry) => Buffer.from(`${JSON.stringify(entry)}\n`)));
+    const live = stores();
+    const { object, failures } = await dump(
+      { ...FILE_INDEX, open: lines },
+      live,
+      (file) => backupKey(job, id, file),
+      // Its lines are encrypted one by one where the job says so: what is unchanged can then be told without the key.
+      { ...dumpOptions, recipients: [] },
+    );
+    for (const [index, failure] of failures.entries()) {
+      const storage = live[index];
+      if (failure && storage) dropStore(storage, failure);
+    }
+    if (object === undefined) throw failures[0] ?? new ProviderError("ABORTED", "No destination is left.");
+    const reused = new Set(copied.entries.flatMap((entry) => (known.get(entry.id) === entry ? [entry.object] : [])));
+    return {
+      manifest: { kind: source.kind, from: source.description, buckets: copied.buckets.map(toManifest) },
+      index: object,
+      report: {
+        copied: copied.copied,
+        copiedBytes: copied.copiedBytes,
+        unchanged: reused.size,
+        leftOut: leftOut.map(({ error: { code, message, fix }, ...where }) => ({
+          ...where,
+          code,
+          message,
+          ...(fix === undefined ? {} : { fix }),
+        })),
+      },
+      reused,
+      fileKeys: copied.fileKeys,
+    };
+  } finally {
+    await source.close();
+  }
+}
+
+function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): DumpOptions {
+  let bytes = 0;
+  return {
+    level: job.compression.level,
+    recipients: job.encryption?.recipients ?? [],
+    // Three quarters: see the dump of the database.
+    patienceMs: Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750,
+    signal,
+    progress: () => undefined,
+    measureUpload: async (store, upload) => {
+      const stored = await upload();
+      if (store > 0) return stored;
+      bytes += stored.size;
+      progress(bytes);
+      return stored;
+    },
+  };
+}
+
+function toManifest({ allowedMimeTypes, ...bucket }: Awaited<ReturnType<typeof copyFiles>>["buckets"][number]) {
+  return { ...bucket, allowedMimeTypes: allowedMimeTypes === null ? null : [...allowedMimeTypes] };
+}

@@ -1,0 +1,179 @@
+import { randomBytes } from "node:crypto";
+import pMap from "p-map";
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import type { FileBucket, FilesProvider, ListedFile } from "../../providers/files/files.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import type { FileKeySource } from "../age/decrypt.ts";
+import type { JobName } from "../catalogue.ts";
+import { ending, storeStream, type DumpOptions } from "../dump.ts";
+import { fileId, type FileEntry } from "./file-entry.ts";
+import { contentKey } from "./file-pool.ts";
+import { FactsSealer } from "./sealed-facts.ts";
+
+/** What {@link copyFiles} works on. */
+export interface CopyFilesOptions {
+  readonly source: FilesProvider;
+  readonly job: JobName;
+  /** The buckets to copy; undefined for all that there are. */
+  readonly buckets: readonly string[] | undefined;
+  /** How many files are under way at the same time. */
+  readonly parallel: number;
+  /** Files that need not be copied again, by their id. */
+  readonly known: ReadonlyMap<string, FileEntry>;
+  /** The stores that are still there, in the order of their places; asked before each file. */
+  readonly stores: () => readonly StorageProvider[];
+  /** Is told that a store failed; it must not be among {@link stores} any more. */
+  readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
+  /** Is told of a bucket or a file that is left out. */
+  readonly leftOut: (problem: LeftOut) => void;
+  readonly dump: DumpOptions;
+}
+
+/** A bucket, or a file of it, that is not in the backup. */
+export interface LeftOut {
+  readonly bucket: string;
+  /** Undefined for the whole bucket. */
+  readonly path?: string;
+  readonly error: ProviderError;
+}
+
+/** What became of a bucket. */
+export interface CopiedBucket extends FileBucket {
+  /** Files that the backup has of it, and their size in bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that could not be copied; -1 where the bucket could not even be listed to its end. */
+  readonly leftOut: number;
+}
+
+/** What {@link copyFiles} did. */
+export interface CopiedFiles {
+  readonly buckets: readonly CopiedBucket[];
+  /** Of all files of the backup, one each. */
+  readonly entries: readonly FileEntry[];
+  /** Files that were copied now; the others were there already. */
+  readonly copied: number;
+  readonly copiedBytes: number;
+  /** The keys of what this run encrypted, by the content's object. */
+  readonly fileKeys: ReadonlyMap<string, FileKeySource>;
+}
+
+/**
+ * Copies the files that the stores do not have yet, several at a time, each read once for all stores. A file or a bucket that
+ * fails is left out, and a store that fails is dropped; the rest goes on.
+ *
+ * @throws ProviderError if the source does not even tell its buckets.
+ */
+export async function copyFiles(options: CopyFilesOptions): Promise<CopiedFiles> {
+  return (await FilesCopy.begin(options)).copy();
+}
+
+class FilesCopy {
+  readonly #options: CopyFilesOptions;
+  readonly #sealer: FactsSealer | undefined;
+  readonly #entries: FileEntry[] = [];
+  readonly #fileKeys = new Map<string, FileKeySource>();
+  #copied = 0;
+  #copiedBytes = 0;
+
+  private constructor(options: CopyFilesOptions, sealer: FactsSealer | undefined) {
+    this.#options = options;
+    this.#sealer = sealer;
+  }
+
+  static async begin(options: CopyFilesOptions): Promise<FilesCopy> {
+    const { recipients } = options.dump;
+    return new FilesCopy(options, recipients.length > 0 ? await FactsSealer.for(recipients) : undefined);
+  }
+
+  async copy(): Promise<CopiedFiles> {
+    const { source, buckets: wanted, dump } = this.#options;
+    const present = await source.buckets(dump);
+    const chosen = wanted === undefined ? present : present.filter(({ name }) => wanted.includes(name));
+    for (const bucket of wanted ?? []) {
+      if (!present.some(({ name }) => name === bucket)) this.#leaveOut({ bucket, error: noBucket(bucket, present) });
+    }
+    const buckets: CopiedBucket[] = [];
+    for (const bucket of chosen) buckets.push(await this.#copyBucket(bucket));
+    return {
+      buckets,
+      entries: this.#entries,
+      copied: this.#copied,
+      copiedBytes: this.#copiedBytes,
+      fileKeys: this.#fileKeys,
+    };
+  }
+
+  async #copyBucket(bucket: FileBucket): Promise<CopiedBucket> {
+    const { source, parallel, dump } = this.#options;
+    const tally = { files: 0, bytes: 0, leftOut: 0 };
+    const one = async (file: ListedFile): Promise<void> => {
+      const entry = this.#options.known.get(fileId(file)) ?? (await this.#tryToCopy(file));
+      if (entry === undefined) {
+        tally.leftOut += 1;
+        return;
+      }
+      this.#entries.push(entry);
+      tally.files += 1;
+      tally.bytes += entry.plain.size;
+    };
+    try {
+      await pMap(source.list(bucket.name, dump), one, { concurrency: parallel });
+    } catch (error) {
+      if (dump.signal.aborted || this.#options.stores().length === 0) throw error;
+      this.#leaveOut({ bucket: bucket.name, error: toProviderError(error) });
+      tally.leftOut = -1;
+    }
+    return { ...bucket, ...tally };
+  }
+
+  async #tryToCopy(file: ListedFile): Promise<FileEntry | undefined> {
+    try {
+      return await this.#copyFile(file);
+    } catch (error) {
+      if (this.#options.dump.signal.aborted || this.#options.stores().length === 0) throw error;
+      this.#leaveOut({ bucket: file.bucket, path: file.path, error: toProviderError(error) });
+      return undefined;
+    }
+  }
+
+  async #copyFile(file: ListedFile): Promise<FileEntry> {
+    const { source, job, dump, stores: live } = this.#options;
+    const { facts, source: bytes } = await source.read(file, dump);
+    const id = fileId(facts);
+    const object = `files/${id.slice(0, 2)}/${id}-${randomBytes(3).toString("hex")}${ending(dump.recipients)}`;
+    const stores = live();
+    const from = { sizeEstimate: facts.size, open: () => bytes };
+    const { content, fileKey, failures } = await storeStream(from, stores, contentKey(job, object), dump);
+    for (const [index, failure] of failures.entries()) {
+      const storage = stores[index];
+      if (failure && storage) this.#options.dropStore(storage, failure);
+    }
+    if (content === undefined) throw failures.find((failure) => failure) ?? new RangeError("there is no store");
+    if (content.plain.size !== facts.size) {
+      throw new ProviderError("INTEGRITY", `It has ${content.plain.size} bytes, and the service says ${facts.size}.`, {
+        fix: "Look whether the file can be opened in the project's dashboard, and upload it again where it cannot.",
+      });
+    }
+    if (fileKey) this.#fileKeys.set(object, fileKey);
+    this.#copied += 1;
+    this.#copiedBytes += content.plain.size;
+    const name = this.#sealer ? { sealed: this.#sealer.seal(facts) } : { file: { ...facts } };
+    return { id, object, ...content, ...name };
+  }
+
+  #leaveOut(problem: LeftOut): void {
+    this.#options.leftOut(problem);
+  }
+}
+
+function noBucket(name: string, present: readonly FileBucket[]): ProviderError {
+  const names = present.map((bucket) => bucket.name).join(", ");
+  return new ProviderError(
+    "NOT_FOUND",
+    `There is no bucket ${name}; there ${names === "" ? "is none" : `are ${names}`}.`,
+    {
+      fix: "Correct buckets in the job's files, or leave it out to have all of them.",
+    },
+  );
+}

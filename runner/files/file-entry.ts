@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { FileFacts, ListedFile } from "../../providers/files/files.ts";
+import { Measured } from "../manifest.ts";
+
+/** A file with its attributes, as the index of a backup has it. */
+const Facts = z.strictObject({
+  bucket: z.string(),
+  path: z.string(),
+  size: z.int().min(0),
+  etag: z.string(),
+  modified: z.string(),
+  contentType: z.string().optional(),
+  cacheControl: z.string().optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+});
+
+/**
+ * One line of a backup's index of files: which file it is, in clear (`file`) or encrypted for the recipients (`sealed`, an
+ * age file in base64), and where its content is. A file of an earlier backup that has not changed keeps its line to the letter.
+ */
+export const FileEntry = z
+  .strictObject({
+    /** What tells a changed file from an unchanged one, without telling its name: see {@link fileId}. */
+    id: z.string().regex(/^[0-9a-f]{64}$/),
+    /** The content's object, below the job's folder. Every object is written once, and may belong to many backups. */
+    object: z.string().regex(/^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/),
+    stored: Measured,
+    plain: Measured,
+    file: Facts.optional(),
+    sealed: z.base64().optional(),
+  })
+  .refine(({ file, sealed }) => (file === undefined) !== (sealed === undefined), {
+    error: "expected either file or sealed",
+  });
+
+/** One line of the index of files; see the schema of the same name. */
+export type FileEntry = z.output<typeof FileEntry>;
+
+/** Reads what {@link FileEntry} holds of a file. */
+export function parseFacts(value: unknown): FileFacts {
+  return Facts.parse(value);
+}
+
+/** SHA-256 of everything that a listing tells of a file: the same id means the same content under the same name. */
+export function fileId({ bucket, path, size, etag, modified }: ListedFile): string {
+  return createHash("sha256")
+    .update(JSON.stringify([bucket, path, size, etag, modified]))
+    .digest("hex");
+}

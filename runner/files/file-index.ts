@@ -1,0 +1,55 @@
+import type { Readable } from "node:stream";
+import { ProviderError } from "../../providers/errors.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { backupKey, type JobName } from "../catalogue.ts";
+import type { Manifest, ManifestObject } from "../manifest.ts";
+import { openPlain } from "../open-plain.ts";
+import { FileEntry } from "./file-entry.ts";
+
+/** The artifact of a backup that lists its files, one JSON object a line. Never encrypted as a whole; see {@link FileEntry}. */
+export const FILE_INDEX = { name: "files.jsonl", format: "file-index" } as const;
+
+/** The object of a backup that lists its files; undefined for a backup without files. */
+export function fileIndexOf(manifest: Manifest): ManifestObject | undefined {
+  return manifest.objects.find(({ format }) => format === FILE_INDEX.format);
+}
+
+/** Where an index is. */
+interface IndexPlace {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  readonly manifest: Manifest;
+}
+
+/**
+ * The entries of a backup's index, none for a backup without files.
+ *
+ * @throws ProviderError `INTEGRITY` where the index is not what was written.
+ */
+export async function* readFileIndex(place: IndexPlace, signal: AbortSignal): AsyncGenerator<FileEntry> {
+  const { storage, job, manifest } = place;
+  const object = fileIndexOf(manifest);
+  if (object === undefined) return;
+  const key = backupKey(job, manifest.id, object.file);
+  const bytes = openPlain({ storage, key, object, fileKey: undefined }, signal);
+  for await (const line of linesOf(bytes)) yield parseEntry(key, line);
+}
+
+function parseEntry(key: string, line: string): FileEntry {
+  try {
+    return FileEntry.parse(JSON.parse(line));
+  } catch (error) {
+    throw new ProviderError("INTEGRITY", `${key}: a line is no entry of a file.`, { cause: error });
+  }
+}
+
+async function* linesOf(bytes: Readable): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of bytes.setEncoding("utf8") as AsyncIterable<string>) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  // An index that was written whole ends with a line's end.
+  if (rest !== "") yield rest;
+}

@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { buffer } from "node:stream/consumers";
+import type { FileFacts } from "../../providers/files/files.ts";
+import { AgeDecrypt, type FileKeySource } from "../age/decrypt.ts";
+import { createHeader, type AgeHeader } from "../age/encrypt.ts";
+import { NONCE, PayloadCipher } from "../age/payload.ts";
+import { parseFacts, type FileEntry } from "./file-entry.ts";
+
+/**
+ * What encrypts names and attributes of files: each becomes an age file of its own. They share one header, and so one key,
+ * under a nonce each: a header costs milliseconds, and there may be a million files.
+ */
+export class FactsSealer {
+  readonly #header: AgeHeader;
+
+  private constructor(header: AgeHeader) {
+    this.#header = header;
+  }
+
+  /** @param recipients age public keys. */
+  static async for(recipients: readonly string[]): Promise<FactsSealer> {
+    return new FactsSealer(await createHeader(recipients));
+  }
+
+  /** The key of all that this has sealed. */
+  readonly fileKey: FileKeySource = () => Promise.resolve(this.#header.fileKey);
+
+  seal(facts: FileFacts): string {
+    const nonce = randomBytes(NONCE);
+    // Longer facts than one chunk do not occur: paths and metadata have a few kilobytes at most.
+    const sealed = new PayloadCipher(this.#header.fileKey, nonce).seal(Buffer.from(JSON.stringify(facts)), true);
+    return Buffer.concat([this.#header.bytes, nonce, ...sealed]).toString("base64");
+  }
+}
+
+/** What an entry tells of its file; decrypted where it is sealed. */
+export async function factsOf(entry: FileEntry, fileKey: FileKeySource | undefined): Promise<FileFacts> {
+  if (entry.sealed === undefined) return parseFacts(entry.file);
+  if (fileKey === undefined) throw new TypeError("a sealed entry without a key");
+  const decrypt = new AgeDecrypt(fileKey);
+  decrypt.end(Buffer.from(entry.sealed, "base64"));
+  return parseFacts(JSON.parse((await buffer(decrypt)).toString("utf8")));
+}
+
+/** The same key source, which unwraps each header once: all entries that one run sealed have the same. */
+export function remembered(fileKey: FileKeySource): FileKeySource {
+  const keys = new Map<string, Promise<Uint8Array>>();
+  return (header) => {
+    const name = Buffer.from(header).toString("latin1");
+    let key = keys.get(name);
+    if (key === undefined) keys.set(name, (key = fileKey(header)));
+    return key;
+  };
+}

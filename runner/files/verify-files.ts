@@ -1,0 +1,66 @@
+import { pipeline } from "node:stream/promises";
+import { Writable } from "node:stream";
+import { pMapIterable } from "p-map";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import type { FileKeySource } from "../age/decrypt.ts";
+import type { JobName } from "../catalogue.ts";
+import type { Manifest } from "../manifest.ts";
+import { checkStored, openPlain } from "../open-plain.ts";
+import type { FileEntry } from "./file-entry.ts";
+import { readFileIndex } from "./file-index.ts";
+import { contentKey } from "./file-pool.ts";
+
+/** Contents that are read at the same time. */
+const PARALLEL = 8;
+
+/** What {@link verifyFiles} reads. */
+interface VerifyFilesOptions {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  readonly manifest: Manifest;
+  readonly fileKeyOf: (file: string) => FileKeySource | undefined;
+  readonly skipContent?: (object: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the index of a backup's files and their contents: for each what is wrong with it, or whether it could be read in full.
+ *
+ * @param problemOf what is wrong with the object under a key, or throws an error that says nothing of it.
+ */
+export async function* verifyFiles(
+  options: VerifyFilesOptions,
+  problemOf: (key: string, error: unknown) => string,
+): AsyncGenerator<string | { inFull: boolean }> {
+  const { storage, job, manifest, signal } = options;
+  const check = async (entry: FileEntry): Promise<string | { inFull: boolean }> => {
+    if (options.skipContent?.(entry.object) === true) return { inFull: true };
+    const key = contentKey(job, entry.object);
+    const fileKey = options.fileKeyOf(entry.object);
+    const inFull = entry.sealed === undefined || fileKey !== undefined;
+    const object = { ...entry, encryption: entry.sealed === undefined ? null : ("age" as const) };
+    try {
+      if (inFull) await readOut(openPlain({ storage, key, object, fileKey }, signal));
+      else await checkStored({ storage, key, object }, signal);
+      return { inFull };
+    } catch (error) {
+      return problemOf(key, error);
+    }
+  };
+  try {
+    yield* pMapIterable(readFileIndex({ storage, job, manifest }, signal), check, { concurrency: PARALLEL });
+  } catch (error) {
+    yield problemOf(`${manifest.id}: the index of files`, error);
+  }
+}
+
+async function readOut(bytes: NodeJS.ReadableStream): Promise<void> {
+  await pipeline(
+    bytes,
+    new Writable({
+      write(_chunk, _encoding, callback) {
+        callback();
+      },
+    }),
+  );
+}
