@@ -8,6 +8,8 @@ import { storageProviders, StorageConfig } from "./storage/index.ts";
 export { explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
 export { closest } from "./explain/closest.ts";
+export type { Access, PolicyStatement } from "./definition.ts";
+export { jobPermissions, jobPorts } from "./job-needs.ts";
 export { SecretName } from "./secret-ref.ts";
 
 /** A job's or a stack's name: it becomes part of keys in a store, of unit names and of names at AWS. */

@@ -6,6 +6,28 @@ export interface ProviderContext {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
+/** What a deployed task does to backups: make them and read them back, read them only, or remove old ones. */
+export type Access = "backup" | "read" | "prune";
+
+/** A task on AWS, as far as its permissions depend on it. */
+export interface DeployedTask {
+  /** The stack's and the job's name: the folder of the job's backups. */
+  readonly stack: string;
+  readonly job: string;
+  readonly access: Access;
+  /** AWS's partition, the second part of an ARN: `aws`, `aws-cn` or `aws-us-gov`. */
+  readonly partition: string;
+}
+
+/** A statement of an IAM policy. */
+export interface PolicyStatement {
+  readonly Effect: "Allow" | "Deny";
+  readonly Action: readonly string[];
+  readonly Resource: readonly string[];
+  /** Condition operators, each with its keys and their values. */
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
 /**
  * One kind of a family, as data: all that the runner and the deployment know of it. It stands in the provider's own file,
  * which therefore must be cheap to import: the SDK is loaded inside `create`.
@@ -18,6 +40,10 @@ export interface ProviderDefinition<Schema extends z.ZodObject, Provider, Contex
    * inside another is written with a dot: `s3.accessKeyId`.
    */
   readonly secrets: readonly SecretField<z.output<Schema>>[];
+  /** What the role of a task on AWS must be allowed to do for this configuration. Left out: nothing. */
+  permissions?(config: z.output<Schema>, task: DeployedTask): readonly PolicyStatement[];
+  /** TCP ports that a run connects to, where they are not just 443, which is always open. */
+  ports?(config: z.output<Schema>): readonly number[];
   /** Makes the provider. Throws `ProviderError` with `CONFIG` where the configuration cannot work. */
   create(config: z.output<Schema>, context: Context): Promise<Provider>;
 }

@@ -18,7 +18,7 @@ import { parseConnectionUrl } from "./postgres/connection-url.ts";
 import { place } from "./postgres/control-connection.ts";
 import { restorePostgres } from "./postgres/restore.ts";
 import { createScratch } from "./postgres/scratch.ts";
-import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
+import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
@@ -60,6 +60,7 @@ export class PostgresDatabaseProvider implements DatabaseProvider {
 export const postgres = defineDatabase({
   schema: z.strictObject({ kind: z.literal("postgres").describe("Any PostgreSQL server."), ...postgresFields }),
   secrets: ["url"],
+  ports: postgresPorts,
   create(config, context) {
     // A throw inside becomes a rejection, as everywhere else.
     return Promise.resolve().then(() => {

@@ -14,7 +14,7 @@ import type {
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
-import { postgresFields, type PostgresSettings } from "./postgres/settings.ts";
+import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
 
@@ -126,6 +126,7 @@ export const supabase = defineDatabase({
       .meta({ examples: ["/etc/provision/supabase-ca.crt"] }),
   }),
   secrets: ["url"],
+  ports: postgresPorts,
   create(config, context) {
     // A throw inside becomes a rejection, as everywhere else.
     return Promise.resolve().then(() => {

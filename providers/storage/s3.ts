@@ -12,6 +12,7 @@ import { fromS3, isBare } from "./s3/errors.ts";
 import { objects, uploads, versions } from "./s3/listing.ts";
 import type { ObjectVersion } from "./s3/listing.ts";
 import { byCodeUnits } from "./s3/order.ts";
+import { s3Permissions } from "./s3/permissions.ts";
 import { removeAll } from "./s3/remove.ts";
 import { S3Service } from "./s3/service.ts";
 import type { CallOptions } from "./s3/service.ts";
@@ -362,6 +363,11 @@ type S3Config = z.output<typeof schema>;
 export const s3 = defineStorage({
   schema,
   secrets: ["accessKeyId", "secretAccessKey"],
+  permissions: s3Permissions,
+  ports({ endpoint }) {
+    const port = endpoint === undefined ? "" : new URL(endpoint).port;
+    return port === "" ? [endpoint?.startsWith("http:") === true ? 80 : 443] : [Number(port)];
+  },
   async create(config, { secrets }) {
     const { bucket, region, endpoint, forcePathStyle } = config;
     if (bucket === undefined) {

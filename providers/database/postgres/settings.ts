@@ -32,3 +32,6 @@ export const postgresFields = {
     .default(300)
     .describe("Seconds that pg_dump waits for a table that somebody has locked exclusively. Default 300."),
 };
+
+/** The port on which a PostgreSQL listens if nobody says otherwise: the URL that may say so is a secret. */
+export const postgresPorts = () => [5432];

@@ -1,0 +1,104 @@
+import type { DeployedTask, PolicyStatement } from "../../definition.ts";
+
+/** What the permissions depend on. */
+interface S3Place {
+  readonly bucket?: string | undefined;
+  readonly prefix?: string | undefined;
+  readonly endpoint?: string | undefined;
+  readonly accessKeyId?: unknown;
+  readonly sse?: "AES256" | { readonly kmsKeyId: string } | undefined;
+  readonly objectLock?: { readonly mode: "governance" | "compliance"; readonly days: number } | undefined;
+  readonly removeVersions: boolean;
+}
+
+/** The files that say what a backup is and how it stands; the others are the backup itself. */
+const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json"];
+
+/**
+ * What the role of a task may do in a bucket of AWS, all of it in its job's own folder:
+ *
+ * - `backup` creates and reads objects. It cannot replace one either: S3 itself refuses a write that does not ask for that.
+ * - `read` reads.
+ * - `prune` lists, reads the records, and removes. With versions in the bucket that only hides objects, unless the
+ *   configuration says `removeVersions`. A lock holds against it in any case.
+ *
+ * Nothing where the role has no part in it: another service, or an access key of its own.
+ */
+export function s3Permissions(config: S3Place, { stack, job, access, partition }: DeployedTask): PolicyStatement[] {
+  if (config.bucket === undefined || config.endpoint !== undefined || config.accessKeyId !== undefined) return [];
+  const bucket = `arn:${partition}:s3:::${config.bucket}`;
+  const folder = [config.prefix, stack, job].filter((part) => part !== undefined).join("/");
+  const objects = `${bucket}/${folder}/*`;
+  const inFolder = { StringLike: { "s3:prefix": `${folder}/*` } };
+  const list = allow(["s3:ListBucket"], [bucket], inFolder);
+  // S3 has no condition by which this could be limited to a folder. It shows names only, of uploads under way.
+  const listUploads = allow(["s3:ListBucketMultipartUploads"], [bucket]);
+  const key = (...actions: string[]) => keyStatements(config.sse, actions, partition, [bucket, objects]);
+  switch (access) {
+    case "backup":
+      return [
+        allow(["s3:GetObject", "s3:AbortMultipartUpload"], [objects]),
+        // The header If-None-Match comes with what makes an object visible, and cannot come with the parts of an upload.
+        allow(["s3:PutObject"], [objects], { Null: { "s3:if-none-match": "false" } }),
+        allow(["s3:PutObject"], [objects], { Bool: { "s3:ObjectCreationOperation": "false" } }),
+        ...lockStatements(config.objectLock, objects),
+        list,
+        listUploads,
+        ...key("kms:GenerateDataKey", "kms:Decrypt"),
+      ];
+    case "read":
+      return [allow(["s3:GetObject"], [objects]), list, ...key("kms:Decrypt")];
+    case "prune":
+      return [
+        allow(
+          ["s3:GetObject"],
+          RECORDS.map((record) => `${objects}/${record}`),
+        ),
+        allow(["s3:DeleteObject", "s3:AbortMultipartUpload"], [objects]),
+        list,
+        listUploads,
+        ...(config.removeVersions
+          ? [allow(["s3:DeleteObjectVersion"], [objects]), allow(["s3:ListBucketVersions"], [bucket], inFolder)]
+          : []),
+        ...key("kms:Decrypt"),
+      ];
+  }
+}
+
+/** S3 asks for this permission also where a new object brings its lock with it. */
+function lockStatements(lock: S3Place["objectLock"], objects: string): PolicyStatement[] {
+  if (lock === undefined) return [];
+  const condition = {
+    StringEquals: { "s3:object-lock-mode": lock.mode.toUpperCase() },
+    NumericLessThanEquals: { "s3:object-lock-remaining-retention-days": String(lock.days) },
+  };
+  return [allow(["s3:PutObjectRetention"], [objects], condition)];
+}
+
+/** The use of the KMS key, through S3 and for this bucket alone. */
+function keyStatements(
+  sse: S3Place["sse"],
+  actions: readonly string[],
+  partition: string,
+  contexts: readonly string[],
+): PolicyStatement[] {
+  if (typeof sse !== "object") return [];
+  const alias = /(?:^|:)(alias\/.+)$/.exec(sse.kmsKeyId)?.[1];
+  const anyKey = `arn:${partition}:kms:*:*:key/`;
+  const whole = sse.kmsKeyId.startsWith("arn:") ? sse.kmsKeyId : `${anyKey}${sse.kmsKeyId}`;
+  return [
+    allow(actions, [alias === undefined ? whole : `${anyKey}*`], {
+      // With a bucket key the context names the bucket, otherwise the object.
+      StringLike: { "kms:ViaService": "s3.*", "kms:EncryptionContext:aws:s3:arn": contexts },
+      ...(alias === undefined ? {} : { "ForAnyValue:StringEquals": { "kms:ResourceAliases": alias } }),
+    }),
+  ];
+}
+
+function allow(
+  Action: readonly string[],
+  Resource: readonly string[],
+  Condition?: PolicyStatement["Condition"],
+): PolicyStatement {
+  return { Effect: "Allow", Action, Resource, ...(Condition === undefined ? {} : { Condition }) };
+}
