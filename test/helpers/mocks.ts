@@ -16,9 +16,40 @@ interface SecretInput {
 const SECRET_KEY = "4dabf18193072939515e22adb298388d";
 const SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270";
 
+/** What the AWS provider says of the account. */
+const awsAnswers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  "aws:index/getPartition:getPartition": { partition: "aws", dnsSuffix: "amazonaws.com" },
+  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" },
+  "aws:index/getRegion:getRegion": { id: "eu-central-1", region: "eu-central-1" },
+};
+
+/** The part of an ARN after the service, for those types whose ARN is not `<region>:<account>:<type>/<name>`. */
+const arnEnds: Readonly<Record<string, (name: string, inputs: Readonly<Record<string, unknown>>) => string>> = {
+  "aws:iam/role:Role": (name) => `iam::123456789012:role/${name}`,
+  "aws:sqs/queue:Queue": (name) => `sqs:eu-central-1:123456789012:${name}`,
+  "aws:cloudwatch/logGroup:LogGroup": (name) => `logs:eu-central-1:123456789012:log-group:${name}`,
+  "aws:scheduler/scheduleGroup:ScheduleGroup": (name) => `scheduler:eu-central-1:123456789012:schedule-group/${name}`,
+  "aws:ecs/taskDefinition:TaskDefinition": (_, { family }) =>
+    `ecs:eu-central-1:123456789012:task-definition/${String(family)}:1`,
+};
+
+/** What AWS adds to a resource: a name where none was given, and an ARN. */
+function awsState(type: string, name: string, inputs: Readonly<Record<string, unknown>>) {
+  const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
+  const end = arnEnds[type]?.(name, inputs) ?? `${module}:eu-central-1:123456789012:${kind}/${name}`;
+  return { name, arn: `arn:aws:${end}` };
+}
+
 /** Puts mocks in the engine's place; returns the list that fills up with what is registered. */
 export async function mockEngine(
-  options: { readonly preview?: boolean; readonly stdout?: (name: string) => string } = {},
+  options: {
+    readonly preview?: boolean;
+    readonly stdout?: (name: string) => string;
+    /** What functions of providers answer, by their token; those on AWS's account have an answer anyway. */
+    readonly calls?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    /** What AWS says of resources once they exist, by their type, beside a name and an ARN. */
+    readonly states?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  } = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   await pulumi.runtime.setMocks(
@@ -26,10 +57,13 @@ export async function mockEngine(
       newResource: ({ type, name, inputs }) => {
         const record = inputs as Record<string, unknown>;
         recorded.push({ type, name, inputs: record });
-        const stdout = options.stdout?.(name) ?? "";
-        return { id: `${name}-id`, state: options.preview === true ? record : { ...record, stdout, stderr: "" } };
+        const id = `${name}-id`;
+        if (options.preview === true) return { id, state: record };
+        if (type.startsWith("aws:"))
+          return { id, state: { ...awsState(type, name, record), ...options.states?.[type], ...record } };
+        return { id, state: { ...record, stdout: options.stdout?.(name) ?? "", stderr: "" } };
       },
-      call: () => ({}),
+      call: ({ token }) => options.calls?.[token] ?? awsAnswers[token] ?? {},
     },
     "provision",
     "dev",
