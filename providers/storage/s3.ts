@@ -166,8 +166,24 @@ export class S3StorageProvider implements StorageProvider {
       await this.#head(path, { signal });
       return true;
     } catch (error) {
-      if (error instanceof ProviderError && error.code === "NOT_FOUND") return false;
+      if (!(error instanceof ProviderError)) throw error;
+      if (error.code === "NOT_FOUND") return false;
+      if (error.code === "AUTH" && (await this.#isUnlisted(path, signal))) return false;
       throw error;
+    }
+  }
+
+  /**
+   * Whether a listing shows that there is no such object. AWS refuses to say that one is missing to a role that may list its
+   * own folder alone: it asks for the permission to list the whole bucket.
+   */
+  async #isUnlisted(path: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      // It is the first of those that start with its key.
+      const first = await objects(this.#service, path, signal).next();
+      return first.done === true || first.value.key !== path;
+    } catch {
+      return false;
     }
   }
 

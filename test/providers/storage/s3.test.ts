@@ -272,6 +272,15 @@ describe("s3 storage", () => {
     body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
   });
 
+  it("stores where AWS does not tell a missing object from a forbidden one, but the folder can be listed", async () => {
+    // A role that may list its own folder only; both of the requests with which the provider looks at a key.
+    const looks = ({ method, url }: PassedRequest) => method !== "PUT" && /\/a\/object$|\/a\/object\?/.test(url);
+    proxy.misbehave(answer(403, "AccessDenied"), looks, 2);
+    await storage.upload("a/object", streamOf(bytesOf(100)));
+    expect(proxy.pending).toBe(0);
+    expect(await storage.stat("a/object")).toMatchObject({ size: 100 });
+  });
+
   describe("gives up, and leaves nothing, where", () => {
     const lasting: [string, Fault, string, RegExp][] = [
       [
@@ -633,6 +642,12 @@ describe("s3 storage", () => {
         expect(error.code).toBe("AUTH");
         expect(error.fix).toMatch(fix);
       }
+    });
+
+    it("a permission that is missing, not that an object is, where its folder's listing shows it", async () => {
+      await put("object");
+      proxy.misbehave(answer(403, "AccessDenied"), ({ method, url }) => method !== "PUT" && url.includes("/object"), 2);
+      expect(await failure(put("object"))).toMatchObject({ code: "AUTH" });
     });
 
     it("a service that cannot be reached", async () => {
