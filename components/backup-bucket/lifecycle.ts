@@ -1,0 +1,48 @@
+import type * as aws from "@pulumi/aws";
+
+/** Moves backups to a cheaper storage class some days after they were written. */
+export interface StorageTransition {
+  /** Only classes whose objects can be read at once, because backups are verified and restored. */
+  readonly storageClass: "STANDARD_IA" | "ONEZONE_IA" | "INTELLIGENT_TIERING" | "GLACIER_IR";
+  /** Days after writing. S3 takes 30 at least for STANDARD_IA and ONEZONE_IA, 0 for the others. */
+  readonly afterDays: number;
+}
+
+/** Days for which a removed backup can still be brought back, once its lock is over: a week, and in a replica a month. */
+const RECOVERY_DAYS = { bucket: 7, replica: 30 };
+
+/** A day more than a run may take (timeoutMinutes of a job): an upload that is going on is never ended. */
+const UPLOAD_DAYS = 15;
+
+/**
+ * Days after which a version that prune has hidden goes for good. Never before its lock is over: where the lock is longer
+ * than the retention keeps backups, the difference is added. (What an interrupted run left may be hidden earlier; S3 then
+ * waits for the lock by itself.)
+ *
+ * @param lockDays 0 without a lock
+ * @param keptDays days for which prune hides nothing; undefined where nothing is pruned
+ */
+export function noncurrentDays(place: "bucket" | "replica", lockDays: number, keptDays: number | undefined): number {
+  return RECOVERY_DAYS[place] + Math.max(0, lockDays - (keptDays ?? 0));
+}
+
+/**
+ * The one rule of a bucket of backups. It ends what prune has hidden, the delete markers that are left over then, and
+ * uploads that nobody finished. It never ends a current version: only the retention decides what is a backup.
+ */
+export function lifecycleRule(
+  noncurrent: number,
+  transitions: readonly StorageTransition[],
+): aws.types.input.s3.BucketLifecycleConfigurationRule {
+  return {
+    id: "backups",
+    status: "Enabled",
+    filter: { prefix: "" },
+    noncurrentVersionExpiration: { noncurrentDays: noncurrent },
+    expiration: { expiredObjectDeleteMarker: true },
+    abortIncompleteMultipartUpload: { daysAfterInitiation: UPLOAD_DAYS },
+    ...(transitions.length > 0 && {
+      transitions: transitions.map(({ storageClass, afterDays }) => ({ storageClass, days: afterDays })),
+    }),
+  };
+}
