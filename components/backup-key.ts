@@ -48,9 +48,8 @@ export interface BackupKeyArgs {
  * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
  *   nobody decrypts with it directly.
  * - CloudWatch Logs uses it for log groups of this account and region alone.
- * - CloudWatch alarms and EventBridge use it to publish to an encrypted topic. There is no condition on the source in that
- *   statement, since KMS is not told one when EventBridge publishes to an encrypted topic, and the event would be lost;
- *   the topic's own policy has it.
+ * - CloudWatch alarms and EventBridge use it to publish to an encrypted topic. That statement has no condition on the source:
+ *   neither KMS nor SNS is told one when EventBridge publishes, and the event would be lost.
  * - `destroy` keeps the key, because the bucket keeps its backups. The alias goes: nothing refers to it.
  */
 export class BackupKey extends pulumi.ComponentResource {

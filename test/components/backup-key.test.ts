@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { BackupKey } from "../../components/backup-key.ts";
+import { inputsOf, longStacks, names, statements, watchOptions } from "../helpers/aws.ts";
+import { mockEngine, registered } from "../helpers/mocks.ts";
+
+describe.each([false, true])("BackupKey (preview: %s)", (preview) => {
+  it("makes a key that rotates and stays, and an alias that does not", async () => {
+    const recorded = await mockEngine({ preview });
+    const watch = watchOptions();
+    await registered(new BackupKey("key", { stack: "prod", tags: { team: "db" } }, watch.opts));
+    expect(names(recorded)).toEqual(["Alias key-alias", "Key key-key"]);
+    expect(inputsOf(recorded, "kms/key:Key")).toMatchObject({
+      enableKeyRotation: true,
+      deletionWindowInDays: 30,
+      tags: { team: "db" },
+    });
+    expect(watch.of("key-key")).toMatchObject({ retainOnDelete: true });
+    expect(watch.of("key-alias").retainOnDelete).toBeUndefined();
+  });
+
+  it("goes on destroy where that is asked for", async () => {
+    await mockEngine({ preview });
+    const watch = watchOptions();
+    await registered(new BackupKey("key", { stack: "dev", removeOnDestroy: true }, watch.opts));
+    expect(watch.of("key-key")).toMatchObject({ retainOnDelete: false });
+  });
+});
+
+describe("BackupKey", () => {
+  it("lets nobody use the key but through services, and those only for this account", async () => {
+    const recorded = await mockEngine();
+    await registered(new BackupKey("key", { stack: "prod" }));
+    const { Administer, UseThroughServices, GrantToServices, EncryptLogs, PublishAlarms, ...others } = statements(
+      inputsOf(recorded, "kms/key:Key").policy,
+    );
+    expect(others).toEqual({});
+    const root = { AWS: "arn:aws:iam::123456789012:root" };
+    expect(Administer?.Principal).toEqual(root);
+    const using = /Encrypt|Decrypt|GenerateDataKey|CreateGrant|kms:\*/;
+    expect((Administer?.Action as string[]).filter((action) => using.test(action))).toEqual([]);
+    expect(Administer?.Action).toEqual(expect.arrayContaining(["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]));
+    expect(UseThroughServices?.Principal).toEqual(root);
+    expect(UseThroughServices?.Condition?.StringEquals?.["kms:ViaService"]).toEqual(
+      expect.arrayContaining(["s3.eu-central-1.amazonaws.com", "secretsmanager.eu-central-1.amazonaws.com"]),
+    );
+    expect(GrantToServices?.Condition).toEqual({ Bool: { "kms:GrantIsForAWSResource": "true" } });
+    expect(EncryptLogs).toMatchObject({
+      Principal: { Service: "logs.eu-central-1.amazonaws.com" },
+      Condition: {
+        ArnLike: { "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:eu-central-1:123456789012:log-group:*" },
+      },
+    });
+    expect(PublishAlarms).toEqual({
+      Sid: "PublishAlarms",
+      Effect: "Allow",
+      Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
+      Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+      Resource: "*",
+    });
+  });
+
+  it("keeps the aliases of two long stacks apart and within 256 characters", async () => {
+    const recorded = await mockEngine();
+    await registered(...longStacks.map((stack) => new BackupKey(stack, { stack })));
+    const prefixes = recorded
+      .filter(({ type }) => type.endsWith(":Alias"))
+      .map(({ inputs }) => String(inputs.namePrefix));
+    expect(prefixes).toEqual(longStacks.map((stack) => `alias/provision-${stack}-`));
+  });
+
+  it("lets a program change each child", async () => {
+    const recorded = await mockEngine();
+    const transform = { key: { multiRegion: true }, alias: { namePrefix: "alias/x-" } };
+    await registered(new BackupKey("key", { stack: "prod", transform }));
+    expect(inputsOf(recorded, "kms/key:Key")).toMatchObject({ multiRegion: true });
+    expect(inputsOf(recorded, "kms/alias:Alias")).toMatchObject({ namePrefix: "alias/x-" });
+  });
+});
