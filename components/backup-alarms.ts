@@ -102,7 +102,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     const place = awsPlace(this);
     this.topicArn =
       args.topicArn === undefined
-        ? makeTopic(this, name, place, {
+        ? makeTopic(this, `${name}-${stack}`, place, {
             stack,
             keyArn: args.keyArn,
             ...(tags !== undefined && { tags }),

@@ -1,7 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
-import { namePrefix } from "./name-prefix.ts";
 import { policy, type Statement } from "./policy.ts";
 import { transformed, type Transform } from "./transform.ts";
 
@@ -72,12 +71,13 @@ export class BackupKey extends pulumi.ComponentResource {
         { parent: this, retainOnDelete: args.removeOnDestroy !== true },
       ),
     );
+    const shortId = key.id.apply((id) => id.slice(0, 8));
     new aws.kms.Alias(
       ...transformed<aws.kms.AliasArgs>(
         args.transform?.alias,
         `${name}-alias`,
-        // An alias has up to 250 characters after alias/.
-        { namePrefix: `alias/${namePrefix(220, args.stack)}`, targetKeyId: key.keyId },
+        // The key's id begins with something unique, which Pulumi's own names would put before alias/.
+        { name: pulumi.interpolate`alias/provision-${args.stack}-${shortId}`, targetKeyId: key.id },
         { parent: this },
       ),
     );

@@ -1,9 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
-import { namePrefix } from "./name-prefix.ts";
+import { fitName } from "./fit-name.ts";
 import { denyWithoutTls, policy, type Statement } from "./policy.ts";
 import { transformed, type Transform } from "./transform.ts";
+
+/** Characters that a secret's name may have. */
+const SECRET_NAME = 512;
 
 /** Arguments of {@link BackupSecrets}. */
 export interface BackupSecretsArgs {
@@ -41,8 +44,8 @@ export interface BackupSecretsArgs {
  *   .4, CKV2_AWS_57) are to be suppressed with that reason.
  * - The policy keeps other accounts out, and whoever is not among `readers` where there are any. Without `readers` it does
  *   not name the execution role, which itself needs the secrets' ARNs.
- * - Names end with a unique part of 26 characters: the name of a secret that waits for its deletion cannot be used again,
- *   and none may end with `-` and six characters.
+ * - Pulumi names them, with a unique end: the name of a secret that waits for its deletion cannot be used again. That end must
+ *   not be `-` and six characters, which Secrets Manager would take for its own; Pulumi's default has seven.
  */
 export class BackupSecrets extends pulumi.ComponentResource {
   /** ARNs by the secret's name; of existing ones by their ARN. They do not change when a value does. */
@@ -54,14 +57,12 @@ export class BackupSecrets extends pulumi.ComponentResource {
     const values = pulumi.secret(args.secrets);
     const account = awsPlace(this).account;
     const made = [...new Set(args.names)].sort().map((secretName): [string, pulumi.Output<string>] => {
-      const child = `${name}-${secretName}`;
+      const child = `${name}-${stack}-${secretName}`;
       const secret = new aws.secretsmanager.Secret(
         ...transformed<aws.secretsmanager.SecretArgs>(
           transform?.secret,
-          child,
+          fitName(child, SECRET_NAME),
           {
-            // A name has up to 512 characters.
-            namePrefix: namePrefix(400, stack, secretName),
             description: `The secret ${secretName} of the backups of the stack ${stack}`,
             kmsKeyId: keyArn,
             recoveryWindowInDays: args.recoveryWindowDays ?? 30,

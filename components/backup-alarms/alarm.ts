@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { fitName } from "../fit-name.ts";
 import { transformed, type Transform } from "../transform.ts";
 
 /** What all children of the alarms' component share. */
@@ -11,6 +12,12 @@ export interface AlarmContext {
   readonly topicArn: pulumi.Input<string>;
   readonly tags?: pulumi.Input<Record<string, string>>;
 }
+
+/** Characters that the name of an EventBridge rule may have. */
+export const RULE_NAME = 64;
+
+/** Characters that an alarm's name may have. */
+const ALARM_NAME = 255;
 
 /** An hour, the shortest period of an alarm that may look back a week. */
 export const HOUR_SECONDS = 3600;
@@ -32,7 +39,7 @@ export function alarm(
   new aws.cloudwatch.MetricAlarm(
     ...transformed<aws.cloudwatch.MetricAlarmArgs>(
       transform,
-      `${name}-${suffix}`,
+      fitName(`${name}-${suffix}`, ALARM_NAME),
       {
         ...args,
         alarmActions: [topicArn],

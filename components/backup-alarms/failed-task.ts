@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { namePrefix } from "../name-prefix.ts";
+import { fitName } from "../fit-name.ts";
 import { transformed, type Transform } from "../transform.ts";
-import type { AlarmContext } from "./alarm.ts";
+import { RULE_NAME, type AlarmContext } from "./alarm.ts";
 
 /** Transforms of what {@link tellOfFailedTasks} makes. */
 export interface FailedTaskTransform {
@@ -34,9 +34,8 @@ export function tellOfFailedTasks(
   const rule = new aws.cloudwatch.EventRule(
     ...transformed<aws.cloudwatch.EventRuleArgs>(
       transform?.failedTaskRule,
-      `${name}-failed-task`,
+      fitName(`${name}-failed-task`, RULE_NAME),
       {
-        namePrefix: namePrefix(38, stack, "failed"),
         description: `Tasks of the backups of ${stack} that failed`,
         eventPattern: pulumi.jsonStringify({
           source: ["aws.ecs"],

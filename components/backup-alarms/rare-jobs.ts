@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import type { AwsPlace } from "../aws-place.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
-import { namePrefix } from "../name-prefix.ts";
+import { fitName } from "../fit-name.ts";
 import { policy } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
 import { HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./alarm.ts";
@@ -21,6 +21,9 @@ export interface RareJobsTransform {
   readonly dueRolePolicy?: Transform<aws.iam.RolePolicyArgs>;
   readonly dueSchedule?: Transform<aws.scheduler.ScheduleArgs>;
 }
+
+/** Characters that the names of a schedule, a group and a role may have. */
+const NAME = 64;
 
 /** Jobs that one call can write metrics for: two for each, and CloudWatch takes 1000. */
 const JOBS_A_CALL = 500;
@@ -42,17 +45,16 @@ export function markDueTimes(
   const group = new aws.scheduler.ScheduleGroup(
     ...transformed<aws.scheduler.ScheduleGroupArgs>(
       transform?.dueGroup,
-      `${name}-due`,
-      { namePrefix: namePrefix(38, stack, "due"), ...(tags !== undefined && { tags }) },
+      fitName(`${name}-due`, NAME),
+      tags === undefined ? {} : { tags },
       { parent },
     ),
   );
   const role = new aws.iam.Role(
     ...transformed<aws.iam.RoleArgs>(
       transform?.dueRole,
-      `${name}-due-role`,
+      fitName(`${name}-due-role`, NAME),
       {
-        namePrefix: namePrefix(38, stack, "due"),
         assumeRolePolicy: policy({
           Sid: "MarkDueTimes",
           Effect: "Allow",
@@ -87,9 +89,8 @@ export function markDueTimes(
     new aws.scheduler.Schedule(
       ...transformed<aws.scheduler.ScheduleArgs>(
         transform?.dueSchedule,
-        `${name}-${child}`,
+        fitName(`${name}-${child}`, NAME),
         {
-          namePrefix: namePrefix(38, stack, child),
           groupName: group.name,
           description: `Marks when backups of ${stack} are due, for their alarms`,
           scheduleExpression: expression,

@@ -1,10 +1,13 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
-import { namePrefix } from "../name-prefix.ts";
+import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
-import type { AlarmContext } from "./alarm.ts";
+import { RULE_NAME, type AlarmContext } from "./alarm.ts";
+
+/** Characters that a queue's name may have. */
+const QUEUE_NAME = 80;
 
 /** Transforms of what {@link receiptsQueue} and {@link storedObjectRule} make. */
 export interface StoredObjectTransform {
@@ -19,17 +22,15 @@ export interface StoredObjectTransform {
  * and only its count of matches is of interest.
  */
 export function receiptsQueue(
-  { parent, name, stack, tags }: AlarmContext,
+  { parent, name, tags }: AlarmContext,
   place: AwsPlace,
   transform: StoredObjectTransform | undefined,
 ): pulumi.Output<string> {
   const queue = new aws.sqs.Queue(
     ...transformed<aws.sqs.QueueArgs>(
       transform?.receiptsQueue,
-      `${name}-receipts`,
+      fitName(`${name}-receipts`, QUEUE_NAME),
       {
-        // A queue's name has 80 characters.
-        namePrefix: namePrefix(54, stack, "receipts"),
         messageRetentionSeconds: 60,
         sqsManagedSseEnabled: true,
         ...(tags !== undefined && { tags }),
@@ -80,9 +81,8 @@ export function storedObjectRule(
   const rule = new aws.cloudwatch.EventRule(
     ...transformed<aws.cloudwatch.EventRuleArgs>(
       transform?.objectRule,
-      `${name}-${job}-stored`,
+      fitName(`${name}-${job}-stored`, RULE_NAME),
       {
-        namePrefix: namePrefix(38, stack, job),
         description: `Stored backups of the job ${job} of ${stack}`,
         eventPattern: pulumi.jsonStringify({
           source: ["aws.s3"],

@@ -1,9 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
-import { namePrefix } from "../name-prefix.ts";
+import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
+
+/** Characters that a topic's name may have. */
+const TOPIC_NAME = 256;
 
 /** Transforms of what {@link makeTopic} makes. */
 export interface TopicTransform {
@@ -27,10 +30,8 @@ export function makeTopic(
   const topic = new aws.sns.Topic(
     ...transformed<aws.sns.TopicArgs>(
       transform?.topic,
-      `${name}-topic`,
+      fitName(name, TOPIC_NAME),
       {
-        // A topic's name has 256 characters.
-        namePrefix: namePrefix(200, stack),
         displayName: `Backups of ${stack}`,
         kmsMasterKeyId: options.keyArn,
         ...(tags !== undefined && { tags }),
@@ -42,7 +43,7 @@ export function makeTopic(
   new aws.sns.TopicPolicy(
     ...transformed<aws.sns.TopicPolicyArgs>(
       transform?.topicPolicy,
-      `${name}-topic-policy`,
+      `${name}-policy`,
       {
         arn: topic.arn,
         policy: policy(

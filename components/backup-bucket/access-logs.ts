@@ -70,7 +70,8 @@ export function addAccessLogs(
       transform?.logging,
       `${name}-logging`,
       { bucket: source.bucket, targetBucket: logs.bucket.bucket, targetPrefix: "access/" },
-      { parent, retainOnDelete: !removable },
+      // S3 looks for its permission to deliver when the log is turned on.
+      { parent, retainOnDelete: !removable, dependsOn: [logs.bucketPolicy] },
     ),
   );
 }

@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { namePrefix } from "../name-prefix.ts";
 import { policy, type Statement } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
+import { bucketPrefix } from "./bucket-prefix.ts";
 
 /** Transforms of the children that every bucket has. */
 export interface GuardedBucketTransform {
@@ -34,20 +34,17 @@ export interface GuardedBucketOptions {
   readonly transform?: GuardedBucketTransform;
 }
 
-/** Characters of a bucket's name less those of the provider's unique end. */
-const NAME_LIMIT = 63 - 26;
-
 /**
  * A private, versioned, encrypted bucket. Unless it is removable, `destroy` keeps it and everything that guards it: a bucket
  * that stays must not lose its policy, its lock or its lifecycle.
  *
- * @returns the bucket, and its versioning, which a replication needs first
+ * @returns the bucket, and what others wait for: its versioning and its policy
  */
 export function guardedBucket(
   parent: pulumi.Resource,
   name: string,
   options: GuardedBucketOptions,
-): { bucket: aws.s3.Bucket; versioning: aws.s3.BucketVersioning } {
+): { bucket: aws.s3.Bucket; versioning: aws.s3.BucketVersioning; bucketPolicy: aws.s3.BucketPolicy } {
   const { keyArn, lock, removable, transform } = options;
   const opts = { parent, retainOnDelete: !removable };
   const region = options.region === undefined ? {} : { region: options.region };
@@ -57,7 +54,7 @@ export function guardedBucket(
       name,
       {
         ...region,
-        bucketPrefix: namePrefix(NAME_LIMIT, ...options.words),
+        bucketPrefix: bucketPrefix(...options.words),
         objectLockEnabled: lock !== undefined,
         forceDestroy: removable,
         ...(options.tags !== undefined && { tags: options.tags }),
@@ -103,7 +100,7 @@ export function guardedBucket(
       opts,
     ),
   );
-  new aws.s3.BucketPolicy(
+  const bucketPolicy = new aws.s3.BucketPolicy(
     ...transformed<aws.s3.BucketPolicyArgs>(
       transform?.policy,
       `${name}-policy`,
@@ -130,5 +127,5 @@ export function guardedBucket(
       ),
     );
   }
-  return { bucket, versioning };
+  return { bucket, versioning, bucketPolicy };
 }

@@ -1,11 +1,14 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
-import { namePrefix } from "../name-prefix.ts";
+import { fitName } from "../fit-name.ts";
 import { policy } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
 import { bucketStatements } from "./bucket-policy.ts";
 import { guardedBucket, type GuardedBucketOptions, type GuardedBucketTransform } from "./guarded-bucket.ts";
+
+/** Characters that IAM allows in a role's name. */
+const ROLE_NAME = 64;
 
 /** Where backups are copied to as soon as they are written. */
 export type Replica = NewReplica | ExistingReplica;
@@ -17,8 +20,9 @@ export interface NewReplica {
 }
 
 /**
- * A bucket that exists, in another account or region. It has versions, and for another account its policy lets the role
- * `replicationRoleArn` do `s3:ReplicateObject` and `s3:ObjectOwnerOverrideToBucketOwner`, and its key's policy `kms:Encrypt`.
+ * A bucket that exists, in another account or region. It has versions, and Object Lock where the stack's bucket has it. For
+ * another account, its policy lets the role `replicationRoleArn` do `s3:ReplicateObject`, `s3:ReplicateDelete` and
+ * `s3:ObjectOwnerOverrideToBucketOwner`, and its key's policy `kms:Encrypt` and `kms:GenerateDataKey`.
  */
 export interface ExistingReplica {
   readonly bucketArn: pulumi.Input<string>;
@@ -65,10 +69,8 @@ export function addReplica(
   const role = new aws.iam.Role(
     ...transformed<aws.iam.RoleArgs>(
       transform?.role,
-      `${name}-role`,
+      fitName(`${name}-${stack}-role`, ROLE_NAME),
       {
-        // A role's name has 64 characters, less the provider's unique end.
-        namePrefix: namePrefix(38, stack, "replica"),
         assumeRolePolicy: policy({
           Sid: "ReplicateBackups",
           Effect: "Allow",
@@ -118,7 +120,12 @@ export function addReplica(
           {
             Sid: "WriteCopies",
             Effect: "Allow",
-            Action: ["s3:ReplicateObject", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"],
+            Action: [
+              "s3:ReplicateObject",
+              "s3:ReplicateDelete",
+              "s3:ReplicateTags",
+              "s3:ObjectOwnerOverrideToBucketOwner",
+            ],
             Resource: pulumi.interpolate`${destination.bucketArn}/*`,
           },
           { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucket.arn) },

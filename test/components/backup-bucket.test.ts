@@ -222,8 +222,10 @@ describe("BackupBucket", () => {
     ]);
     const role = statements(inputsOf(recorded, "iam/rolePolicy:RolePolicy").policy);
     expect(role.WriteCopies).toMatchObject({ Resource: `${replicaArn}/*` });
-    expect(role.WriteCopies?.Action).not.toContain("s3:ReplicateDelete");
-    expect(await unwrap(bucket.replicationRoleArn ?? bucket.bucketArn)).toContain("Role/bucket-replica-role");
+    // Delete markers, but never the removal of a version.
+    expect(role.WriteCopies?.Action).toContain("s3:ReplicateDelete");
+    expect(JSON.stringify(role)).not.toContain("s3:Delete");
+    expect(await unwrap(bucket.replicationRoleArn ?? bucket.bucketArn)).toContain("Role/bucket-replica-prod-role");
     const { ReplicateBackups } = statements(inputsOf(recorded, "iam/role:Role").assumeRolePolicy);
     expect(ReplicateBackups?.Condition).toEqual({
       StringEquals: { "aws:SourceAccount": "123456789012" },
@@ -286,9 +288,9 @@ describe("BackupBucket", () => {
       .map(({ inputs }) => String(inputs.bucketPrefix));
     expect(new Set(prefixes).size).toBe(6);
     for (const prefix of prefixes) expect(prefix).toMatch(/^[a-z0-9][a-z0-9-]{0,36}$/);
-    for (const { inputs } of recorded.filter(({ type }) => type.endsWith(":Role"))) {
-      expect(String(inputs.namePrefix).length).toBeLessThanOrEqual(38);
-    }
+    const roles = recorded.filter(({ type }) => type.endsWith(":Role")).map(({ name }) => name);
+    expect(new Set(roles).size).toBe(2);
+    for (const name of roles) expect(name.length + 8).toBeLessThanOrEqual(64);
   });
 
   it("lets a program change each child, the policy among them", async () => {
@@ -344,8 +346,8 @@ describe("BackupBucket", () => {
       "bucket-lifecycle",
       "bucket-object-lock",
       "bucket-replica-key",
+      "bucket-replica-prod-role",
       "bucket-replica-replication",
-      "bucket-replica-role",
       "bucket-replica-role-policy",
       "bucket-versioning",
     ]);

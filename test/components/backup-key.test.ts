@@ -59,20 +59,19 @@ describe("BackupKey", () => {
     });
   });
 
-  it("keeps the aliases of two long stacks apart and within 256 characters", async () => {
+  it("gives each key an alias of its own, within 256 characters", async () => {
     const recorded = await mockEngine();
-    await registered(...longStacks.map((stack) => new BackupKey(stack, { stack })));
-    const prefixes = recorded
-      .filter(({ type }) => type.endsWith(":Alias"))
-      .map(({ inputs }) => String(inputs.namePrefix));
-    expect(prefixes).toEqual(longStacks.map((stack) => `alias/provision-${stack}-`));
+    await registered(...longStacks.map((stack, index) => new BackupKey(`key-${index}`, { stack })));
+    const aliases = recorded.filter(({ type }) => type.endsWith(":Alias")).map(({ inputs }) => String(inputs.name));
+    // Behind the stack are the first eight characters of the key's id.
+    expect(aliases).toEqual(longStacks.map((stack, index) => `alias/provision-${stack}-key-${index}-ke`));
   });
 
   it("lets a program change each child", async () => {
     const recorded = await mockEngine();
-    const transform = { key: { multiRegion: true }, alias: { namePrefix: "alias/x-" } };
+    const transform = { key: { multiRegion: true }, alias: { name: "alias/x" } };
     await registered(new BackupKey("key", { stack: "prod", transform }));
     expect(inputsOf(recorded, "kms/key:Key")).toMatchObject({ multiRegion: true });
-    expect(inputsOf(recorded, "kms/alias:Alias")).toMatchObject({ namePrefix: "alias/x-" });
+    expect(inputsOf(recorded, "kms/alias:Alias")).toMatchObject({ name: "alias/x" });
   });
 });
