@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as pulumi from "@pulumi/pulumi";
+import { programFiles } from "../program-files.ts";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
@@ -18,10 +19,6 @@ export interface ProgramArgs {
   /** This project's folder on this machine. */
   readonly source: string;
 }
-
-/** What a machine needs of this project to make backups; the rest comes from npm, as the lock file has it. */
-const files = ["package.json", "package-lock.json", ".npmrc"];
-const folders = ["providers", "runner"];
 
 /**
  * The runner on a machine. On this machine it is this project as it stands. Another gets a copy, and from npm what the copy
@@ -62,15 +59,7 @@ export class Program extends pulumi.ComponentResource {
 
 /** The project's parts as text that stays the same while they do, small enough for the stack's state. */
 function pack(source: string): { text: string; hash: string } {
-  const found = folders.flatMap((folder) =>
-    readdirSync(join(source, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(source, join(entry.parentPath, entry.name))),
-  );
-  const names = [...files, ...found.sort()];
-  const json = JSON.stringify(
-    Object.fromEntries(names.map((name) => [name, readFileSync(join(source, name), "utf8")])),
-  );
+  const json = JSON.stringify(programFiles(source));
   // The hash is of what is packed: another version of zlib may pack it otherwise.
   return {
     text: gzipSync(json).toString("base64"),
