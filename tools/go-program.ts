@@ -4,6 +4,7 @@ import { access, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -64,6 +65,50 @@ export async function isExecutable(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** A program that only tests use, built from a Go module of this project in `tools/<name>`. */
+interface TestProgram {
+  /** The executable's name, and the module's folder. */
+  readonly name: string;
+  /** What it is for, to be read after its name: `the S3 server of the tests`. */
+  readonly purpose: string;
+  /** The version that the module's go.mod names. */
+  readonly version: string;
+  /** The import path of the command. */
+  readonly command: string;
+  /** How long the build takes, in words. */
+  readonly takes: string;
+  /** Where lines for the user go. */
+  readonly say: (line: string) => void;
+}
+
+/**
+ * The path of a test program's executable: from the cache, or by a build with Go, which says how long it takes.
+ *
+ * @throws Error when there is no Go to build with; it says what to install.
+ */
+export async function keepTestProgram(program: TestProgram): Promise<string> {
+  const { name, purpose, version, command, takes, say } = program;
+  const { directory } = await keepProgram({
+    name,
+    title: name,
+    version,
+    say,
+    bring: async (root) => {
+      say(`Building ${name} ${version}, ${purpose}, once; this takes about ${takes} …`);
+      await goBuild({
+        module: fileURLToPath(new URL(`${name}/`, import.meta.url)),
+        command,
+        executable: join(root, "bin", name),
+        withoutGo:
+          `Go is not here, which builds ${purpose}. Install Go 1.26 or newer (https://go.dev/doc/install) so that ` +
+          "`go version` works, then try again.",
+      });
+      return "build" as const;
+    },
+  });
+  return join(directory, name);
 }
 
 /** What {@link goBuild} builds. */

@@ -1,3 +1,4 @@
+import { ensureActionlint } from "./actionlint.ts";
 import { aptGet } from "./apt.ts";
 import { ensurePostgres } from "./postgres.ts";
 import { ensurePulumi, findOnPath } from "./pulumi.ts";
@@ -13,6 +14,7 @@ const say = (line: string) => {
 };
 await ensurePulumi(say);
 await ensureVersitygw(say);
+await ensureActionlint(say);
 await ensurePostgres();
 const found = await Promise.all(Object.keys(PROGRAMS).map((name) => findOnPath(name)));
 const missing = Object.values(PROGRAMS).filter((_, index) => found[index] === undefined);

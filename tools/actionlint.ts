@@ -1,0 +1,13 @@
+import { keepTestProgram } from "./go-program.ts";
+
+/** Brings actionlint, which checks the workflows of GitHub, and gives the path of its executable. */
+export function ensureActionlint(say: (line: string) => void = console.error): Promise<string> {
+  return keepTestProgram({
+    name: "actionlint",
+    purpose: "which checks the workflows of GitHub",
+    version: "1.7.12",
+    command: "github.com/rhysd/actionlint/cmd/actionlint",
+    takes: "half a minute",
+    say,
+  });
+}
