@@ -1,24 +1,39 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../providers/config.ts";
-import type { HostSettings } from "./host/host-settings.ts";
+import type { AwsSettings } from "./aws-settings.ts";
 import { describeProblems } from "./describe-problems.ts";
+import type { HostSettings } from "./host/host-settings.ts";
 import { checkSettings } from "./settings-rules.ts";
 
 /** Namespace of the configuration: the project's name in Pulumi.yaml. */
 const NAMESPACE = "provision";
 
-/** A stack's configuration, checked and complete. */
-export interface Settings {
+/** What every target has. */
+interface CommonSettings {
   readonly stack: string;
-  readonly target: "host";
   readonly jobs: readonly JobSettings[];
-  /** The settings of the host target. */
-  readonly host: HostSettings;
   /** The stack's secrets by name; a secret output. */
   readonly secrets: pulumi.Output<Readonly<Record<string, string>>>;
   /** The names of the secrets that jobs refer to: the only ones that leave the stack. */
   readonly jobSecretNames: readonly string[];
 }
+
+/** What the host target has of its own. */
+export interface HostTarget {
+  readonly target: "host";
+  readonly host: HostSettings;
+}
+
+/** What the AWS target has of its own. */
+export interface AwsTarget {
+  readonly target: "aws";
+  /** The region in which everything is made. */
+  readonly region: string;
+  readonly aws: AwsSettings;
+}
+
+/** A stack's configuration, checked and complete. */
+export type Settings = CommonSettings & (HostTarget | AwsTarget);
 
 /**
  * Reads the stack's configuration. Warns of what is odd; throws one `RunError` that lists all that is wrong, each with its
@@ -31,6 +46,8 @@ export function readSettings(): Settings {
   const { settings, problems, warnings } = checkSettings({
     stack,
     values: new Map(entries.map(([key, value]) => [key.slice(prefix.length), value])),
+    // The order of the provider.
+    region: new pulumi.Config("aws").get("region") ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION,
     isSecret: (key) => isConfigSecret(`${prefix}${key}`),
   });
   if (settings === undefined) throw new pulumi.RunError(describeProblems(stack, problems));

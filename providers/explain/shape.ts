@@ -38,7 +38,7 @@ export class Shapes {
     let value = input;
     for (const part of path) {
       shape = this.choose(shape, value);
-      shape = this.resolve((typeof part === "number" ? shape.items : shape.properties?.[String(part)]) ?? {});
+      shape = this.resolve((typeof part === "number" ? shape.items : fieldShape(shape, String(part))) ?? {});
       value = (value as Record<PropertyKey, unknown> | null | undefined)?.[part];
     }
     return shape;
@@ -90,6 +90,11 @@ export class Shapes {
     const name = shape.$ref.replace("#/$defs/", "");
     return this.resolve({ ...(this.#root.$defs?.[name] ?? {}), ...omit(shape, "$ref") });
   }
+}
+
+/** What is allowed in a field of an object: its own shape, or in a record the one of every entry. */
+function fieldShape({ properties, additionalProperties }: Shape, name: string): Shape | undefined {
+  return properties?.[name] ?? (typeof additionalProperties === "object" ? additionalProperties : undefined);
 }
 
 /** The fields of an object that have one allowed value, such as its kind. */

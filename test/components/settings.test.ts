@@ -3,35 +3,43 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { describeProblems } from "../../components/describe-problems.ts";
 import { checkSettings, type CheckedSettings } from "../../components/settings-rules.ts";
 import { readSettings } from "../../components/settings.ts";
+import { awsConfig, awsMistakes } from "../helpers/aws-mistakes.ts";
 import { MISTAKE_MARKER, mistakes, rightConfig } from "../helpers/mistakes.ts";
 import { mockEngine, unwrap } from "../helpers/mocks.ts";
 
 /** The configuration as Pulumi hands it over: texts as they are, the rest as JSON. */
 function texts(config: Readonly<Record<string, unknown>>): [string, string][] {
-  return Object.entries(config).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
+  return Object.entries(config)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)]);
 }
 
 function check(
   change: Readonly<Record<string, unknown>>,
   options: { readonly stack?: string | undefined; readonly plainSecrets?: boolean | undefined } = {},
 ): CheckedSettings {
+  const { "aws:region": region, ...config } = { ...rightConfig, ...change };
   return checkSettings({
     stack: options.stack ?? "dev",
-    values: new Map(texts({ ...rightConfig, ...change })),
+    values: new Map(texts(config)),
+    region: region as string | undefined,
     isSecret: (key) => key === "secrets" && options.plainSecrets !== true,
   });
 }
 
 describe("a mistake in the configuration", () => {
-  it.each(mistakes)("is explained: $name", ({ change, problems, ...options }) => {
+  it.each([...mistakes, ...awsMistakes])("is explained: $name", ({ change, problems, ...options }) => {
     const found = check(change, options);
     expect(found.problems.map(({ path, message, fix }) => `${path}: ${message}\n${fix}`)).toEqual(problems);
     expect(found.settings).toBeUndefined();
     expect(JSON.stringify(found)).not.toContain(MISTAKE_MARKER);
   });
 
-  it("is one of at least 25", () => {
-    expect(new Set(mistakes.map(({ problems }) => problems.join("\n"))).size).toBeGreaterThanOrEqual(25);
+  it.each([
+    ["host", mistakes],
+    ["aws", awsMistakes],
+  ])("is one of at least 40 on the target %s", (_, list) => {
+    expect(new Set(list.map(({ problems }) => problems.join("\n"))).size).toBeGreaterThanOrEqual(40);
   });
 });
 
@@ -57,13 +65,63 @@ describe("checkSettings", () => {
     });
     expect(warnings).toEqual([
       "provision:jobs[1].database.url reads the variable WEB_URL, which neither systemd nor cron sets for a scheduled run.",
-      "Nothing uses the secret old. Remove it with: pulumi config rm --path 'provision:secrets.old'",
       "Any SSH server that answers at db1 is taken for it, and gets the secrets. Set provision:host.connection.hostKey " +
         "to its key, which this shows: ssh-keyscan -t ed25519 -p 2222 db1",
+      "Nothing uses the secret old. Remove it with: pulumi config rm --path 'provision:secrets.old'",
     ]);
     // The key opens the machine; it has no business on it.
     expect(settings?.jobSecretNames).toEqual(["appUrl"]);
-    expect(settings?.host.connection?.user).toBe("root");
+    expect(settings).toMatchObject({ host: { connection: { user: "root" } } });
+  });
+
+  it("fills in what is left out on aws", () => {
+    const { settings, problems, warnings } = check(awsConfig);
+    expect({ problems, warnings }).toEqual({ problems: [], warnings: [] });
+    expect(settings).toEqual({
+      stack: "dev",
+      target: "aws",
+      region: "us-east-1",
+      jobs: [expect.objectContaining({ name: "app" })],
+      jobSecretNames: ["appUrl"],
+      aws: {
+        ...awsConfig.aws,
+        architecture: "arm64",
+        size: { cpu: 1024, memory: 2048 },
+        sizes: {},
+        network: {},
+        bucket: { accessLogs: false, removeOnDestroy: false },
+        schedules: { enabled: true, flexibleMinutes: 15, maxRetries: 3 },
+        logs: { retentionDays: 365 },
+        secretRecoveryDays: 30,
+        tags: {},
+      },
+    });
+  });
+
+  it("warns of alarms that nobody hears, and of settings of the other target", () => {
+    const { image } = awsConfig.aws;
+    const { settings, warnings } = check({ ...awsConfig, host: { directory: "/srv" }, aws: { image } });
+    expect(settings?.target).toBe("aws");
+    expect(warnings).toEqual([
+      "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
+      "provision:host has no effect on the target aws.",
+    ]);
+  });
+
+  it("takes secrets of Secrets Manager, sizes by job and a confirmed removal on aws", () => {
+    const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf";
+    const { settings, problems } = check({
+      ...awsConfig,
+      secrets: {},
+      jobs: [{ ...awsConfig.jobs[0], database: { kind: "postgres", url: { arn } } }],
+      aws: {
+        ...awsConfig.aws,
+        sizes: { app: { cpu: 4096, memory: 8192, scratchGiB: 100 } },
+        bucket: { removeOnDestroy: true, confirmRemoval: "dev" },
+      },
+    });
+    expect(problems).toEqual([]);
+    expect(settings?.jobSecretNames).toEqual([]);
   });
 });
 
@@ -112,7 +170,7 @@ describe("readSettings", () => {
   });
 
   it("throws one error for all problems, which shows without a stack", () => {
-    configure({ target: "aws", typo: 1 });
+    configure({ target: "azure", typo: 1 });
     const error = (() => {
       try {
         return readSettings();

@@ -9,13 +9,14 @@ import {
   type Engine,
   type EngineStack,
 } from "../../tools/engine.ts";
+import { awsMistakes } from "../helpers/aws-mistakes.ts";
 import { MISTAKE_MARKER, mistakes, rightConfig } from "../helpers/mistakes.ts";
 
 const program = fileURLToPath(new URL("../../index.ts", import.meta.url));
 
 // Each costs a second, so it is every other one here; test/components/settings.test.ts has them all. Another name of the
 // stack needs another stack.
-const chosen = mistakes.filter(({ stack }, index) => index % 2 === 0 && stack === undefined);
+const chosen = [...mistakes, ...awsMistakes].filter(({ stack }, index) => index % 2 === 0 && stack === undefined);
 
 describe("preview, on the real engine, with a configuration that is wrong", () => {
   let engine: Engine;
@@ -29,12 +30,12 @@ describe("preview, on the real engine, with a configuration that is wrong", () =
     await engine.stop();
   });
 
-  it("is tried with at least 20 mistakes", () => {
-    expect(chosen.length).toBeGreaterThanOrEqual(20);
+  it("is tried with at least 40 mistakes", () => {
+    expect(chosen.length).toBeGreaterThanOrEqual(40);
   });
 
   it.each(chosen)("fails and says what to do: $name", async ({ change, plainSecrets, problems }) => {
-    const { secrets, ...rest } = { ...rightConfig, ...change } as Record<string, ConfigValue>;
+    const { secrets, ...rest } = asWritten({ ...rightConfig, ...change }) as Record<string, ConfigValue>;
     const encrypted = plainSecrets === true ? secrets : encrypt(secrets);
     await stack.configure({ ...rest, ...(encrypted !== undefined && { secrets: encrypted }) });
     const error = await stack.preview().then(
@@ -55,6 +56,11 @@ describe("preview, on the real engine, with a configuration that is wrong", () =
     expect(output).not.toContain(MISTAKE_MARKER);
   });
 });
+
+/** Without the fields that are undefined, as in a file. */
+function asWritten(config: Readonly<Record<string, unknown>>): unknown {
+  return JSON.parse(JSON.stringify(config));
+}
 
 /** Each text as a secret. */
 function encrypt(value: ConfigValue | undefined): ConfigValue | undefined {

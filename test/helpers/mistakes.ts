@@ -73,14 +73,16 @@ export const mistakes: readonly Mistake[] = [
     name: "an unknown key of the stack",
     change: { job: [job] },
     problems: [
-      "provision:job: there is no such key; allowed are target, jobs, secrets, host\n" +
+      "provision:job: there is no such key; allowed are target, jobs, secrets, host, aws\n" +
         "Did you mean provision:jobs? Rename it in Pulumi.dev.yaml.",
     ],
   },
   {
     name: "an unknown target",
     change: { target: "azure" },
-    problems: ['provision:target: "azure" is no target; allowed is host\n' + "pulumi config set provision:target host"],
+    problems: [
+      'provision:target: "azure" is no target; allowed are host and aws\n' + "pulumi config set provision:target host",
+    ],
   },
   {
     name: "a stack whose name cannot be a folder",
@@ -230,6 +232,14 @@ export const mistakes: readonly Mistake[] = [
     problems: [
       "provision:jobs[0].destinations[0].path: the path holds a control character or a backslash, which the target host cannot handle\n" +
         "pulumi config set --path 'provision:jobs[0].destinations[0].path' /srv/backups",
+    ],
+  },
+  {
+    name: "the stack's own bucket on a host",
+    change: withJob({ destinations: [{ kind: "s3" }] }),
+    problems: [
+      "provision:jobs[0].destinations[0].bucket: is missing; only the target aws makes a bucket of its own\n" +
+        "pulumi config set --path 'provision:jobs[0].destinations[0].bucket' NAME-OF-A-BUCKET",
     ],
   },
   {
@@ -395,12 +405,10 @@ export const mistakes: readonly Mistake[] = [
   {
     name: "several mistakes at once",
     change: {
-      target: "aws",
       jobs: [{ ...job, name: "A", schedule: { cron: "61 3 * * *", timezone: "Mars" } }],
       host: { port: 22 },
     },
     problems: [
-      'provision:target: "aws" is no target; allowed is host\n' + "pulumi config set provision:target host",
       "provision:jobs[0].name: expected 1 to 40 lower-case letters, digits and '-', not at the ends, got \"A\"\n" +
         "Write it, for example name: app. About name: The job's name, unique in its stack.",
       'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, got "Mars"\n' +

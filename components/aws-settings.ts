@@ -1,0 +1,310 @@
+import { z } from "zod";
+
+/** The memory in MiB that Fargate offers for each number of CPU units: the least, the most and the step between them. */
+const FARGATE_MEMORY: Readonly<Record<number, readonly [least: number, most: number, step: number]>> = {
+  256: [512, 2_048, 512],
+  512: [1_024, 4_096, 1_024],
+  1_024: [2_048, 8_192, 1_024],
+  2_048: [4_096, 16_384, 1_024],
+  4_096: [8_192, 30_720, 1_024],
+  8_192: [16_384, 61_440, 4_096],
+  16_384: [32_768, 122_880, 8_192],
+};
+
+/** The numbers of days that CloudWatch Logs can keep lines for. */
+const LOG_DAYS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
+];
+
+const EXAMPLE_IMAGE =
+  "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const Region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, {
+  error: "expected the name of a region, such as eu-central-1",
+});
+
+const BucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
+  error: "expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'",
+});
+
+/** What a task of a job gets from Fargate. */
+const SizeFields = {
+  cpu: z
+    .int()
+    .refine((cpu) => cpu in FARGATE_MEMORY, { error: `expected one of ${Object.keys(FARGATE_MEMORY).join(", ")}` })
+    .describe("CPU units, 1024 for one vCPU.")
+    .meta({ examples: [1_024] }),
+  memory: z
+    .int()
+    .min(512)
+    .max(122_880)
+    .describe("Memory in MiB. A run needs less than 300 whatever the database weighs.")
+    .meta({ examples: [2_048] }),
+  scratchGiB: z
+    .int()
+    .min(21)
+    .max(200)
+    .optional()
+    .describe(
+      "Scratch space in GiB, 21 to 200, for restores with `--jobs`. Default: the 20 GiB that cost nothing; backups need none.",
+    )
+    .meta({ examples: [50] }),
+};
+
+/** The size of every job that has none of its own. */
+const Size = z
+  .strictObject({ ...SizeFields, cpu: SizeFields.cpu.default(1_024), memory: SizeFields.memory.default(2_048) })
+  .describe("The size of the tasks. Default: 1024 CPU units, which are one vCPU, and 2048 MiB.");
+
+const Network = z
+  .strictObject({
+    vpcId: z
+      .string()
+      .regex(/^vpc-[0-9a-f]{8,17}$/, { error: "expected the id of a VPC: vpc-…" })
+      .optional()
+      .describe("An existing VPC. Left out, with `create` left out too: the account's default VPC of the region.")
+      .meta({ examples: ["vpc-0a1b2c3d4e5f60718"] }),
+    subnetIds: z
+      .array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, { error: "expected the id of a subnet: subnet-…" }))
+      .min(1)
+      .optional()
+      .describe("Its subnets in which the tasks may run. They need a way to the database, to AWS and to the stores.")
+      .meta({ examples: [["subnet-0a1b2c3d4e5f60718"]] }),
+    publicIp: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether tasks get a public address, which a public subnet needs to reach anything without a NAT gateway. Default: " +
+          "true in the default VPC and in one of the stack's own, false in existing subnets.",
+      ),
+    create: z
+      .strictObject({
+        cidr: z
+          .string()
+          .regex(/^(\d{1,3}\.){3}\d{1,3}\/(1[6-9]|2[0-6])$/, {
+            error: "expected an IPv4 range with a prefix of 16 to 26 bits",
+          })
+          .optional()
+          .describe("Its IPv4 range. Default 10.90.0.0/24.")
+          .meta({ examples: ["10.90.0.0/24"] }),
+      })
+      .optional()
+      .describe("Makes a small VPC for the stack: public subnets, IPv4 and IPv6, no NAT gateway."),
+    ports: z
+      .array(z.int().min(1).max(65_535))
+      .min(1)
+      .optional()
+      .describe(
+        "TCP ports that tasks may reach beside 443. Default: those that the jobs' kinds of database and store use, such as 5432. " +
+          "A port in a URL is not among them, since the URL is a secret.",
+      )
+      .meta({ examples: [[5432, 6432]] }),
+  })
+  .refine(({ vpcId, subnetIds }) => (vpcId === undefined) === (subnetIds === undefined), {
+    error: "expected both vpcId and subnetIds, or neither",
+  })
+  .refine(({ vpcId, create }) => vpcId === undefined || create === undefined, {
+    error: "expected an existing VPC (vpcId and subnetIds) or one to create, not both",
+  })
+  .meta({ examples: [{ vpcId: "vpc-0a1b2c3d4e5f60718", subnetIds: ["subnet-0a1b2c3d4e5f60718"] }] });
+
+const ObjectLock = z
+  .strictObject({
+    mode: z
+      .enum(["governance", "compliance"])
+      .default("governance")
+      .describe(
+        "governance: who has a special permission may remove a locked backup. compliance: nobody may, the account's owner " +
+          "included, and nothing shortens it. Default governance.",
+      ),
+    days: z
+      .int()
+      .min(1)
+      .max(3_650)
+      .describe("Days for which a new backup cannot be removed.")
+      .meta({ examples: [14] }),
+    confirmCompliance: z
+      .literal("nobody can remove these backups", {
+        error: 'expected the words "nobody can remove these backups"',
+      })
+      .optional()
+      .describe("For compliance mode alone: the words `nobody can remove these backups`.")
+      .meta({ examples: ["nobody can remove these backups"] }),
+  })
+  .refine(({ mode, confirmCompliance }) => mode !== "compliance" || confirmCompliance !== undefined, {
+    error: 'expected confirmCompliance: "nobody can remove these backups" beside mode: compliance',
+  })
+  .meta({ examples: [{ mode: "governance", days: 14 }] });
+
+const Bucket = z
+  .strictObject({
+    existing: BucketName.optional()
+      .describe("Name of a bucket that exists already; nothing of it is changed. Left out: the stack makes one.")
+      .meta({ examples: ["acme-backups"] }),
+    objectLock: ObjectLock.optional().describe(
+      "Locks every backup against removal for some days, for whoever gets at the account. Cannot be taken back. Default: none.",
+    ),
+    accessLogs: z.boolean().default(false).describe("Log every access into a bucket of its own. Default false."),
+    replica: z
+      .strictObject({
+        region: Region.describe("The other region.").meta({ examples: ["eu-west-1"] }),
+      })
+      .optional()
+      .describe("Keeps a second copy of every backup in another region, with a key of its own. Default: none."),
+    removeOnDestroy: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether `pulumi destroy` removes the bucket with all backups in it; confirmRemoval must say so too. Default false.",
+      ),
+    confirmRemoval: z
+      .string()
+      .optional()
+      .describe("For removeOnDestroy alone: the stack's name.")
+      .meta({ examples: ["dev"] }),
+  })
+  .refine(
+    ({ existing, objectLock, accessLogs, replica, removeOnDestroy }) =>
+      existing === undefined || !(objectLock ?? replica ?? (accessLogs || removeOnDestroy)),
+    {
+      error:
+        "expected no objectLock, accessLogs, replica or removeOnDestroy beside an existing bucket, which stays as it is",
+    },
+  )
+  .meta({ examples: [{ objectLock: { days: 14 } }] });
+
+/** What a person writes in `provision:aws`. */
+export const AwsSettings = z
+  .strictObject({
+    image: z
+      .string()
+      .regex(/^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/, {
+        error: "expected an image with its digest, registry/repository@sha256:…, since a tag can move",
+      })
+      .optional()
+      .describe("The runner's image. Its digest is promoted from stack to stack unchanged.")
+      .meta({ examples: [EXAMPLE_IMAGE] }),
+    architecture: z
+      .enum(["arm64", "x86_64"])
+      .default("arm64")
+      .describe("The processor that the image is made for. Default arm64, which costs a fifth less."),
+    size: Size.prefault({}),
+    sizes: z
+      .record(z.string(), z.strictObject(SizeFields).partial())
+      .default({})
+      .describe("Exceptions from `size`, by the name of a job.")
+      .meta({ examples: [{ app: { cpu: 2_048, memory: 4_096 } }] }),
+    network: Network.prefault({}).describe("Where the tasks run. Default: the account's default VPC of the region."),
+    bucket: Bucket.prefault({}).describe("Where destinations `{ kind: s3 }` without a bucket keep their backups."),
+    schedules: z
+      .strictObject({
+        enabled: z.boolean().default(true).describe("Whether the schedules start anything. Default true."),
+        flexibleMinutes: z
+          .int()
+          .min(0)
+          .max(1_440)
+          .default(15)
+          .describe(
+            "Minutes by which a start may be late, so that not all jobs start at once. Default 15; 0 for none.",
+          ),
+        maxRetries: z
+          .int()
+          .min(0)
+          .max(185)
+          .default(3)
+          .describe("How often a start that failed is tried again within an hour. Default 3."),
+      })
+      .prefault({})
+      .describe("How EventBridge Scheduler starts the tasks."),
+    logs: z
+      .strictObject({
+        retentionDays: z
+          .int()
+          .refine((days) => LOG_DAYS.includes(days), { error: `expected one of ${LOG_DAYS.join(", ")}` })
+          .default(365)
+          .describe("Days for which CloudWatch keeps the tasks' log. Default 365.")
+          .meta({ examples: [365] }),
+      })
+      .prefault({})
+      .describe("The tasks' log."),
+    alarms: z
+      .strictObject({
+        emails: z
+          .array(z.email({ error: "expected an e-mail address" }))
+          .default([])
+          .describe("Who gets the alarms; each must confirm a mail from AWS once.")
+          .meta({ examples: [["ops@example.com"]] }),
+        topicArn: z
+          .string()
+          .regex(/^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, { error: "expected the ARN of a topic: arn:aws:sns:…" })
+          .optional()
+          .describe("An existing SNS topic for the alarms. Left out: the stack makes one with a key of its own.")
+          .meta({ examples: ["arn:aws:sns:us-east-1:123456789012:ops"] }),
+      })
+      .refine(({ emails, topicArn }) => emails.length === 0 || topicArn === undefined, {
+        error: "expected emails or topicArn, not both: who listens to an existing topic is set there",
+      })
+      .meta({ examples: [{ emails: ["ops@example.com"] }] })
+      .prefault({})
+      .describe("Who is told when a backup did not happen or went wrong."),
+    secretRecoveryDays: z
+      .int()
+      .min(0)
+      .max(30)
+      .refine((days) => days === 0 || days >= 7, { error: "expected 0, or 7 to 30" })
+      .default(30)
+      .describe(
+        "Days for which a removed secret can be recovered, 7 to 30. With 0 it is gone at once, for stacks that come and go. " +
+          "Default 30.",
+      )
+      .meta({ examples: [30] }),
+    permissionsBoundary: z
+      .string()
+      .regex(/^arn:[\w-]+:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/, {
+        error: "expected the ARN of a policy: arn:aws:iam::…:policy/…",
+      })
+      .optional()
+      .describe("A managed policy that bounds every role of the stack. Default: none.")
+      .meta({ examples: ["arn:aws:iam::123456789012:policy/boundary"] }),
+    rolePath: z
+      .string()
+      .regex(/^\/([\w+=,.@-]+\/)*$/, { error: "expected a path that begins and ends with '/'" })
+      .optional()
+      .describe("The path of every role of the stack. Default /.")
+      .meta({ examples: ["/backup/"] }),
+    tags: z
+      .record(z.string().min(1).max(128), z.string().max(256))
+      .default({})
+      .describe("Tags for everything that the stack makes, beside those of `aws:defaultTags`.")
+      .meta({ examples: [{ team: "platform" }] }),
+  })
+  .meta({ examples: [{ image: EXAMPLE_IMAGE }] });
+
+/** The settings of the AWS target, complete; see the schema of the same name. */
+export type AwsSettings = z.output<typeof AwsSettings>;
+
+/** What a task gets from Fargate. */
+export type TaskSize = AwsSettings["size"];
+
+/** The size of a job's tasks: its own where it has one, filled up with the size of all. */
+export function sizeOf(settings: AwsSettings, job: string): TaskSize {
+  const { cpu, memory, scratchGiB } = settings.sizes[job] ?? {};
+  const scratch = scratchGiB ?? settings.size.scratchGiB;
+  return {
+    cpu: cpu ?? settings.size.cpu,
+    memory: memory ?? settings.size.memory,
+    ...(scratch !== undefined && { scratchGiB: scratch }),
+  };
+}
+
+/** Why Fargate does not offer a size, with memory that it does offer; undefined where there is nothing wrong. */
+export function wrongSize({
+  cpu,
+  memory,
+}: TaskSize): { readonly message: string; readonly memory: number } | undefined {
+  const [least, most, step] = FARGATE_MEMORY[cpu] ?? [0, 0, 1];
+  const offered = Math.min(most, Math.max(least, Math.ceil(memory / step) * step));
+  if (memory === offered) return undefined;
+  const message = `Fargate has no ${memory} MiB of memory with ${cpu} CPU units; it has ${least} to ${most} in steps of ${step}`;
+  return { message, memory: offered };
+}

@@ -1,0 +1,121 @@
+import { closest, explain, type Problem } from "../../providers/config.ts";
+import { AwsSettings, sizeOf, wrongSize, type TaskSize } from "../aws-settings.ts";
+import type { AwsTarget } from "../settings.ts";
+import type { CheckedJob, Reference } from "./jobs.ts";
+import { parseJson } from "./raw.ts";
+import type { TargetFindings, TargetInput } from "./target.ts";
+
+const PATH = "provision:aws";
+
+/** Checks `provision:aws`, and that the jobs can run as tasks of Fargate. */
+export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings<AwsTarget> {
+  const input = parseJson(raw.values.get("aws") ?? "{}");
+  const result = AwsSettings.safeParse(input);
+  const settings = result.data;
+  const problems = [
+    ...checkRegion(raw.region),
+    ...jobs.flatMap(checkDestinations),
+    ...references.flatMap(checkSource),
+    ...(settings === undefined
+      ? explain(result.error, AwsSettings, input, PATH)
+      : [...checkImage(settings), ...checkRemoval(settings, raw.stack), ...checkSizes(settings, jobs)]),
+  ];
+  return {
+    settings: settings && { target: "aws", region: raw.region ?? "", aws: settings },
+    problems,
+    warnings: settings === undefined ? [] : warningsOf(settings, raw),
+    secretNames: [],
+  };
+}
+
+function checkRegion(region: string | undefined): Problem[] {
+  if (region !== undefined) return [];
+  const message = "is missing; expected the region in which everything of the stack is made";
+  return [{ path: "aws:region", message, fix: "pulumi config set aws:region eu-central-1" }];
+}
+
+function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
+  return job.destinations.flatMap((destination, index): Problem[] => {
+    const path = `${root}.destinations[${index}]`;
+    if (destination.kind === "filesystem") {
+      const message = "a folder would be gone with the task that wrote it; the target aws has no disk that stays";
+      const remove = destination.path === undefined ? "" : `\npulumi config rm --path '${path}.path'`;
+      return [{ path, message, fix: `Use the stack's bucket: pulumi config set --path '${path}.kind' s3${remove}` }];
+    }
+    if (destination.kind !== "s3" || destination.bucket !== undefined) return [];
+    const foreign = (["endpoint", "region", "accessKeyId"] as const).find((field) => destination[field] !== undefined);
+    if (foreign === undefined) return [];
+    const message = `is missing; ${foreign} has no meaning for the stack's own bucket`;
+    const fix = `Name the bucket, or remove ${foreign}: pulumi config rm --path '${path}.${foreign}'`;
+    return [{ path: `${path}.bucket`, message, fix }];
+  });
+}
+
+/** A task has no files and no variables but those that the stack gives it. */
+function checkSource({ path, kind }: Reference): Problem[] {
+  if (kind !== "env" && kind !== "file") return [];
+  const what = kind === "env" ? "a variable of your own" : "a file of a machine";
+  return [
+    {
+      path: `${path}.${kind}`,
+      message: `a task on the target aws has no such thing as ${what}`,
+      fix: "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+    },
+  ];
+}
+
+function checkImage({ image }: AwsSettings): Problem[] {
+  if (image !== undefined) return [];
+  const path = `${PATH}.image`;
+  const message = "is missing; expected the runner's image with its digest, registry/repository@sha256:…";
+  return [{ path, message, fix: `pulumi config set --path '${path}' REGISTRY/REPOSITORY@sha256:DIGEST` }];
+}
+
+/** Backups go with the stack only where it says so twice. */
+function checkRemoval({ bucket }: AwsSettings, stack: string): Problem[] {
+  const path = `${PATH}.bucket.confirmRemoval`;
+  if (!bucket.removeOnDestroy || bucket.confirmRemoval === stack) return [];
+  const message = `expected the stack's name, ${stack}, as removeOnDestroy lets \`pulumi destroy\` remove every backup`;
+  const keep = `pulumi config rm --path '${PATH}.bucket.removeOnDestroy'`;
+  const fix = `If that is meant: pulumi config set --path '${path}' ${stack}\nTo keep the backups: ${keep}`;
+  return [{ path, message, fix }];
+}
+
+function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
+  const names = jobs.map(({ job }) => job.name);
+  const unknown = Object.keys(settings.sizes).filter((name) => !names.includes(name));
+  const wrong = (path: string, size: TaskSize): Problem[] => {
+    const found = wrongSize(size);
+    if (found === undefined) return [];
+    return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];
+  };
+  return [
+    ...unknown.map((name): Problem => {
+      const path = `${PATH}.sizes.${name}`;
+      const near = closest(name, names);
+      const remove = `Remove it: pulumi config rm --path '${path}'`;
+      return {
+        path,
+        message: `there is no job of that name; there are ${names.join(", ")}`,
+        fix: near === undefined ? remove : `Did you mean ${near}? If not: ${remove}`,
+      };
+    }),
+    ...wrong(`${PATH}.size`, settings.size),
+    ...names
+      .filter((name) => settings.sizes[name] !== undefined)
+      .flatMap((name) => wrong(`${PATH}.sizes.${name}`, sizeOf(settings, name))),
+  ];
+}
+
+function warningsOf({ alarms }: AwsSettings, raw: TargetInput["raw"]): string[] {
+  const unheard = alarms.emails.length === 0 && alarms.topicArn === undefined;
+  const ignored = !["{}", undefined].includes(raw.values.get("host"));
+  return [
+    ...(unheard
+      ? [
+          "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
+        ]
+      : []),
+    ...(ignored ? ["provision:host has no effect on the target aws."] : []),
+  ];
+}

@@ -1,0 +1,66 @@
+import { explain, type Problem } from "../../providers/config.ts";
+import { localPath } from "../host/backup-places.ts";
+import { HostSettings } from "../host/host-settings.ts";
+import type { HostTarget } from "../settings.ts";
+import type { CheckedJob } from "./jobs.ts";
+import { parseJson } from "./raw.ts";
+import { checkReference } from "./secrets.ts";
+import type { TargetFindings, TargetInput } from "./target.ts";
+
+/** Checks `provision:host`, and that the jobs can run on a Linux machine. */
+export function checkHost({ raw, jobs, references, secretNames }: TargetInput): TargetFindings<HostTarget> {
+  const path = "provision:host";
+  const input = parseJson(raw.values.get("host") ?? "{}");
+  const result = HostSettings.safeParse(input);
+  const problems = [
+    ...jobs.flatMap(checkDestinations),
+    ...(result.success ? [] : explain(result.error, HostSettings, input, path)),
+  ];
+  const warnings: string[] = [];
+  for (const { path, kind, value } of references) {
+    if (kind === "arn") {
+      problems.push({
+        path: `${path}.arn`,
+        message: "a secret of AWS Secrets Manager cannot be read on the target host",
+        fix: "Use a secret of the stack, { secret: name }, or a file on the machine, { file: /path }.",
+      });
+    } else if (kind === "env") {
+      warnings.push(`${path} reads the variable ${value}, which neither systemd nor cron sets for a scheduled run.`);
+    }
+  }
+  const connection = result.data?.connection;
+  const key = connection?.privateKey?.secret;
+  if (key !== undefined) problems.push(...checkReference(`${path}.connection.privateKey.secret`, key, secretNames));
+  if (connection !== undefined && connection.hostKey === undefined) {
+    const { host: name, port } = connection;
+    warnings.push(
+      `Any SSH server that answers at ${name} is taken for it, and gets the secrets. Set provision:host.connection.hostKey ` +
+        `to its key, which this shows: ssh-keyscan -t ed25519 -p ${port} ${name}`,
+    );
+  }
+  return {
+    settings: result.data && {
+      target: "host",
+      host: { ...result.data, directory: result.data.directory ?? `/var/lib/provision/${raw.stack}` },
+    },
+    problems,
+    warnings,
+    secretNames: key === undefined ? [] : [key],
+  };
+}
+
+function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
+  return job.destinations.flatMap((destination, index) => {
+    const path = `${root}.destinations[${index}]`;
+    // Such a character would end a line of a unit or a crontab.
+    if (/[\p{Cc}\\]/u.test(localPath(destination) ?? "")) {
+      const message = "the path holds a control character or a backslash, which the target host cannot handle";
+      return [{ path: `${path}.path`, message, fix: `pulumi config set --path '${path}.path' /srv/backups` }];
+    }
+    if (destination.kind === "s3" && destination.bucket === undefined) {
+      const message = "is missing; only the target aws makes a bucket of its own";
+      return [{ path: `${path}.bucket`, message, fix: `pulumi config set --path '${path}.bucket' NAME-OF-A-BUCKET` }];
+    }
+    return [];
+  });
+}

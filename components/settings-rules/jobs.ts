@@ -1,0 +1,109 @@
+import { explain, JobSettings, Schedule, type Problem } from "../../providers/config.ts";
+import { parseCron } from "../cron.ts";
+import { isObject, parseJson, type RawSettings } from "./raw.ts";
+
+const EXAMPLE_JOB = `  provision:jobs:
+    - name: app
+      schedule: { cron: "0 3 * * *" }
+      database: { kind: postgres, url: { secret: appDatabaseUrl } }
+      destinations: [{ kind: filesystem }]`;
+
+/** A job that is right, and where it stands. */
+export interface CheckedJob {
+  /** For instance `provision:jobs[0]`. */
+  readonly path: string;
+  readonly job: JobSettings;
+}
+
+/** What `provision:jobs` holds. */
+export interface CheckedJobs {
+  readonly jobs: readonly CheckedJob[];
+  readonly problems: readonly Problem[];
+  readonly references: readonly Reference[];
+}
+
+/** Checks `provision:jobs`, for whatever target. */
+export function checkJobs(raw: RawSettings): CheckedJobs {
+  const path = "provision:jobs";
+  const list = parseJson(raw.values.get("jobs") ?? "[]");
+  if (!Array.isArray(list) || list.length === 0) {
+    const message = Array.isArray(list) ? "there is no job" : "expected a list of jobs";
+    const fix = `Write one in Pulumi.${raw.stack}.yaml:\n${EXAMPLE_JOB}`;
+    return { jobs: [], problems: [{ path, message, fix }], references: [] };
+  }
+  const jobs: CheckedJob[] = [];
+  const problems: Problem[] = [];
+  const names = new Map<unknown, string>();
+  for (const [index, input] of (list as unknown[]).entries()) {
+    const root = `${path}[${index}]`;
+    const { name, schedule, prune, drill } = isObject(input) ? input : {};
+    const first = names.get(name);
+    if (typeof name === "string" && first !== undefined) {
+      problems.push({
+        path: `${root}.name`,
+        message: `"${name}" is already the name of ${first}; each job needs its own`,
+        fix: `pulumi config set --path '${root}.name' ${name}-2`,
+      });
+    } else names.set(name, root);
+    const result = JobSettings.safeParse(input);
+    if (result.success) jobs.push({ path: root, job: result.data });
+    else problems.push(...explain(result.error, JobSettings, input, root));
+    problems.push(...checkCron(schedule, `${root}.schedule.cron`));
+    for (const [task, value] of Object.entries({ prune, drill })) {
+      problems.push(...checkCron(isObject(value) ? value.schedule : undefined, `${root}.${task}.schedule.cron`));
+    }
+    if (result.success) problems.push(...checkDestinations(result.data, root));
+  }
+  return { jobs, problems, references: references(list, path) };
+}
+
+/** The contract's schema sees only whether there are five fields. */
+function checkCron(schedule: unknown, path: string): Problem[] {
+  const cron = isObject(schedule) ? schedule.cron : undefined;
+  if (typeof cron !== "string" || !Schedule.shape.cron.safeParse(cron).success) return [];
+  try {
+    parseCron(cron);
+    return [];
+  } catch (error) {
+    const message = `"${cron}" is no time: ${(error as Error).message}`;
+    return [
+      { path, message, fix: `For every day at 3:00, for instance: pulumi config set --path '${path}' '0 3 * * *'` },
+    ];
+  }
+}
+
+function checkDestinations(job: JobSettings, root: string): Problem[] {
+  const problems: Problem[] = [];
+  for (const [index, destination] of job.destinations.entries()) {
+    const path = `${root}.destinations[${index}]`;
+    const same = job.destinations.findIndex((other) => JSON.stringify(other) === JSON.stringify(destination));
+    if (same < index) {
+      const message = `it is the same as ${root}.destinations[${same}], and two copies cannot be in one place`;
+      problems.push({ path, message, fix: `Give it another prefix, or remove it: pulumi config rm --path '${path}'` });
+    }
+  }
+  return problems;
+}
+
+/** A reference to a secret, wherever in the configuration it stands. */
+export interface Reference {
+  readonly path: string;
+  readonly kind: "secret" | "env" | "file" | "arn";
+  readonly value: string;
+}
+
+/** Looks at the raw values, so that a mistake elsewhere hides no reference. */
+function references(value: unknown, path: string): Reference[] {
+  if (Array.isArray(value)) return value.flatMap((item, index) => references(item, `${path}[${index}]`));
+  if (!isObject(value)) return [];
+  const [only, ...others] = Object.entries(value);
+  if (only !== undefined && others.length === 0) {
+    const [kind, name] = only;
+    if (isReferenceKind(kind) && typeof name === "string") return [{ path, kind, value: name }];
+  }
+  return Object.entries(value).flatMap(([key, item]) => references(item, `${path}.${key}`));
+}
+
+function isReferenceKind(kind: string): kind is Reference["kind"] {
+  return ["secret", "env", "file", "arn"].includes(kind);
+}

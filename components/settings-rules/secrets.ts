@@ -1,0 +1,49 @@
+import { closest, SecretName, type Problem } from "../../providers/config.ts";
+import { isObject, parseJson, type RawSettings } from "./raw.ts";
+
+/** Checks `provision:secrets`: names that can be variables, texts that are there, and encrypted. Gives the names. */
+export function checkSecrets(raw: RawSettings): { names: string[]; problems: Problem[] } {
+  const path = "provision:secrets";
+  const setOne = `pulumi config set --secret --path '${path}.appDatabaseUrl'`;
+  const value = parseJson(raw.values.get("secrets") ?? "{}");
+  if (!isObject(value)) {
+    const message = "expected one entry a secret, each a name and a text";
+    return { names: [], problems: [{ path, message, fix: `pulumi config rm ${path}\n${setOne}` }] };
+  }
+  const names = Object.keys(value);
+  const problems = names.flatMap((name): Problem[] => {
+    const place = `${path}.${name}`;
+    if (!SecretName.safeParse(name).success) {
+      const message = `"${name}" is no name for a secret; expected a letter, then letters, digits or underscores, 63 at most`;
+      return [{ path: place, message, fix: `Rename it in Pulumi.${raw.stack}.yaml, and where jobs refer to it.` }];
+    }
+    const secret = value[name];
+    if (typeof secret === "string" && secret !== "") return [];
+    const message = secret === "" ? "the secret is empty" : "expected a text";
+    return [{ path: place, message, fix: `pulumi config set --secret --path '${place}'` }];
+  });
+  if (names.length > 0 && !raw.isSecret("secrets")) {
+    problems.push({
+      path,
+      message: "the secrets stand there in plain text",
+      fix:
+        `Change them where they come from, since they may have been seen, and set each of them encrypted:\n` +
+        names.map((name) => `pulumi config set --secret --path '${path}.${name}'`).join("\n"),
+    });
+  }
+  return { names, problems };
+}
+
+/** What is wrong with a reference to one of the stack's secrets. */
+export function checkReference(path: string, name: string, names: readonly string[]): Problem[] {
+  if (names.includes(name)) return [];
+  const near = closest(name, names);
+  const setIt = `pulumi config set --secret --path 'provision:secrets.${name}'`;
+  return [
+    {
+      path,
+      message: `the stack has no secret "${name}"; it has ${names.length === 0 ? "none" : names.join(", ")}`,
+      fix: near === undefined ? `Set it: ${setIt}` : `Did you mean ${near}? If not, set it: ${setIt}`,
+    },
+  ];
+}

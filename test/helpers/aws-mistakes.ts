@@ -1,0 +1,409 @@
+import { MISTAKE_MARKER, type Mistake } from "./mistakes.ts";
+
+const DIGEST = `sha256:${"0123456789abcdef".repeat(4)}`;
+
+const job = {
+  name: "app",
+  schedule: { cron: "0 3 * * *" },
+  database: { kind: "postgres", url: { secret: "appUrl" } },
+  destinations: [{ kind: "s3" }],
+};
+
+const aws = {
+  image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@${DIGEST}`,
+  alarms: { emails: ["ops@example.com"] },
+};
+
+/** What makes a configuration with nothing wrong for the target aws of that for the target host. */
+export const awsConfig = { target: "aws", "aws:region": "us-east-1", jobs: [job], host: {}, aws };
+
+const withAws = (change: Readonly<Record<string, unknown>>) => ({ ...awsConfig, aws: { ...aws, ...change } });
+const withJob = (change: Readonly<Record<string, unknown>>) => ({ ...awsConfig, jobs: [{ ...job, ...change }] });
+const withUrl = (url: unknown) => withJob({ database: { kind: "postgres", url } });
+const withDestination = (destination: unknown) => withJob({ destinations: [destination] });
+
+const VPC = "vpc-0a1b2c3d4e5f60718";
+
+/** Configurations of the target aws with mistakes. */
+export const awsMistakes: readonly Mistake[] = [
+  {
+    name: "no region",
+    change: { ...awsConfig, "aws:region": undefined },
+    problems: [
+      "aws:region: is missing; expected the region in which everything of the stack is made\n" +
+        "pulumi config set aws:region eu-central-1",
+    ],
+  },
+  {
+    name: "no image",
+    change: withAws({ image: undefined }),
+    problems: [
+      "provision:aws.image: is missing; expected the runner's image with its digest, registry/repository@sha256:…\n" +
+        "pulumi config set --path 'provision:aws.image' REGISTRY/REPOSITORY@sha256:DIGEST",
+    ],
+  },
+  {
+    name: "an image by a tag",
+    change: withAws({ image: "registry.example.com/provision:1.2" }),
+    problems: [
+      'provision:aws.image: expected an image with its digest, registry/repository@sha256:…, since a tag can move, got "registry.example.com/provision:1.2"\n' +
+        'Write it, for example image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855". About image: The runner\'s image. Its digest is promoted from stack to stack unchanged.',
+    ],
+  },
+  {
+    name: "a digest that is too short",
+    change: withAws({ image: "registry.example.com/provision@sha256:0123" }),
+    problems: [
+      'provision:aws.image: expected an image with its digest, registry/repository@sha256:…, since a tag can move, got "registry.example.com/provision@sha256:0123"\n' +
+        'Write it, for example image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855". About image: The runner\'s image. Its digest is promoted from stack to stack unchanged.',
+    ],
+  },
+  {
+    name: "a misspelt field of the target",
+    change: withAws({ netwerk: {} }),
+    problems: [
+      "provision:aws.netwerk: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+        "Did you mean network?",
+    ],
+  },
+  {
+    name: "a field in the wrong place",
+    change: withAws({ vpcId: VPC }),
+    problems: [
+      "provision:aws.vpcId: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+        "Move it into network: network.vpcId.",
+    ],
+  },
+  {
+    name: "settings that are no object",
+    change: { ...awsConfig, aws: "us-east-1" },
+    problems: [
+      'provision:aws: expected an object with any of image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+        'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
+    ],
+  },
+  {
+    name: "an unknown processor",
+    change: withAws({ architecture: "arm" }),
+    problems: [
+      'provision:aws.architecture: expected "arm64" or "x86_64", got "arm"\n' +
+        "Write it, for example architecture: arm64. About architecture: The processor that the image is made for. Default arm64, which costs a fifth less.",
+    ],
+  },
+  {
+    name: "CPU units that Fargate has not",
+    change: withAws({ size: { cpu: 1000 } }),
+    problems: [
+      "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 1000\n" +
+        "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
+    ],
+  },
+  {
+    name: "CPUs instead of CPU units",
+    change: withAws({ size: { cpu: 0.5 } }),
+    problems: [
+      "provision:aws.size.cpu: expected a whole number, got 0.5\n" +
+        "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
+    ],
+  },
+  {
+    name: "memory in quotes",
+    change: withAws({ size: { memory: "2048" } }),
+    problems: [
+      'provision:aws.size.memory: expected a whole number from 512 to 122880, got "2048"\n' +
+        "Write it without quotes. About memory: Memory in MiB. A run needs less than 300 whatever the database weighs.",
+    ],
+  },
+  {
+    name: "memory that does not fit the CPU units",
+    change: withAws({ size: { cpu: 256, memory: 4096 } }),
+    problems: [
+      "provision:aws.size: Fargate has no 4096 MiB of memory with 256 CPU units; it has 512 to 2048 in steps of 512\n" +
+        "pulumi config set --path 'provision:aws.size.memory' 2048",
+    ],
+  },
+  {
+    name: "memory that does not fit a job's CPU units",
+    change: withAws({ sizes: { app: { cpu: 4096 } } }),
+    problems: [
+      "provision:aws.sizes.app: Fargate has no 2048 MiB of memory with 4096 CPU units; it has 8192 to 30720 in steps of 1024\n" +
+        "pulumi config set --path 'provision:aws.sizes.app.memory' 8192",
+    ],
+  },
+  {
+    name: "the size of a job that is not there",
+    change: withAws({ sizes: { apq: { cpu: 2048 } } }),
+    problems: [
+      "provision:aws.sizes.apq: there is no job of that name; there are app\n" +
+        "Did you mean app? If not: Remove it: pulumi config rm --path 'provision:aws.sizes.apq'",
+    ],
+  },
+  {
+    name: "too little scratch space",
+    change: withAws({ sizes: { app: { scratchGiB: 10 } } }),
+    problems: [
+      "provision:aws.sizes.app.scratchGiB: expected a whole number from 21 to 200, got 10\n" +
+        "Write it, for example scratchGiB: 50. About scratchGiB: Scratch space in GiB, 21 to 200, for restores with `--jobs`. Default: the 20 GiB that cost nothing; backups need none.",
+    ],
+  },
+  {
+    name: "a misspelt field of a size",
+    change: withAws({ sizes: { app: { scratchGB: 50 } } }),
+    problems: [
+      "provision:aws.sizes.app.scratchGB: there is no such field; allowed are cpu, memory and scratchGiB\n" +
+        "Did you mean scratchGiB?",
+    ],
+  },
+  {
+    name: "a VPC without subnets",
+    change: withAws({ network: { vpcId: VPC } }),
+    problems: [
+      "provision:aws.network: expected both vpcId and subnetIds, or neither, got an object with vpcId\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a VPC that exists and is to be made",
+    change: withAws({ network: { create: {}, subnetIds: ["subnet-0a1b2c3d4e5f60718"], vpcId: VPC } }),
+    problems: [
+      "provision:aws.network: expected an existing VPC (vpcId and subnetIds) or one to create, not both, got an object with create, subnetIds, vpcId\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a subnet by its name",
+    change: withAws({ network: { vpcId: VPC, subnetIds: ["private-a"] } }),
+    problems: [
+      'provision:aws.network.subnetIds[0]: expected the id of a subnet: subnet-…, got "private-a"\n' +
+        "Write the id of a subnet: subnet-….",
+    ],
+  },
+  {
+    name: "a range of addresses that is none",
+    change: withAws({ network: { create: { cidr: "10.0.0.0" } } }),
+    problems: [
+      'provision:aws.network.create.cidr: expected an IPv4 range with a prefix of 16 to 26 bits, got "10.0.0.0"\n' +
+        'Write it, for example cidr: "10.90.0.0/24". About cidr: Its IPv4 range. Default 10.90.0.0/24.',
+    ],
+  },
+  {
+    name: "a port that is none",
+    change: withAws({ network: { ports: [54320000] } }),
+    problems: [
+      "provision:aws.network.ports[0]: expected a whole number from 1 to 65535, got 54320000\n" +
+        "Write a whole number from 1 to 65535.",
+    ],
+  },
+  {
+    name: "a bucket by its ARN",
+    change: withAws({ bucket: { existing: "arn:aws:s3:::acme" } }),
+    problems: [
+      "provision:aws.bucket.existing: expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-', got \"arn:aws:s3:::acme\"\n" +
+        "Write it, for example existing: acme-backups. About existing: Name of a bucket that exists already; nothing of it is changed. Left out: the stack makes one.",
+    ],
+  },
+  {
+    name: "an existing bucket that is to be changed",
+    change: withAws({ bucket: { existing: "acme", objectLock: { days: 14 } } }),
+    problems: [
+      "provision:aws.bucket: expected no objectLock, accessLogs, replica or removeOnDestroy beside an existing bucket, which stays as it is, got an object with existing, objectLock\n" +
+        "Write it, for example bucket: { objectLock: { days: 14 } }. About bucket: Where destinations `{ kind: s3 }` without a bucket keep their backups.",
+    ],
+  },
+  {
+    name: "a lock without a time",
+    change: withAws({ bucket: { objectLock: { mode: "governance" } } }),
+    problems: [
+      "provision:aws.bucket.objectLock.days: is missing; expected a whole number from 1 to 3650\n" +
+        "Add days, for example days: 14. About days: Days for which a new backup cannot be removed.",
+    ],
+  },
+  {
+    name: "a lock that nobody can open, unconfirmed",
+    change: withAws({ bucket: { objectLock: { days: 14, mode: "compliance" } } }),
+    problems: [
+      'provision:aws.bucket.objectLock: expected confirmCompliance: "nobody can remove these backups" beside mode: compliance, got an object with days, mode\n' +
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal for some days, for whoever gets at the account. Cannot be taken back. Default: none.",
+    ],
+  },
+  {
+    name: "a lock that nobody can open, half confirmed",
+    change: withAws({ bucket: { objectLock: { mode: "compliance", days: 14, confirmCompliance: true } } }),
+    problems: [
+      'provision:aws.bucket.objectLock.confirmCompliance: expected the words "nobody can remove these backups", got true\n' +
+        "Write it in quotes. About confirmCompliance: For compliance mode alone: the words `nobody can remove these backups`.",
+    ],
+  },
+  {
+    name: "a replica in a city",
+    change: withAws({ bucket: { replica: { region: "Frankfurt" } } }),
+    problems: [
+      'provision:aws.bucket.replica.region: expected the name of a region, such as eu-central-1, got "Frankfurt"\n' +
+        "Write it, for example region: eu-west-1. About region: The other region.",
+    ],
+  },
+  {
+    name: "the removal of all backups, unconfirmed",
+    change: withAws({ bucket: { removeOnDestroy: true } }),
+    problems: [
+      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, as removeOnDestroy lets `pulumi destroy` remove every backup\n" +
+        "If that is meant: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
+        "To keep the backups: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
+    ],
+  },
+  {
+    name: "the removal of another stack's backups",
+    change: withAws({ bucket: { removeOnDestroy: true, confirmRemoval: "prod" } }),
+    problems: [
+      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, as removeOnDestroy lets `pulumi destroy` remove every backup\n" +
+        "If that is meant: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
+        "To keep the backups: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
+    ],
+  },
+  {
+    name: "a switch in quotes",
+    change: withAws({ schedules: { enabled: "no" } }),
+    problems: [
+      'provision:aws.schedules.enabled: expected true or false, got "no"\n' +
+        "Write enabled: false, without quotes. About enabled: Whether the schedules start anything. Default true.",
+    ],
+  },
+  {
+    name: "a window of days",
+    change: withAws({ schedules: { flexibleMinutes: 2880 } }),
+    problems: [
+      "provision:aws.schedules.flexibleMinutes: expected a whole number from 0 to 1440, got 2880\n" +
+        "Write a whole number from 0 to 1440. About flexibleMinutes: Minutes by which a start may be late, so that not all jobs start at once. Default 15; 0 for none.",
+    ],
+  },
+  {
+    name: "a retention that CloudWatch has not",
+    change: withAws({ logs: { retentionDays: 100 } }),
+    problems: [
+      "provision:aws.logs.retentionDays: expected one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, got 100\n" +
+        "Write it, for example retentionDays: 365. About retentionDays: Days for which CloudWatch keeps the tasks' log. Default 365.",
+    ],
+  },
+  {
+    name: "an address that is none",
+    change: withAws({ alarms: { emails: ["ops"] } }),
+    problems: ['provision:aws.alarms.emails[0]: expected an e-mail address, got "ops"\n' + "Write an e-mail address."],
+  },
+  {
+    name: "two ways to be told of alarms",
+    change: withAws({ alarms: { emails: ["ops@example.com"], topicArn: "arn:aws:sns:us-east-1:123456789012:ops" } }),
+    problems: [
+      "provision:aws.alarms: expected emails or topicArn, not both: who listens to an existing topic is set there, got an object with emails, topicArn\n" +
+        'Write it, for example alarms: { emails: ["ops@example.com"] }. About alarms: Who is told when a backup did not happen or went wrong.',
+    ],
+  },
+  {
+    name: "a topic by its name",
+    change: withAws({ alarms: { topicArn: "ops" } }),
+    problems: [
+      'provision:aws.alarms.topicArn: expected the ARN of a topic: arn:aws:sns:…, got "ops"\n' +
+        'Write it, for example topicArn: "arn:aws:sns:us-east-1:123456789012:ops". About topicArn: An existing SNS topic for the alarms. Left out: the stack makes one with a key of its own.',
+    ],
+  },
+  {
+    name: "a recovery window that AWS has not",
+    change: withAws({ secretRecoveryDays: 3 }),
+    problems: [
+      "provision:aws.secretRecoveryDays: expected 0, or 7 to 30, got a number that is not shown\n" +
+        "Write it, for example secretRecoveryDays: 30. About secretRecoveryDays: Days for which a removed secret can be recovered, 7 to 30. With 0 it is gone at once, for stacks that come and go. Default 30.",
+    ],
+  },
+  {
+    name: "a boundary by its name",
+    change: withAws({ permissionsBoundary: "boundary" }),
+    problems: [
+      'provision:aws.permissionsBoundary: expected the ARN of a policy: arn:aws:iam::…:policy/…, got "boundary"\n' +
+        'Write it, for example permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary". About permissionsBoundary: A managed policy that bounds every role of the stack. Default: none.',
+    ],
+  },
+  {
+    name: "a path without an end",
+    change: withAws({ rolePath: "/backup" }),
+    problems: [
+      "provision:aws.rolePath: expected a path that begins and ends with '/', got \"/backup\"\n" +
+        "Write it, for example rolePath: /backup/. About rolePath: The path of every role of the stack. Default /.",
+    ],
+  },
+  {
+    name: "a folder as a destination",
+    change: withDestination({ kind: "filesystem" }),
+    problems: [
+      "provision:jobs[0].destinations[0]: a folder would be gone with the task that wrote it; the target aws has no disk that stays\n" +
+        "Use the stack's bucket: pulumi config set --path 'provision:jobs[0].destinations[0].kind' s3",
+    ],
+  },
+  {
+    name: "a folder with a path",
+    change: withDestination({ kind: "filesystem", path: "/srv/b" }),
+    problems: [
+      "provision:jobs[0].destinations[0]: a folder would be gone with the task that wrote it; the target aws has no disk that stays\n" +
+        "Use the stack's bucket: pulumi config set --path 'provision:jobs[0].destinations[0].kind' s3\n" +
+        "pulumi config rm --path 'provision:jobs[0].destinations[0].path'",
+    ],
+  },
+  {
+    name: "another service without its bucket",
+    change: withDestination({ kind: "s3", endpoint: "https://minio.example.com" }),
+    problems: [
+      "provision:jobs[0].destinations[0].bucket: is missing; endpoint has no meaning for the stack's own bucket\n" +
+        "Name the bucket, or remove endpoint: pulumi config rm --path 'provision:jobs[0].destinations[0].endpoint'",
+    ],
+  },
+  {
+    name: "a secret in a file",
+    change: withUrl({ file: "/run/secrets/url" }),
+    problems: [
+      "provision:jobs[0].database.url.file: a task on the target aws has no such thing as a file of a machine\n" +
+        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+    ],
+  },
+  {
+    name: "a secret in a variable",
+    change: withUrl({ env: "APP_URL" }),
+    problems: [
+      "provision:jobs[0].database.url.env: a task on the target aws has no such thing as a variable of your own\n" +
+        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+    ],
+  },
+  {
+    name: "a password where a reference belongs, on aws",
+    change: withUrl(`postgres://u:${MISTAKE_MARKER}@db/app`),
+    problems: [
+      "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … } or { arn: … }\n" +
+        "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, and write url: { secret: NAME } here. If others may have seen the secret, change it where it comes from.",
+    ],
+  },
+  {
+    name: "several mistakes at once, on aws",
+    change: {
+      ...awsConfig,
+      "aws:region": undefined,
+      jobs: [
+        {
+          ...job,
+          name: "A",
+          database: { kind: "postgres", url: { env: "X" } },
+          destinations: [{ kind: "filesystem" }],
+        },
+      ],
+      aws: { imag: "x", size: { cpu: 3 }, bucket: { removeOnDestroy: true } },
+    },
+    problems: [
+      "provision:jobs[0].name: expected 1 to 40 lower-case letters, digits and '-', not at the ends, got \"A\"\n" +
+        "Write it, for example name: app. About name: The job's name, unique in its stack.",
+      "aws:region: is missing; expected the region in which everything of the stack is made\n" +
+        "pulumi config set aws:region eu-central-1",
+      "provision:jobs[0].database.url.env: a task on the target aws has no such thing as a variable of your own\n" +
+        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+      "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
+        "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
+      "provision:aws.imag: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+        "Did you mean image?",
+    ],
+  },
+];
