@@ -18,8 +18,11 @@ import { downloadAnswers, ensurePulumi, findOnPath } from "./pulumi.ts";
 
 const run = promisify(execFile);
 
-/** The release of the `command` plugin that `@pulumi/command` in package.json asks for. */
-const COMMAND_PLUGIN = { name: "command", version: "1.2.1" };
+/** The releases of the plugins that the packages in package.json ask for. */
+const PLUGINS = { command: "1.2.1", aws: "7.48.0" };
+
+/** How long the official download of a plugin may take, in milliseconds; the one of `aws` weighs some 200 MB. */
+const DOWNLOAD_MS = 300_000;
 
 /** A value of a stack's configuration that goes into it encrypted. Made by {@link secret}. */
 class SecretValue {
@@ -84,6 +87,8 @@ export interface EngineStack {
   /** With `expectNoChanges`, fails if `up` would change anything. */
   preview(options?: { readonly expectNoChanges?: boolean }): Promise<Outcome>;
   destroy(): Promise<Outcome>;
+  /** Reads all resources anew into the state. What had changed is in the summary. */
+  refresh(): Promise<Outcome>;
   /** The outputs of the last `up`, secrets in plain. */
   outputs(): Promise<OutputMap>;
   /** The stack's state as JSON text, as it is stored: secrets encrypted. */
@@ -96,6 +101,8 @@ export interface Engine {
   readonly directory: string;
   /** Whether the official `command` plugin serves the stacks or the stand-in for it. */
   readonly commandPlugin: "official" | "stand-in";
+  /** Whether there is an `aws` plugin: on PATH, in the CLI's cache, or by the official download. Prints where there is none. */
+  hasAwsPlugin(): Promise<boolean>;
   /** Creates a stack with a state of its own. */
   stack(options: StackOptions): Promise<EngineStack>;
   /** Removes the folder. What the stacks made stays; `destroy` them first. */
@@ -135,7 +142,7 @@ export async function startEngine(
     PULUMI_CONFIG_PASSPHRASE: crypto.randomUUID(),
     PULUMI_SKIP_UPDATE_CHECK: "true",
   };
-  const commandPlugin = options.commandPlugin ?? ((await hasCommandPlugin(environment)) ? "official" : "stand-in");
+  const commandPlugin = options.commandPlugin ?? ((await hasPlugin("command", environment)) ? "official" : "stand-in");
   if (commandPlugin === "stand-in") {
     say("Using the stand-in for Pulumi's official command plugin (test/engine/command-plugin).");
     environment.PATH = [await installStandIn(directory), environment.PATH].join(delimiter);
@@ -144,6 +151,11 @@ export async function startEngine(
   return {
     directory,
     commandPlugin,
+    async hasAwsPlugin() {
+      const found = await hasPlugin("aws", environment);
+      if (!found) say("Pulumi's aws plugin is neither here nor to be downloaded: nothing that needs it is tested.");
+      return found;
+    },
     stack: (stackOptions) => createStack(directory, environment, command, stackOptions),
     stop: () => rm(directory, { recursive: true, force: true }),
   };
@@ -159,16 +171,16 @@ async function makePulumiHome(directory: string): Promise<string> {
   return home;
 }
 
-/** Whether the engine finds the official plugin on PATH or in its cache, or can download it. */
-async function hasCommandPlugin(environment: Readonly<Record<string, string>>): Promise<boolean> {
-  if ((await findOnPath(`pulumi-resource-${COMMAND_PLUGIN.name}`)) !== undefined) return true;
+/** Whether the engine finds a plugin on PATH or in its cache, or can download the official one. */
+async function hasPlugin(name: keyof typeof PLUGINS, environment: Readonly<Record<string, string>>): Promise<boolean> {
+  if ((await findOnPath(`pulumi-resource-${name}`)) !== undefined) return true;
   const env = { ...process.env, ...environment };
   const { stdout } = await run("pulumi", ["plugin", "ls", "--json"], { env });
   const installed = JSON.parse(stdout) as { name: string; version: string }[];
-  const { name, version } = COMMAND_PLUGIN;
+  const version = PLUGINS[name];
   if (installed.some((plugin) => plugin.name === name && plugin.version === version)) return true;
   if (!(await downloadAnswers())) return false;
-  return run("pulumi", ["plugin", "install", "resource", name, version], { env, timeout: 120_000 }).then(
+  return run("pulumi", ["plugin", "install", "resource", name, version], { env, timeout: DOWNLOAD_MS }).then(
     () => true,
     () => false,
   );
@@ -178,7 +190,7 @@ async function hasCommandPlugin(environment: Readonly<Record<string, string>>): 
 async function installStandIn(directory: string): Promise<string> {
   const folder = join(directory, "plugin");
   await mkdir(folder);
-  const executable = join(folder, `pulumi-resource-${COMMAND_PLUGIN.name}`);
+  const executable = join(folder, "pulumi-resource-command");
   const program = fileURLToPath(new URL("../test/engine/command-plugin/main.ts", import.meta.url));
   await writeFile(executable, `#!/bin/sh\nexec ${shellQuote(process.execPath)} ${shellQuote(program)} "$@"\n`);
   await chmod(executable, 0o755);
@@ -235,6 +247,7 @@ async function createStack(
     up: () => operate("up", (report) => stack.up({ ...report, color: "never" })),
     preview: (options = {}) => operate("preview", (report) => stack.preview({ ...report, color: "never", ...options })),
     destroy: () => operate("destroy", (report) => stack.destroy({ ...report, color: "never" })),
+    refresh: () => operate("refresh", (report) => stack.refresh({ ...report, color: "never" })),
     outputs: () => stack.outputs(),
     exportState: () => readFile(join(state, ".pulumi", "stacks", project, `${name}.json`), "utf8"),
   };

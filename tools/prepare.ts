@@ -1,5 +1,6 @@
 import { ensureActionlint } from "./actionlint.ts";
 import { aptGet } from "./apt.ts";
+import { ensureMoto } from "./moto.ts";
 import { ensurePostgres } from "./postgres.ts";
 import { ensurePulumi, findOnPath } from "./pulumi.ts";
 import { ensureVersitygw } from "./versitygw.ts";
@@ -15,6 +16,7 @@ const say = (line: string) => {
 await ensurePulumi(say);
 await ensureVersitygw(say);
 await ensureActionlint(say);
+await ensureMoto(say);
 await ensurePostgres();
 const found = await Promise.all(Object.keys(PROGRAMS).map((name) => findOnPath(name)));
 const missing = Object.values(PROGRAMS).filter((_, index) => found[index] === undefined);
