@@ -70,11 +70,11 @@ const Network = z
       .optional()
       .describe("Its subnets in which the tasks may run. They need a way to the database, to AWS and to the stores.")
       .meta({ examples: [["subnet-0a1b2c3d4e5f60718"]] }),
-    publicIp: z
+    assignPublicIp: z
       .boolean()
       .optional()
       .describe(
-        "Whether tasks get a public address, which a public subnet needs to reach anything without a NAT gateway. Default: " +
+        "Whether tasks get a public IPv4 address, which a public subnet needs to reach anything without a NAT gateway. Default: " +
           "true in the default VPC and in one of the stack's own, false in existing subnets.",
       ),
     create: z
@@ -85,11 +85,18 @@ const Network = z
             error: "expected an IPv4 range with a prefix of 16 to 26 bits",
           })
           .optional()
-          .describe("Its IPv4 range. Default 10.90.0.0/24.")
-          .meta({ examples: ["10.90.0.0/24"] }),
+          .describe("Its IPv4 range. Default 10.213.0.0/24.")
+          .meta({ examples: ["10.213.0.0/24"] }),
       })
       .optional()
       .describe("Makes a small VPC for the stack: public subnets, IPv4 and IPv6, no NAT gateway."),
+    dualStackTasks: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Turns on the account's setting dualStackIPv6 of ECS, for the whole account and region: tasks then get an IPv6 address, " +
+          "which Supabase's direct hosts need. Default false.",
+      ),
     ports: z
       .array(z.int().min(1).max(65_535))
       .min(1)
@@ -108,6 +115,11 @@ const Network = z
   })
   .meta({ examples: [{ vpcId: "vpc-0a1b2c3d4e5f60718", subnetIds: ["subnet-0a1b2c3d4e5f60718"] }] });
 
+const Arn = (service: string, what: string) =>
+  z.string().regex(new RegExp(`^arn:[\\w-]+:${service}:`), { error: `expected ${what}: arn:aws:${service}:…` });
+
+const Key = Arn("kms", "the ARN of a KMS key");
+
 const ObjectLock = z
   .strictObject({
     mode: z
@@ -120,37 +132,111 @@ const ObjectLock = z
     days: z
       .int()
       .min(1)
-      .max(3_650)
+      .max(36_500)
       .describe("Days for which a new backup cannot be removed.")
       .meta({ examples: [14] }),
     confirmCompliance: z
-      .literal("nobody can remove these backups", {
-        error: 'expected the words "nobody can remove these backups"',
-      })
+      .boolean()
       .optional()
-      .describe("For compliance mode alone: the words `nobody can remove these backups`.")
-      .meta({ examples: ["nobody can remove these backups"] }),
+      .describe("For compliance mode alone: true, since nobody can take that back.")
+      .meta({ examples: [true] }),
   })
-  .refine(({ mode, confirmCompliance }) => mode !== "compliance" || confirmCompliance !== undefined, {
-    error: 'expected confirmCompliance: "nobody can remove these backups" beside mode: compliance',
+  .refine(({ mode, confirmCompliance }) => mode !== "compliance" || confirmCompliance === true, {
+    error: "expected confirmCompliance: true beside mode: compliance, which nobody can take back",
   })
   .meta({ examples: [{ mode: "governance", days: 14 }] });
+
+const Transition = z
+  .strictObject({
+    storageClass: z
+      .enum(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
+      .describe("The class; only such as can be read at once, because backups are verified and restored.")
+      .meta({ examples: ["GLACIER_IR"] }),
+    afterDays: z
+      .int()
+      .min(0)
+      .max(36_500)
+      .describe("Days after writing; S3 wants 30 at least for STANDARD_IA and ONEZONE_IA.")
+      .meta({ examples: [30] }),
+  })
+  .refine(({ storageClass, afterDays }) => !storageClass.endsWith("_IA") || afterDays >= 30, {
+    error: "expected afterDays of 30 or more for this class; for less, set storageClass in the job's destination",
+  });
+
+const Replica = z
+  .strictObject({
+    region: Region.optional()
+      .describe("Makes the second bucket in this other region of the account, with a key of its own there.")
+      .meta({ examples: ["eu-west-1"] }),
+    bucketArn: Arn("s3", "the ARN of a bucket")
+      .optional()
+      .describe("An existing bucket with versions, in another region or account.")
+      .meta({ examples: ["arn:aws:s3:::acme-vault"] }),
+    keyArn: Key.optional()
+      .describe("The KMS key of that bucket.")
+      .meta({ examples: ["arn:aws:kms:eu-west-1:210987654321:key/1a2b3c4d-0000-4000-8000-000000000000"] }),
+    accountId: z
+      .string()
+      .regex(/^\d{12}$/, { error: "expected the twelve digits of an account, in quotes" })
+      .optional()
+      .describe("The account of that bucket, where it is another one: the copies then belong to it.")
+      .meta({ examples: ["210987654321"] }),
+  })
+  .refine(
+    ({ region, bucketArn, keyArn, accountId }) =>
+      region === undefined
+        ? bucketArn !== undefined && keyArn !== undefined
+        : (bucketArn ?? keyArn ?? accountId) === undefined,
+    { error: "expected either region, or bucketArn and keyArn of an existing bucket" },
+  )
+  .meta({ examples: [{ region: "eu-west-1" }] });
 
 const Bucket = z
   .strictObject({
     existing: BucketName.optional()
-      .describe("Name of a bucket that exists already; nothing of it is changed. Left out: the stack makes one.")
+      .describe(
+        "Name of a bucket that exists already, in this region; nothing of it is changed. For the alarms it must send its events " +
+          "to EventBridge. Left out: the stack makes one.",
+      )
       .meta({ examples: ["acme-backups"] }),
-    objectLock: ObjectLock.optional().describe(
-      "Locks every backup against removal for some days, for whoever gets at the account. Cannot be taken back. Default: none.",
-    ),
-    accessLogs: z.boolean().default(false).describe("Log every access into a bucket of its own. Default false."),
-    replica: z
-      .strictObject({
-        region: Region.describe("The other region.").meta({ examples: ["eu-west-1"] }),
+    keyArn: Key.optional()
+      .describe("The KMS key of the existing bucket. Default: the bucket decides, and tasks get no key.")
+      .meta({ examples: ["arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000"] }),
+    objectLock: z
+      .union([z.literal("off"), ObjectLock], {
+        error: 'expected "off", or an object with mode and days',
       })
       .optional()
-      .describe("Keeps a second copy of every backup in another region, with a key of its own. Default: none."),
+      .describe(
+        "Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as " +
+          "every backup is kept anyway, 30 days at most.",
+      )
+      .meta({ examples: [{ mode: "governance", days: 14 }] }),
+    transitions: z
+      .array(Transition)
+      .min(1)
+      .optional()
+      .describe("Cheaper storage classes by age. Default: none.")
+      .meta({ examples: [[{ storageClass: "GLACIER_IR", afterDays: 30 }]] }),
+    accessLogs: z
+      .strictObject({
+        retentionDays: z.int().min(1).max(36_500).optional().describe("Days for which the logs are kept. Default 365."),
+      })
+      .optional()
+      .describe("Logs every access into a bucket of its own; `{}` is enough. Default: no log.")
+      .meta({ examples: [{ retentionDays: 365 }] }),
+    replica: Replica.optional().describe(
+      "Keeps a second copy of every backup in another region or account. Default: none.",
+    ),
+    breakGlass: z
+      .array(Arn("iam", "the ARN of a role or a pattern of it"))
+      .min(1)
+      .optional()
+      .describe(
+        "The only principals that may remove versions of backups, locked ones included: ARNs, in which * and ? are allowed. " +
+          "Default: nobody.",
+      )
+      .meta({ examples: [["arn:aws:iam::123456789012:role/break-glass"]] }),
     removeOnDestroy: z
       .boolean()
       .default(false)
@@ -164,12 +250,19 @@ const Bucket = z
       .meta({ examples: ["dev"] }),
   })
   .refine(
-    ({ existing, objectLock, accessLogs, replica, removeOnDestroy }) =>
-      existing === undefined || !(objectLock ?? replica ?? (accessLogs || removeOnDestroy)),
+    ({ existing, keyArn, removeOnDestroy, confirmRemoval: _, ...own }) =>
+      existing === undefined
+        ? keyArn === undefined
+        : !removeOnDestroy && Object.values(own).every((value) => value === undefined),
     {
       error:
-        "expected no objectLock, accessLogs, replica or removeOnDestroy beside an existing bucket, which stays as it is",
+        "expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two",
     },
+  )
+  .refine(
+    ({ removeOnDestroy, objectLock }) =>
+      !removeOnDestroy || typeof objectLock !== "object" || objectLock.mode !== "compliance",
+    { error: "expected no removeOnDestroy beside a lock of mode compliance: such a bucket cannot be removed" },
   )
   .meta({ examples: [{ objectLock: { days: 14 } }] });
 
@@ -203,9 +296,9 @@ export const AwsSettings = z
           .int()
           .min(0)
           .max(1_440)
-          .default(15)
+          .default(5)
           .describe(
-            "Minutes by which a start may be late, so that not all jobs start at once. Default 15; 0 for none.",
+            "Minutes by which a start may be late, so that not all jobs start at once. Default 5, since a monitor waits ten; 0 for none.",
           ),
         maxRetries: z
           .int()
@@ -258,6 +351,12 @@ export const AwsSettings = z
           "Default 30.",
       )
       .meta({ examples: [30] }),
+    secretKeyArns: z
+      .array(Key)
+      .min(1)
+      .optional()
+      .describe("KMS keys of existing secrets (`{ arn: … }`) that have one of their own. Default: none has.")
+      .meta({ examples: [["arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000"]] }),
     permissionsBoundary: z
       .string()
       .regex(/^arn:[\w-]+:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/, {

@@ -201,12 +201,12 @@ class Explainer {
   }
 }
 
-/** Of a union's alternatives the one that the value was meant as: of the right type, and with the fewest faults. */
+/** Of a union's alternatives the one that the value was meant as: not wrong as a whole, and with the fewest faults. */
 function meantAlternative(alternatives: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const rightType = alternatives.filter(
-    (issues) => !issues.some((issue) => issue.path.length === 0 && issue.code === "invalid_type"),
+  const possible = alternatives.filter(
+    (issues) => !issues.some(({ path, code }) => path.length === 0 && ["invalid_type", "invalid_value"].includes(code)),
   );
-  return [...rightType].sort((a, b) => a.length - b.length)[0];
+  return [...possible].sort((a, b) => a.length - b.length)[0];
 }
 
 /** What to change in the notation where that is all that is wrong. */

@@ -62,7 +62,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a misspelt field of the target",
     change: withAws({ netwerk: {} }),
     problems: [
-      "provision:aws.netwerk: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.netwerk: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Did you mean network?",
     ],
   },
@@ -70,7 +70,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a field in the wrong place",
     change: withAws({ vpcId: VPC }),
     problems: [
-      "provision:aws.vpcId: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.vpcId: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Move it into network: network.vpcId.",
     ],
   },
@@ -78,7 +78,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "settings that are no object",
     change: { ...awsConfig, aws: "us-east-1" },
     problems: [
-      'provision:aws: expected an object with any of image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+      'provision:aws: expected an object with any of image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
         'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
     ],
   },
@@ -183,7 +183,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ network: { create: { cidr: "10.0.0.0" } } }),
     problems: [
       'provision:aws.network.create.cidr: expected an IPv4 range with a prefix of 16 to 26 bits, got "10.0.0.0"\n' +
-        'Write it, for example cidr: "10.90.0.0/24". About cidr: Its IPv4 range. Default 10.90.0.0/24.',
+        'Write it, for example cidr: "10.213.0.0/24". About cidr: Its IPv4 range. Default 10.213.0.0/24.',
     ],
   },
   {
@@ -199,14 +199,14 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { existing: "arn:aws:s3:::acme" } }),
     problems: [
       "provision:aws.bucket.existing: expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-', got \"arn:aws:s3:::acme\"\n" +
-        "Write it, for example existing: acme-backups. About existing: Name of a bucket that exists already; nothing of it is changed. Left out: the stack makes one.",
+        "Write it, for example existing: acme-backups. About existing: Name of a bucket that exists already, in this region; nothing of it is changed. For the alarms it must send its events to EventBridge. Left out: the stack makes one.",
     ],
   },
   {
     name: "an existing bucket that is to be changed",
     change: withAws({ bucket: { existing: "acme", objectLock: { days: 14 } } }),
     problems: [
-      "provision:aws.bucket: expected no objectLock, accessLogs, replica or removeOnDestroy beside an existing bucket, which stays as it is, got an object with existing, objectLock\n" +
+      "provision:aws.bucket: expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two, got an object with existing, objectLock\n" +
         "Write it, for example bucket: { objectLock: { days: 14 } }. About bucket: Where destinations `{ kind: s3 }` without a bucket keep their backups.",
     ],
   },
@@ -214,7 +214,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a lock without a time",
     change: withAws({ bucket: { objectLock: { mode: "governance" } } }),
     problems: [
-      "provision:aws.bucket.objectLock.days: is missing; expected a whole number from 1 to 3650\n" +
+      "provision:aws.bucket.objectLock.days: is missing; expected a whole number from 1 to 36500\n" +
         "Add days, for example days: 14. About days: Days for which a new backup cannot be removed.",
     ],
   },
@@ -222,16 +222,48 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a lock that nobody can open, unconfirmed",
     change: withAws({ bucket: { objectLock: { days: 14, mode: "compliance" } } }),
     problems: [
-      'provision:aws.bucket.objectLock: expected confirmCompliance: "nobody can remove these backups" beside mode: compliance, got an object with days, mode\n' +
-        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal for some days, for whoever gets at the account. Cannot be taken back. Default: none.",
+      "provision:aws.bucket.objectLock: expected confirmCompliance: true beside mode: compliance, which nobody can take back, got an object with days, mode\n" +
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
     ],
   },
   {
     name: "a lock that nobody can open, half confirmed",
-    change: withAws({ bucket: { objectLock: { mode: "compliance", days: 14, confirmCompliance: true } } }),
+    change: withAws({ bucket: { objectLock: { confirmCompliance: "yes", days: 14, mode: "compliance" } } }),
     problems: [
-      'provision:aws.bucket.objectLock.confirmCompliance: expected the words "nobody can remove these backups", got true\n' +
-        "Write it in quotes. About confirmCompliance: For compliance mode alone: the words `nobody can remove these backups`.",
+      'provision:aws.bucket.objectLock.confirmCompliance: expected true or false, got "yes"\n' +
+        "Write confirmCompliance: true, without quotes. About confirmCompliance: For compliance mode alone: true, since nobody can take that back.",
+    ],
+  },
+  {
+    name: "a lock that is one word",
+    change: withAws({ bucket: { objectLock: "on" } }),
+    problems: [
+      'provision:aws.bucket.objectLock: expected "off", or an object with mode and days, got "on"\n' +
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+    ],
+  },
+  {
+    name: "a cold class too early",
+    change: withAws({ bucket: { transitions: [{ afterDays: 7, storageClass: "STANDARD_IA" }] } }),
+    problems: [
+      "provision:aws.bucket.transitions[0]: expected afterDays of 30 or more for this class; for less, set storageClass in the job's destination, got an object with afterDays, storageClass\n" +
+        "Write it, for example { storageClass: GLACIER_IR, afterDays: 30 }.",
+    ],
+  },
+  {
+    name: "a class that cannot be read at once",
+    change: withAws({ bucket: { transitions: [{ afterDays: 7, storageClass: "DEEP_ARCHIVE" }] } }),
+    problems: [
+      'provision:aws.bucket.transitions[0].storageClass: expected "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING" or "GLACIER_IR", got "DEEP_ARCHIVE"\n' +
+        "Write it, for example storageClass: GLACIER_IR. About storageClass: The class; only such as can be read at once, because backups are verified and restored.",
+    ],
+  },
+  {
+    name: "a replica nowhere",
+    change: withAws({ bucket: { replica: {} } }),
+    problems: [
+      "provision:aws.bucket.replica: expected either region, or bucketArn and keyArn of an existing bucket, got an empty object\n" +
+        "Write it, for example replica: { region: eu-west-1 }. About replica: Keeps a second copy of every backup in another region or account. Default: none.",
     ],
   },
   {
@@ -239,7 +271,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { replica: { region: "Frankfurt" } } }),
     problems: [
       'provision:aws.bucket.replica.region: expected the name of a region, such as eu-central-1, got "Frankfurt"\n' +
-        "Write it, for example region: eu-west-1. About region: The other region.",
+        "Write it, for example region: eu-west-1. About region: Makes the second bucket in this other region of the account, with a key of its own there.",
     ],
   },
   {
@@ -273,7 +305,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ schedules: { flexibleMinutes: 2880 } }),
     problems: [
       "provision:aws.schedules.flexibleMinutes: expected a whole number from 0 to 1440, got 2880\n" +
-        "Write a whole number from 0 to 1440. About flexibleMinutes: Minutes by which a start may be late, so that not all jobs start at once. Default 15; 0 for none.",
+        "Write a whole number from 0 to 1440. About flexibleMinutes: Minutes by which a start may be late, so that not all jobs start at once. Default 5, since a monitor waits ten; 0 for none.",
     ],
   },
   {
@@ -402,7 +434,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
-      "provision:aws.imag: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.imag: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
     ],
   },
