@@ -1,9 +1,30 @@
-import { BackupHost } from "./components/host/backup-host.ts";
-import { readSettings } from "./components/settings.ts";
+import { readSettings, type Settings } from "./components/settings.ts";
 
 const settings = readSettings();
-if (settings.target !== "host") throw new Error("later");
-const host = new BackupHost("host", { ...settings, source: import.meta.dirname });
+const made = await deploy(settings);
 
 /** What a person needs to know of each job: how it is scheduled, where its backups are, and the commands to use them. */
-export const jobs = host.jobs;
+export const jobs = made.jobs;
+
+/** Of the target aws: the runner's image with its digest, which the next stack takes over. */
+export const image = "image" in made ? made.image : undefined;
+
+/** Of the target aws: the bucket's name. */
+export const bucket = "bucket" in made ? made.bucket : undefined;
+
+/** Of the target aws: the dashboard's address. */
+export const dashboard = "dashboard" in made ? made.dashboard : undefined;
+
+/** Of the target aws: the ARN of the topic that the alarms go to. */
+export const alarmTopic = "alarmTopic" in made ? made.alarmTopic : undefined;
+
+/** Each target's packages are loaded only where it is deployed: that of AWS takes a second and a half. */
+async function deploy(settings: Settings) {
+  const source = import.meta.dirname;
+  if (settings.target === "aws") {
+    const { AwsBackups } = await import("./components/aws-backups.ts");
+    return new AwsBackups("provision", { ...settings, source });
+  }
+  const { BackupHost } = await import("./components/host/backup-host.ts");
+  return new BackupHost("host", { ...settings, source });
+}

@@ -102,10 +102,10 @@ const Network = z
       .min(1)
       .optional()
       .describe(
-        "TCP ports that tasks may reach beside 443. Default: those that the jobs' kinds of database and store use, such as 5432. " +
-          "A port in a URL is not among them, since the URL is a secret.",
+        "Further TCP ports that tasks may reach. Without any: 443 and those that the jobs' kinds of database and store use, such " +
+          "as 5432. A port in a database's URL is not among them, since the URL is a secret.",
       )
-      .meta({ examples: [[5432, 6432]] }),
+      .meta({ examples: [[6432]] }),
   })
   .refine(({ vpcId, subnetIds }) => (vpcId === undefined) === (subnetIds === undefined), {
     error: "expected both vpcId and subnetIds, or neither",
@@ -164,29 +164,28 @@ const Transition = z
   });
 
 const Replica = z
-  .strictObject({
-    region: Region.optional()
-      .describe("Makes the second bucket in this other region of the account, with a key of its own there.")
-      .meta({ examples: ["eu-west-1"] }),
-    bucketArn: Arn("s3", "the ARN of a bucket")
-      .optional()
-      .describe("An existing bucket with versions, in another region or account.")
-      .meta({ examples: ["arn:aws:s3:::acme-vault"] }),
-    keyArn: Key.optional()
-      .describe("The KMS key of that bucket.")
-      .meta({ examples: ["arn:aws:kms:eu-west-1:210987654321:key/1a2b3c4d-0000-4000-8000-000000000000"] }),
-    accountId: z
-      .string()
-      .regex(/^\d{12}$/, { error: "expected the twelve digits of an account, in quotes" })
-      .optional()
-      .describe("The account of that bucket, where it is another one: the copies then belong to it.")
-      .meta({ examples: ["210987654321"] }),
-  })
-  .refine(
-    ({ region, bucketArn, keyArn, accountId }) =>
-      region === undefined
-        ? bucketArn !== undefined && keyArn !== undefined
-        : (bucketArn ?? keyArn ?? accountId) === undefined,
+  .union(
+    [
+      z.strictObject({
+        region: Region.describe(
+          "Makes the second bucket in this other region of the account, with a key of its own there.",
+        ).meta({ examples: ["eu-west-1"] }),
+      }),
+      z.strictObject({
+        bucketArn: Arn("s3", "the ARN of a bucket")
+          .describe("An existing bucket with versions, in another region or account.")
+          .meta({ examples: ["arn:aws:s3:::acme-vault"] }),
+        keyArn: Key.describe("The KMS key of that bucket.").meta({
+          examples: ["arn:aws:kms:eu-west-1:210987654321:key/1a2b3c4d-0000-4000-8000-000000000000"],
+        }),
+        accountId: z
+          .string()
+          .regex(/^\d{12}$/, { error: "expected the twelve digits of an account, in quotes" })
+          .optional()
+          .describe("The account of that bucket, where it is another one: the copies then belong to it.")
+          .meta({ examples: ["210987654321"] }),
+      }),
+    ],
     { error: "expected either region, or bucketArn and keyArn of an existing bucket" },
   )
   .meta({ examples: [{ region: "eu-west-1" }] });
@@ -271,12 +270,39 @@ export const AwsSettings = z
   .strictObject({
     image: z
       .string()
-      .regex(/^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/, {
-        error: "expected an image with its digest, registry/repository@sha256:…, since a tag can move",
+      .optional()
+      .describe(
+        "The runner's image with its digest, built by CI and promoted from stack to stack unchanged. Either this or `build`.",
+      )
+      .meta({ examples: [EXAMPLE_IMAGE] }),
+    build: z
+      .strictObject({
+        baseImage: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("The Debian to build on, best with its digest. Default: the Dockerfile's.")
+          .meta({ examples: ["debian:trixie-slim"] }),
+        profile: z
+          .string()
+          .min(1)
+          .optional()
+          .describe("The AWS CLI's profile that the image is pushed with. Default: the provider's.")
+          .meta({ examples: ["deploy"] }),
+        keepImages: z
+          .int()
+          .min(1)
+          .max(1_000)
+          .optional()
+          .describe("How many images the repository keeps. Default 50.")
+          .meta({ examples: [50] }),
       })
       .optional()
-      .describe("The runner's image. Its digest is promoted from stack to stack unchanged.")
-      .meta({ examples: [EXAMPLE_IMAGE] }),
+      .describe(
+        "Builds the image on this machine with Docker and pushes it to a repository of the stack; `{}` is enough. Nothing is built " +
+          "where the repository has it already.",
+      )
+      .meta({ examples: [{ keepImages: 50 }] }),
     architecture: z
       .enum(["arm64", "x86_64"])
       .default("arm64")
@@ -334,9 +360,6 @@ export const AwsSettings = z
           .describe("An existing SNS topic for the alarms. Left out: the stack makes one with a key of its own.")
           .meta({ examples: ["arn:aws:sns:us-east-1:123456789012:ops"] }),
       })
-      .refine(({ emails, topicArn }) => emails.length === 0 || topicArn === undefined, {
-        error: "expected emails or topicArn, not both: who listens to an existing topic is set there",
-      })
       .meta({ examples: [{ emails: ["ops@example.com"] }] })
       .prefault({})
       .describe("Who is told when a backup did not happen or went wrong."),
@@ -379,8 +402,15 @@ export const AwsSettings = z
   })
   .meta({ examples: [{ image: EXAMPLE_IMAGE }] });
 
+/** Zod's types allow undefined wherever a field may be left out, but what was JSON holds none. */
+type FromJson<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { [Key in keyof T]: FromJson<Exclude<T[Key], undefined>> }
+    : T;
+
 /** The settings of the AWS target, complete; see the schema of the same name. */
-export type AwsSettings = z.output<typeof AwsSettings>;
+export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
 /** What a task gets from Fargate. */
 export type TaskSize = AwsSettings["size"];

@@ -1,7 +1,9 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
 import { AwsSettings, sizeOf, wrongSize, type TaskSize } from "../aws-settings.ts";
+import { imageReferenceProblem } from "../backup-image/image-reference.ts";
+import { scheduleExpression } from "../backup-schedule/expression.ts";
 import type { AwsTarget } from "../settings.ts";
-import type { CheckedJob, Reference } from "./jobs.ts";
+import { isCron, type CheckedJob, type Reference } from "./jobs.ts";
 import { parseJson } from "./raw.ts";
 import type { TargetFindings, TargetInput } from "./target.ts";
 
@@ -11,13 +13,15 @@ const PATH = "provision:aws";
 export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings<AwsTarget> {
   const input = parseJson(raw.values.get("aws") ?? "{}");
   const result = AwsSettings.safeParse(input);
-  const settings = result.data;
+  const settings = result.success ? (result.data as AwsSettings) : undefined;
   const problems = [
     ...checkRegion(raw.region),
     ...jobs.flatMap(checkDestinations),
+    ...jobs.flatMap(checkSchedules),
     ...references.flatMap(checkSource),
+    ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
     ...(settings === undefined
-      ? explain(result.error, AwsSettings, input, PATH)
+      ? []
       : [...checkImage(settings), ...checkRemoval(settings, raw.stack), ...checkSizes(settings, jobs)]),
   ];
   return {
@@ -51,6 +55,27 @@ function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
   });
 }
 
+/** EventBridge Scheduler has no expression for some of what cron can say. */
+function checkSchedules({ path, job }: CheckedJob): Problem[] {
+  const schedules = {
+    schedule: job.schedule,
+    "prune.schedule": job.prune?.schedule,
+    "drill.schedule": job.drill?.schedule,
+  };
+  return Object.entries(schedules).flatMap(([field, schedule]): Problem[] => {
+    if (schedule === undefined || !isCron(schedule.cron)) return [];
+    try {
+      scheduleExpression(schedule.cron);
+      return [];
+    } catch (error) {
+      const at = `${path}.${field}.cron`;
+      const message = `"${schedule.cron}" is no time on the target aws: ${(error as Error).message}`;
+      const fix = `For every day at 3:00, for instance: pulumi config set --path '${at}' '0 3 * * *'`;
+      return [{ path: at, message, fix }];
+    }
+  });
+}
+
 /** A task has no files and no variables but those that the stack gives it. */
 function checkSource({ path, kind }: Reference): Problem[] {
   if (kind !== "env" && kind !== "file") return [];
@@ -64,11 +89,21 @@ function checkSource({ path, kind }: Reference): Problem[] {
   ];
 }
 
-function checkImage({ image }: AwsSettings): Problem[] {
-  if (image !== undefined) return [];
+function checkImage({ image, build }: AwsSettings): Problem[] {
   const path = `${PATH}.image`;
-  const message = "is missing; expected the runner's image with its digest, registry/repository@sha256:…";
-  return [{ path, message, fix: `pulumi config set --path '${path}' REGISTRY/REPOSITORY@sha256:DIGEST` }];
+  const fix = `pulumi config set --path '${path}' REGISTRY/REPOSITORY@sha256:DIGEST`;
+  if (image === undefined) {
+    if (build !== undefined) return [];
+    const message =
+      "is missing; expected the runner's image with its digest, or build: {} to have it built by `pulumi up`";
+    return [{ path, message, fix }];
+  }
+  if (build !== undefined) {
+    const message = "expected a finished image or how to build one (build), not both";
+    return [{ path, message, fix: `Remove one of them: pulumi config rm --path '${PATH}.build'` }];
+  }
+  const problem = imageReferenceProblem(image);
+  return problem === undefined ? [] : [{ path, message: problem, fix }];
 }
 
 /** Backups go with the stack only where it says so twice. */

@@ -57,6 +57,16 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
   return { jobs, problems, references: references(list, path) };
 }
 
+/** Whether a text is a time of cron. */
+export function isCron(text: string): boolean {
+  try {
+    parseCron(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The contract's schema sees only whether there are five fields. */
 function checkCron(schedule: unknown, path: string): Problem[] {
   const cron = isObject(schedule) ? schedule.cron : undefined;
