@@ -162,6 +162,8 @@ export class S3Upload {
           Body: this.#body(bytes, moved),
           ContentLength: bytes.length,
           ...this.#checksum(this.#crc),
+          // Where the bucket locks what is new, S3 asks for the algorithm beside the checksum.
+          ...(this.#plan.basic ? {} : { ChecksumAlgorithm: "CRC32" }),
         },
         { abortSignal },
       ),
