@@ -101,8 +101,11 @@ export interface Engine {
   readonly directory: string;
   /** Whether the official `command` plugin serves the stacks or the stand-in for it. */
   readonly commandPlugin: "official" | "stand-in";
-  /** Whether there is an `aws` plugin: on PATH, in the CLI's cache, or by the official download. Prints where there is none. */
-  hasAwsPlugin(): Promise<boolean>;
+  /**
+   * Looks for the `aws` plugin: on PATH, in the CLI's cache, or by the official download. `stand-in` is one on PATH that runs
+   * the Terraform AWS provider, and so has Terraform's names for some inputs; undefined where there is none.
+   */
+  awsPlugin(): Promise<"official" | "stand-in" | undefined>;
   /** Creates a stack with a state of its own. */
   stack(options: StackOptions): Promise<EngineStack>;
   /** Removes the folder. What the stacks made stays; `destroy` them first. */
@@ -151,10 +154,9 @@ export async function startEngine(
   return {
     directory,
     commandPlugin,
-    async hasAwsPlugin() {
-      const found = await hasPlugin("aws", environment);
-      if (!found) say("Pulumi's aws plugin is neither here nor to be downloaded: nothing that needs it is tested.");
-      return found;
+    async awsPlugin() {
+      if (!(await hasPlugin("aws", environment))) return undefined;
+      return (await findOnPath("pulumi-resource-terraform-provider")) === undefined ? "official" : "stand-in";
     },
     stack: (stackOptions) => createStack(directory, environment, command, stackOptions),
     stop: () => rm(directory, { recursive: true, force: true }),
@@ -227,8 +229,9 @@ async function createStack(
       output += text;
     };
     const onEvent = (event: EngineEvent): void => {
-      const step = event.resourcePreEvent?.metadata;
-      if (step !== undefined && step.op !== "same" && !step.type.startsWith("pulumi:")) {
+      // What a refresh finds is known only afterwards.
+      const step = operation === "refresh" ? event.resOutputsEvent?.metadata : event.resourcePreEvent?.metadata;
+      if (step !== undefined && !["same", "refresh"].includes(step.op) && !step.type.startsWith("pulumi:")) {
         steps.push({ op: step.op, type: step.type, name: nameOf(step.urn) });
       }
       if (event.summaryEvent !== undefined) summary = event.summaryEvent.resourceChanges;

@@ -1,0 +1,303 @@
+import { S3 } from "@aws-sdk/client-s3";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { JobConfig } from "../../providers/config.ts";
+import { compareDatabases } from "../../tools/compare-databases.ts";
+import { secret, startEngine, type EngineStack, type Outcome, type StackConfig } from "../../tools/engine.ts";
+import { startPostgres, type Postgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { emptyDatabase, sql } from "../helpers/databases.ts";
+import { encodingsOf } from "../helpers/encodings-of.ts";
+import { startMoto, type Moto } from "../services/moto.ts";
+import { awsCall } from "./aws/call.ts";
+import { registeredContainer, runTask, secretValue, type Overrides } from "./aws/ecs-task.ts";
+import { awsProgram } from "./aws/program.ts";
+
+const engine = await startEngine({ say: () => undefined });
+const plugin = await engine.awsPlugin();
+if (plugin === undefined) {
+  console.warn("Pulumi's aws plugin is neither here nor to be downloaded: the AWS target is not tested on the engine.");
+}
+afterAll(() => engine.stop());
+
+/** Waiting for a lifecycle configuration takes a minute with this provider, whatever it is asked for. */
+const UP_MS = 240_000;
+
+const IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
+const NIGHTLY = { cron: "0 3 * * *", timezone: "America/Sao_Paulo" };
+
+interface JobOutputs {
+  readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "restore", string>>;
+  readonly schedules: Readonly<Record<string, string>>;
+  readonly run: string;
+  readonly follow: string;
+  readonly restore: string;
+}
+
+describe.skipIf(plugin === undefined)(
+  "a stack of the target aws, on the real engine with the Terraform provider and moto",
+  () => {
+    let moto: Moto;
+    let postgres: Postgres;
+    let s3: S3;
+    let dev: EngineStack;
+    let staging: EngineStack;
+    let promoted: Promise<Outcome>;
+    let notesArn: string;
+    let identity: string;
+    let recipient: string;
+    let first: Outcome;
+    /** Whatever was printed or stored. */
+    const seen: string[] = [];
+    const passwords = ["m4rker-of-the-f1rst-role", "m4rker-of-the-sec0nd-role"];
+
+    /** The URL of a database, for the one or the other of two roles. */
+    const urlOf = (database: string, role: 0 | 1 = 0) =>
+      `postgres://backup_${role}:${passwords[role] ?? ""}@127.0.0.1:${postgres.port}/${database}`;
+
+    const app = () => ({
+      name: "app",
+      schedule: NIGHTLY,
+      database: { kind: "postgres", url: { secret: "appUrl" } },
+      destinations: [{ kind: "s3" }],
+      encryption: { recipients: [recipient], identity: { secret: "ageIdentity" } },
+      retention: { last: 7 },
+      drill: { target: { secret: "drillUrl" }, schedule: { cron: "0 6 * * 0" } },
+    });
+    const notes = () => ({
+      name: "notes",
+      schedule: { cron: "0 2 * * 0" },
+      database: { kind: "postgres", url: { arn: notesArn } },
+      destinations: [{ kind: "s3" }],
+      retention: { last: 7 },
+    });
+
+    function configOf(
+      change: { readonly jobs?: readonly object[]; readonly role?: 0 | 1; readonly image?: string } = {},
+    ) {
+      const { jobs = [app()], role = 0, image = IMAGE } = change;
+      return {
+        ...moto.config,
+        target: "aws",
+        secrets: {
+          appUrl: secret(urlOf("shop", role)),
+          drillUrl: secret(urlOf("postgres")),
+          ageIdentity: secret(identity),
+        },
+        jobs,
+        aws: { image, alarms: { emails: ["ops@example.com"] } },
+      } as StackConfig;
+    }
+
+    async function up(change: Parameters<typeof configOf>[0] = {}): Promise<string[]> {
+      await dev.configure(configOf(change));
+      const outcome = await dev.up();
+      seen.push(outcome.output, await dev.exportState());
+      return did(outcome);
+    }
+
+    /** The outputs of a job. */
+    async function job(stack: EngineStack, name: string): Promise<JobOutputs> {
+      const { jobs } = await stack.outputs();
+      const outputs = (jobs?.value as Record<string, JobOutputs>)[name];
+      if (outputs === undefined) throw new Error(`the stack has no job ${name}`);
+      return outputs;
+    }
+
+    /** What the schedule of a task hands to ECS. */
+    async function scheduled(arn: string): Promise<{ readonly taskDefinition: string; readonly overrides: Overrides }> {
+      const [group = "", name = ""] = arn.split("/").slice(1);
+      const { Target } = await awsCall<{ Target: { Input: string; EcsParameters: { TaskDefinitionArn: string } } }>(
+        moto.url,
+        "scheduler",
+        { path: `/schedules/${name}?groupName=${group}` },
+      );
+      const { containerOverrides } = JSON.parse(Target.Input) as { containerOverrides: [Overrides] };
+      return { taskDefinition: Target.EcsParameters.TaskDefinitionArn, overrides: containerOverrides[0] };
+    }
+
+    const bucketOf = async (stack: EngineStack) => String((await stack.outputs()).bucket?.value);
+    const keysOf = async (bucket: string) =>
+      ((await s3.listObjectsV2({ Bucket: bucket })).Contents ?? []).map(({ Key = "" }) => Key);
+
+    beforeAll(async () => {
+      [moto, postgres] = await Promise.all([startMoto(), startPostgres()]);
+      s3 = new S3({
+        endpoint: moto.url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      });
+      await createSampleDatabase(postgres.url("shop"), { megabytes: 1 });
+      for (const [index, password] of passwords.entries()) {
+        await sql(postgres, "postgres", `CREATE ROLE backup_${index} LOGIN SUPERUSER PASSWORD '${password}'`);
+      }
+      identity = await generateX25519Identity();
+      recipient = await identityToRecipient(identity);
+      const { ARN } = await awsCall<{ ARN: string }>(moto.url, "secretsmanager", {
+        target: "secretsmanager.CreateSecret",
+        body: { Name: "team/notes-url", SecretString: urlOf("shop"), ClientRequestToken: crypto.randomUUID() },
+      });
+      notesArn = ARN;
+      const program = awsProgram(plugin ?? "official");
+      dev = await engine.stack({ program, stack: "dev", config: configOf() });
+      staging = await engine.stack({ program, stack: "staging" });
+      const preview = await dev.preview();
+      expect((await s3.listBuckets()).Buckets ?? []).toEqual([]);
+      seen.push(preview.output);
+      first = await dev.up();
+      seen.push(first.output, await dev.exportState());
+      // It takes a minute of waiting, which the tests below may use.
+      await staging.configure(configOf({ image: String((await dev.outputs()).image?.value) }));
+      promoted = staging.up();
+      promoted.catch(() => undefined);
+    }, UP_MS);
+    afterAll(async () => {
+      await promoted.catch(() => undefined);
+      s3.destroy();
+      await Promise.all([moto.stop(), postgres.stop()]);
+    });
+
+    it("makes everything, and nothing twice", () => {
+      expect(first.summary.create).toBeGreaterThan(60);
+      expect(Object.keys(first.summary)).toEqual(["create"]);
+    });
+
+    it("changes nothing the second time", async () => {
+      await dev.preview({ expectNoChanges: true });
+      expect(await up()).toEqual([]);
+    });
+
+    it("starts the runner, as ECS would, to back up, verify, prune, drill and restore a real database", async () => {
+      const { schedules, restore } = await job(dev, "app");
+      const bucket = await bucketOf(dev);
+
+      const { taskDefinition, overrides } = await scheduled(schedules.backup ?? "");
+      const backup = await runTask(moto.url, taskDefinition, overrides);
+      expect(backup.code, backup.stderr + backup.stdout).toBe(0);
+      expect(backup.stdout + backup.stderr).toContain('"RunSucceeded":1');
+      const keys = await keysOf(bucket);
+      expect(keys.every((key) => key.startsWith("dev/app/"))).toBe(true);
+      expect(keys.map((key) => key.split("/").at(-1))).toEqual(
+        expect.arrayContaining([
+          "database.dump.zst.age",
+          "manifest.json",
+          expect.stringMatching(/^verified-.*\.json$/),
+        ]),
+      );
+
+      for (const purpose of ["prune", "drill"] as const) {
+        const task = await scheduled(schedules[purpose] ?? "");
+        const ended = await runTask(moto.url, task.taskDefinition, task.overrides);
+        expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+      }
+      expect(await keysOf(bucket)).toEqual(expect.arrayContaining(keys));
+
+      // The command of the stack's outputs, with another place to restore to.
+      await emptyDatabase(postgres, "copy");
+      const [, family = ""] = / --task-definition (\S+) /.exec(restore) ?? [];
+      const [, json = ""] = / --overrides '(.*?)' /.exec(restore) ?? [];
+      const { containerOverrides } = JSON.parse(json) as { containerOverrides: [{ command: string[] }] };
+      const command = containerOverrides[0].command;
+      expect(command).toEqual(["restore", "latest", "--to", "env:PROVISION_SECRET_appUrl"]);
+      const environment = [{ name: "COPY_URL", value: postgres.url("copy") }];
+      const ended = await runTask(moto.url, family, {
+        command: [...command.slice(0, -1), "env:COPY_URL"],
+        environment,
+      });
+      expect(ended.code, ended.stderr).toBe(0);
+      const { tables, differences } = await compareDatabases(postgres.url("shop"), postgres.url("copy"));
+      expect(differences).toEqual([]);
+      expect(tables.length).toBeGreaterThan(10);
+    });
+
+    it("hands the runner a job that its own schema takes", async () => {
+      const { taskDefinitions } = await job(dev, "app");
+      const { environment, image } = await registeredContainer(moto.url, taskDefinitions.backup);
+      expect(image).toBe(IMAGE);
+      const text = environment.find(({ name }) => name === "PROVISION_JOB")?.value ?? "";
+      expect(JobConfig.parse(JSON.parse(text))).toMatchObject({ name: "app", stack: "dev" });
+    });
+
+    it("changes the schedule alone when the schedule changes", async () => {
+      const changed = { ...app(), schedule: { ...NIGHTLY, cron: "30 4 * * *" } };
+      expect(await up({ jobs: [changed] })).toEqual([
+        "update aws:scheduler/schedule:Schedule provision-schedule-dev-app",
+      ]);
+    });
+
+    it("changes the secret's value alone when a secret is rotated", async () => {
+      const { taskDefinitions } = await job(dev, "app");
+      const steps = await up({ role: 1, jobs: [{ ...app(), schedule: { ...NIGHTLY, cron: "30 4 * * *" } }] });
+      expect(new Set(steps.map((step) => step.split(" ").slice(1).join(" ")))).toEqual(
+        new Set(["aws:secretsmanager/secretVersion:SecretVersion provision-secrets-appUrl-value"]),
+      );
+      const { secrets } = await registeredContainer(moto.url, taskDefinitions.backup);
+      const arn = secrets.find(({ name }) => name === "PROVISION_SECRET_appUrl")?.valueFrom ?? "";
+      expect(await secretValue(moto.url, arn)).toBe(urlOf("shop", 1));
+      const ended = await runTask(moto.url, taskDefinitions.backup);
+      expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+    });
+
+    it("adds a job, and takes it away again, without touching the other", async () => {
+      const ofOthers = (steps: readonly string[]) => steps.filter((step) => !/\bnotes\b|notes_/.test(step));
+      await up();
+      const added = await up({ jobs: [app(), notes()] });
+      expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
+      expect(ofOthers(added)).toEqual([]);
+      const { taskDefinitions } = await job(dev, "notes");
+      const ended = await runTask(moto.url, taskDefinitions.backup);
+      expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+      const removed = await up();
+      expect(ofOthers(removed)).toEqual([]);
+      expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
+    });
+
+    it(
+      "is promoted: the same digest in a second stack of the account",
+      async () => {
+        const { summary, output } = await promoted;
+        seen.push(output, await staging.exportState());
+        expect(Object.keys(summary)).toEqual(["create"]);
+        expect((await staging.outputs()).image?.value).toBe(IMAGE);
+        const { taskDefinitions } = await job(staging, "app");
+        expect((await registeredContainer(moto.url, taskDefinitions.backup)).image).toBe(IMAGE);
+        expect(await bucketOf(staging)).not.toBe(await bucketOf(dev));
+        await dev.preview({ expectNoChanges: true });
+      },
+      UP_MS,
+    );
+
+    it("finds no drift when it looks, but for what moto drops", async () => {
+      expect(did(await dev.refresh())).toEqual([]);
+    });
+
+    it(
+      "leaves the bucket with its backups when it is destroyed",
+      async () => {
+        const bucket = await bucketOf(dev);
+        const keys = await keysOf(bucket);
+        seen.push((await dev.destroy()).output);
+        expect(await keysOf(bucket)).toEqual(keys);
+        expect(keys.length).toBeGreaterThan(5);
+      },
+      UP_MS,
+    );
+
+    it("has shown no secret, neither in what it printed nor in its state", () => {
+      expect(seen.length).toBeGreaterThan(10);
+      const all = seen.join("\n");
+      expect(all).toContain("provision-secrets-appUrl-value");
+      for (const text of [...passwords, identity, postgres.password]) {
+        for (const { trace } of encodingsOf(text)) expect(all).not.toContain(trace);
+      }
+    });
+  },
+);
+
+/** The steps that changed something at AWS. */
+function did(outcome: Outcome): string[] {
+  return outcome.steps
+    .filter(({ type }) => type.startsWith("aws:"))
+    .map(({ op, type, name }) => `${op} ${type} ${name}`);
+}

@@ -1,0 +1,60 @@
+import { fileURLToPath } from "node:url";
+import * as pulumi from "@pulumi/pulumi";
+import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
+
+const index = fileURLToPath(new URL("../../../index.ts", import.meta.url));
+
+/** The resource of which moto drops what it was told. */
+export const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
+
+let evaluations = 0;
+
+/**
+ * The whole program, with what the stand-ins for AWS and for its plugin need:
+ *
+ * - moto ignores the conditions of bucket policies, so that a denial of what comes without TLS, or with another key, would
+ *   deny everything: such statements are left out;
+ * - moto forgets that a bucket sends its events to EventBridge, which would be made good with every `up`;
+ * - where the plugin is the Terraform provider itself, some inputs have Terraform's names.
+ */
+export function awsProgram(plugin: "official" | "stand-in"): PulumiFn {
+  return async () => {
+    pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
+      const changed = {
+        ...withoutConditionalDenials(type, props),
+        ...(plugin === "stand-in" && terraformNames(type, name, props)),
+      };
+      return { props: changed, opts: type === NOTIFICATION ? { ...opts, ignoreChanges: ["eventbridge"] } : opts };
+    });
+    evaluations += 1;
+    const exported = (await import(/* @vite-ignore */ `${index}?run=${evaluations}`)) as Record<string, unknown>;
+    return { ...exported };
+  };
+}
+
+type Properties = Record<string, pulumi.Input<unknown>>;
+
+interface Policy {
+  readonly Statement: readonly { readonly Effect: string; readonly Condition?: unknown }[];
+}
+
+function withoutConditionalDenials(type: string, props: Properties): Properties {
+  if (type !== "aws:s3/bucketPolicy:BucketPolicy") return props;
+  const policy = pulumi.output(props.policy as pulumi.Input<string>).apply((text) => {
+    const document = JSON.parse(text) as Policy;
+    const kept = document.Statement.filter(({ Effect, Condition }) => Effect !== "Deny" || Condition === undefined);
+    return JSON.stringify({ ...document, Statement: kept });
+  });
+  return { ...props, policy };
+}
+
+function terraformNames(type: string, name: string, props: Properties): Properties {
+  switch (type) {
+    case "aws:sns/topicSubscription:TopicSubscription":
+      return { topicArn: props.topic, topic: undefined };
+    case "aws:cloudwatch/metricAlarm:MetricAlarm":
+      return { alarmName: props.name ?? name };
+    default:
+      return {};
+  }
+}
