@@ -1,15 +1,5 @@
 import { z } from "zod";
-
-/** The memory in MiB that Fargate offers for each number of CPU units: the least, the most and the step between them. */
-const FARGATE_MEMORY: Readonly<Record<number, readonly [least: number, most: number, step: number]>> = {
-  256: [512, 2_048, 512],
-  512: [1_024, 4_096, 1_024],
-  1_024: [2_048, 8_192, 1_024],
-  2_048: [4_096, 16_384, 1_024],
-  4_096: [8_192, 30_720, 1_024],
-  8_192: [16_384, 61_440, 4_096],
-  16_384: [32_768, 122_880, 8_192],
-};
+import { fargateMemories } from "./backup-runner/task-size.ts";
 
 /** The numbers of days that CloudWatch Logs can keep lines for. */
 const LOG_DAYS = [
@@ -31,7 +21,7 @@ const BucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
 const SizeFields = {
   cpu: z
     .int()
-    .refine((cpu) => cpu in FARGATE_MEMORY, { error: `expected one of ${Object.keys(FARGATE_MEMORY).join(", ")}` })
+    .refine((cpu) => fargateMemories.has(cpu), { error: `expected one of ${[...fargateMemories.keys()].join(", ")}` })
     .describe("CPU units, 1024 for one vCPU.")
     .meta({ examples: [1_024] }),
   memory: z
@@ -357,8 +347,24 @@ export const AwsSettings = z
           .string()
           .regex(/^arn:[\w-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+$/, { error: "expected the ARN of a topic: arn:aws:sns:…" })
           .optional()
-          .describe("An existing SNS topic for the alarms. Left out: the stack makes one with a key of its own.")
+          .describe(
+            "An existing SNS topic for the alarms, to which CloudWatch and EventBridge may publish. Left out: the stack makes one.",
+          )
           .meta({ examples: ["arn:aws:sns:us-east-1:123456789012:ops"] }),
+        graceHours: z
+          .number()
+          .min(1)
+          .max(144)
+          .default(3)
+          .describe("Hours that a backup may be late. Default 3.")
+          .meta({ examples: [3] }),
+        shrinkPercent: z
+          .number()
+          .min(1)
+          .max(99)
+          .default(50)
+          .describe("Percents by which a backup may be smaller than the one before it. Default 50.")
+          .meta({ examples: [50] }),
       })
       .meta({ examples: [{ emails: ["ops@example.com"] }] })
       .prefault({})
@@ -412,28 +418,21 @@ type FromJson<T> = T extends readonly unknown[]
 /** The settings of the AWS target, complete; see the schema of the same name. */
 export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
-/** What a task gets from Fargate. */
-export type TaskSize = AwsSettings["size"];
+/** The size of a job's tasks, complete. */
+export type JobSize = AwsSettings["size"];
 
 /** The size of a job's tasks: its own where it has one, filled up with the size of all. */
-export function sizeOf(settings: AwsSettings, job: string): TaskSize {
-  const { cpu, memory, scratchGiB } = settings.sizes[job] ?? {};
-  const scratch = scratchGiB ?? settings.size.scratchGiB;
-  return {
-    cpu: cpu ?? settings.size.cpu,
-    memory: memory ?? settings.size.memory,
-    ...(scratch !== undefined && { scratchGiB: scratch }),
-  };
+export function sizeOf(settings: AwsSettings, job: string): JobSize {
+  return { ...settings.size, ...settings.sizes[job] };
 }
 
 /** Why Fargate does not offer a size, with memory that it does offer; undefined where there is nothing wrong. */
-export function wrongSize({
-  cpu,
-  memory,
-}: TaskSize): { readonly message: string; readonly memory: number } | undefined {
-  const [least, most, step] = FARGATE_MEMORY[cpu] ?? [0, 0, 1];
-  const offered = Math.min(most, Math.max(least, Math.ceil(memory / step) * step));
-  if (memory === offered) return undefined;
-  const message = `Fargate has no ${memory} MiB of memory with ${cpu} CPU units; it has ${least} to ${most} in steps of ${step}`;
-  return { message, memory: offered };
+export function wrongSize({ cpu, memory }: JobSize): { readonly message: string; readonly memory: number } | undefined {
+  const offered = fargateMemories.get(cpu) ?? [];
+  if (offered.includes(memory)) return undefined;
+  const [least = 0, second = 0] = offered;
+  const most = offered.at(-1) ?? 0;
+  const choice = offered.length < 5 ? offered.join(", ") : `${least} to ${most} in steps of ${second - least}`;
+  const message = `Fargate has no ${memory} MiB of memory with ${cpu} CPU units; it has ${choice}`;
+  return { message, memory: offered.find((each) => each > memory) ?? offered.at(-1) ?? memory };
 }

@@ -73,7 +73,7 @@ class Explainer {
     const value = valueAt(this.#input, path);
     if (issue.code === "unrecognized_keys") return issue.keys.map((key) => this.#unknownField(path, key, value));
     if (this.#shapes.isReference(shape)) return this.#reference(issue, path, shape, value);
-    if (issue.code === "invalid_union" && issue.errors.length > 0 && value !== undefined) {
+    if (issue.code === "invalid_union" && issue.errors.length > 0 && value !== undefined && !isEmpty(value)) {
       const meant = meantAlternative(issue.errors);
       if (meant !== undefined) return meant.flatMap((inner) => this.explain(inner, path));
     }
@@ -199,6 +199,11 @@ class Explainer {
       .join("");
     return this.#root === "" ? text.replace(/^\./, "") || "the configuration" : `${this.#root}${text}`;
   }
+}
+
+/** An object without a field tells nothing of the alternative that was meant. */
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }
 
 /** Of a union's alternatives the one that the value was meant as: not wrong as a whole, and with the fewest faults. */

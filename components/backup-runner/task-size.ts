@@ -11,7 +11,7 @@ export interface TaskSize {
 }
 
 /** The memory in MiB that Fargate has for each number of CPU units: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size */
-const memories: ReadonlyMap<number, readonly number[]> = new Map([
+export const fargateMemories: ReadonlyMap<number, readonly number[]> = new Map([
   [256, [512, 1024, 2048]],
   [512, steps(1024, 4096, 1024)],
   [1024, steps(2048, 8192, 1024)],
@@ -26,9 +26,9 @@ const SCRATCH = { min: 21, max: 200 };
 
 /** A size with its defaults. Throws `RunError` that lists the valid ones where Fargate has no such size. */
 export function taskSize(job: string, { cpu = 1024, memory = 2048, scratchGiB }: TaskSize = {}) {
-  const valid = memories.get(cpu);
+  const valid = fargateMemories.get(cpu);
   if (valid === undefined) {
-    const all = [...memories.keys()].join(", ");
+    const all = [...fargateMemories.keys()].join(", ");
     throw new pulumi.RunError(`The job ${job} asks for ${cpu} CPU units; Fargate has ${all}.`);
   }
   if (!valid.includes(memory)) {

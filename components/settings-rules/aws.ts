@@ -1,5 +1,5 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
-import { AwsSettings, sizeOf, wrongSize, type TaskSize } from "../aws-settings.ts";
+import { AwsSettings, sizeOf, wrongSize, type JobSize } from "../aws-settings.ts";
 import { imageReferenceProblem } from "../backup-image/image-reference.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
 import type { AwsTarget } from "../settings.ts";
@@ -119,7 +119,7 @@ function checkRemoval({ bucket }: AwsSettings, stack: string): Problem[] {
 function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
   const names = jobs.map(({ job }) => job.name);
   const unknown = Object.keys(settings.sizes).filter((name) => !names.includes(name));
-  const wrong = (path: string, size: TaskSize): Problem[] => {
+  const wrong = (path: string, size: JobSize): Problem[] => {
     const found = wrongSize(size);
     if (found === undefined) return [];
     return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];

@@ -177,7 +177,7 @@ describe("BackupAlarms", () => {
     expect(MarkDueTimes?.Condition).toEqual({
       StringEquals: {
         "aws:SourceAccount": "123456789012",
-        "aws:SourceArn": "arn:aws:scheduler:eu-central-1:123456789012:ScheduleGroup/alarms-prod-due",
+        "aws:SourceArn": "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/alarms-prod-due",
       },
     });
   });

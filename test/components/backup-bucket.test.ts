@@ -225,7 +225,7 @@ describe("BackupBucket", () => {
     // Delete markers, but never the removal of a version.
     expect(role.WriteCopies?.Action).toContain("s3:ReplicateDelete");
     expect(JSON.stringify(role)).not.toContain("s3:Delete");
-    expect(await unwrap(bucket.replicationRoleArn ?? bucket.bucketArn)).toContain("Role/bucket-replica-prod-role");
+    expect(await unwrap(bucket.replicationRoleArn ?? bucket.bucketArn)).toContain("role/bucket-replica-prod-role");
     const { ReplicateBackups } = statements(inputsOf(recorded, "iam/role:Role").assumeRolePolicy);
     expect(ReplicateBackups?.Condition).toEqual({
       StringEquals: { "aws:SourceAccount": "123456789012" },

@@ -22,7 +22,7 @@ type Args =
   | Omit<Extract<BackupImageArgs, { image: string }>, "stack">;
 
 async function make(changes: Args, preview = false, stdout = digest) {
-  const recorded = await mockEngine({ preview, stdout: () => stdout, state });
+  const recorded = await mockEngine({ preview, stdout: () => stdout, states: state });
   const image = new BackupImage("image", { stack: "dev", ...changes });
   await registered(image);
   return { image, recorded };
@@ -140,7 +140,7 @@ describe("BackupImage that builds", () => {
   });
 
   it("gives its repository a name that ECR takes, whatever the stack is called", async () => {
-    const recorded = await mockEngine({ state, stdout: () => digest });
+    const recorded = await mockEngine({ states: state, stdout: () => digest });
     await registered(new BackupImage("image", { stack: "My_.Stack", build }));
     expect(recorded.map(({ name }) => name)).toContain("image-my-stack");
   });

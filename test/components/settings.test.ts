@@ -85,6 +85,7 @@ describe("checkSettings", () => {
       jobSecretNames: ["appUrl"],
       aws: {
         ...awsConfig.aws,
+        alarms: { emails: ["ops@example.com"], graceHours: 3, shrinkPercent: 50 },
         architecture: "arm64",
         size: { cpu: 1024, memory: 2048 },
         sizes: {},

@@ -38,7 +38,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "no image",
     change: withAws({ image: undefined }),
     problems: [
-      "provision:aws.image: is missing; expected the runner's image with its digest, registry/repository@sha256:…\n" +
+      "provision:aws.image: is missing; expected the runner's image with its digest, or build: {} to have it built by `pulumi up`\n" +
         "pulumi config set --path 'provision:aws.image' REGISTRY/REPOSITORY@sha256:DIGEST",
     ],
   },
@@ -46,23 +46,47 @@ export const awsMistakes: readonly Mistake[] = [
     name: "an image by a tag",
     change: withAws({ image: "registry.example.com/provision:1.2" }),
     problems: [
-      'provision:aws.image: expected an image with its digest, registry/repository@sha256:…, since a tag can move, got "registry.example.com/provision:1.2"\n' +
-        'Write it, for example image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855". About image: The runner\'s image. Its digest is promoted from stack to stack unchanged.',
+      'provision:aws.image: "registry.example.com/provision:1.2" names the image by the tag 1.2, which can come to mean another image: expected registry/repository@sha256: with 64 hexadecimal digits. Find the digest with: docker buildx imagetools inspect registry.example.com/provision:1.2\n' +
+        "pulumi config set --path 'provision:aws.image' REGISTRY/REPOSITORY@sha256:DIGEST",
     ],
   },
   {
     name: "a digest that is too short",
     change: withAws({ image: "registry.example.com/provision@sha256:0123" }),
     problems: [
-      'provision:aws.image: expected an image with its digest, registry/repository@sha256:…, since a tag can move, got "registry.example.com/provision@sha256:0123"\n' +
-        'Write it, for example image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855". About image: The runner\'s image. Its digest is promoted from stack to stack unchanged.',
+      'provision:aws.image: "registry.example.com/provision@sha256:0123" is no reference of an image: expected registry/repository@sha256: with 64 hexadecimal digits.\n' +
+        "pulumi config set --path 'provision:aws.image' REGISTRY/REPOSITORY@sha256:DIGEST",
+    ],
+  },
+  {
+    name: "an image and how to build one",
+    change: withAws({ build: {} }),
+    problems: [
+      "provision:aws.image: expected a finished image or how to build one (build), not both\n" +
+        "Remove one of them: pulumi config rm --path 'provision:aws.build'",
+    ],
+  },
+  {
+    name: "a time by day of the month and day of the week",
+    change: withJob({ schedule: { cron: "0 3 1 * 1" } }),
+    problems: [
+      'provision:jobs[0].schedule.cron: "0 3 1 * 1" is no time on the target aws: it names days of the month ("1") and days of the week ("1"), which EventBridge Scheduler cannot; write * for one of the two\n' +
+        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
+    ],
+  },
+  {
+    name: "a backup that may shrink to nothing",
+    change: withAws({ alarms: { shrinkPercent: 150 } }),
+    problems: [
+      "provision:aws.alarms.shrinkPercent: expected a number from 1 to 99, got 150\n" +
+        "Write it, for example shrinkPercent: 50. About shrinkPercent: Percents by which a backup may be smaller than the one before it. Default 50.",
     ],
   },
   {
     name: "a misspelt field of the target",
     change: withAws({ netwerk: {} }),
     problems: [
-      "provision:aws.netwerk: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Did you mean network?",
     ],
   },
@@ -70,7 +94,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a field in the wrong place",
     change: withAws({ vpcId: VPC }),
     problems: [
-      "provision:aws.vpcId: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Move it into network: network.vpcId.",
     ],
   },
@@ -78,7 +102,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "settings that are no object",
     change: { ...awsConfig, aws: "us-east-1" },
     problems: [
-      'provision:aws: expected an object with any of image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
         'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
     ],
   },
@@ -118,7 +142,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "memory that does not fit the CPU units",
     change: withAws({ size: { cpu: 256, memory: 4096 } }),
     problems: [
-      "provision:aws.size: Fargate has no 4096 MiB of memory with 256 CPU units; it has 512 to 2048 in steps of 512\n" +
+      "provision:aws.size: Fargate has no 4096 MiB of memory with 256 CPU units; it has 512, 1024, 2048\n" +
         "pulumi config set --path 'provision:aws.size.memory' 2048",
     ],
   },
@@ -322,19 +346,11 @@ export const awsMistakes: readonly Mistake[] = [
     problems: ['provision:aws.alarms.emails[0]: expected an e-mail address, got "ops"\n' + "Write an e-mail address."],
   },
   {
-    name: "two ways to be told of alarms",
-    change: withAws({ alarms: { emails: ["ops@example.com"], topicArn: "arn:aws:sns:us-east-1:123456789012:ops" } }),
-    problems: [
-      "provision:aws.alarms: expected emails or topicArn, not both: who listens to an existing topic is set there, got an object with emails, topicArn\n" +
-        'Write it, for example alarms: { emails: ["ops@example.com"] }. About alarms: Who is told when a backup did not happen or went wrong.',
-    ],
-  },
-  {
     name: "a topic by its name",
     change: withAws({ alarms: { topicArn: "ops" } }),
     problems: [
       'provision:aws.alarms.topicArn: expected the ARN of a topic: arn:aws:sns:…, got "ops"\n' +
-        'Write it, for example topicArn: "arn:aws:sns:us-east-1:123456789012:ops". About topicArn: An existing SNS topic for the alarms. Left out: the stack makes one with a key of its own.',
+        'Write it, for example topicArn: "arn:aws:sns:us-east-1:123456789012:ops". About topicArn: An existing SNS topic for the alarms, to which CloudWatch and EventBridge may publish. Left out: the stack makes one.',
     ],
   },
   {
@@ -434,7 +450,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
-      "provision:aws.imag: there is no such field; allowed are image, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
     ],
   },

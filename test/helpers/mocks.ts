@@ -35,7 +35,7 @@ const arnEnds: Readonly<Record<string, (name: string, inputs: Readonly<Record<st
 
 /** What AWS adds to a resource: a name where none was given, and an ARN. */
 function awsState(type: string, name: string, inputs: Readonly<Record<string, unknown>>) {
-  const [, module = "", kind = ""] = /^aws:(\w+)\/(\w+):/.exec(type) ?? [];
+  const [, module = "", kind = ""] = /^aws:(\w+)\/\w+:(\w+)$/.exec(type) ?? [];
   const end = arnEnds[type]?.(name, inputs) ?? `${module}:eu-central-1:123456789012:${kind}/${name}`;
   return { name, arn: `arn:aws:${end}` };
 }
