@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -87,7 +87,7 @@ export interface EngineStack {
   /** With `expectNoChanges`, fails if `up` would change anything. */
   preview(options?: { readonly expectNoChanges?: boolean }): Promise<Outcome>;
   destroy(): Promise<Outcome>;
-  /** Reads all resources anew into the state. What had changed is in the summary. */
+  /** Reads all resources anew into the state. What had changed is in the summary; there are no steps. */
   refresh(): Promise<Outcome>;
   /** The outputs of the last `up`, secrets in plain. */
   outputs(): Promise<OutputMap>;
@@ -229,8 +229,7 @@ async function createStack(
       output += text;
     };
     const onEvent = (event: EngineEvent): void => {
-      // What a refresh finds is known only afterwards.
-      const step = operation === "refresh" ? event.resOutputsEvent?.metadata : event.resourcePreEvent?.metadata;
+      const step = event.resourcePreEvent?.metadata;
       if (step !== undefined && !["same", "refresh"].includes(step.op) && !step.type.startsWith("pulumi:")) {
         steps.push({ op: step.op, type: step.type, name: nameOf(step.urn) });
       }
@@ -240,6 +239,8 @@ async function createStack(
       await start({ onOutput: collect, onError: collect, onEvent });
     } catch (error) {
       throw new EngineError(operation, output === "" && error instanceof Error ? error.message : output);
+    } finally {
+      await endLeftovers(environment.PULUMI_BACKEND_URL);
     }
     return { summary, steps, output };
   }
@@ -254,6 +255,23 @@ async function createStack(
     outputs: () => stack.outputs(),
     exportState: () => readFile(join(state, ".pulumi", "stacks", project, `${name}.json`), "utf8"),
   };
+}
+
+/**
+ * Ends what an operation has left behind: the stand-in for the `aws` plugin ends without the Terraform provider that it has
+ * started, of which each takes 250 MB. Such a process has the stack's address in its environment, which no other has.
+ */
+async function endLeftovers(backendUrl: string): Promise<void> {
+  const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
+    const variables = await readFile(join("/proc", pid, "environ"), "utf8").catch(() => "");
+    if (!variables.split("\0").includes(`PULUMI_BACKEND_URL=${backendUrl}`)) continue;
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 /** What an operation of the Automation API takes to report on itself. */

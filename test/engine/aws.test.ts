@@ -230,7 +230,7 @@ describe.skipIf(plugin === undefined)(
       const { taskDefinitions } = await job(dev, "app");
       const steps = await up({ role: 1, jobs: [{ ...app(), schedule: { ...NIGHTLY, cron: "30 4 * * *" } }] });
       expect(new Set(steps.map((step) => step.split(" ").slice(1).join(" ")))).toEqual(
-        new Set(["aws:secretsmanager/secretVersion:SecretVersion provision-secrets-appUrl-value"]),
+        new Set(["aws:secretsmanager/secretVersion:SecretVersion provision-secrets-dev-appUrl-value"]),
       );
       const { secrets } = await registeredContainer(moto.url, taskDefinitions.backup);
       const arn = secrets.find(({ name }) => name === "PROVISION_SECRET_appUrl")?.valueFrom ?? "";
@@ -240,7 +240,10 @@ describe.skipIf(plugin === undefined)(
     });
 
     it("adds a job, and takes it away again, without touching the other", async () => {
-      const ofOthers = (steps: readonly string[]) => steps.filter((step) => !/\bnotes\b|notes_/.test(step));
+      // What all jobs share is made anew or gets longer; nothing that the other job needs is changed.
+      const shared = /Dashboard|provision-schedule-dev-scheduler-\d\d|provision-alarms-dev-(due|zeros)/;
+      const ofOthers = (steps: readonly string[]) =>
+        steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
       await up();
       const added = await up({ jobs: [app(), notes()] });
       expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
@@ -268,8 +271,8 @@ describe.skipIf(plugin === undefined)(
       UP_MS,
     );
 
-    it("finds no drift when it looks, but for what moto drops", async () => {
-      expect(did(await dev.refresh())).toEqual([]);
+    it("finds no drift when it looks", async () => {
+      expect(Object.keys((await dev.refresh()).summary)).toEqual(["same"]);
     });
 
     it(
@@ -287,7 +290,7 @@ describe.skipIf(plugin === undefined)(
     it("has shown no secret, neither in what it printed nor in its state", () => {
       expect(seen.length).toBeGreaterThan(10);
       const all = seen.join("\n");
-      expect(all).toContain("provision-secrets-appUrl-value");
+      expect(all).toContain("provision-secrets-dev-appUrl-value");
       for (const text of [...passwords, identity, postgres.password]) {
         for (const { trace } of encodingsOf(text)) expect(all).not.toContain(trace);
       }

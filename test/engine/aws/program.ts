@@ -5,7 +5,7 @@ import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
 const index = fileURLToPath(new URL("../../../index.ts", import.meta.url));
 
 /** The resource of which moto drops what it was told. */
-export const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
+const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
 
 let evaluations = 0;
 
