@@ -6,8 +6,11 @@ export interface ProviderContext {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
-/** What a deployed task does to backups: make them and read them back, read them only, or remove old ones. */
-export type Access = "backup" | "read" | "prune";
+/**
+ * What a deployed task does to backups: make them and read them back, read them only, read them and record beside them how a
+ * drill went, or remove old ones.
+ */
+export type Access = "backup" | "read" | "drill" | "prune";
 
 /** A task on AWS, as far as its permissions depend on it. */
 export interface DeployedTask {

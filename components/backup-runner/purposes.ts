@@ -16,7 +16,7 @@ interface PurposeFacts {
 export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
   backup: { command: ["backup", "--no-prune"], access: "backup", secrets: ["database", "destinations", "monitor"] },
   prune: { command: ["prune"], access: "prune", secrets: ["destinations", "monitor"] },
-  drill: { command: ["drill"], access: "read", secrets: ["destinations", "encryption", "drill", "monitor"] },
+  drill: { command: ["drill"], access: "drill", secrets: ["destinations", "encryption", "drill", "monitor"] },
   // Started without a word it only lists: a person says what to restore, and where to.
   restore: { command: ["list"], access: "read", secrets: ["database", "destinations", "encryption", "drill"] },
 };

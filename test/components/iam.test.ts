@@ -157,6 +157,9 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutObject", resource: object("web", "manifest.json"), context: create, allowed: [] },
   { action: "s3:PutObject", resource: `${BUCKET}/prod/app-2/x`, context: create, allowed: [] },
   { action: "s3:PutObject", resource: `${BUCKET}/dev/app/x`, context: create, allowed: [] },
+  { action: "s3:PutObject", resource: object("app", "drilled-1.json"), context: create, allowed: ["backup", "drill"] },
+  { action: "s3:PutObject", resource: object("app", "drilled-1.json"), allowed: [] },
+  { action: "s3:PutObject", resource: object("app", "verified-1.json"), context: create, allowed: ["backup"] },
   { action: "s3:AbortMultipartUpload", resource: dump, allowed: ["backup", "prune"] },
   // Reading.
   { action: "s3:GetObject", resource: manifest, allowed: users },
@@ -185,7 +188,7 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutBucketVersioning", resource: BUCKET, allowed: [] },
   { action: "s3:DeleteBucket", resource: BUCKET, allowed: [] },
   // The key: through S3, for this bucket, or with it through Secrets Manager, for the job's secrets.
-  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup"] },
+  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup", "drill"] },
   { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: users },
   { action: "kms:Decrypt", resource: KEY, context: viaS3("arn:aws:s3:::another-bucket"), allowed: [] },
   { action: "kms:Decrypt", resource: KEY, allowed: [] },

@@ -30,7 +30,7 @@ describe("jobPermissions", () => {
     });
   });
 
-  it.each(["backup", "read", "prune"] as const)("is nothing for %s without a store of AWS", (access) => {
+  it.each(["backup", "read", "drill", "prune"] as const)("is nothing for %s without a store of AWS", (access) => {
     expect(jobPermissions(job({ kind: "filesystem", path: "/x" }), { access, partition: "aws" })).toEqual([]);
   });
 

@@ -12,13 +12,14 @@ interface S3Place {
 }
 
 /** The files that say what a backup is and how it stands; the others are the backup itself. */
-const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json"];
+const DRILL_RECORDS = ["drilled-*.json", "drill-failed-*.json"];
+const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json", ...DRILL_RECORDS];
 
 /**
  * What the role of a task may do in a bucket of AWS, all of it in its job's own folder:
  *
  * - `backup` creates and reads objects. It cannot replace one either: S3 itself refuses a write that does not ask for that.
- * - `read` reads.
+ * - `read` reads, and `drill` besides creates the record of a drill.
  * - `prune` lists, reads the records, and removes. With versions in the bucket that only hides objects, unless the
  *   configuration says `removeVersions`. A lock holds against it in any case.
  *
@@ -48,6 +49,17 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
       ];
     case "read":
       return [allow(["s3:GetObject"], [objects]), list, ...key("kms:Decrypt")];
+    case "drill":
+      return [
+        allow(["s3:GetObject"], [objects]),
+        allow(
+          ["s3:PutObject"],
+          DRILL_RECORDS.map((record) => `${objects}/${record}`),
+          { Null: { "s3:if-none-match": "false" } },
+        ),
+        list,
+        ...key("kms:GenerateDataKey", "kms:Decrypt"),
+      ];
     case "prune":
       return [
         allow(
