@@ -1,6 +1,7 @@
 import type { JobConfig, JobSettings } from "./config.ts";
 import { databaseProviders } from "./database/index.ts";
 import type { DeployedTask, PolicyStatement } from "./definition.ts";
+import { filesProviders } from "./files/index.ts";
 import { monitorProviders } from "./monitor/index.ts";
 import { storageProviders } from "./storage/index.ts";
 
@@ -20,6 +21,7 @@ export function jobPorts(job: JobSettings): number[] {
 function declarations(job: JobSettings) {
   return [
     [job.database, databaseProviders[job.database.kind]] as const,
+    ...(job.files ? [[job.files, filesProviders[job.files.kind]] as const] : []),
     ...job.destinations.map((config) => [config, storageProviders[config.kind]] as const),
     ...job.monitor.map((config) => [config, monitorProviders[config.kind]] as const),
   ];

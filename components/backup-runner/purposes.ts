@@ -14,11 +14,15 @@ interface PurposeFacts {
 
 /** Each purpose has a task and a role of its own: what writes backups cannot remove them, and what removes them cannot write. */
 export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
-  backup: { command: ["backup", "--no-prune"], access: "backup", secrets: ["database", "destinations", "monitor"] },
+  backup: {
+    command: ["backup", "--no-prune"],
+    access: "backup",
+    secrets: ["database", "files", "destinations", "monitor"],
+  },
   prune: { command: ["prune"], access: "prune", secrets: ["destinations", "monitor"] },
   drill: { command: ["drill"], access: "drill", secrets: ["destinations", "encryption", "drill", "monitor"] },
   // Started without a word it only lists: a person says what to restore, and where to.
-  restore: { command: ["list"], access: "read", secrets: ["database", "destinations", "encryption", "drill"] },
+  restore: { command: ["list"], access: "read", secrets: ["database", "files", "destinations", "encryption", "drill"] },
 };
 
 /** The purposes that a job has tasks for. */

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import { describe, expect, it } from "vitest";
 import { BackupRunner, type BackupRunnerArgs } from "../../components/backup-runner.ts";
-import { JobConfig } from "../../providers/config.ts";
+import { JobConfig, JobSettings } from "../../providers/config.ts";
 import { loadJob } from "../../runner/job.ts";
 import { app, bucket, EXISTING_SECRET, IMAGE, KEY, secretArns, web } from "../helpers/aws-jobs.ts";
 import { mockEngine, registered, unwrap, type RecordedResource } from "../helpers/mocks.ts";
@@ -174,6 +174,16 @@ describe("a task definition", () => {
     expect(variables("runner-prod-app-restore")).toEqual(some("ageIdentity", "appUrl", "dropboxToken", "drillUrl"));
     const web = Object.entries(variables("runner-prod-web-backup"));
     expect(web).toEqual([[expect.stringMatching(/^PROVISION_ARN_[0-9A-F]{16}$/), EXISTING_SECRET]]);
+  });
+
+  it("gets the key of a job's files to back them up and to restore them", async () => {
+    const key = { secret: "dropboxToken" };
+    const files = { kind: "supabase-storage", url: "https://abcdefghijklmnopqrst.supabase.co", key };
+    const { tasks } = await deploy({ jobs: [JobSettings.parse({ ...web, files })] });
+    const names = (name: string) => container(tasks.get(name)).secrets.map((secret) => secret.name);
+    for (const purpose of ["backup", "restore"]) {
+      expect(names(`runner-prod-web-${purpose}`)).toContain("PROVISION_SECRET_dropboxToken");
+    }
   });
 
   it("is refused where nobody knows a secret's ARN", async () => {

@@ -113,7 +113,7 @@ describe("JobConfig", () => {
     const plain = suspects.filter((suspect) => !inReference(suspect) && suspect[2].$ref !== "#/$defs/SecretRef");
     expect(suspects.length).toBeGreaterThan(2);
     // What Dropbox calls an app's key is its public name, which stands in URLs; a Supabase project's URL is known to all.
-    const known = /\/appKey$|\/destinations\/.*\/url$/;
+    const known = /\/appKey$|\/(destinations|files)\/.*\/url$/;
     expect(plain.map(([path]) => path).filter((path) => !known.test(path))).toEqual([]);
   });
 
