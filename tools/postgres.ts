@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/clients.ts";
+import { privateInstallation } from "./postgres-installation.ts";
 
 const run = promisify(execFile);
 
@@ -16,6 +17,12 @@ export interface PostgresOptions {
   readonly tls?: boolean;
   /** Server settings beside the defaults, for instance `{ max_connections: "20" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Name of the superuser. Default `postgres`. */
+  readonly superuser?: string;
+  /** Folder of the server's programs, which are copied for it. Default: the newest installed ones. */
+  readonly binDirectory?: string;
+  /** Folder with control files and scripts of extensions that this server has beside those installed. */
+  readonly extensions?: string;
 }
 
 /** A running throwaway server. */
@@ -84,21 +91,26 @@ async function installFromPackages(): Promise<void> {
  * password authentication on both. It ends with this process however that ends, and its folder with it.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const { directory: binDirectory } = await ensurePostgres();
+  const binDirectory = options.binDirectory ?? (await ensurePostgres()).directory;
+  const { superuser = "postgres", extensions } = options;
   const owner = await serverOwner();
   // A unix socket's path may have about 100 characters, so a long temporary folder (macOS) cannot hold it.
   const directory = await mkdtemp(join(tmpdir().length > 60 ? "/tmp" : tmpdir(), "provision-pg-"));
   try {
     if (owner !== undefined) await chown(directory, owner.uid, owner.gid);
+    const programs =
+      extensions === undefined && options.binDirectory === undefined
+        ? binDirectory
+        : await privateInstallation(binDirectory, join(directory, "programs"), extensions);
     const password = randomBytes(12).toString("hex");
     const passwordFile = join(directory, "password");
     await writeOwned(passwordFile, password, owner);
     const data = join(directory, "data");
     await run(
-      join(binDirectory, "initdb"),
+      join(programs, "initdb"),
       [
         `--pgdata=${data}`,
-        "--username=postgres",
+        `--username=${superuser}`,
         `--pwfile=${passwordFile}`,
         "--auth=scram-sha-256",
         "--encoding=UTF8",
@@ -124,16 +136,16 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         : { ssl: "on", ssl_cert_file: join(directory, "server.crt"), ssl_key_file: join(directory, "server.key") }),
       ...options.settings,
     };
-    const { port, stop } = await launch(binDirectory, directory, settings, owner);
+    const { port, stop } = await launch(programs, directory, settings, owner);
     return {
       host: "127.0.0.1",
       port,
-      user: "postgres",
+      user: superuser,
       password,
       binDirectory,
       directory,
       rootCertificate,
-      url: (database) => `postgresql://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+      url: (database) => `postgresql://${superuser}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
       stop,
     };
   } catch (error) {

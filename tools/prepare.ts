@@ -2,6 +2,7 @@ import { ensureActionlint } from "./actionlint.ts";
 import { aptGet } from "./apt.ts";
 import { ensureMoto } from "./moto.ts";
 import { ensurePostgres } from "./postgres.ts";
+import { ensurePostgres17 } from "./postgres-17.ts";
 import { ensurePulumi, findOnPath } from "./pulumi.ts";
 import { ensureVersitygw } from "./versitygw.ts";
 
@@ -18,6 +19,7 @@ await ensureVersitygw(say);
 await ensureActionlint(say);
 await ensureMoto(say);
 await ensurePostgres();
+await ensurePostgres17(say);
 const found = await Promise.all(Object.keys(PROGRAMS).map((name) => findOnPath(name)));
 const missing = Object.values(PROGRAMS).filter((_, index) => found[index] === undefined);
 if (missing.length > 0 && process.getuid?.() === 0) {
