@@ -172,6 +172,7 @@ class BackupRun {
       return database.backup({ lock: jobFolder(job), signal });
     });
     try {
+      for (const { artifact, reason } of source.omitted) this.#omit(artifact, reason);
       for (const artifact of source.artifacts) await this.#dump(artifact);
       if (job.files) await this.#copyFiles(job.files);
       for (const destination of this.#live()) await this.#commit(destination, source.facts);
@@ -220,9 +221,7 @@ class BackupRun {
       });
     } catch (error) {
       if (artifact.required || signal.aborted) throw error;
-      const { message } = toProviderError(error);
-      this.#omitted.push({ artifact: artifact.name, reason: message });
-      this.#run.log.write("warn", `The backup goes without ${artifact.name}: ${message}`, { artifact: artifact.name });
+      this.#omit(artifact.name, toProviderError(error).message);
     }
     this.#requireLive();
   }
@@ -265,6 +264,11 @@ class BackupRun {
       this.#run.log.write("error", `The backup goes without files: ${failure.message}`, {});
     }
     this.#requireLive();
+  }
+
+  #omit(artifact: string, reason: string): void {
+    this.#omitted.push({ artifact, reason });
+    this.#run.log.write("warn", `The backup goes without ${artifact}: ${reason}`, { artifact });
   }
 
   async #commit(

@@ -11,7 +11,9 @@ const ManifestObject = z.strictObject({
   file: z.string().regex(/^[a-z][a-z0-9.-]*$/),
   /** The artifact's name, which is the file's without the endings of compression and encryption. */
   artifact: z.string(),
-  format: z.enum(["pg_dump-custom", "roles-sql", "file-index"]),
+  format: z.enum(["pg_dump-custom", "roles-sql", "sql", "inventory", "file-index"]),
+  /** What it covers, in words. Backups of version 0.1.0 do not say. */
+  covers: z.array(z.string()).optional(),
   compression: z.literal("zstd"),
   encryption: z.literal("age").nullable(),
   /** As it is stored. */

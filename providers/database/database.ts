@@ -2,8 +2,11 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
 
-/** How an artifact is checked and restored: an archive of `pg_dump -Fc`, or roles as SQL of `pg_dumpall`. */
-export type ArtifactFormat = "pg_dump-custom" | "roles-sql";
+/**
+ * How an artifact is checked and restored: an archive of `pg_dump -Fc`; roles as SQL of `pg_dumpall`; SQL of this program's
+ * own, which people can read and psql can run; or what the database held, to compare a restore with.
+ */
+export type ArtifactFormat = "pg_dump-custom" | "roles-sql" | "sql" | "inventory";
 
 /** One part of a backup, read once. */
 export interface DatabaseArtifact {
@@ -12,6 +15,8 @@ export interface DatabaseArtifact {
   readonly format: ArtifactFormat;
   /** A part that is not required may fail: the backup goes on without it, and its manifest says so. */
   readonly required: boolean;
+  /** What it covers, for people who ask whether something is in their backup: `12 policies on tables of auth`. */
+  readonly covers: readonly string[];
   /** A guess at the size in bytes, for stores that must choose a part size. */
   readonly sizeEstimate?: number;
   /** Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. */
@@ -43,10 +48,18 @@ export interface DatabaseFacts {
   readonly roles: readonly string[];
 }
 
+/** Something that is not in a backup. */
+export interface Omission {
+  readonly artifact: string;
+  readonly reason: string;
+}
+
 /** A consistent view of a database, open for reading. */
 export interface DatabaseBackup {
   readonly facts: DatabaseFacts;
   readonly artifacts: readonly DatabaseArtifact[];
+  /** What belongs to the database and is in none of the artifacts, and why. */
+  readonly omitted: readonly Omission[];
   /** Ends the snapshot and gives back the lock. May be called more than once. */
   close(): Promise<void>;
 }
@@ -87,6 +100,10 @@ export interface RestoreOptions {
   readonly createRoles: boolean;
   /** Restore neither owners nor privileges: everything belongs to the connecting role. */
   readonly noOwner: boolean;
+  /** The target's own reference, from a person who means just this target; see {@link DatabaseProvider.restore}. */
+  readonly confirm?: string | undefined;
+  /** Look at everything and say what would be done, but change nothing. Default false. */
+  readonly dryRun?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -98,6 +115,16 @@ export interface RestoreReport {
   /** Roles that were created. */
   readonly rolesCreated: readonly string[];
   readonly warnings: readonly string[];
+  /** What was done, step by step; in a dry run what would be. */
+  readonly steps?: readonly string[];
+  /** What of the backup was deliberately not restored, and why, one sentence each. */
+  readonly leftOut?: readonly string[];
+  /** What the server refused, and a restore may do without, one sentence each. */
+  readonly refused?: readonly string[];
+  /** What of the restored database was compared with the backup, one sentence each. */
+  readonly compared?: readonly string[];
+  /** How the restored database differs from the backup, but for what was left out or refused. */
+  readonly differences?: readonly string[];
 }
 
 /** A table and its rows, counted one by one. */
@@ -157,7 +184,8 @@ export interface DatabaseProvider {
 
   /**
    * Restores artifacts into this provider's own database, completely or not at all. Refuses (`CONFLICT`) a target that is
-   * not empty, and (`CONFIG`) one that lacks roles which the backup needs, unless the options say otherwise.
+   * not empty, and (`CONFIG`) one that lacks roles which the backup needs, unless the options say otherwise. A kind whose
+   * targets have a reference of their own asks for it (`CONFIG`) before it changes anything.
    */
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport>;
 

@@ -13,34 +13,55 @@ import type {
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
+import { openBackup, whole } from "./postgres/backup.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
 import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
+import { connect } from "./postgres/control-connection.ts";
+import { restoreProject } from "./supabase/restore.ts";
+import { isProject, projectLayout } from "./supabase/backup.ts";
+import type { VaultMode } from "./supabase/vault.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
 
 const download =
   "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration)";
 
+/** What a Supabase provider needs to know. */
+interface SupabaseSettings extends PostgresSettings {
+  readonly vault: VaultMode;
+}
+
 /** A Supabase project's database: a PostgreSQL with rules of its own for connecting. */
 export class SupabaseDatabaseProvider implements DatabaseProvider {
   readonly kind = "supabase";
   readonly description: string;
+  readonly #settings: SupabaseSettings;
   readonly #connection: Connection;
   readonly #postgres: PostgresDatabaseProvider;
 
   /** @throws {ProviderError} `CONFIG` where the settings cannot work */
-  constructor(settings: PostgresSettings) {
+  constructor(settings: SupabaseSettings) {
+    this.#settings = settings;
     this.#connection = withSupabaseRules(settings.connection);
     this.#postgres = new PostgresDatabaseProvider({ ...settings, connection: this.#connection });
     this.description = this.#postgres.description;
   }
 
   backup(options: BackupOptions): Promise<DatabaseBackup> {
-    return this.#explaining(() => this.#postgres.backup(options));
+    return this.#explaining(() =>
+      openBackup({ ...this.#settings, connection: this.#connection }, options, async (control) =>
+        (await isProject(control)) ? projectLayout(control, this.#settings.vault) : whole,
+      ),
+    );
   }
 
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {
-    return this.#explaining(() => this.#postgres.restore(artifacts, options));
+    return this.#explaining(async () => {
+      const settings = { ...this.#settings, connection: this.#connection };
+      const control = await connect(settings.connection, options.signal);
+      const project = await isProject(control).finally(() => control.close());
+      return project ? restoreProject(settings, artifacts, options) : this.#postgres.restore(artifacts, options);
+    });
   }
 
   createScratch(options: ScratchOptions): Promise<ScratchDatabase> {
@@ -124,6 +145,13 @@ export const supabase = defineDatabase({
           "self-hosted Supabase. Default: sslrootcert of the connection URL.",
       )
       .meta({ examples: ["/etc/provision/supabase-ca.crt"] }),
+    vault: z
+      .enum(["leave-out", "export"])
+      .default("leave-out")
+      .describe(
+        "What happens to the secrets in Supabase Vault. `leave-out`: they are not in the backup, which says so. `export`: they are, " +
+          "decrypted, and the job must have `encryption`. Default leave-out.",
+      ),
   }),
   secrets: ["url"],
   ports: postgresPorts,
@@ -136,6 +164,7 @@ export const supabase = defineDatabase({
         connection: { ...connection, sslRootCertificate },
         clients: config.clients,
         lockTimeoutSeconds: config.lockTimeoutSeconds,
+        vault: config.vault,
       });
     });
   },

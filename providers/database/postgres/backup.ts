@@ -3,12 +3,52 @@ import { LockHeldError, ProviderError } from "../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../database.ts";
 import { chooseClients, type ProgramDirectory } from "./clients.ts";
 import { connect, type ControlConnection, secretsOf } from "./control-connection.ts";
+import { refuseHiddenRows } from "./hidden-rows.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { type Program, readFrom } from "./program.ts";
+import { everything, inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
 import type { PostgresSettings } from "./settings.ts";
 
-/** Takes the lock, exports a snapshot and offers the artifacts that read it. */
-export async function openBackup(settings: PostgresSettings, options: BackupOptions): Promise<DatabaseBackup> {
+/** An open snapshot, and what its artifacts are made with. */
+export interface Source {
+  readonly settings: PostgresSettings;
+  readonly control: ControlConnection;
+  readonly clients: ProgramDirectory;
+  /** The exported snapshot's name; the control connection's own transaction reads it too. */
+  readonly snapshot: string;
+  readonly facts: DatabaseFacts;
+}
+
+/** What a kind of database makes of a snapshot. */
+export interface Layout {
+  readonly scope: Scope;
+  /** Makes the artifacts, and says what is in none of them. */
+  parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted">>;
+}
+
+/** The whole database as one archive, with the server's roles. */
+export const whole: Layout = {
+  scope: everything,
+  parts: (source) =>
+    Promise.resolve({
+      artifacts: [
+        archive(source, everything, [`all schemas and their data: ${source.facts.tables.length} tables`]),
+        rolesOf(source),
+      ],
+      omitted: [],
+    }),
+};
+
+/**
+ * Takes the lock, exports a snapshot and offers the artifacts that read it.
+ *
+ * @param choose what the artifacts are; asked inside the snapshot
+ */
+export async function openBackup(
+  settings: PostgresSettings,
+  options: BackupOptions,
+  choose: (control: ControlConnection) => Promise<Layout> = () => Promise.resolve(whole),
+): Promise<DatabaseBackup> {
   const control = await connect(settings.connection, options.signal);
   try {
     const clients = await clientsFor(control, settings.clients);
@@ -20,13 +60,12 @@ export async function openBackup(settings: PostgresSettings, options: BackupOpti
       "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
     );
     if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
-    const facts = await readFacts(control, clients, snapshot.time);
-    return {
-      facts,
-      artifacts: artifacts(settings, control, clients, snapshot.id, facts.size),
-      // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
-      close: () => control.close(),
-    };
+    const layout = await choose(control);
+    await refuseHiddenRows(control, layout.scope);
+    const facts = await readFacts(control, clients, snapshot.time, layout.scope);
+    const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts });
+    // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
+    return { facts, ...parts, close: () => control.close() };
   } catch (error) {
     await control.close();
     throw error;
@@ -67,6 +106,7 @@ async function readFacts(
   control: ControlConnection,
   clients: ProgramDirectory,
   snapshotTime: Date,
+  scope: Scope,
 ): Promise<DatabaseFacts> {
   const [database] = await control.query<{ name: string; size: string; encoding: string }>(
     `SELECT datname AS name, pg_database_size(oid) AS size, pg_encoding_to_char(encoding) AS encoding
@@ -76,7 +116,9 @@ async function readFacts(
   const tables = await control.query<TableFacts>(
     `SELECT nspname AS schema, relname AS name, reltuples::float8 AS "estimatedRows"
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname, relname`,
+     WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
+     ORDER BY nspname, relname`,
+    scopeValues(scope),
   );
   return {
     ...database,
@@ -108,40 +150,41 @@ async function neededRoles(control: ControlConnection): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-function artifacts(
-  settings: PostgresSettings,
-  control: ControlConnection,
-  clients: ProgramDirectory,
-  snapshot: string,
-  size: number,
-): DatabaseArtifact[] {
-  const { connection } = settings;
-  const program = {
-    clients,
-    // The same server as the snapshot's, whichever of the URL's hosts that is.
-    env: libpqEnvironment(connection, control.host, clients),
-    secrets: secretsOf(connection),
-    otherwise: "INTERNAL",
-  } satisfies Partial<Program>;
+/** One pg_dump of the snapshot, without what is out of scope. */
+export function archive(source: Source, scope: Scope, covers: readonly string[]): DatabaseArtifact {
+  const { settings, facts, snapshot } = source;
   const dump: Program = {
-    ...program,
+    ...programOf(source),
     name: "pg_dump",
     args: [
-      `--dbname=${databaseString(connection.database)}`,
+      `--dbname=${databaseString(settings.connection.database)}`,
       "--format=custom",
       // Compression outside is both stronger and several times as fast.
       "--compress=0",
       "--no-password",
       `--snapshot=${snapshot}`,
       `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`,
+      ...scopeOptions(scope),
     ],
   };
+  return {
+    name: "database.dump",
+    format: "pg_dump-custom",
+    required: true,
+    covers,
+    sizeEstimate: facts.size,
+    open: (signal) => readFrom(dump, signal),
+  };
+}
+
+/** The server's roles, which a backup may go without: not every server lets them be read. */
+export function rolesOf(source: Source): DatabaseArtifact {
   const roles: Program = {
-    ...program,
+    ...programOf(source),
     name: "pg_dumpall",
     args: [
       // It only says where to connect: roles are the whole server's. Not everybody may connect to the default, postgres.
-      `--database=${databaseString(connection.database)}`,
+      `--database=${databaseString(source.settings.connection.database)}`,
       "--roles-only",
       // Only superusers may read the passwords' hashes, and they are nothing that a backup should spread.
       "--no-role-passwords",
@@ -149,14 +192,22 @@ function artifacts(
       "--no-password",
     ],
   };
-  return [
-    {
-      name: "database.dump",
-      format: "pg_dump-custom",
-      required: true,
-      sizeEstimate: size,
-      open: (signal) => readFrom(dump, signal),
-    },
-    { name: "roles.sql", format: "roles-sql", required: false, open: (signal) => readFrom(roles, signal) },
-  ];
+  return {
+    name: "roles.sql",
+    format: "roles-sql",
+    required: false,
+    covers: ["the server's roles, their settings and memberships, without passwords (not of the snapshot's moment)"],
+    open: (signal) => readFrom(roles, signal),
+  };
+}
+
+/** What every program that reads the snapshot's server needs. */
+export function programOf({ settings: { connection }, control, clients }: Source) {
+  return {
+    clients,
+    // The same server as the snapshot's, whichever of the URL's hosts that is.
+    env: libpqEnvironment(connection, control.host, clients),
+    secrets: secretsOf(connection),
+    otherwise: "INTERNAL",
+  } satisfies Partial<Program>;
 }

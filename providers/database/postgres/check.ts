@@ -3,7 +3,10 @@ import type { Check } from "../database.ts";
 import { clientsFor, takeLock } from "./backup.ts";
 import { findPrograms } from "./clients.ts";
 import { connect, type ControlConnection, place } from "./control-connection.ts";
+import { refuseHiddenRows } from "./hidden-rows.ts";
+import { everything } from "./scope.ts";
 import type { PostgresSettings } from "./settings.ts";
+import { someOf } from "./some-of.ts";
 
 /** Looks at everything that a backup of this database needs. */
 export async function* checkPostgres(
@@ -115,20 +118,8 @@ async function checkPrivileges(control: ControlConnection): Promise<Omit<Check, 
 }
 
 async function checkRowSecurity(control: ControlConnection): Promise<Omit<Check, "name">> {
-  const rows = await control.query<{ name: string }>(
-    "SELECT format('table %s', oid::regclass) AS name FROM pg_class WHERE relrowsecurity AND row_security_active(oid)",
-  );
-  if (rows.length === 0) return { ok: true, detail: "no row is hidden from the role" };
-  return {
-    ok: false,
-    detail: `policies may hide rows from the role in ${someOf(rows)}; a backup refuses that`,
-    fix: "ALTER ROLE … BYPASSRLS, or connect as a superuser or as the tables' owner.",
-  };
-}
-
-function someOf(rows: readonly { readonly name: string }[]): string {
-  const first = rows.slice(0, 5).map((row) => row.name);
-  return rows.length <= first.length ? first.join(", ") : `${first.join(", ")} and ${rows.length - first.length} more`;
+  await refuseHiddenRows(control, everything);
+  return { ok: true, detail: "no row is hidden from the role" };
 }
 
 async function checkStandby(control: ControlConnection): Promise<Omit<Check, "name">> {

@@ -9,7 +9,7 @@ import { programError, redact } from "./server-errors.ts";
 /** How to run one of PostgreSQL's programs. */
 export interface Program {
   readonly clients: ProgramDirectory;
-  readonly name: "pg_dump" | "pg_dumpall" | "pg_restore";
+  readonly name: "pg_dump" | "pg_dumpall" | "pg_restore" | "psql";
   /** Never a secret: everybody on the machine can read them. */
   readonly args: readonly string[];
   /** The whole environment. */
@@ -33,6 +33,70 @@ const killAfterMs = 3000;
 export function readFrom(program: Program, signal: AbortSignal): Readable {
   const env = { ...program.env, ...largeOutputBuffer() };
   const running = start({ ...program, env }, ["ignore", "pipe", "pipe"], signal);
+  return outputOf(running, running.exited);
+}
+
+/**
+ * Runs a program with the source as its standard input and gives its standard output. That ends only after the program has
+ * exited with 0 and the source has come to its end, which says that all of it is right; otherwise it fails. A program that
+ * reads no more does not keep the source from being read.
+ */
+export function readThrough(program: Program, source: Readable, signal: AbortSignal): Readable {
+  const running = start(program, ["pipe", "pipe", "pipe"], signal);
+  const stdin = existing(running.child.stdin);
+  stdin.on("error", () => undefined);
+  const copied = copy(source, stdin).then(() => {
+    stdin.end();
+  });
+  // Of two failures the source's counts: the program's is likely to follow from it.
+  const finished = Promise.race([copied, running.exited.then(() => copied)]).then(() => running.exited);
+  finished
+    .finally(() => {
+      source.destroy();
+    })
+    .catch(() => undefined);
+  return outputOf(running, finished);
+}
+
+/**
+ * Runs a program that needs only the beginning of the source, and gives what it wrote to its standard output together with
+ * that beginning. What follows in the source is not read, so nothing says that any of it is right.
+ */
+export async function readHead(
+  program: Program,
+  source: Readable,
+  signal: AbortSignal,
+): Promise<{ output: string; head: Buffer }> {
+  const running = start(program, ["pipe", "pipe", "pipe"], signal);
+  const stdin = existing(running.child.stdin);
+  stdin.on("error", () => undefined);
+  const head: Buffer[] = [];
+  let output = "";
+  existing(running.child.stdout)
+    .setEncoding("utf8")
+    .on("data", (text: string) => (output += text));
+  const copied = (async () => {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      if (!stdin.writable) return;
+      head.push(chunk);
+      if (!stdin.write(chunk)) await drained(stdin);
+    }
+    stdin.end();
+  })();
+  try {
+    await Promise.race([copied.then(() => running.exited), running.exited]);
+    return { output, head: Buffer.concat(head) };
+  } catch (error) {
+    running.end();
+    await running.exited.catch(() => undefined);
+    throw signal.aborted ? abortedError(signal) : error;
+  } finally {
+    source.destroy();
+    copied.catch(() => undefined);
+  }
+}
+
+function outputOf(running: Running, finished: Promise<void>): Readable {
   const stdout = existing(running.child.stdout);
   const output = new Readable({
     read() {
@@ -52,7 +116,7 @@ export function readFrom(program: Program, signal: AbortSignal): Readable {
   stdout.on("data", (chunk) => {
     if (!output.push(chunk)) stdout.pause();
   });
-  running.exited.then(
+  finished.then(
     () => output.push(null),
     (error: unknown) => output.destroy(error as Error),
   );
@@ -64,13 +128,14 @@ export function readFrom(program: Program, signal: AbortSignal): Readable {
  * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
  *
  * @param output takes what the program writes to its standard output, piece by piece; without it that is thrown away
+ * @returns the last of what the program wrote to its standard error
  */
 export async function feed(
   program: Program,
   source: Readable,
   signal: AbortSignal,
   output?: (piece: Buffer) => void,
-): Promise<void> {
+): Promise<string> {
   const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
   if (output !== undefined) existing(running.child.stdout).on("data", output);
   const stdin = existing(running.child.stdin);
@@ -91,6 +156,7 @@ export async function feed(
     }
     stdin.end();
     await running.exited;
+    return running.messages();
   } finally {
     source.destroy();
   }
@@ -127,6 +193,8 @@ interface Running {
   readonly exited: Promise<void>;
   /** Ends the program, if need be by force. */
   readonly end: () => void;
+  /** The last of what it has written to its standard error, without secrets. */
+  readonly messages: () => string;
 }
 
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
@@ -180,7 +248,7 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
     signal.removeEventListener("abort", end);
   };
   exited.then(cleanUp, cleanUp);
-  return { child, exited, end };
+  return { child, exited, end, messages: () => tail(stderr, cut, program.secrets) };
 }
 
 function existing<Pipe>(pipe: Pipe | null): Pipe {

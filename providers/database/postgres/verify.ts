@@ -2,9 +2,11 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import type { RestoreArtifact, TableRows } from "../database.ts";
 import { chooseClients, majorVersion } from "./clients.ts";
+import { readInventory } from "../supabase/inventory.ts";
 import { CopyCounter } from "./copy-counter.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
 import { feed, type Program } from "./program.ts";
+import { checkPart } from "./sql-part.ts";
 import { readRoles } from "./roles-sql.ts";
 
 /** Reads an artifact of PostgreSQL's programs to its end; see `DatabaseDefinition.verify`. */
@@ -17,6 +19,12 @@ export async function verifyPostgresArtifact(
     switch (artifact.format) {
       case "roles-sql":
         await readRoles(bytes);
+        return;
+      case "sql":
+        await checkPart(artifact.name, bytes);
+        return;
+      case "inventory":
+        await readInventory(artifact.name, bytes);
         return;
       case "pg_dump-custom":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.

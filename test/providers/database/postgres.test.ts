@@ -264,9 +264,11 @@ describe("PostgresDatabaseProvider", () => {
       );
     });
 
-    it("refuses to leave out rows that row level security hides", async () => {
-      const error = await dumpFailure(await open(as("reader")));
+    it("refuses to leave out rows that row level security hides, before it dumps anything", async () => {
+      const provider = await open(as("reader"));
+      const error = await failureOf(provider.backup({ lock: "test/hidden", signal: never }));
       expect(error.code).toBe("AUTH");
+      expect(error.message).toContain("the role reader in shop.members");
       expect(error.fix).toContain("BYPASSRLS");
       expect(await check("reader", "row level security")).toMatchObject({
         ok: false,

@@ -11,7 +11,7 @@ import { describeDatabaseContract } from "../../contract/database.ts";
 function open(url: string, rootCertificate?: string): Promise<DatabaseProvider> {
   const settings = rootCertificate === undefined ? {} : { rootCertificate };
   return createDatabase(
-    { kind: "supabase", url: { env: "URL" }, lockTimeoutSeconds: 30, ...settings },
+    { kind: "supabase", url: { env: "URL" }, lockTimeoutSeconds: 30, vault: "leave-out", ...settings },
     { secrets: { url } },
   );
 }

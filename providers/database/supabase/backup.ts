@@ -1,0 +1,153 @@
+import { Readable } from "node:stream";
+import { ProviderError } from "../../errors.ts";
+import type { DatabaseArtifact, Omission } from "../database.ts";
+import { archive, type Layout, rolesOf, type Source } from "../postgres/backup.ts";
+import type { ControlConnection } from "../postgres/control-connection.ts";
+import type { Scope } from "../postgres/scope.ts";
+import { someOf } from "../postgres/some-of.ts";
+import { writePart } from "../postgres/sql-part.ts";
+import { inventoryPart } from "./inventory.ts";
+import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
+import { queuesPart } from "./queues.ts";
+import {
+  cronJobs,
+  defaultPrivileges,
+  eventTriggers,
+  extensions,
+  grants,
+  owners,
+  platformObjects,
+  publications,
+  type StatementsPart,
+} from "./statements.ts";
+import { type VaultMode, vaultPart } from "./vault.ts";
+
+/** Whether the database is one of Supabase's, and not some other PostgreSQL's. */
+export async function isProject(control: ControlConnection): Promise<boolean> {
+  const [row] = await control.query<{ project: boolean }>(
+    `SELECT count(*) = 2 AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'supabase_admin')
+       AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') AS project
+     FROM pg_namespace WHERE nspname IN (${sqlList(dataSchemas)})`,
+  );
+  return row?.project ?? false;
+}
+
+/** What a backup of a Supabase project is made of. */
+export async function projectLayout(control: ControlConnection, vault: VaultMode): Promise<Layout> {
+  // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
+  await control.query("SET LOCAL search_path = ''");
+  const scope = await projectScope(control);
+  return { scope, parts: (source) => projectParts(source, scope, vault) };
+}
+
+/** Everything but the platform's own schemas and tables, and but those that the role may not read in the platform's. */
+export async function projectScope(control: ControlConnection): Promise<Scope> {
+  const tables = await control.query<{ name: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE nspname IN (${sqlList(dataSchemas)}) AND relkind IN ('r', 'p')
+       AND (format('%I.%I', nspname, relname) IN (${sqlList(platformTables)}) OR NOT has_table_privilege(pg_class.oid, 'SELECT'))
+     ORDER BY name`,
+  );
+  return { schemas: platformSchemas, tables: tables.map(({ name }) => name) };
+}
+
+async function projectParts(
+  source: Source,
+  scope: Scope,
+  vault: VaultMode,
+): Promise<{ artifacts: DatabaseArtifact[]; omitted: Omission[] }> {
+  const { control } = source;
+  const installed = new Set(
+    (await control.query<{ name: string }>("SELECT extname AS name FROM pg_extension")).map(({ name }) => name),
+  );
+  const artifacts: DatabaseArtifact[] = [archive(source, scope, await coverOfArchive(control, scope)), rolesOf(source)];
+  const omitted: Omission[] = await leftBehind(control, scope);
+  const parts = [
+    extensions,
+    owners,
+    platformObjects,
+    publications(control.serverMajor),
+    grants,
+    eventTriggers,
+    defaultPrivileges,
+    ...(installed.has("pg_cron") ? [cronJobs] : []),
+  ];
+  for (const part of parts) artifacts.push(await statementsArtifact(source, part));
+  if (installed.has("pg_cron")) omitted.push(...(await foreignJobs(control)));
+  if (installed.has("pgmq")) {
+    const queues = await queuesPart(source);
+    artifacts.push(queues.artifact);
+    omitted.push(...queues.omitted);
+  }
+  if (installed.has("supabase_vault")) {
+    const secrets = await vaultPart(source, vault);
+    if (secrets.artifact !== undefined) artifacts.push(secrets.artifact);
+    omitted.push(...secrets.omitted);
+  }
+  // The last, because it counts rows for as long as that takes.
+  artifacts.push(inventoryPart(control, scope));
+  return { artifacts, omitted };
+}
+
+async function statementsArtifact({ control }: Source, part: StatementsPart): Promise<DatabaseArtifact> {
+  const rows = await control.query<{ sql: string }>(part.query);
+  const text = writePart(
+    part.title,
+    rows.map(({ sql }) => sql),
+  );
+  return {
+    name: part.name,
+    format: "sql",
+    required: true,
+    covers: [`${part.title}: ${rows.length === 0 ? "none" : rows.length}`],
+    open: () => Readable.from([Buffer.from(text)]),
+  };
+}
+
+async function coverOfArchive(control: ControlConnection, scope: Scope): Promise<string[]> {
+  const rows = await control.query<{ schema: string; tables: number }>(
+    `SELECT nspname AS schema, count(*) FILTER (WHERE format('%I.%I', nspname, relname) <> ALL($2::text[]))::int AS tables
+     FROM pg_namespace LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relkind IN ('r', 'p')
+     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname <> ALL($1::text[]) GROUP BY nspname ORDER BY nspname`,
+    [scope.schemas, scope.tables],
+  );
+  return rows.map(({ schema, tables }) => {
+    if (schema === "auth") return `auth: users, identities, sessions and ${tables} tables' rows in all`;
+    if (schema === "storage")
+      return `storage: the rows of ${tables} tables, buckets and objects among them; not the files`;
+    if (schema === "supabase_migrations")
+      return "supabase_migrations: the history of the command-line program's migrations";
+    return `schema ${schema}: definitions and the rows of ${tables} tables`;
+  });
+}
+
+/** What people have made in schemas of the platform is in none of the parts, and they must hear of it. */
+async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omission[]> {
+  const rows = await control.query<{ name: string }>(
+    `SELECT name FROM (
+       SELECT c.oid::regclass::text AS name, relowner AS owner, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid
+         FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+       UNION ALL SELECT p.oid::regprocedure::text, proowner, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
+     ) AS objects JOIN pg_namespace AS n ON n.oid = schema
+     WHERE (nspname = ANY($1::text[]) AND nspname NOT IN ('cron', 'pgmq') OR nspname IN (${sqlList(dataSchemas)}))
+       AND (owner::regrole::text = 'postgres' OR owner::regrole::text NOT IN (${sqlList(platformRoles)}))
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
+     ORDER BY name`,
+    [scope.schemas],
+  );
+  if (rows.length === 0) return [];
+  const reason =
+    `Objects of yours in schemas of the platform are not restored into another project: ${someOf(rows)}. ` +
+    "Move them to a schema of your own (ALTER … SET SCHEMA).";
+  return [{ artifact: "objects in the platform's schemas", reason }];
+}
+
+async function foreignJobs(control: ControlConnection): Promise<Omission[]> {
+  const [row] = await control.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM cron.job WHERE database <> current_database() OR username <> 'postgres'",
+  );
+  if (row === undefined) throw new ProviderError("INTERNAL", "count(*) gave no row.");
+  if (row.count === 0) return [];
+  const reason = `${row.count} jobs of pg_cron belong to other databases or to other roles than postgres.`;
+  return [{ artifact: "cron.sql", reason }];
+}

@@ -1,0 +1,396 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { ProviderError, toProviderError } from "../../errors.ts";
+import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database.ts";
+import { chooseClients, majorVersion, type ProgramDirectory } from "../postgres/clients.ts";
+import { countObjects } from "../postgres/contents.ts";
+import { connect, type ControlConnection, place, secretsOf } from "../postgres/control-connection.ts";
+import { databaseString, libpqEnvironment } from "../postgres/libpq-environment.ts";
+import { feed, type Program, readHead, readThrough } from "../postgres/program.ts";
+import type { PostgresSettings } from "../postgres/settings.ts";
+import { readPart } from "../postgres/sql-part.ts";
+import { projectScope } from "./backup.ts";
+import { compareInventories, type ProjectComparison } from "./compare.ts";
+import { readInventory, takeInventory } from "./inventory.ts";
+import { dataSchemas, platformRoles, platformSchemas, sqlList } from "./platform.ts";
+import { requireConfirmation, targetReference } from "./reference.ts";
+import { refusable, refusals } from "./refusable.ts";
+import { literal } from "./rows.ts";
+import { type RolesToCreate, rolesToCreate } from "./restore-roles.ts";
+import { noDefaultPrivileges } from "./statements.ts";
+import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
+
+/** What no restore brings back, whatever the backup holds. */
+const neverRestored: readonly string[] = [
+  "passwords of roles: no backup has them; set those of your own roles again (ALTER ROLE … PASSWORD)",
+  "settings of roles that every project has (ALTER ROLE authenticator SET …): roles.sql has them",
+  "the platform's lists of its own migrations (auth.schema_migrations, storage.migrations)",
+  "messages of Realtime, the history of pg_cron's runs, and requests of pg_net",
+  "files in Storage: only their rows are in the database",
+  "what the dashboard keeps outside of the database: API keys, the JWT secret, settings of Auth, Edge Functions",
+];
+
+/**
+ * Restores a backup of a project into another, new one, in one transaction: completely or not at all.
+ *
+ * All of it is one script that psql runs in one session: statements of the backup's parts, and between them what pg_restore
+ * makes of the archive. So all of it commits together, and a session's settings hold for what needs them.
+ */
+export async function restoreProject(
+  settings: PostgresSettings,
+  artifacts: readonly RestoreArtifact[],
+  options: RestoreOptions,
+): Promise<RestoreReport> {
+  const archive = artifacts.find(({ format }) => format === "pg_dump-custom");
+  if (archive === undefined) {
+    throw new ProviderError("CONFIG", "The backup holds no archive of pg_dump, so there is nothing to restore.");
+  }
+  if (options.jobs > 1) {
+    throw new ProviderError("CONFIG", "A project is restored in one transaction, which only one job can do.", {
+      fix: "Leave --jobs out.",
+    });
+  }
+  const control = await connect(settings.connection, options.signal);
+  try {
+    await checkTarget(control, options);
+    if (options.dryRun !== true) requireConfirmation(settings.connection, options.confirm);
+    const clients = await chooseClients(
+      Math.max(control.serverMajor, majorVersion(archive.clientVersion)),
+      `pg_dump ${archive.clientVersion} wrote the archive, and the server is PostgreSQL ${control.serverVersion}`,
+      settings.clients,
+    );
+    const restore = new ProjectRestore({ settings, control, clients, archive, artifacts, options });
+    return await restore.go();
+  } finally {
+    await control.close();
+  }
+}
+
+/** Looks at the target before anything else: whether it can be restored into, and whether it is new. */
+async function checkTarget(control: ControlConnection, options: RestoreOptions): Promise<void> {
+  if (control.inRecovery) {
+    throw new ProviderError("CONFIG", `${place(control.host)} is a read replica, which cannot be restored into.`, {
+      fix: "Name the primary database in the connection URL.",
+    });
+  }
+  const [role] = await control.query<{ name: string; able: boolean }>(
+    "SELECT rolname AS name, rolname = 'postgres' OR rolsuper AS able FROM pg_roles WHERE rolname = current_user",
+  );
+  if (role?.able !== true) {
+    throw new ProviderError("CONFIG", `The role ${role?.name ?? ""} cannot restore a project: postgres must own it.`, {
+      fix: "Connect as postgres.",
+    });
+  }
+  const found = await control.query<{ name: string }>(
+    `SELECT name FROM (
+       SELECT c.oid::regclass::text AS name, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+       UNION ALL SELECT p.oid::regprocedure::text, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
+     ) AS objects JOIN pg_namespace AS n ON n.oid = schema
+     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
+     UNION ALL SELECT 'rows of auth.users' WHERE EXISTS (SELECT FROM auth.users)
+     UNION ALL SELECT 'rows of storage.buckets' WHERE EXISTS (SELECT FROM storage.buckets)
+     LIMIT 4`,
+  );
+  if (found.length === 0 || options.allowNonEmpty) return;
+  throw new ProviderError(
+    "CONFLICT",
+    `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`,
+    {
+      fix: "Create a new project and restore into that; or allow a target that is not empty, and what is in both will fail.",
+    },
+  );
+}
+
+/** What {@link ProjectRestore} works with. */
+interface Parts {
+  readonly settings: PostgresSettings;
+  readonly control: ControlConnection;
+  readonly clients: ProgramDirectory;
+  readonly archive: RestoreArtifact;
+  readonly artifacts: readonly RestoreArtifact[];
+  readonly options: RestoreOptions;
+}
+
+/** One step of the script. */
+interface Step {
+  readonly title: string;
+  readonly text: () => AsyncIterable<Buffer | string> | Iterable<Buffer | string>;
+}
+
+class ProjectRestore {
+  readonly #parts: Parts;
+  readonly #steps: Step[] = [];
+  readonly #leftOut: string[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async go(): Promise<RestoreReport> {
+    const { control, options, settings, artifacts } = this.#parts;
+    const roles = await rolesToCreate(control, artifacts, options);
+    await this.#plan(roles);
+    const common = {
+      database: targetReference(settings.connection),
+      steps: this.#steps.map(({ title }) => title),
+      leftOut: [...this.#leftOut, ...neverRestored],
+      warnings: options.noOwner ? ["Owners and privileges were not restored: everything belongs to postgres."] : [],
+    };
+    if (options.dryRun === true) return { ...common, objects: {}, rolesCreated: [] };
+    // What the comparison needs must be readable before anything is changed.
+    const compare = await this.#comparison();
+    const refused = await this.#run();
+    const { compared, differences } = await compare(refused);
+    return {
+      ...common,
+      objects: await countObjects(control),
+      rolesCreated: roles.names,
+      refused,
+      compared,
+      differences,
+    };
+  }
+
+  async #plan(roles: RolesToCreate): Promise<void> {
+    const { archive, options, control } = this.#parts;
+    const { output, head } = await readHead(this.#pgRestore(["--list"]), archive.open(options.signal), options.signal);
+    const chosen = chooseEntries(parseToc(output));
+    for (const [reason, count] of chosen.leftOut) this.#leftOut.push(`${reason} (${count})`);
+
+    this.#statements("roles", roles.statements);
+    await this.#part("extensions.sql", "extensions", (sql) => {
+      const name = /^CREATE EXTENSION IF NOT EXISTS (\S+)/.exec(sql)?.[1] ?? "";
+      // Another version than the backup's will do; none at all will not.
+      return refusable(sql, `the version of the extension ${name}`, ["22023"], sql.replace(/ VERSION '[^']*'/, ""));
+    });
+    const opened = await control.query<{ sql: string }>(noDefaultPrivileges);
+    this.#statements(
+      "default privileges of the new project, taken away so that what is restored is open to nobody else",
+      opened.map(({ sql }) => sql),
+    );
+    const definitions = this.#entries(chosen.definitions, () => Readable.from([head]));
+    this.#steps.push({
+      title: `definitions: ${chosen.definitions.length} entries of database.dump`,
+      text: definitions,
+    });
+    this.#steps.push({
+      title:
+        `rows, then indexes, constraints, triggers and policies: ${chosen.dataAndRest.length} entries of database.dump, with ` +
+        "session_replication_role = replica, so that no trigger of auth or storage changes a row",
+      text: () =>
+        sequence(
+          "SET session_replication_role = replica;\n",
+          this.#entries(chosen.dataAndRest, () => archive.open(options.signal))(),
+          "SET session_replication_role = origin;\n",
+        ),
+    });
+    if (chosen.largeObjects.length > 0) {
+      const largeObjects = this.#entries(chosen.largeObjects, () => archive.open(options.signal));
+      this.#steps.push({ title: "large objects", text: () => withoutTransaction(largeObjects()) });
+    }
+    if (!options.noOwner) {
+      await this.#owners();
+      const privileges = this.#entries(chosen.privileges, () => Readable.from([head]));
+      this.#steps.push({ title: `privileges: ${chosen.privileges.length} entries of database.dump`, text: privileges });
+    }
+    this.#rows("queues.sql", "queues and their messages");
+    await this.#part("cron.sql", "jobs of pg_cron");
+    this.#rows("vault.sql", "secrets of Vault");
+    await this.#part("platform-objects.sql", "policies and triggers on tables of the platform", (sql) => {
+      const name = /^CREATE (?:POLICY|TRIGGER) .*? ON \S+/.exec(sql)?.[0].slice("CREATE ".length) ?? sql;
+      return refusable(sql, name, ["42710"]);
+    });
+    await this.#part("publications.sql", "tables in the platform's publications");
+    await this.#part("grants.sql", "privileges on objects of the platform", (sql) =>
+      // What the platform's version does not have, or does not let postgres give.
+      refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
+    );
+    await this.#part("event-triggers.sql", "event triggers", (sql) =>
+      // A plain server lets only a superuser make them.
+      refusable(sql, sql.slice(0, sql.indexOf(" ON ")).replace("CREATE ", ""), ["42501", "42704"]),
+    );
+    await this.#part("default-privileges.sql", "default privileges, as the backup has them");
+  }
+
+  /** Restored objects are postgres's; then each goes to the owner that it had. Those of the platform's roles stay. */
+  async #owners(): Promise<void> {
+    const owners = new Set<string>();
+    let mapped = 0;
+    const statements = await this.#read("owners.sql", (sql) => {
+      const owner = /OWNER TO ("(?:[^"]|"")+"|\S+)$/.exec(sql)?.[1] ?? "";
+      if (!platformRoles.includes(owner)) {
+        owners.add(owner);
+        return sql;
+      }
+      mapped += 1;
+      return undefined;
+    });
+    const toAll = (verb: "GRANT" | "REVOKE"): string[] => [...owners].map((owner) => createInOwnSchemas(verb, owner));
+    // A new owner must be able to create in the schema. The privileges that follow say whether it may afterwards.
+    this.#statements("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], statements.length);
+    if (mapped > 0)
+      this.#leftOut.push(`the platform's roles as owners of your objects: ${mapped} belong to postgres now`);
+  }
+
+  /** Adds a part of single statements as a step; a backup may be without it. */
+  async #part(name: string, title: string, change?: (sql: string) => string): Promise<void> {
+    this.#statements(title, await this.#read(name, change));
+  }
+
+  async #read(name: string, change: (sql: string) => string | undefined = (sql) => sql): Promise<string[]> {
+    const { artifacts, options } = this.#parts;
+    const artifact = artifacts.find((each) => each.name === name);
+    if (artifact === undefined) return [];
+    return (await readPart(name, artifact.open(options.signal))).flatMap((sql) => change(sql) ?? []);
+  }
+
+  #statements(title: string, statements: readonly string[], count = statements.length): void {
+    if (statements.length === 0) return;
+    this.#steps.push({ title: `${title}: ${count}`, text: () => statements.map((sql) => `${sql};\n`) });
+  }
+
+  #rows(name: string, title: string): void {
+    const { artifacts, options } = this.#parts;
+    const artifact = artifacts.find((each) => each.name === name);
+    if (artifact !== undefined) this.#steps.push({ title, text: () => artifact.open(options.signal) });
+  }
+
+  /** What pg_restore writes for some of the archive's entries. */
+  #entries(entries: readonly TocEntry[], open: () => Readable): () => AsyncIterable<Buffer> {
+    const { options } = this.#parts;
+    const restore = (args: readonly string[]): Program => this.#pgRestore(args);
+    return async function* () {
+      if (entries.length === 0) return;
+      // The names in the list are no secret, but nobody else's business either.
+      const folder = await mkdtemp(join(options.scratchDirectory, "provision-entries-"));
+      try {
+        const list = join(folder, "list");
+        await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""), { mode: 0o600 });
+        const args = ["--file=-", `--use-list=${list}`, "--no-owner"];
+        yield* readThrough(restore(args), open(), options.signal) as AsyncIterable<Buffer>;
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    };
+  }
+
+  /** Runs the script to its end, and gives what the server refused of it. */
+  async #run(): Promise<string[]> {
+    const { settings, control, clients, options } = this.#parts;
+    const { connection } = settings;
+    const steps = this.#steps;
+    let current = "";
+    const script = async function* (): AsyncGenerator<Buffer | string> {
+      yield (
+        "BEGIN;\nSET statement_timeout = 0;\nSET lock_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\n" +
+        "SET client_min_messages = warning;\nSET standard_conforming_strings = on;\nSET search_path = '';\n" +
+        // Whatever ended this transaction on the way would show at the end, where the table is missed.
+        "CREATE TEMPORARY TABLE provision_restore () ON COMMIT DROP;\n"
+      );
+      for (const { title, text } of steps) {
+        current = title;
+        // As a superuser everything is postgres's all the same, but for what only a superuser may do.
+        yield title.startsWith("event triggers") || title.startsWith("roles")
+          ? "RESET ROLE;\n"
+          : "SET ROLE postgres;\n";
+        yield* text();
+      }
+      current = "the end";
+      yield "RESET ROLE;\nDROP TABLE pg_temp.provision_restore;\nNOTIFY pgrst, 'reload schema';\nCOMMIT;\n";
+    };
+    const psql: Program = {
+      clients,
+      name: "psql",
+      args: [
+        `--dbname=${databaseString(connection.database)}`,
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        // Without the statement itself, which may hold what is private.
+        "--set=VERBOSITY=terse",
+        "--file=-",
+      ],
+      env: libpqEnvironment(connection, control.host, clients),
+      secrets: secretsOf(connection),
+      otherwise: "INTERNAL",
+    };
+    try {
+      return refusals(await feed(psql, Readable.from(script(), { objectMode: false }), options.signal));
+    } catch (error) {
+      const problem = toProviderError(error);
+      if (problem.code === "ABORTED") throw problem;
+      const fix = problem.fix ?? "Nothing was restored. Correct the cause in a new project, and restore again.";
+      throw new ProviderError(problem.code, `Nothing was restored; near the step "${current}": ${problem.message}`, {
+        cause: error,
+        fix,
+      });
+    }
+  }
+
+  /** Reads what the backup says of its project, and gives what compares that with the target. */
+  async #comparison(): Promise<(refused: readonly string[]) => Promise<ProjectComparison>> {
+    const { artifacts, control, options } = this.#parts;
+    const artifact = artifacts.find(({ format }) => format === "inventory");
+    if (artifact === undefined) {
+      const compared = ["nothing was compared: the backup has no inventory"];
+      return () => Promise.resolve({ compared, differences: [] });
+    }
+    const backup = await readInventory(artifact.name, artifact.open(options.signal));
+    return async (refused) => {
+      await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
+      const restored = await takeInventory(control, await projectScope(control));
+      await control.query("COMMIT");
+      const without = refused.some((what) => what.startsWith("EVENT TRIGGER")) ? ["event trigger"] : [];
+      return compareInventories(backup, restored, without);
+    };
+  }
+
+  #pgRestore(args: readonly string[]): Program {
+    const { clients } = this.#parts;
+    return {
+      clients,
+      name: "pg_restore",
+      args,
+      env: { PATH: process.env.PATH ?? "", LC_ALL: "C" },
+      secrets: [],
+      otherwise: "INTEGRITY",
+    };
+  }
+}
+
+/** Gives or takes the right to create in the project's own schemas, as far as they are postgres's to give. */
+function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): string {
+  const to = verb === "GRANT" ? "TO" : "FROM";
+  return (
+    "DO $create$ DECLARE s text; BEGIN FOR s IN SELECT quote_ident(nspname) FROM pg_namespace " +
+    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])}) ` +
+    `AND pg_has_role(nspowner, 'USAGE') AND nspowner <> ${literal(role)}::regrole ` +
+    `LOOP EXECUTE '${verb} CREATE ON SCHEMA ' || s || ${literal(` ${to} ${role}`)}; END LOOP; END $create$`
+  );
+}
+
+/** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
+async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  // Large objects are written as hexadecimal digits, so that no line of theirs can be taken for a command.
+  let rest = "";
+  for await (const chunk of text) {
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    const kept = lines.filter((line) => line !== "BEGIN;" && line !== "COMMIT;");
+    if (kept.length > 0) yield `${kept.join("\n")}\n`;
+  }
+  yield rest;
+}
+
+async function* sequence(
+  before: string,
+  middle: AsyncIterable<Buffer>,
+  after: string,
+): AsyncGenerator<Buffer | string> {
+  yield before;
+  yield* middle;
+  yield after;
+}

@@ -1,0 +1,123 @@
+import { dataSchemas, platformPublications, platformSchemas } from "./platform.ts";
+
+/** One line of `pg_restore --list`. */
+export interface TocEntry {
+  /** The whole line, as `pg_restore --use-list` takes it. */
+  readonly line: string;
+  /** For instance `TABLE DATA`. */
+  readonly kind: string;
+  /** The schema, where the kind has one and it is a name without spaces. */
+  readonly schema: string | undefined;
+  /** What follows the schema: the name, and after it the owner. */
+  readonly rest: string;
+}
+
+/** Kinds whose names are longer than one word, as far as their beginning would be another kind. */
+const kinds =
+  /^(TABLE DATA|TABLE ATTACH|SEQUENCE SET|SEQUENCE OWNED BY|MATERIALIZED VIEW DATA|MATERIALIZED VIEW|DEFAULT ACL|EVENT TRIGGER|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|ROW SECURITY|FK CONSTRAINT|CHECK CONSTRAINT|INDEX ATTACH|FOREIGN TABLE|FOREIGN SERVER|FOREIGN DATA WRAPPER|USER MAPPING|LARGE OBJECT|BLOB METADATA|TEXT SEARCH [A-Z]+|OPERATOR (?:CLASS|FAMILY)|PROCEDURAL LANGUAGE|ACCESS METHOD|SECURITY LABEL|STATISTICS DATA|DATABASE PROPERTIES|SHELL TYPE|[A-Z]+) /;
+
+/** The entries of `pg_restore --list`, in the archive's order. */
+export function parseToc(list: string): TocEntry[] {
+  return list.split("\n").flatMap((line) => {
+    const body = /^\d+; \d+ \d+ (.*)$/.exec(line)?.[1];
+    const kind = body === undefined ? undefined : kinds.exec(body)?.[1];
+    if (body === undefined || kind === undefined) return [];
+    const after = body.slice(kind.length + 1);
+    const space = after.indexOf(" ");
+    const first = space === -1 ? after : after.slice(0, space);
+    return [
+      { line, kind, schema: first === "-" ? undefined : first, rest: space === -1 ? "" : after.slice(space + 1) },
+    ];
+  });
+}
+
+/** What of an archive goes into a new project, in three steps, and what does not. */
+export interface Choice {
+  /** Definitions that come before any data. */
+  readonly definitions: readonly TocEntry[];
+  /** Data, and the definitions that follow it. */
+  readonly dataAndRest: readonly TocEntry[];
+  /** The contents of large objects, which need a script of their own. */
+  readonly largeObjects: readonly TocEntry[];
+  readonly privileges: readonly TocEntry[];
+  /** Why entries stay behind, with their number. */
+  readonly leftOut: ReadonlyMap<string, number>;
+}
+
+const largeObjectKinds = ["BLOBS"];
+const dataKinds = ["TABLE DATA", "SEQUENCE SET", ...largeObjectKinds];
+
+/** Chooses what of a project's archive is restored into another project. */
+export function chooseEntries(entries: readonly TocEntry[]): Choice {
+  const leftOut = new Map<string, number>();
+  const kept = entries.filter((entry) => {
+    const reason = whyNot(entry);
+    if (reason !== undefined) leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
+    return reason === undefined;
+  });
+  const others = kept.filter(({ kind }) => kind !== "ACL");
+  const firstData = others.findIndex(({ kind }) => dataKinds.includes(kind));
+  const border = firstData === -1 ? others.length : firstData;
+  return {
+    definitions: others.slice(0, border),
+    dataAndRest: others.slice(border).filter(({ kind }) => !largeObjectKinds.includes(kind)),
+    largeObjects: others.filter(({ kind }) => largeObjectKinds.includes(kind)),
+    privileges: kept.filter(({ kind }) => kind === "ACL"),
+    leftOut,
+  };
+}
+
+const byThePlatform = "definitions in auth and storage: the target's platform has its own";
+
+/** Why an entry is not restored; undefined where it is. */
+function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
+  const name = rest.slice(0, rest.lastIndexOf(" "));
+  switch (kind) {
+    case "DATABASE PROPERTIES":
+      return "settings of the database (ALTER DATABASE … SET), which pg_restore --create of database.dump has";
+    case "DEFAULT ACL":
+      return "default privileges in the archive: default-privileges.sql has those of the project";
+    case "EVENT TRIGGER":
+      return "event triggers in the archive: event-triggers.sql has those of the project";
+    case "EXTENSION":
+      // One in a schema of the project's own is created with it.
+      return undefined;
+    case "SUBSCRIPTION":
+      return "subscriptions, which would begin to replicate at once";
+    case "PUBLICATION":
+      return platformPublications.includes(name)
+        ? "the platform's publications: publications.sql has their tables"
+        : undefined;
+    case "PUBLICATION TABLE":
+    case "PUBLICATION TABLES IN SCHEMA":
+      return platformPublications.some((publication) => rest.startsWith(`${publication} `))
+        ? "the platform's publications: publications.sql has their tables"
+        : undefined;
+    case "SCHEMA":
+      return isOf([...dataSchemas, ...platformSchemas, "public"], name) ? "schemas that every project has" : undefined;
+    case "COMMENT":
+    case "ACL":
+      if (schema === undefined) return whyNotAbout(kind, rest);
+  }
+  if (schema === undefined) return undefined;
+  if (dataSchemas.includes(schema)) return kind === "TABLE DATA" || kind === "SEQUENCE SET" ? undefined : byThePlatform;
+  return platformSchemas.includes(schema)
+    ? "privileges on objects of the platform: grants.sql has those of the project"
+    : undefined;
+}
+
+/** A comment or privileges on what has no schema: the rest begins with the kind of that. */
+function whyNotAbout(kind: "COMMENT" | "ACL", rest: string): string | undefined {
+  const [, about, name] = /^(SCHEMA|EXTENSION|PUBLICATION|EVENT TRIGGER) (.*) \S+$|^EXTENSION .*$/.exec(rest) ?? [];
+  if (rest.startsWith("EXTENSION ") || about === "EVENT TRIGGER")
+    return "comments on extensions and event triggers, which belong to the platform";
+  if (about === "PUBLICATION" && isOf(platformPublications, name))
+    return "the platform's publications: publications.sql has their tables";
+  if (about !== "SCHEMA") return undefined;
+  if (name === "public" && kind === "ACL") return undefined;
+  return isOf([...dataSchemas, ...platformSchemas, "public"], name) ? "schemas that every project has" : undefined;
+}
+
+function isOf(names: readonly string[], name: string | undefined): boolean {
+  return name !== undefined && names.includes(name);
+}
