@@ -68,8 +68,8 @@ const Retention = z
 /** The retention rule; see the schema of the same name. */
 export type Retention = z.output<typeof Retention>;
 
-/** What a person writes for a job in `provision:jobs`. */
-export const JobSettings = z.strictObject({
+/** The fields of a job. */
+const Settings = z.strictObject({
   name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
   schedule: Schedule.optional().describe("When it runs. Left out: only by hand."),
   database: DatabaseConfig.describe("What is backed up."),
@@ -129,6 +129,16 @@ export const JobSettings = z.strictObject({
     .default([])
     .describe("Who is told how a run went, beside the log: one monitor, or a list of them. Default: nobody."),
 });
+
+/** What a person writes for a job in `provision:jobs`. */
+export const JobSettings = Settings.refine(
+  ({ database, encryption }) => database.kind !== "supabase" || database.vault !== "export" || encryption !== undefined,
+  {
+    error:
+      "expected somebody who alone can decrypt it, because database.vault is export: the backup has secrets as they read",
+    path: ["encryption"],
+  },
+);
 
 /** What a person writes for a job; see the schema of the same name. */
 export type JobSettings = z.output<typeof JobSettings>;

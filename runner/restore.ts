@@ -48,7 +48,8 @@ export async function restore({ storage, job, id, target, identity, options }: R
   }));
   // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
   for (const object of objects) {
-    if (object.format === "pg_dump-custom" || options.createRoles) continue;
+    if (object.format === "pg_dump-custom" || options.dryRun === true) continue;
+    if (object.format === "roles-sql" && options.createRoles) continue;
     await checkStored({ storage, key: backupKey(job, backup.id, object.file), object }, signal);
   }
   const report = await target.restore(artifacts, { ...options, facts: database });

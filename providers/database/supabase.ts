@@ -50,7 +50,9 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
   backup(options: BackupOptions): Promise<DatabaseBackup> {
     return this.#explaining(() =>
       openBackup({ ...this.#settings, connection: this.#connection }, options, async (control) =>
-        (await isProject(control)) ? projectLayout(control, this.#settings.vault) : whole,
+        (await isProject(control))
+          ? projectLayout(control, this.#settings.vault, this.#settings.lockTimeoutSeconds)
+          : whole,
       ),
     );
   }

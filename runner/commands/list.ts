@@ -1,9 +1,22 @@
 import type { Command } from "commander";
-import { listWhole, type DrillOutcome } from "../catalogue.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { listWhole, readManifest, type BackupState, type DrillOutcome } from "../catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { Manifest } from "../manifest.ts";
+import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
 import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+
+interface Options extends JobOptions, DestinationOptions {
+  readonly contents: boolean;
+}
+
+/** What is in a backup, part by part, and what is not. */
+interface Contents {
+  readonly parts: readonly { readonly name: string; readonly covers: readonly string[] }[];
+  readonly omitted: Manifest["omitted"];
+}
 
 /** Adds `provision list`. */
 export function addList(program: Command): void {
@@ -14,35 +27,57 @@ export function addList(program: Command): void {
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
         "unverified, or damaged; and when its newest drill restored it, or failed to. A folder without a manifest is no backup and is not listed.",
     )
+    .argument("[id]", "only this backup")
+    .option("--contents", "tell what each backup covers, part by part, and what is in none of its parts", false)
     .addOption(destinationOption())
-    .action((_: unknown, command: Command) => {
-      const options: JobOptions & DestinationOptions = command.optsWithGlobals();
+    .action((only: string | undefined, _: unknown, command: Command) => {
+      const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
-        const lists = await inDestinations(run, options, async (storage) => ({
-          destination: storage.description,
-          backups: (await listWhole(storage, run.job, run.signal)).map(({ id, time, state, drill, size }) => ({
-            id,
-            time: time.toISOString(),
-            state,
-            size,
-            drill: drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null,
-          })),
-        }));
+        const lists = await inDestinations(run, options, async (storage) => {
+          const backups: Listed[] = [];
+          for (const { id, time, state, drill, size } of await listWhole(storage, run.job, run.signal)) {
+            if (only !== undefined && id !== only) continue;
+            const drilled = drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null;
+            const listed = { id, time: time.toISOString(), state, size, drill: drilled };
+            backups.push(options.contents ? { ...listed, contents: await contentsOf(run, storage, id) } : listed);
+          }
+          return { destination: storage.description, backups };
+        });
         return {
           json: lists,
           text: lists
             .flatMap(({ destination, backups }) => [
               `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
-              ...backups.map(
-                ({ id, state, size, drill }) =>
-                  `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}`,
-              ),
+              ...backups.flatMap(describe),
             ])
             .join("\n"),
           exitCode: EXIT.done,
         };
       });
     });
+}
+
+interface Listed {
+  readonly id: string;
+  readonly time: string;
+  readonly state: BackupState;
+  readonly size: number;
+  readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
+  readonly contents?: Contents;
+}
+
+async function contentsOf({ job, signal }: Run, storage: StorageProvider, id: string): Promise<Contents> {
+  const { objects, omitted } = await readManifest(storage, job, id, signal);
+  // Backups of version 0.1.0 do not say what their parts cover.
+  return { parts: objects.map(({ artifact, covers = [] }) => ({ name: artifact, covers })), omitted };
+}
+
+function describe({ id, state, size, drill, contents }: Listed): string[] {
+  return [
+    `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}`,
+    ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),
+    ...(contents?.omitted ?? []).map(({ artifact, reason }) => `    NOT in this backup: ${artifact}. ${reason}`),
+  ];
 }
 
 function describeDrill({ outcome, time }: { outcome: DrillOutcome["outcome"]; time: string }): string {

@@ -27,6 +27,8 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly createRoles: boolean;
   readonly owner: boolean;
   readonly allowNonEmpty: boolean;
+  readonly confirm?: string;
+  readonly dryRun: boolean;
 }
 
 /** Adds `provision restore`. */
@@ -37,7 +39,9 @@ export function addRestore(program: Command): void {
     .description(
       "Restores a backup into an existing, empty database, completely or not at all: with one job in one transaction; " +
         "with more, under another name that the database bears until everything is there. Every byte is compared with " +
-        "the manifest before anything is committed. With --files, restores the backup's files, alone or after the database.",
+        "the manifest before anything is committed. A Supabase project is restored into a new project, which must be " +
+        "confirmed, and compared with the backup afterwards: it ends with 5 where anything differs. With --files, restores " +
+        "the backup's files, alone or after the database.",
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--to <reference>", "URL of the target database: env:NAME, file:/path or secret:name")
@@ -60,6 +64,11 @@ export function addRestore(program: Command): void {
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
+    .option(
+      "--confirm <reference>",
+      "the Supabase project to restore into, by its reference: nothing happens without it",
+    )
+    .option("--dry-run", "look at everything and print the plan, but change nothing", false)
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -78,11 +87,12 @@ export function addRestore(program: Command): void {
             options.to === undefined ? undefined : await restoreDatabase(run, options, options.to, common);
           return { database, files: await restoreToTarget(run, options, common) };
         });
+        const differs = (database?.differences ?? []).length > 0;
         const failed = files?.failed.length ?? 0;
         return {
           json: { ...database, ...(files ? { files } : {}) },
-          text: [...(database ? describe(database) : []), ...(files ? describeFiles(files) : [])].join("\n"),
-          exitCode: failed > 0 ? EXIT.partial : EXIT.done,
+          text: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])].join("\n"),
+          exitCode: differs ? EXIT.verification : failed > 0 ? EXIT.partial : EXIT.done,
         };
       });
     });
@@ -102,13 +112,15 @@ async function restoreDatabase(run: Run, options: Options, to: string, source: S
       scratchDirectory: options.scratch,
       createRoles: options.createRoles,
       noOwner: !options.owner,
+      confirm: options.confirm,
+      dryRun: options.dryRun,
       signal: run.signal,
     },
   });
 }
 
 async function restoreToTarget(run: Run, options: Options, source: Source): Promise<RestoredFiles | undefined> {
-  if (options.files === undefined) return undefined;
+  if (options.files === undefined || options.dryRun) return undefined;
   const target = await filesTarget(run, options.files, options.filesKey);
   try {
     return await restoreFiles({ ...source, target, buckets: options.bucket, signal: run.signal });
@@ -140,13 +152,27 @@ function workers(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 1 to 64.");
 }
 
-function describe({ id, from, database, snapshotTime, seconds, objects, rolesCreated, warnings }: Restored): string[] {
+function describe(restored: Restored, dryRun: boolean): string[] {
+  const { id, from, database, snapshotTime, seconds, objects, rolesCreated, warnings } = restored;
+  const list = (title: string, lines: readonly string[] = []): string[] =>
+    lines.length === 0 ? [] : [`  ${title}:`, ...lines.map((line) => `    ${line}`)];
   return [
-    `restored ${id} from ${from} into ${database}, ${seconds.toFixed(1)} s`,
+    dryRun
+      ? `would restore ${id} from ${from} into ${database}; nothing was changed`
+      : `restored ${id} from ${from} into ${database}, ${seconds.toFixed(1)} s`,
     `  it shows the database as of ${snapshotTime}`,
-    `  ${Object.entries(objects)
-      .map(([kind, count]) => `${count} ${kind}`)
-      .join(", ")}`,
+    ...list(dryRun ? "the plan" : "what was done", restored.steps),
+    ...list("deliberately not restored", restored.leftOut),
+    ...list("refused by the server, and not needed", restored.refused),
+    ...list("compared with the backup", restored.compared),
+    ...list("DIFFERENT from the backup", restored.differences),
+    ...(Object.keys(objects).length === 0
+      ? []
+      : [
+          `  ${Object.entries(objects)
+            .map(([kind, count]) => `${count} ${kind}`)
+            .join(", ")}`,
+        ]),
     ...(rolesCreated.length > 0 ? [`  roles created, without passwords: ${rolesCreated.join(", ")}`] : []),
     ...warnings.map((warning) => `  warning: ${warning}`),
   ];

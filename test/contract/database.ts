@@ -11,6 +11,7 @@ import type {
   RestoreOptions,
 } from "../../providers/database/database.ts";
 import { verifyArtifact } from "../../providers/database/index.ts";
+import { writePart } from "../../providers/database/postgres/sql-part.ts";
 import { LockHeldError, ProviderError } from "../../providers/errors.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
@@ -196,6 +197,32 @@ export function describeDatabaseContract(kind: "postgres" | "supabase", open: Op
       expect((await backup((url) => (url.port = "1"))).code).toBe("TRANSIENT");
     });
 
+    it("plans a restore without changing anything", async () => {
+      const other = await startPostgres({ tls: true });
+      try {
+        const database = await emptyDatabase(other);
+        const provider = await open(other, other.url(database));
+        const dryRun = options({ dryRun: true, createRoles: true });
+        const report = await provider.restore([archive(), rolesArtifact()], dryRun);
+        expect(report.steps?.join()).toMatch(/Sample Owner, sample_reader.*database\.dump/);
+        expect(report).toMatchObject({ objects: {}, rolesCreated: [] });
+        const roles = await query(other.url(database), "SELECT FROM pg_roles WHERE rolname LIKE '%ample%'");
+        expect(roles).toEqual([]);
+        expect(await query(other.url(database), "SELECT FROM pg_class WHERE oid >= 16384")).toEqual([]);
+        const refused = provider.restore([archive(), rolesArtifact()], options({ dryRun: true }));
+        expect((await failure(refused)).code).toBe("CONFIG");
+      } finally {
+        await other.stop();
+      }
+    });
+
+    it("says of every artifact what it covers, and leaves nothing out", async () => {
+      const backup = await (await open(server, server.url("sample"))).backup({ lock: "test/covers", signal: never });
+      await backup.close();
+      expect(backup.omitted).toEqual([]);
+      for (const { name, covers } of backup.artifacts) expect(covers.join(), name).toMatch(/\w/);
+    });
+
     it("refuses a target that is not empty, and leaves it as it is", async () => {
       const database = await emptyDatabase();
       await query(server.url(database), "CREATE TABLE precious AS SELECT 1 AS n");
@@ -331,6 +358,14 @@ export function describeDatabaseContract(kind: "postgres" | "supabase", open: Op
         verifyArtifact({ kind }, { name: "x", format, clientVersion: facts.clientVersion }, streamOf(bytes));
       await verify("pg_dump-custom", dump);
       await verify("roles-sql", roles);
+      const part = Buffer.from(writePart("policies", ["CREATE POLICY p ON t"]));
+      await verify("sql", part);
+      for (const length of [0, 10, part.length - 10, part.length - 1]) {
+        expect((await failure(verify("sql", part.subarray(0, length)))).code, `${length} bytes`).toBe("INTEGRITY");
+      }
+      expect((await failure(verify("sql", dump))).code).toBe("INTEGRITY");
+      expect((await failure(verify("inventory", Buffer.from('{"format":1')))).code).toBe("INTEGRITY");
+      expect((await failure(verify("inventory", Buffer.from('{"format":1}')))).code).toBe("INTEGRITY");
       for (const length of [0, 4, 100, 40_000, Math.floor(dump.length / 3), dump.length - 1]) {
         expect((await failure(verify("pg_dump-custom", dump.subarray(0, length)))).code, `${length} bytes`).toBe(
           "INTEGRITY",
@@ -353,8 +388,8 @@ export function describeDatabaseContract(kind: "postgres" | "supabase", open: Op
 
     it("passes on what the stream that it verifies fails with", async () => {
       const damaged = new ProviderError("INTEGRITY", "The bytes are not those that were written.");
-      for (const format of ["pg_dump-custom", "roles-sql"] as const) {
-        const bytes = failingStream(format === "roles-sql" ? roles : dump, damaged);
+      for (const format of ["pg_dump-custom", "roles-sql", "sql", "inventory"] as const) {
+        const bytes = failingStream(format === "pg_dump-custom" ? dump : roles, damaged);
         const artifact = { name: "x", format, clientVersion: facts.clientVersion };
         expect(await failure(verifyArtifact({ kind }, artifact, bytes))).toBe(damaged);
       }

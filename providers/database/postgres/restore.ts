@@ -31,6 +31,7 @@ export async function restorePostgres(
     );
     const empty = await checkTarget(control, options);
     const rolesCreated = await prepareRoles(control, artifacts, options);
+    if (options.dryRun === true) return await planOf(control, archive, rolesCreated, options);
     const target: Target = { settings, control, clients, archive, options };
     if (options.jobs === 1) await restoreInOneTransaction(target, empty);
     else await restoreInParallel(target);
@@ -94,7 +95,9 @@ async function prepareRoles(
     // A membership concerns two roles, and is new where one of them is. These statements go through the connection at hand
     // and not through psql, for which a file of roles could hold commands to the shell.
     const wanted = statements.filter(({ roles }) => roles.some((role) => missing.has(role)));
-    if (wanted.length > 0) await control.query(["BEGIN", ...wanted.map(({ sql }) => sql), "COMMIT"].join(";\n"));
+    if (wanted.length > 0 && options.dryRun !== true) {
+      await control.query(["BEGIN", ...wanted.map(({ sql }) => sql), "COMMIT"].join(";\n"));
+    }
     return [...missing].sort();
   }
   if (options.noOwner) return [];
@@ -331,6 +334,21 @@ async function report(
   } finally {
     await after.close();
   }
+}
+
+/** What a restore would do that passed all checks. */
+async function planOf(
+  control: ControlConnection,
+  archive: RestoreArtifact,
+  rolesToCreate: readonly string[],
+  options: RestoreOptions,
+): Promise<RestoreReport> {
+  const { database } = await nameOf(control);
+  const roles = rolesToCreate.length === 0 ? [] : [`create the roles ${rolesToCreate.join(", ")}, without passwords`];
+  const how =
+    options.jobs === 1 ? "in one transaction" : `with ${options.jobs} jobs, under another name until all is there`;
+  const steps = [...roles, `restore ${archive.name} (${archive.size} bytes) into ${database} ${how}`];
+  return { database, objects: {}, rolesCreated: [], warnings: [], steps };
 }
 
 async function nameOf(control: ControlConnection): Promise<{ database: string }> {

@@ -32,7 +32,28 @@ export async function readPart(name: string, bytes: Readable): Promise<readonly 
   if (!text.endsWith(`\n${endOfPart}`)) throw damaged("does not end with its last line, so it is cut off");
   const { complete, rest } = splitStatements(text);
   if (rest !== "") throw damaged("holds something after its last statement");
+  // Outside of strings no SQL has a backslash, but psql's commands begin with one, and some of them run programs.
+  if (complete.some((sql) => withoutStrings(sql).includes("\\"))) throw damaged("holds a command of psql");
   return complete;
+}
+
+function withoutStrings(sql: string): string {
+  return sql.replaceAll(/E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/gs, "");
+}
+
+/**
+ * The bytes of a part as they are; they fail at their end where the part is cut off.
+ *
+ * @throws {ProviderError} `INTEGRITY`
+ */
+export async function* wholePart(name: string, bytes: Readable): AsyncGenerator<Buffer> {
+  let last: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    last = Buffer.concat([last, chunk.subarray(-endOfPart.length)]).subarray(-endOfPart.length);
+    yield chunk;
+  }
+  if (last.toString() === endOfPart) return;
+  throw new ProviderError("INTEGRITY", `${name} cannot be used: it does not end with its last line, so it is cut off.`);
 }
 
 /**

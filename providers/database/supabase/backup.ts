@@ -6,7 +6,7 @@ import type { ControlConnection } from "../postgres/control-connection.ts";
 import type { Scope } from "../postgres/scope.ts";
 import { someOf } from "../postgres/some-of.ts";
 import { writePart } from "../postgres/sql-part.ts";
-import { inventoryPart } from "./inventory.ts";
+import { inventoryPart, lockTables } from "./inventory.ts";
 import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
 import { queuesPart } from "./queues.ts";
 import {
@@ -33,10 +33,15 @@ export async function isProject(control: ControlConnection): Promise<boolean> {
 }
 
 /** What a backup of a Supabase project is made of. */
-export async function projectLayout(control: ControlConnection, vault: VaultMode): Promise<Layout> {
+export async function projectLayout(
+  control: ControlConnection,
+  vault: VaultMode,
+  lockTimeoutSeconds: number,
+): Promise<Layout> {
   // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
   await control.query("SET LOCAL search_path = ''");
   const scope = await projectScope(control);
+  await lockTables(control, scope, lockTimeoutSeconds);
   return { scope, parts: (source) => projectParts(source, scope, vault) };
 }
 
@@ -85,7 +90,7 @@ async function projectParts(
     omitted.push(...secrets.omitted);
   }
   // The last, because it counts rows for as long as that takes.
-  artifacts.push(inventoryPart(control, scope));
+  artifacts.push(await inventoryPart(control, scope));
   return { artifacts, omitted };
 }
 
@@ -106,8 +111,9 @@ async function statementsArtifact({ control }: Source, part: StatementsPart): Pr
 
 async function coverOfArchive(control: ControlConnection, scope: Scope): Promise<string[]> {
   const rows = await control.query<{ schema: string; tables: number }>(
-    `SELECT nspname AS schema, count(*) FILTER (WHERE format('%I.%I', nspname, relname) <> ALL($2::text[]))::int AS tables
-     FROM pg_namespace LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relkind IN ('r', 'p')
+    `SELECT nspname AS schema, count(c.oid)::int AS tables
+     FROM pg_namespace AS n LEFT JOIN pg_class AS c ON relnamespace = n.oid AND relkind IN ('r', 'p')
+       AND format('%I.%I', nspname, relname) <> ALL($2::text[])
      WHERE nspname !~ '^(pg_|information_schema$)' AND nspname <> ALL($1::text[]) GROUP BY nspname ORDER BY nspname`,
     [scope.schemas, scope.tables],
   );

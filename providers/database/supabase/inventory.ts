@@ -29,8 +29,12 @@ const Inventory = z.strictObject({
 /** What a project's database held; see the schema of the same name. */
 export type Inventory = z.output<typeof Inventory>;
 
-/** The inventory as a part of a backup; it is taken when it is read. */
-export function inventoryPart(control: ControlConnection, scope: Scope): DatabaseArtifact {
+/**
+ * The inventory as a part of a backup. Definitions are looked at now, because some of what the catalogue says is not of the
+ * snapshot but of the moment of the question; rows are counted when the part is read.
+ */
+export async function inventoryPart(control: ControlConnection, scope: Scope): Promise<DatabaseArtifact> {
+  const definitions = await takeDefinitions(control);
   return {
     name: "inventory.json",
     format: "inventory",
@@ -41,7 +45,7 @@ export function inventoryPart(control: ControlConnection, scope: Scope): Databas
     open: () =>
       Readable.from(
         (async function* () {
-          yield Buffer.from(JSON.stringify(await takeInventory(control, scope)));
+          yield Buffer.from(JSON.stringify({ ...definitions, rows: await countRows(control, scope) }));
         })(),
       ),
   };
@@ -65,34 +69,48 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
 
 /** Looks at a database; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
 export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
+  return { ...(await takeDefinitions(control)), rows: await countRows(control, scope) };
+}
+
+async function takeDefinitions(control: ControlConnection): Promise<Omit<Inventory, "rows">> {
   const objects: Record<string, Record<string, string>> = {};
   for (const [kind, query] of Object.entries(kinds)) {
     const rows = await control.query<{ name: string; definition: string }>(query);
     objects[kind] = Object.fromEntries(rows.map(({ name, definition }) => [name, definition]));
   }
-  const [users] = await control.query<Inventory["users"]>(
+  const [users] = await control.query<{ all: number; withPassword: number; passwords: string | null }>(
     `SELECT count(*)::int AS all, count(encrypted_password)::int AS "withPassword",
        md5(string_agg(md5(id || coalesce(encrypted_password, '')), '' ORDER BY id)) AS passwords FROM auth.users`,
   );
   if (users === undefined) throw new ProviderError("INTERNAL", "count(*) gave no row.");
-  return {
-    format: 1,
-    rows: await countRows(control, scope),
-    objects,
-    users: { ...users, passwords: users.passwords ?? "" },
-  };
+  return { format: 1, objects, users: { ...users, passwords: users.passwords ?? "" } };
 }
 
-async function countRows(control: ControlConnection, scope: Scope): Promise<Record<string, number | null>> {
-  const tables = await control.query<{ name: string; size: string }>(
+/**
+ * Keeps every table as it is for as long as the transaction lasts, so that none goes away between the snapshot and the
+ * moment at which pg_dump locks it, or before its rows are counted. Nobody who only writes or reads has to wait.
+ */
+export async function lockTables(control: ControlConnection, scope: Scope, timeoutSeconds: number): Promise<void> {
+  const tables = await countable(control, scope);
+  if (tables.length === 0) return;
+  await control.query(`SET LOCAL lock_timeout = '${timeoutSeconds}s'`);
+  await control.query(`LOCK TABLE ${tables.map(({ name }) => name).join(", ")} IN ACCESS SHARE MODE`);
+  await control.query("SET LOCAL lock_timeout = 0");
+}
+
+function countable(control: ControlConnection, scope: Scope): Promise<{ name: string; size: string }[]> {
+  return control.query<{ name: string; size: string }>(
     `SELECT c.oid::regclass::text AS name, pg_table_size(c.oid) AS size FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^(pg_|information_schema$)' AND (${inScope("nspname", "relname")}
        OR nspname = 'pgmq' AND relname ~ '^[qa]_')
      ORDER BY name`,
     scopeValues(scope),
   );
+}
+
+async function countRows(control: ControlConnection, scope: Scope): Promise<Record<string, number | null>> {
   const rows: Record<string, number | null> = {};
-  for (const { name, size } of tables) {
+  for (const { name, size } of await countable(control, scope)) {
     if (Number(size) > countLimit) {
       rows[name] = null;
       continue;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -9,7 +10,7 @@ import { connect, type ControlConnection, place, secretsOf } from "../postgres/c
 import { databaseString, libpqEnvironment } from "../postgres/libpq-environment.ts";
 import { feed, type Program, readHead, readThrough } from "../postgres/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
-import { readPart } from "../postgres/sql-part.ts";
+import { readPart, wholePart } from "../postgres/sql-part.ts";
 import { projectScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
@@ -254,7 +255,9 @@ class ProjectRestore {
   #rows(name: string, title: string): void {
     const { artifacts, options } = this.#parts;
     const artifact = artifacts.find((each) => each.name === name);
-    if (artifact !== undefined) this.#steps.push({ title, text: () => artifact.open(options.signal) });
+    if (artifact === undefined) return;
+    const { version } = this.#parts.clients;
+    this.#steps.push({ title, text: () => withoutCommands(version, wholePart(name, artifact.open(options.signal))) });
   }
 
   /** What pg_restore writes for some of the archive's entries. */
@@ -373,16 +376,28 @@ function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): string {
 }
 
 /** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
-async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   // Large objects are written as hexadecimal digits, so that no line of theirs can be taken for a command.
   let rest = "";
   for await (const chunk of text) {
     const lines = (rest + chunk.toString("latin1")).split("\n");
     rest = lines.pop() ?? "";
     const kept = lines.filter((line) => line !== "BEGIN;" && line !== "COMMIT;");
-    if (kept.length > 0) yield `${kept.join("\n")}\n`;
+    yield Buffer.from(kept.map((line) => `${line}\n`).join(""), "latin1");
   }
-  yield rest;
+  yield Buffer.from(rest, "latin1");
+}
+
+/** The first psql of each version that can be kept from running commands, as minor versions. */
+const restrictFrom: Readonly<Record<number, number>> = { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 };
+
+/** The text, in which psql takes no command (as to run a program) where it is new enough to be told so. */
+async function* withoutCommands(version: string, text: AsyncIterable<Buffer>): AsyncGenerator<Buffer | string> {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const key = major > 17 || minor >= (restrictFrom[major] ?? Infinity) ? randomBytes(16).toString("hex") : undefined;
+  if (key !== undefined) yield `\\restrict ${key}\n`;
+  yield* text;
+  if (key !== undefined) yield `\\unrestrict ${key}\n`;
 }
 
 async function* sequence(

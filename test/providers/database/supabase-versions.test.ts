@@ -1,0 +1,124 @@
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { DatabaseProvider, RestoreOptions } from "../../../providers/database/database.ts";
+import { createDatabase } from "../../../providers/database/index.ts";
+import { majorVersion } from "../../../providers/database/postgres/clients.ts";
+import { compareDatabases } from "../../../tools/compare-databases.ts";
+import { ensurePostgres17 } from "../../../tools/postgres-17.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { query } from "../../helpers/postgres.ts";
+import { store, type StoredBackup } from "../../helpers/stored-backup.ts";
+import { startSupabase, type SupabaseServer } from "../../services/supabase-database.ts";
+
+const never = new AbortController().signal;
+
+describe("across versions", () => {
+  let bin17: string;
+  let older: SupabaseServer;
+  let newer: SupabaseServer;
+  let folder: string;
+  beforeAll(async () => {
+    bin17 = await ensurePostgres17();
+    [older, newer] = await Promise.all([
+      startSupabase({ tls: true }),
+      startSupabase({ tls: true, binDirectory: bin17 }),
+    ]);
+    folder = await mkdtemp(join(tmpdir(), "provision-versions-"));
+    await older.fullProject("full");
+    await newer.fullProject("full");
+  });
+  afterAll(async () => {
+    await Promise.all([older.postgres.stop(), newer.postgres.stop()]);
+    await rm(folder, { recursive: true });
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  const open = (server: SupabaseServer, name: string, clients?: string): Promise<DatabaseProvider> =>
+    createDatabase(
+      {
+        kind: "supabase",
+        url: { env: "URL" },
+        lockTimeoutSeconds: 30,
+        vault: "export",
+        rootCertificate: server.postgres.rootCertificate ?? "",
+        ...(clients === undefined ? {} : { clients }),
+      },
+      { secrets: { url: server.urlAs("postgres", name).replace("@127.0.0.1:", "@localhost:") } },
+    );
+  const backupOf = async (server: SupabaseServer, clients?: string): Promise<StoredBackup> =>
+    store(await (await open(server, "full", clients)).backup({ lock: "versions", signal: never }));
+  const options = (server: SupabaseServer, name: string, { facts }: StoredBackup): RestoreOptions => ({
+    facts,
+    allowNonEmpty: false,
+    jobs: 1,
+    scratchDirectory: folder,
+    createRoles: false,
+    noOwner: false,
+    confirm: `localhost:${server.postgres.port}/${name}`,
+    signal: never,
+  });
+  /** As on a machine that has the clients of version 17 beside its own. */
+  const install17 = (): void => {
+    vi.stubEnv("PATH", `${process.env.PATH ?? ""}${delimiter}${bin17}`);
+  };
+
+  it("takes the clients of each server's own version where several are installed", async () => {
+    install17();
+    const [server] = await query<{ version: string }>(older.postgres.url("full"), "SHOW server_version");
+    const { facts } = await backupOf(older);
+    const installed = majorVersion(Object.values(server ?? {})[0] ?? "");
+    expect([majorVersion(facts.serverVersion), majorVersion(facts.clientVersion)]).toEqual([installed, installed]);
+    expect(majorVersion((await backupOf(newer)).facts.clientVersion)).toBe(17);
+  });
+
+  it("restores a project of the installed version into one of 17, equal to one that was made there", async () => {
+    install17();
+    const backup = await backupOf(older);
+    await newer.newProject("copy");
+    const report = await (await open(newer, "copy")).restore(backup.artifacts, options(newer, "copy", backup));
+    expect(report.differences).toEqual([]);
+    expect(report.compared).toContain("policy: 7 of 7 the same");
+    const names = [older.postgres.url("full"), newer.postgres.url("full")] as const;
+    const copy = newer.postgres.url("copy");
+    const [source, sameVersion] = await Promise.all(names.map((url) => compareDatabases(url, copy)));
+    const contents = (source?.differences ?? []).filter((each) => /^the (content|value) of /.test(each));
+    // What is made anew in every project.
+    const anew = /^the content of (cron\.job|pgmq\.meta|storage\.migrations|vault\.secrets) /;
+    expect(contents.filter((each) => !anew.test(each))).toEqual([]);
+    // Definitions are compared with those that 17 itself gave the same project, because its words for some are others.
+    const definitions = (sameVersion?.differences ?? []).filter((each) => !each.startsWith("the "));
+    // The first is a list of exceptions of every restore; and ALL of 15 is without MAINTAIN, which 17 has.
+    const withoutMaintain = (text = ""): string => text.replaceAll(/(=[a-zA-Z*]*)m([a-zA-Z*]*\/)/g, "$1$2");
+    for (const each of definitions.filter((text) => !/supabase_admin|event trigger note_ddl/.test(text))) {
+      const [, first, second] = /^.*? differs: ([^]*) in the first, ([^]*) in the second\.$/.exec(each) ?? [];
+      expect(withoutMaintain(first ?? each), each).toBe(withoutMaintain(second));
+    }
+  });
+
+  it("refuses a client that is too old, before it dumps anything", async () => {
+    const old = await mkdtemp(join(folder, "old-"));
+    const script = `#!/bin/sh\n[ "$1" = --version ] && exec echo "pg_dump (PostgreSQL) 14.9"\ntouch ${old}/ran\n`;
+    await writeFile(join(old, "pg_dump"), script);
+    await chmod(join(old, "pg_dump"), 0o755);
+    const provider = await open(newer, "full", old);
+    const error = await failureOf(provider.backup({ lock: "old", signal: never }));
+    expect(error.code).toBe("CONFIG");
+    expect(error.message).toMatch(/version 17 or newer: the server is PostgreSQL 17.*found in .*: 14\.9/);
+    expect(await readdir(old)).toEqual(["pg_dump"]);
+  });
+
+  it("says why a newer version's backup cannot go into an older server", async () => {
+    install17();
+    const backup = await backupOf(newer);
+    await older.newProject("back");
+    const restore = (await open(older, "back")).restore(backup.artifacts, options(older, "back", backup));
+    const error = await failureOf(restore);
+    expect(error.code).toBe("CONFIG");
+    expect(`${error.message} ${error.fix ?? ""}`).toMatch(/newer PostgreSQL than the server/);
+    expect(await query(older.postgres.url("back"), "SELECT FROM auth.users")).toEqual([]);
+  });
+});
