@@ -15,13 +15,14 @@ import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
 import { openBackup, whole } from "./postgres/backup.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
+import { connect } from "./postgres/control-connection.ts";
 import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
-import { connect } from "./postgres/control-connection.ts";
-import { restoreProject } from "./supabase/restore.ts";
 import { isProject, projectLayout } from "./supabase/backup.ts";
-import type { VaultMode } from "./supabase/vault.ts";
+import { directHostFix } from "./supabase/direct-host.ts";
+import { restoreProject } from "./supabase/restore.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
+import type { VaultMode } from "./supabase/vault.ts";
 
 const download =
   "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration)";
@@ -73,7 +74,7 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
   async *check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
     yield await checkRootCertificates(this.#connection);
     for await (const check of this.#postgres.check(signal, lock)) {
-      const fix = check.name === "connection" && !check.ok ? directHostFix(this.#connection) : undefined;
+      const fix = check.name === "connection" && !check.ok ? await directHostFix(this.#connection) : undefined;
       yield fix === undefined ? check : { ...check, fix };
     }
   }
@@ -85,7 +86,7 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
     } catch (error) {
       const problem = toProviderError(error);
       const fix = /^Cannot connect|^None of the hosts/.test(problem.message)
-        ? directHostFix(this.#connection)
+        ? await directHostFix(this.#connection)
         : undefined;
       if (fix === undefined || (problem.code !== "TRANSIENT" && problem.code !== "CONFIG")) throw problem;
       throw new ProviderError(problem.code, problem.message, { cause: error, fix });
@@ -105,6 +106,15 @@ function withSupabaseRules(connection: Connection): Connection {
       },
     );
   }
+  if (connection.hosts.some(({ host }) => host.endsWith(".pooler.supabase.com")) && !connection.user.includes(".")) {
+    throw new ProviderError(
+      "CONFIG",
+      `Supabase's pooler does not know which project the user ${connection.user} belongs to.`,
+      {
+        fix: "Write the project's reference behind the user's name, as the dashboard's Connect button does: postgres.<ref>.",
+      },
+    );
+  }
   if (connection.sslMode !== undefined && connection.sslMode !== "verify-full") {
     throw new ProviderError("CONFIG", `sslmode=${connection.sslMode} does not prove that the server is Supabase's.`, {
       fix: "Remove sslmode from the connection URL: kind supabase always uses verify-full.",
@@ -117,19 +127,6 @@ function withSupabaseRules(connection: Connection): Connection {
     });
   }
   return connection.sslRootCertificate === undefined ? connection : { ...connection, sslMode: "verify-full" };
-}
-
-/** A project's direct host has an IPv6 address only, unless the project pays for another. */
-function directHostFix({ hosts, database }: Connection): string | undefined {
-  const ref = hosts
-    .map(({ host }) => /^db\.([a-z0-9]+)\.supabase\.(?:co|com)$/.exec(host)?.[1])
-    .find((found) => found !== undefined);
-  if (ref === undefined) return undefined;
-  return (
-    `db.${ref}.supabase.co has only an IPv6 address unless the project has the IPv4 add-on. From a network without IPv6 use the ` +
-    `session pooler: postgresql://postgres.${ref}:<password>@aws-<n>-<region>.pooler.supabase.com:5432/${database} ` +
-    "(the dashboard's Connect button shows it)."
-  );
 }
 
 /** `kind: supabase` */

@@ -1,3 +1,4 @@
+import dns from "node:dns/promises";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import { createDatabase } from "../../../providers/database/index.ts";
 import { ProviderError } from "../../../providers/errors.ts";
 import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
 import { describeDatabaseContract } from "../../contract/database.ts";
+import { failureOf } from "../../helpers/failure.ts";
+import { type NameService, startNameService } from "../../services/name-service.ts";
 
 function open(url: string, rootCertificate?: string): Promise<DatabaseProvider> {
   const settings = rootCertificate === undefined ? {} : { rootCertificate };
@@ -47,6 +50,12 @@ describe("the rules of Supabase", () => {
     const error = await refusal(`postgresql://postgres.ref:pw@${host}/postgres?sslmode=${mode}`, "/ca.crt");
     expect(error.code).toBe("CONFIG");
     expect(error.message).toContain(mode);
+  });
+
+  it("want the pooler to know the project", async () => {
+    const error = await refusal(`postgresql://postgres:pw@${host}/postgres`, "/ca.crt");
+    expect(error.code).toBe("CONFIG");
+    expect(error.fix).toContain("postgres.<ref>");
   });
 
   it("ask for the root certificates, and say where they are", async () => {
@@ -102,12 +111,41 @@ describe("a server that does not prove itself", () => {
     expect(self).toMatchObject({ ok: true });
   });
 
-  it("names the session pooler when a project's direct host cannot be reached", async () => {
-    const url = "postgresql://postgres:pw@db.abcdefghij.supabase.co/postgres?connect_timeout=5";
-    const provider = await open(url, server.rootCertificate);
-    const backup = provider.backup({ lock: "test", signal: AbortSignal.timeout(30_000) });
-    const error: unknown = await backup.catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(ProviderError);
-    expect((error as ProviderError).fix).toContain("postgres.abcdefghij:<password>@aws-");
+  describe("with a name service", () => {
+    let names: NameService;
+    const servers = dns.getServers();
+    beforeAll(async () => {
+      names = await startNameService({
+        "db.onlysix.supabase.co": { AAAA: "2001:db8::5432" },
+        "db.both.supabase.co": { A: "192.0.2.1", AAAA: "2001:db8::1" },
+      });
+      dns.setServers([names.address]);
+    });
+    afterAll(async () => {
+      dns.setServers(servers);
+      await names.stop();
+    });
+    const failing = async (project: string): Promise<ProviderError> => {
+      const url = `postgresql://postgres:pw@db.${project}.supabase.co/postgres?connect_timeout=5`;
+      const provider = await open(url, server.rootCertificate);
+      return failureOf(provider.backup({ lock: "test", signal: AbortSignal.timeout(30_000) }));
+    };
+
+    it("is told from one that has only an IPv6 address, and the session pooler is named", async () => {
+      const { fix } = await failing("onlysix");
+      expect(fix).toContain("only an IPv6 address (2001:db8::5432), which this machine does not reach");
+      expect(fix).toContain("postgres.onlysix:<password>@aws-<n>-<region>.pooler.supabase.com:5432/postgres");
+      const url = "postgresql://postgres:pw@db.onlysix.supabase.co/postgres?connect_timeout=5";
+      const found = await check(url, server.rootCertificate ?? "", "connection");
+      expect(found?.fix).toContain("2001:db8::5432");
+    });
+
+    it("is not blamed on IPv6 where there is an IPv4 address", async () => {
+      expect((await failing("both")).fix).not.toContain("IPv6");
+    });
+
+    it("is told the general rule where the name service says nothing", async () => {
+      expect((await failing("unheardof")).fix).toContain("has only an IPv6 address unless");
+    });
   });
 });

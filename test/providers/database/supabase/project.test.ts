@@ -8,15 +8,15 @@ import type {
   RestoreArtifact,
   RestoreOptions,
   RestoreReport,
-} from "../../../providers/database/database.ts";
-import { createDatabase } from "../../../providers/database/index.ts";
-import { ProviderError } from "../../../providers/errors.ts";
-import { compareDatabases } from "../../../tools/compare-databases.ts";
-import { failingStream, streamOf } from "../../helpers/bytes.ts";
-import { failureOf } from "../../helpers/failure.ts";
-import { contentOf, query } from "../../helpers/postgres.ts";
-import { store, type StoredBackup } from "../../helpers/stored-backup.ts";
-import { startSupabase, type SupabaseServer } from "../../services/supabase-database.ts";
+} from "../../../../providers/database/database.ts";
+import { createDatabase } from "../../../../providers/database/index.ts";
+import { ProviderError } from "../../../../providers/errors.ts";
+import { compareDatabases } from "../../../../tools/compare-databases.ts";
+import { failingStream, streamOf } from "../../../helpers/bytes.ts";
+import { failureOf } from "../../../helpers/failure.ts";
+import { contentOf, query } from "../../../helpers/postgres.ts";
+import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
 
 const never = new AbortController().signal;
 
@@ -324,6 +324,17 @@ describe("a Supabase project", () => {
       expect(backup.text(name), name).not.toContain(server.postgres.password);
     }
     expect(backup.facts.tables.map(({ schema, name }) => `${schema}.${name}`)).not.toContain("auth.schema_migrations");
+  });
+
+  it("needs no more than three connections at a time, to back up and to restore", async () => {
+    const { name, url } = await newProject();
+    await query(server.postgres.url("full"), "ALTER ROLE postgres CONNECTION LIMIT 3");
+    try {
+      const again = await store(await (await open(full)).backup({ lock: "few", signal: never }));
+      await (await open(url)).restore(again.artifacts, options(name));
+    } finally {
+      await query(server.postgres.url("full"), "ALTER ROLE postgres CONNECTION LIMIT -1");
+    }
   });
 
   it("is refused to a role that row level security would silence", async () => {

@@ -2,12 +2,12 @@ import { tmpdir } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "pg";
-import type { DatabaseProvider, RestoreArtifact } from "../../../providers/database/database.ts";
-import { createDatabase } from "../../../providers/database/index.ts";
-import { streamOf } from "../../helpers/bytes.ts";
-import { query } from "../../helpers/postgres.ts";
-import { Random } from "../../helpers/random.ts";
-import { startSupabase, type SupabaseServer } from "../../services/supabase-database.ts";
+import type { DatabaseProvider, RestoreArtifact } from "../../../../providers/database/database.ts";
+import { createDatabase } from "../../../../providers/database/index.ts";
+import { streamOf } from "../../../helpers/bytes.ts";
+import { query } from "../../../helpers/postgres.ts";
+import { Random } from "../../../helpers/random.ts";
+import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
 
 const never = new AbortController().signal;
 const CHANGES = 200;

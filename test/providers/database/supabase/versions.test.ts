@@ -2,15 +2,15 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { DatabaseProvider, RestoreOptions } from "../../../providers/database/database.ts";
-import { createDatabase } from "../../../providers/database/index.ts";
-import { majorVersion } from "../../../providers/database/postgres/clients.ts";
-import { compareDatabases } from "../../../tools/compare-databases.ts";
-import { ensurePostgres17 } from "../../../tools/postgres-17.ts";
-import { failureOf } from "../../helpers/failure.ts";
-import { query } from "../../helpers/postgres.ts";
-import { store, type StoredBackup } from "../../helpers/stored-backup.ts";
-import { startSupabase, type SupabaseServer } from "../../services/supabase-database.ts";
+import type { DatabaseProvider, RestoreOptions } from "../../../../providers/database/database.ts";
+import { createDatabase } from "../../../../providers/database/index.ts";
+import { majorVersion } from "../../../../providers/database/postgres/clients.ts";
+import { compareDatabases } from "../../../../tools/compare-databases.ts";
+import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
+import { failureOf } from "../../../helpers/failure.ts";
+import { query } from "../../../helpers/postgres.ts";
+import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
 
 const never = new AbortController().signal;
 

@@ -1,0 +1,34 @@
+import dns from "node:dns/promises";
+import type { Connection } from "../postgres/connection-url.ts";
+import { projectReference } from "./reference.ts";
+
+/**
+ * What to do where a project's direct host cannot be reached: it has an IPv6 address only, unless the project pays for
+ * another, and many networks have no IPv6. Undefined where the trouble must be something else.
+ */
+export async function directHostFix(connection: Connection): Promise<string | undefined> {
+  const { hosts, database } = connection;
+  const host = hosts.map((each) => each.host).find((name) => /^db\.[a-z0-9]+\.supabase\.(co|com)$/.test(name));
+  if (host === undefined) return undefined;
+  const addresses = await addressesOf(host);
+  if (addresses?.v4 === true) return undefined;
+  const known =
+    addresses?.v6 === undefined
+      ? `${host} has only an IPv6 address unless the project has the IPv4 add-on.`
+      : `${host} has only an IPv6 address (${addresses.v6}), which this machine does not reach.`;
+  const reference = projectReference(connection) ?? "<ref>";
+  return (
+    `${known} Use the session pooler, which has IPv4: postgresql://postgres.${reference}:<password>@aws-<n>-<region>.pooler.supabase.com:5432/` +
+    `${database} (the dashboard's Connect button shows it); or give this machine IPv6.`
+  );
+}
+
+/** What the name service says of a host; undefined where it says nothing. The operating system's own file is not asked. */
+async function addressesOf(host: string): Promise<{ v4: boolean; v6: string | undefined } | undefined> {
+  // Somebody waits for an error that is already known: a silent name service must not hold it up for long.
+  const resolver = new dns.Resolver({ timeout: 2_000, tries: 1 });
+  resolver.setServers(dns.getServers());
+  const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
+  if (four.status === "rejected" && six.status === "rejected") return undefined;
+  return { v4: four.status === "fulfilled", v6: six.status === "fulfilled" ? six.value[0] : undefined };
+}
