@@ -65,7 +65,7 @@ export const postgres = defineDatabase({
     // A throw inside becomes a rejection, as everywhere else.
     return Promise.resolve().then(() => {
       const connection = parseConnectionUrl(context.secrets.url ?? "");
-      return new PostgresDatabaseProvider({ ...config, clients: config.clients, connection });
+      return new PostgresDatabaseProvider({ ...config, clients: config.clients, connection, selection: config });
     });
   },
   verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),

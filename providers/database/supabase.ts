@@ -13,24 +13,18 @@ import type {
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
-import { openBackup, whole } from "./postgres/backup.ts";
+import { openBackup, plainLayout } from "./postgres/backup.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
 import { connect } from "./postgres/control-connection.ts";
-import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
+import { postgresFields, postgresPorts } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
-import { isProject, projectLayout } from "./supabase/backup.ts";
+import { isProject, projectLayout, type SupabaseSettings } from "./supabase/backup.ts";
 import { directHostFix } from "./supabase/direct-host.ts";
 import { restoreProject } from "./supabase/restore.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
-import type { VaultMode } from "./supabase/vault.ts";
 
 const download =
   "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration)";
-
-/** What a Supabase provider needs to know. */
-interface SupabaseSettings extends PostgresSettings {
-  readonly vault: VaultMode;
-}
 
 /** A Supabase project's database: a PostgreSQL with rules of its own for connecting. */
 export class SupabaseDatabaseProvider implements DatabaseProvider {
@@ -49,11 +43,10 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
   }
 
   backup(options: BackupOptions): Promise<DatabaseBackup> {
+    const settings = { ...this.#settings, connection: this.#connection };
     return this.#explaining(() =>
-      openBackup({ ...this.#settings, connection: this.#connection }, options, async (control) =>
-        (await isProject(control))
-          ? projectLayout(control, this.#settings.vault, this.#settings.lockTimeoutSeconds)
-          : whole,
+      openBackup(settings, options, async (control) =>
+        (await isProject(control)) ? projectLayout(settings, control) : plainLayout(settings, control),
       ),
     );
   }
@@ -164,6 +157,7 @@ export const supabase = defineDatabase({
         clients: config.clients,
         lockTimeoutSeconds: config.lockTimeoutSeconds,
         vault: config.vault,
+        selection: config,
       });
     });
   },

@@ -6,7 +6,8 @@ import { connect, type ControlConnection, secretsOf } from "./control-connection
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { type Program, readFrom } from "./program.ts";
-import { everything, inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
+import { inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
+import { describeScope, resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
 
 /** An open snapshot, and what its artifacts are made with. */
@@ -26,18 +27,21 @@ export interface Layout {
   parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted">>;
 }
 
-/** The whole database as one archive, with the server's roles. */
-export const whole: Layout = {
-  scope: everything,
-  parts: (source) =>
-    Promise.resolve({
-      artifacts: [
-        archive(source, everything, [`all schemas and their data: ${source.facts.tables.length} tables`]),
-        rolesOf(source),
-      ],
-      omitted: [],
-    }),
-};
+/** The whole database, or what the settings choose of it, as one archive with the server's roles. */
+export async function plainLayout(settings: PostgresSettings, control: ControlConnection): Promise<Layout> {
+  const scope = await resolveSelection(control, settings.selection ?? {});
+  return {
+    scope,
+    parts: (source) => {
+      const schemas = new Set(source.facts.tables.map(({ schema }) => schema)).size;
+      const covers = [
+        `definitions and rows: ${source.facts.tables.length} tables in ${schemas} schemas`,
+        ...describeScope(scope),
+      ];
+      return Promise.resolve({ artifacts: [archive(source, scope, covers), rolesOf(source)], omitted: [] });
+    },
+  };
+}
 
 /**
  * Takes the lock, exports a snapshot and offers the artifacts that read it.
@@ -47,7 +51,7 @@ export const whole: Layout = {
 export async function openBackup(
   settings: PostgresSettings,
   options: BackupOptions,
-  choose: (control: ControlConnection) => Promise<Layout> = () => Promise.resolve(whole),
+  choose: (control: ControlConnection) => Promise<Layout> = (control) => plainLayout(settings, control),
 ): Promise<DatabaseBackup> {
   const control = await connect(settings.connection, options.signal);
   try {

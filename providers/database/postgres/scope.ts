@@ -1,19 +1,28 @@
 /** What of a database is left out of its dump. */
 export interface Scope {
   readonly schemas: readonly string[];
-  /** Qualified names, quoted where SQL needs it: what `format('%I.%I', …)` gives. */
+  /** Qualified names, quoted where SQL needs it: what `format('%I.%I', …)` gives. Sequences and views count too. */
   readonly tables: readonly string[];
+  /** Tables whose definitions are dumped without their rows, named in the same way. */
+  readonly rows: readonly string[];
 }
 
 /** Nothing is left out. */
-export const everything: Scope = { schemas: [], tables: [] };
+export const everything: Scope = { schemas: [], tables: [], rows: [] };
 
 /** The scope as options of pg_dump. Names in quotation marks are no patterns. */
-export function scopeOptions({ schemas, tables }: Scope): string[] {
+export function scopeOptions({ schemas, tables, rows }: Scope): string[] {
   return [
     ...schemas.map((schema) => `--exclude-schema="${schema.replaceAll('"', '""')}"`),
-    ...tables.map((table) => `--exclude-table=${table.replaceAll(/(^|\.)([^".]+)/g, '$1"$2"')}`),
+    ...tables.map((table) => `--exclude-table=${quoteParts(table)}`),
+    ...rows.map((table) => `--exclude-table-data=${quoteParts(table)}`),
   ];
+}
+
+/** Both parts of a qualified name in quotation marks, those too that SQL does not need. */
+function quoteParts(table: string): string {
+  const [, schema = "", name = ""] = /^("(?:[^"]|"")*"|[^"]*?)\.(.*)$/s.exec(table) ?? [];
+  return [schema, name].map((part) => (part.startsWith('"') ? part : `"${part}"`)).join(".");
 }
 
 /**
@@ -29,4 +38,9 @@ export function inScope(schema: string, table: string): string {
 /** See {@link inScope}. */
 export function scopeValues({ schemas, tables }: Scope): [readonly string[], readonly string[]] {
   return [schemas, tables];
+}
+
+/** See {@link inScope}, for tables whose rows are in the dump. */
+export function scopeValuesOfRows({ schemas, tables, rows }: Scope): [readonly string[], readonly string[]] {
+  return [schemas, [...tables, ...rows]];
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SecretRef } from "../../secret-ref.ts";
 import type { Connection } from "./connection-url.ts";
+import { type Selection, selectionFields } from "./selection.ts";
 
 /** What the parts of a PostgreSQL provider need to know. */
 export interface PostgresSettings {
@@ -9,6 +10,8 @@ export interface PostgresSettings {
   readonly clients: string | undefined;
   /** How long pg_dump waits for a locked table, in seconds. */
   readonly lockTimeoutSeconds: number;
+  /** What of the database is backed up. Default: all of it. */
+  readonly selection?: Selection;
 }
 
 /** The configuration fields of every kind of database that is a PostgreSQL. */
@@ -31,6 +34,7 @@ export const postgresFields = {
     .max(86_400)
     .default(300)
     .describe("Seconds that pg_dump waits for a table that somebody has locked exclusively. Default 300."),
+  ...selectionFields,
 };
 
 /** The port on which a PostgreSQL listens if nobody says otherwise: the URL that may say so is a secret. */

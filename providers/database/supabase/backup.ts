@@ -4,6 +4,8 @@ import type { DatabaseArtifact, Omission } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/backup.ts";
 import type { ControlConnection } from "../postgres/control-connection.ts";
 import type { Scope } from "../postgres/scope.ts";
+import { describeScope, resolveSelection } from "../postgres/selection.ts";
+import type { PostgresSettings } from "../postgres/settings.ts";
 import { someOf } from "../postgres/some-of.ts";
 import { writePart } from "../postgres/sql-part.ts";
 import { inventoryPart, lockTables } from "./inventory.ts";
@@ -32,40 +34,51 @@ export async function isProject(control: ControlConnection): Promise<boolean> {
   return row?.project ?? false;
 }
 
-/** What a backup of a Supabase project is made of. */
-export async function projectLayout(
-  control: ControlConnection,
-  vault: VaultMode,
-  lockTimeoutSeconds: number,
-): Promise<Layout> {
-  // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
-  await control.query("SET LOCAL search_path = ''");
-  const scope = await projectScope(control);
-  await lockTables(control, scope, lockTimeoutSeconds);
-  return { scope, parts: (source) => projectParts(source, scope, vault) };
+/** What a Supabase provider needs to know. */
+export interface SupabaseSettings extends PostgresSettings {
+  readonly vault: VaultMode;
 }
 
-/** Everything but the platform's own schemas and tables, and but those that the role may not read in the platform's. */
-export async function projectScope(control: ControlConnection): Promise<Scope> {
+/** What a backup of a Supabase project is made of. */
+export async function projectLayout(settings: SupabaseSettings, control: ControlConnection): Promise<Layout> {
+  // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
+  await control.query("SET LOCAL search_path = ''");
+  const chosen = await resolveSelection(control, settings.selection ?? {});
+  const platform = await platformScope(control);
+  const scope: Scope = {
+    schemas: [...new Set([...platform.schemas, ...chosen.schemas])],
+    tables: [...new Set([...platform.tables, ...chosen.tables])],
+    rows: chosen.rows,
+  };
+  await lockTables(control, scope, settings.lockTimeoutSeconds);
+  return { scope, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
+}
+
+/** The platform's own schemas and tables, and those of its tables that the role may not read. */
+export async function platformScope(control: ControlConnection): Promise<Scope> {
   const tables = await control.query<{ name: string }>(
     `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE nspname IN (${sqlList(dataSchemas)}) AND relkind IN ('r', 'p')
        AND (format('%I.%I', nspname, relname) IN (${sqlList(platformTables)}) OR NOT has_table_privilege(pg_class.oid, 'SELECT'))
      ORDER BY name`,
   );
-  return { schemas: platformSchemas, tables: tables.map(({ name }) => name) };
+  return { schemas: platformSchemas, tables: tables.map(({ name }) => name), rows: [] };
 }
 
 async function projectParts(
   source: Source,
   scope: Scope,
+  chosen: Scope,
   vault: VaultMode,
 ): Promise<{ artifacts: DatabaseArtifact[]; omitted: Omission[] }> {
   const { control } = source;
   const installed = new Set(
     (await control.query<{ name: string }>("SELECT extname AS name FROM pg_extension")).map(({ name }) => name),
   );
-  const artifacts: DatabaseArtifact[] = [archive(source, scope, await coverOfArchive(control, scope)), rolesOf(source)];
+  const artifacts: DatabaseArtifact[] = [
+    archive(source, scope, [...(await coverOfArchive(control, scope)), ...describeScope(chosen)]),
+    rolesOf(source),
+  ];
   const omitted: Omission[] = await leftBehind(control, scope);
   const parts = [
     extensions,
@@ -90,7 +103,7 @@ async function projectParts(
     omitted.push(...secrets.omitted);
   }
   // The last, because it counts rows for as long as that takes.
-  artifacts.push(await inventoryPart(control, scope));
+  artifacts.push(await inventoryPart(control, scope, chosen));
   return { artifacts, omitted };
 }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/control-connection.ts";
-import { inScope, type Scope, scopeValues } from "../postgres/scope.ts";
+import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope.ts";
 import { readText } from "../postgres/sql-text.ts";
 import { dataSchemas, platformPublications, platformRoles, platformSchemas, sqlList } from "./platform.ts";
 
@@ -32,9 +32,16 @@ export type Inventory = z.output<typeof Inventory>;
 /**
  * The inventory as a part of a backup. Definitions are looked at now, because some of what the catalogue says is not of the
  * snapshot but of the moment of the question; rows are counted when the part is read.
+ *
+ * @param scope what the dump is without
+ * @param chosen what of that the job says
  */
-export async function inventoryPart(control: ControlConnection, scope: Scope): Promise<DatabaseArtifact> {
-  const definitions = await takeDefinitions(control);
+export async function inventoryPart(
+  control: ControlConnection,
+  scope: Scope,
+  chosen: Scope,
+): Promise<DatabaseArtifact> {
+  const definitions = await takeDefinitions(control, chosen);
   return {
     name: "inventory.json",
     format: "inventory",
@@ -69,14 +76,15 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
 
 /** Looks at a database; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
 export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
-  return { ...(await takeDefinitions(control)), rows: await countRows(control, scope) };
+  return { ...(await takeDefinitions(control, everything)), rows: await countRows(control, scope) };
 }
 
-async function takeDefinitions(control: ControlConnection): Promise<Omit<Inventory, "rows">> {
+async function takeDefinitions(control: ControlConnection, without: Scope): Promise<Omit<Inventory, "rows">> {
   const objects: Record<string, Record<string, string>> = {};
   for (const [kind, query] of Object.entries(kinds)) {
     const rows = await control.query<{ name: string; definition: string }>(query);
-    objects[kind] = Object.fromEntries(rows.map(({ name, definition }) => [name, definition]));
+    const kept = rows.filter(({ name }) => !belongsTo(without, kind, name));
+    objects[kind] = Object.fromEntries(kept.map(({ name, definition }) => [name, definition]));
   }
   const [users] = await control.query<{ all: number; withPassword: number; passwords: string | null }>(
     `SELECT count(*)::int AS all, count(encrypted_password)::int AS "withPassword",
@@ -104,7 +112,7 @@ function countable(control: ControlConnection, scope: Scope): Promise<{ name: st
      WHERE relkind = 'r' AND nspname !~ '^(pg_|information_schema$)' AND (${inScope("nspname", "relname")}
        OR nspname = 'pgmq' AND relname ~ '^[qa]_')
      ORDER BY name`,
-    scopeValues(scope),
+    scopeValuesOfRows(scope),
   );
 }
 
@@ -119,6 +127,18 @@ async function countRows(control: ControlConnection, scope: Scope): Promise<Reco
     rows[name] = Number(found?.count);
   }
   return rows;
+}
+
+/** Whether an object's name begins with that of a schema or table which is left out. */
+function belongsTo({ schemas, tables }: Scope, kind: string, name: string): boolean {
+  const part = String.raw`("(?:[^"]|"")*"|[^\s".(]+)`;
+  const begins = new RegExp(
+    kind === "table in a publication" ? `^${part} ${part}\\.${part}` : `^${part}(?:\\.${part})?`,
+  );
+  const found = begins.exec(name)?.slice(kind === "table in a publication" ? 2 : 1) ?? [];
+  const [schema = "", table] = found;
+  const unquoted = schema.startsWith('"') ? schema.slice(1, -1).replaceAll('""', '"') : schema;
+  return schemas.includes(unquoted) || (table !== undefined && tables.includes(`${schema}.${table}`));
 }
 
 const all = "nspname !~ '^(pg_|information_schema$)'";
@@ -148,7 +168,7 @@ const kinds: Readonly<Record<string, string>> = {
     SELECT concat_ws(' ', conrelid::regclass, quote_ident(conname)) AS name, md5(pg_get_constraintdef(k.oid)) AS definition
     FROM pg_constraint AS k JOIN pg_namespace AS n ON n.oid = connamespace WHERE ${own} AND contype <> 'n' AND conrelid <> 0`,
   index: `
-    SELECT indexrelid::regclass::text AS name, md5(pg_get_indexdef(indexrelid)) AS definition
+    SELECT concat_ws(' ', indrelid::regclass, quote_ident(relname)) AS name, md5(pg_get_indexdef(indexrelid)) AS definition
     FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${own}`,
   policy: `
     SELECT concat_ws(' ', polrelid::regclass, quote_ident(polname)) AS name, md5(concat_ws(' | ', polcmd, polpermissive,
@@ -164,7 +184,7 @@ const kinds: Readonly<Record<string, string>> = {
     FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
     WHERE ${own} AND ${notOfExtension("pg_event_trigger", "e.oid")}`,
   "table in a publication": `
-    SELECT concat_ws(' ', quote_ident(pubname), schemaname || '.' || tablename) AS name, concat_ws(' ', pubinsert, pubupdate, pubdelete, pubtruncate) AS definition
+    SELECT concat_ws(' ', quote_ident(pubname), format('%I.%I', schemaname, tablename)) AS name, concat_ws(' ', pubinsert, pubupdate, pubdelete, pubtruncate) AS definition
     FROM pg_publication_tables JOIN pg_publication USING (pubname)
     WHERE pubname NOT IN (${sqlList(platformPublications.slice(1))}) AND schemaname <> 'realtime'`,
   "default privilege": `

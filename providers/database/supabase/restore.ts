@@ -11,7 +11,7 @@ import { databaseString, libpqEnvironment } from "../postgres/libpq-environment.
 import { feed, type Program, readHead, readThrough } from "../postgres/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { readPart, wholePart } from "../postgres/sql-part.ts";
-import { projectScope } from "./backup.ts";
+import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
 import { dataSchemas, platformRoles, platformSchemas, sqlList } from "./platform.ts";
@@ -344,7 +344,7 @@ class ProjectRestore {
     const backup = await readInventory(artifact.name, artifact.open(options.signal));
     return async (refused) => {
       await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
-      const restored = await takeInventory(control, await projectScope(control));
+      const restored = await takeInventory(control, await platformScope(control));
       await control.query("COMMIT");
       const without = refused.some((what) => what.startsWith("EVENT TRIGGER")) ? ["event trigger"] : [];
       return compareInventories(backup, restored, without);

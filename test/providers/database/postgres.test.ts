@@ -12,6 +12,7 @@ import { createSampleDatabase } from "../../../tools/sample-database.ts";
 import { describeDatabaseContract } from "../../contract/database.ts";
 import { commandLines, contentOf, query } from "../../helpers/postgres.ts";
 import { failureOf } from "../../helpers/failure.ts";
+import { streamOf } from "../../helpers/bytes.ts";
 
 function open(
   url: string,
@@ -290,6 +291,106 @@ describe("PostgresDatabaseProvider", () => {
       expect(error.code).toBe("AUTH");
       const found = await check("nobody_special", "privileges");
       expect(found).toMatchObject({ ok: false, detail: expect.stringMatching(/schema shop.* and \d+ more/) as string });
+    });
+  });
+
+  describe("with a selection", () => {
+    const select = async (selection: object): Promise<DatabaseBackup> =>
+      (
+        await createDatabase(
+          { kind: "postgres", url: { env: "URL" }, lockTimeoutSeconds: 30, ...selection },
+          { secrets: { url: server.url("chosen") } },
+        )
+      ).backup({ lock: `test/${Math.random()}`, signal: never });
+    /** What comes back, as rows by table. */
+    const restored = async (selection: object): Promise<Record<string, number>> => {
+      const backup = await select(selection);
+      const bytes = await dumpOf(backup);
+      await backup.close();
+      const name = `chosen_${Math.random().toString(36).slice(2)}`;
+      await query(server.url("postgres"), `CREATE DATABASE ${name} TEMPLATE template0`);
+      const artifact = {
+        name: "database.dump",
+        format: "pg_dump-custom",
+        clientVersion: backup.facts.clientVersion,
+        size: bytes.length,
+        open: () => streamOf(bytes),
+      } as const;
+      await (
+        await open(server.url(name))
+      ).restore([artifact], {
+        facts: backup.facts,
+        allowNonEmpty: false,
+        jobs: 1,
+        scratchDirectory: folder,
+        createRoles: false,
+        noOwner: false,
+        signal: never,
+      });
+      const tables = await query<{ name: string }>(
+        server.url(name),
+        `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
+         WHERE relkind IN ('r', 'S', 'v') AND nspname !~ '^pg_|information_schema' ORDER BY 1`,
+      );
+      const rows = tables.map(async ({ name: table }) => {
+        const [row] = await query<{ n: number }>(server.url(name), `SELECT count(*)::int AS n FROM ${table}`);
+        return [table, row?.n ?? 0] as const;
+      });
+      return Object.fromEntries(await Promise.all(rows));
+    };
+    beforeAll(async () => {
+      await query(server.url("postgres"), "CREATE DATABASE chosen TEMPLATE template0");
+      await query(
+        server.url("chosen"),
+        `CREATE SCHEMA app; CREATE SCHEMA "Odd.name"; CREATE SCHEMA logs;
+         CREATE TABLE app.users (id int PRIMARY KEY); INSERT INTO app.users VALUES (1), (2);
+         CREATE TABLE app.orders (id serial, buyer int REFERENCES app.users); INSERT INTO app.orders (buyer) VALUES (1);
+         CREATE TABLE "Odd.name"."T ""q""" AS SELECT 1 AS n;
+         CREATE TABLE logs.days (at date) PARTITION BY RANGE (at);
+         CREATE TABLE logs.first PARTITION OF logs.days FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+         INSERT INTO logs.days VALUES ('2026-01-05'); CREATE VIEW app.last_day AS SELECT max(at) FROM logs.days`,
+      );
+    });
+
+    it("backs up what is included, without what is excluded, and definitions without rows", async () => {
+      expect(await restored({ include: ["app"], exclude: ["app.orders", "app.last_*"] })).toEqual({ "app.users": 2 });
+      expect(await restored({ exclude: ["app"] })).toEqual({ "logs.first": 1, '"Odd.name"."T ""q"""': 1 });
+      expect(await restored({ include: ["app.users", "Odd?name"] })).toEqual({
+        "app.users": 2,
+        '"Odd.name"."T ""q"""': 1,
+      });
+      expect(await restored({ exclude: ["Odd*"], excludeData: ["logs.days", "app.orders"] })).toEqual({
+        "app.last_day": 1,
+        "app.orders": 0,
+        "app.orders_id_seq": 1,
+        "app.users": 2,
+        "logs.first": 0,
+      });
+    });
+
+    it("says in the backup what is left out", async () => {
+      const backup = await select({ exclude: ["app.orders"], excludeData: ["logs.first"] });
+      await backup.close();
+      expect(backup.artifacts[0]?.covers).toEqual([
+        "definitions and rows: 3 tables in 3 schemas",
+        "without, as the job says: the tables app.orders, app.orders_id_seq",
+        "without, as the job says: the rows of logs.first",
+      ]);
+    });
+
+    it("refuses what fits nothing, and what could not be restored", async () => {
+      for (const [selection, message] of [
+        [{ exclude: ["apps"] }, "Nothing in the database fits apps"],
+        [{ include: ["app.user"] }, "Nothing in the database fits app.user"],
+        [{ exclude: ["app.users"] }, "app.orders refers to app.users"],
+        [{ excludeData: ["app.users"] }, "app.orders refers to app.users"],
+        [{ include: ["app"] }, "app.last_day reads logs.days"],
+      ] as const) {
+        const error = await failureOf(select(selection));
+        expect(error.code).toBe("CONFIG");
+        expect(error.message).toContain(message);
+        expect(error.fix).toBeDefined();
+      }
     });
   });
 

@@ -326,6 +326,29 @@ describe("a Supabase project", () => {
     expect(backup.facts.tables.map(({ schema, name }) => `${schema}.${name}`)).not.toContain("auth.schema_migrations");
   });
 
+  it("is backed up without what its job leaves out, and is compared without it too", async () => {
+    const { name, url } = await newProject();
+    const provider = await createDatabase(
+      {
+        kind: "supabase",
+        url: { env: "URL" },
+        lockTimeoutSeconds: 30,
+        vault: "leave-out",
+        rootCertificate: server.postgres.rootCertificate ?? "",
+        exclude: ["supabase_migrations", "shop.events*"],
+        excludeData: ["auth.audit_log_entries"],
+      },
+      { secrets: { url: full.replace("@127.0.0.1:", "@localhost:") } },
+    );
+    const part = await store(await provider.backup({ lock: "part", signal: never }));
+    const report = await (await open(url)).restore(part.artifacts, options(name));
+    expect(report.differences).toEqual([]);
+    expect(await query(url, "SELECT FROM auth.audit_log_entries")).toEqual([]);
+    expect(
+      await query(url, "SELECT to_regclass('shop.events') AS events, to_regclass('shop.orders') AS orders"),
+    ).toEqual([{ events: null, orders: "shop.orders" }]);
+  });
+
   it("needs no more than three connections at a time, to back up and to restore", async () => {
     const { name, url } = await newProject();
     await query(server.postgres.url("full"), "ALTER ROLE postgres CONNECTION LIMIT 3");
