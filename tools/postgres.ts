@@ -23,6 +23,8 @@ export interface PostgresOptions {
   readonly binDirectory?: string;
   /** Folder with control files and scripts of extensions that this server has beside those installed. */
   readonly extensions?: string;
+  /** Start a hot standby of this server, with its superuser and password. */
+  readonly standbyOf?: Postgres;
 }
 
 /** A running throwaway server. */
@@ -92,7 +94,8 @@ async function installFromPackages(): Promise<void> {
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const binDirectory = options.binDirectory ?? (await ensurePostgres()).directory;
-  const { superuser = "postgres", extensions } = options;
+  const { standbyOf, extensions } = options;
+  const superuser = standbyOf?.user ?? options.superuser ?? "postgres";
   const owner = await serverOwner();
   // A unix socket's path may have about 100 characters, so a long temporary folder (macOS) cannot hold it.
   const directory = await mkdtemp(join(tmpdir().length > 60 ? "/tmp" : tmpdir(), "provision-pg-"));
@@ -102,24 +105,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       extensions === undefined && options.binDirectory === undefined
         ? binDirectory
         : await privateInstallation(binDirectory, join(directory, "programs"), extensions);
-    const password = randomBytes(12).toString("hex");
+    const password = standbyOf?.password ?? randomBytes(12).toString("hex");
     const passwordFile = join(directory, "password");
     await writeOwned(passwordFile, password, owner);
     const data = join(directory, "data");
-    await run(
-      join(programs, "initdb"),
-      [
-        `--pgdata=${data}`,
-        `--username=${superuser}`,
-        `--pwfile=${passwordFile}`,
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        "--data-checksums",
-        "--no-sync",
-      ],
-      { ...owner, cwd: directory, env: serverEnvironment() },
-    );
+    const start = standbyOf === undefined ? initialise : copyPrimary;
+    await start(programs, { data, passwordFile, superuser, primary: standbyOf, owner, directory });
     await rm(passwordFile);
     const rootCertificate = options.tls === true ? await makeCertificates(directory, owner) : undefined;
     const settings: Record<string, string> = {
@@ -152,6 +143,43 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** What a data folder is made with. */
+interface NewData {
+  readonly data: string;
+  readonly passwordFile: string;
+  readonly superuser: string;
+  readonly primary: Postgres | undefined;
+  readonly owner: Owner | undefined;
+  readonly directory: string;
+}
+
+async function initialise(
+  programs: string,
+  { data, passwordFile, superuser, owner, directory }: NewData,
+): Promise<void> {
+  await run(
+    join(programs, "initdb"),
+    [
+      `--pgdata=${data}`,
+      `--username=${superuser}`,
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C.UTF-8",
+      "--data-checksums",
+      "--no-sync",
+    ],
+    { ...owner, cwd: directory, env: serverEnvironment() },
+  );
+}
+
+async function copyPrimary(programs: string, { data, primary, owner, directory }: NewData): Promise<void> {
+  const { host = "", port = 0, user = "", password = "" } = primary ?? {};
+  const args = [`--pgdata=${data}`, "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--no-password"];
+  const env = { ...serverEnvironment(), PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password };
+  await run(join(programs, "pg_basebackup"), args, { ...owner, cwd: directory, env });
 }
 
 interface Owner {

@@ -55,6 +55,14 @@ const meanings: readonly Meaning[] = [
   },
   {
     states: [],
+    pattern: /conflict with recovery/,
+    code: "TRANSIENT",
+    fix:
+      "The standby ended the dump, because what the primary server changed could not wait for it. On the standby set " +
+      "hot_standby_feedback = on, or raise max_standby_streaming_delay (-1 waits without end); or back up the primary.",
+  },
+  {
+    states: [],
     pattern: /LOCK TABLE|canceling statement due to lock timeout/,
     code: "TRANSIENT",
     fix: "Somebody holds an exclusive lock on a table (pg_locks shows who). Run again later, or raise lockTimeoutSeconds.",
@@ -130,7 +138,7 @@ const meanings: readonly Meaning[] = [
       "ENOENT",
     ],
     pattern:
-      /connection to server|server closed the connection|terminating connection|conflict with recovery|deadlock detected|SSL SYSCALL/,
+      /connection to server|server closed the connection|terminating connection|deadlock detected|SSL SYSCALL/,
     code: "TRANSIENT",
     fix: "Check that the server runs and can be reached from this machine.",
   },
