@@ -137,8 +137,7 @@ const meanings: readonly Meaning[] = [
       "EADDR",
       "ENOENT",
     ],
-    pattern:
-      /connection to server|server closed the connection|terminating connection|deadlock detected|SSL SYSCALL/,
+    pattern: /connection to server|server closed the connection|terminating connection|deadlock detected|SSL SYSCALL/,
     code: "TRANSIENT",
     fix: "Check that the server runs and can be reached from this machine.",
   },

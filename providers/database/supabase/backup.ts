@@ -79,7 +79,7 @@ async function projectParts(
     archive(source, scope, [...(await coverOfArchive(control, scope)), ...describeScope(chosen)]),
     rolesOf(source),
   ];
-  const omitted: Omission[] = await leftBehind(control, scope);
+  const omitted: Omission[] = [...unreadable(scope, chosen), ...(await leftBehind(control, scope))];
   const parts = [
     extensions,
     owners,
@@ -138,6 +138,14 @@ async function coverOfArchive(control: ControlConnection, scope: Scope): Promise
       return "supabase_migrations: the history of the command-line program's migrations";
     return `schema ${schema}: definitions and the rows of ${tables} tables`;
   });
+}
+
+/** Tables of the platform that the role may not read, and of which nothing says that they are the platform's own state. */
+function unreadable(scope: Scope, chosen: Scope): Omission[] {
+  const names = scope.tables.filter((table) => !platformTables.includes(table) && !chosen.tables.includes(table));
+  if (names.length === 0) return [];
+  const reason = `The role may not read ${someOf(names.map((name) => ({ name })))}.`;
+  return [{ artifact: "tables of the platform", reason }];
 }
 
 /** What people have made in schemas of the platform is in none of the parts, and they must hear of it. */

@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +7,7 @@ import { createDatabase } from "../../../../providers/database/index.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
+import { store } from "../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 
@@ -53,26 +55,17 @@ describe("a read replica", () => {
   });
 
   it("cannot be restored into", async () => {
-    const backup = await (await open(primary)).backup({ lock: "primary", signal: never });
-    const artifacts = await Promise.all(
-      backup.artifacts.map(async ({ name, format, open: read }) => {
-        const bytes = await buffer(read(never));
-        const { clientVersion } = backup.facts;
-        return { name, format, clientVersion, size: bytes.length, open: read };
-      }),
-    );
-    const { facts } = backup;
+    const { artifacts, facts } = await store(await (await open(primary)).backup({ lock: "primary", signal: never }));
     const restore = (await open(standby)).restore(artifacts, {
       facts,
       allowNonEmpty: true,
       jobs: 1,
-      scratchDirectory: "/tmp",
+      scratchDirectory: tmpdir(),
       createRoles: false,
       noOwner: false,
       signal: never,
     });
     const error = await failureOf(restore);
-    await backup.close();
     expect(error.code).toBe("CONFIG");
     expect(error.fix).toContain("primary");
   });

@@ -128,10 +128,11 @@ describe("changes during a backup", () => {
     const backup = await (await open(url)).backup({ lock: "moving", signal: never });
     const during = made;
     const artifacts: RestoreArtifact[] = [];
-    for (const { name, format, open: read } of backup.artifacts) {
+    for (const artifact of backup.artifacts) {
+      const { name, format } = artifact;
       // Every part is read after further changes.
       await changed(Math.min(CHANGES, during + (artifacts.length + 1) * 10));
-      const bytes = await buffer(read(never));
+      const bytes = await buffer(artifact.open(never));
       const { clientVersion } = backup.facts;
       artifacts.push({ name, format, clientVersion, size: bytes.length, open: () => streamOf(bytes) });
     }

@@ -294,11 +294,19 @@ describe("a Supabase project", () => {
     ]);
   });
 
-  it("lets the server have another version of an extension, and says so", async () => {
+  it("lets the server have another version of an extension or none, and says so", async () => {
     const { name, url } = await newProject();
-    const artifacts = withText("extensions.sql", (text) => text.replace("VERSION '1.6'", "VERSION '99'"));
+    const artifacts = withText("extensions.sql", (text) =>
+      text
+        .replace("VERSION '1.6'", "VERSION '99'")
+        .replace(
+          "-- Provision: end",
+          "CREATE EXTENSION IF NOT EXISTS given_up VERSION '1' CASCADE;\n-- Provision: end",
+        ),
+    );
     const { refused } = await (await open(url)).restore(artifacts, options(name));
     expect(refused).toContainEqual(expect.stringMatching(/^the version of the extension pg_trgm: .*99/));
+    expect(refused).toContainEqual(expect.stringMatching(/^the extension given_up: .*is not available/));
   });
 
   it("says in the backup what cannot be recovered", async () => {
@@ -313,6 +321,15 @@ describe("a Supabase project", () => {
     await query(full, "CREATE FUNCTION extensions.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'");
     const again = await store(await (await open(full, "export")).backup({ lock: "vault", signal: never }));
     await query(full, "DROP FUNCTION extensions.mine()");
+    await query(
+      server.postgres.url("full"),
+      "CREATE TABLE auth.closed (); REVOKE ALL ON auth.closed FROM postgres; ALTER TABLE auth.closed OWNER TO supabase_admin",
+    );
+    const closed = await store(await (await open(full, "export")).backup({ lock: "vault", signal: never }));
+    await query(server.postgres.url("full"), "DROP TABLE auth.closed");
+    expect(closed.omitted).toEqual([
+      { artifact: "tables of the platform", reason: "The role may not read auth.closed." },
+    ]);
     expect(again.omitted).toEqual([
       { artifact: "objects in the platform's schemas", reason: expect.stringContaining("extensions.mine()") as string },
     ]);
