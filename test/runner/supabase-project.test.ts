@@ -51,6 +51,10 @@ describe("a Supabase project at the command line", () => {
       expect(contents).toContain(line);
     }
 
+    sandbox.job.drill = { target: { env: "APP_URL" } };
+    const drill = await sandbox.run("drill");
+    expect([drill.code, drill.stderr]).toEqual([2, expect.stringContaining("Restore it into a spare project")]);
+
     await server.newProject("copy");
     sandbox.environment.TARGET_URL = overTls(server.urlAs("postgres", "copy"));
     const reference = `localhost:${server.postgres.port}/copy`;
