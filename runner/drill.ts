@@ -86,7 +86,7 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   const { storage, job, target, log, signal } = options;
   const begun = performance.now();
   const manifest = await readManifest(storage, job, id, signal);
-  refuseProject(manifest);
+  refuseUndrillable(manifest);
   const scratch = await target.createScratch({ facts: manifest.database, signal });
   const warnings = [...scratch.warnings];
   const found: Findings = { tables: 0, rows: 0, problems: [] };
@@ -112,12 +112,18 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };
 }
 
-/** A Supabase project's archive needs the platform's schemas, roles and extensions, which an empty database is without. */
-function refuseProject({ id, objects }: Manifest): void {
-  if (!objects.some(({ format }) => format === "inventory")) return;
-  throw new ProviderError("CONFIG", `${id} is a backup of a Supabase project, which no scratch database can hold.`, {
-    fix: "Restore it into a spare project: `provision restore --to … --confirm <ref>` compares it with the backup as well.",
-  });
+/** What no scratch database can hold: a project's archive needs the platform's schemas, roles and extensions. */
+function refuseUndrillable({ id, objects }: Manifest): void {
+  if (objects.some(({ format }) => format === "inventory")) {
+    throw new ProviderError("CONFIG", `${id} is a backup of a Supabase project, which no scratch database can hold.`, {
+      fix: "Restore it into a spare project: `provision restore --to … --confirm <ref>` compares it with the backup as well.",
+    });
+  }
+  if (objects.some(({ database }) => database !== undefined)) {
+    throw new ProviderError("CONFIG", `${id} holds several databases, and a drill restores one.`, {
+      fix: "Restore each into an empty database: `provision restore --database <name> --to …`.",
+    });
+  }
 }
 
 /** What a comparison has found so far. */

@@ -57,6 +57,7 @@ export async function dump(
     file,
     artifact: artifact.name,
     format: artifact.format,
+    ...(artifact.database === undefined ? {} : { database: artifact.database }),
     covers: [...artifact.covers],
     compression: "zstd" as const,
     encryption: options.recipients.length > 0 ? ("age" as const) : null,

@@ -1,9 +1,10 @@
 import type { DatabaseProvider, RestoreOptions, RestoreReport } from "../providers/database/database.ts";
+import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
-import { databaseObjects } from "./manifest.ts";
+import { databaseObjects, type DatabaseObject } from "./manifest.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 
 /** What is restored, and into what. */
@@ -14,6 +15,8 @@ export interface RestoreRequest {
   readonly id: string;
   readonly target: DatabaseProvider;
   readonly identity: FileKeySource | undefined;
+  /** Which database of a backup of several. */
+  readonly database?: string | undefined;
   readonly options: Omit<RestoreOptions, "facts">;
 }
 
@@ -31,13 +34,21 @@ export interface Restored extends RestoreReport {
  *
  * @throws ProviderError if the target is as it was before, or (a parallel restore) bears a name that says it is incomplete.
  */
-export async function restore({ storage, job, id, target, identity, options }: RestoreRequest): Promise<Restored> {
+export async function restore({
+  storage,
+  job,
+  id,
+  target,
+  identity,
+  database: wanted,
+  options,
+}: RestoreRequest): Promise<Restored> {
   const begun = performance.now();
   const { signal } = options;
   const backup = await chooseBackup(storage, job, id, signal);
   const manifest = await readManifest(storage, job, backup.id, signal);
   const { database } = manifest;
-  const objects = databaseObjects(manifest);
+  const objects = ofDatabase(backup.id, databaseObjects(manifest), wanted);
   const artifacts = objects.map((object) => ({
     name: object.artifact,
     format: object.format,
@@ -60,4 +71,25 @@ export async function restore({ storage, job, id, target, identity, options }: R
     ...report,
     seconds: Math.round(performance.now() - begun) / 1000,
   };
+}
+
+/** The objects of one database, and those of the server. */
+function ofDatabase(
+  id: string,
+  objects: readonly DatabaseObject[],
+  wanted: string | undefined,
+): readonly DatabaseObject[] {
+  const names = objects.flatMap(({ database }) => database ?? []);
+  if (names.length === 0 && wanted === undefined) return objects;
+  if (wanted !== undefined && names.includes(wanted)) {
+    return objects.filter(({ database }) => database === undefined || database === wanted);
+  }
+  const has = names.length === 0 ? "one database" : `the databases ${names.join(", ")}`;
+  throw new ProviderError(
+    "CONFIG",
+    `${id} holds ${has}, and ${wanted === undefined ? "none is chosen" : `not ${wanted}`}.`,
+    {
+      fix: names.length === 0 ? "Leave --database out." : `Choose one: --database ${names[0] ?? ""}.`,
+    },
+  );
 }

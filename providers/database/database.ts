@@ -15,6 +15,8 @@ export interface DatabaseArtifact {
   readonly format: ArtifactFormat;
   /** A part that is not required may fail: the backup goes on without it, and its manifest says so. */
   readonly required: boolean;
+  /** Which of several databases it holds; without it, it belongs to the only one or to the server. */
+  readonly database?: string;
   /** What it covers, for people who ask whether something is in their backup: `12 policies on tables of auth`. */
   readonly covers: readonly string[];
   /** A guess at the size in bytes, for stores that must choose a part size. */

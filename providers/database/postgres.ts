@@ -18,6 +18,7 @@ import { parseConnectionUrl } from "./postgres/connection-url.ts";
 import { place } from "./postgres/control-connection.ts";
 import { restorePostgres } from "./postgres/restore.ts";
 import { createScratch } from "./postgres/scratch.ts";
+import { databasesFields, openSeveral } from "./postgres/several.ts";
 import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 
@@ -40,7 +41,10 @@ export class PostgresDatabaseProvider implements DatabaseProvider {
   }
 
   backup(options: BackupOptions): Promise<DatabaseBackup> {
-    return openBackup(this.#settings, options);
+    const { databases } = this.#settings;
+    return databases === undefined
+      ? openBackup(this.#settings, options)
+      : openSeveral(this.#settings, databases, options);
   }
 
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {
@@ -58,14 +62,42 @@ export class PostgresDatabaseProvider implements DatabaseProvider {
 
 /** `kind: postgres` */
 export const postgres = defineDatabase({
-  schema: z.strictObject({ kind: z.literal("postgres").describe("Any PostgreSQL server."), ...postgresFields }),
+  schema: z.strictObject({
+    kind: z.literal("postgres").describe("Any PostgreSQL server."),
+    ...postgresFields,
+    ...databasesFields,
+  }),
   secrets: ["url"],
   ports: postgresPorts,
   create(config, context) {
     // A throw inside becomes a rejection, as everywhere else.
     return Promise.resolve().then(() => {
       const connection = parseConnectionUrl(context.secrets.url ?? "");
-      return new PostgresDatabaseProvider({ ...config, clients: config.clients, connection, selection: config });
+      const { clients, lockTimeoutSeconds, databases } = config;
+      const common = { clients, lockTimeoutSeconds, connection };
+      if (databases !== "all" && config.excludeDatabases !== undefined) {
+        throw new ProviderError(
+          "CONFIG",
+          "excludeDatabases leaves out some of all databases, and the job does not back up all.",
+          {
+            fix: "Say databases: all, or leave excludeDatabases out.",
+          },
+        );
+      }
+      if (databases === undefined) return new PostgresDatabaseProvider({ ...common, selection: config });
+      if (config.include ?? config.exclude ?? config.excludeData) {
+        throw new ProviderError(
+          "CONFIG",
+          "include, exclude and excludeData choose inside of one database, and the job names several.",
+          {
+            fix: "Leave out databases, or give the database with a choice a job of its own.",
+          },
+        );
+      }
+      return new PostgresDatabaseProvider({
+        ...common,
+        databases: { names: databases, except: config.excludeDatabases ?? [] },
+      });
     });
   },
   verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),

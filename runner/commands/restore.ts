@@ -27,6 +27,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly createRoles: boolean;
   readonly owner: boolean;
   readonly allowNonEmpty: boolean;
+  readonly database?: string;
   readonly confirm?: string;
   readonly dryRun: boolean;
 }
@@ -64,6 +65,7 @@ export function addRestore(program: Command): void {
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
+    .option("--database <name>", "which database, of a backup of several")
     .option(
       "--confirm <reference>",
       "the Supabase project to restore into, by its reference: nothing happens without it",
@@ -106,6 +108,7 @@ async function restoreDatabase(run: Run, options: Options, to: string, source: S
   return restore({
     ...source,
     target,
+    database: options.database,
     options: {
       allowNonEmpty: options.allowNonEmpty,
       jobs: options.jobs,

@@ -44,20 +44,20 @@ export async function plainLayout(settings: PostgresSettings, control: ControlCo
 }
 
 /**
- * Takes the lock, exports a snapshot and offers the artifacts that read it.
+ * Takes the lock, where there is one, exports a snapshot and offers the artifacts that read it.
  *
  * @param choose what the artifacts are; asked inside the snapshot
  */
 export async function openBackup(
   settings: PostgresSettings,
-  options: BackupOptions,
+  options: Pick<BackupOptions, "signal"> & { readonly lock?: string },
   choose: (control: ControlConnection) => Promise<Layout> = (control) => plainLayout(settings, control),
 ): Promise<DatabaseBackup> {
   const control = await connect(settings.connection, options.signal);
   try {
     const clients = await clientsFor(control, settings.clients);
     await withoutTimeouts(control);
-    if (!(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
+    if (options.lock !== undefined && !(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
     // Allowed on a hot standby too, unlike serializable.
     await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const [snapshot] = await control.query<{ id: string; time: Date }>(

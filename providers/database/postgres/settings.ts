@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SecretRef } from "../../secret-ref.ts";
 import type { Connection } from "./connection-url.ts";
+import type { Databases } from "./several.ts";
 import { type Selection, selectionFields } from "./selection.ts";
 
 /** What the parts of a PostgreSQL provider need to know. */
@@ -12,6 +13,8 @@ export interface PostgresSettings {
   readonly lockTimeoutSeconds: number;
   /** What of the database is backed up. Default: all of it. */
   readonly selection?: Selection;
+  /** Several of the server's databases in one backup. Default: the connection's. */
+  readonly databases?: Databases;
 }
 
 /** The configuration fields of every kind of database that is a PostgreSQL. */
