@@ -14,11 +14,12 @@ import type {
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
 import { openBackup, plainLayout } from "./postgres/backup.ts";
+import { checkPostgres } from "./postgres/check.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
 import { connect } from "./postgres/control-connection.ts";
 import { postgresFields, postgresPorts } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
-import { isProject, projectLayout, type SupabaseSettings } from "./supabase/backup.ts";
+import { isProject, projectLayout, supabaseScope, type SupabaseSettings } from "./supabase/backup.ts";
 import { directHostFix } from "./supabase/direct-host.ts";
 import { restoreProject } from "./supabase/restore.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
@@ -66,7 +67,9 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
 
   async *check(signal: AbortSignal, lock?: string): AsyncIterable<Check> {
     yield await checkRootCertificates(this.#connection);
-    for await (const check of this.#postgres.check(signal, lock)) {
+    const settings = { ...this.#settings, connection: this.#connection };
+    const checks = checkPostgres(settings, signal, lock, (control) => supabaseScope(settings, control));
+    for await (const check of checks) {
       const fix = check.name === "connection" && !check.ok ? await directHostFix(this.#connection) : undefined;
       yield fix === undefined ? check : { ...check, fix };
     }

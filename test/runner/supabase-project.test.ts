@@ -74,6 +74,23 @@ describe("a Supabase project at the command line", () => {
     expect(await query(server.postgres.url("copy"), "SELECT count(*)::int AS n FROM auth.users")).toEqual([{ n: 40 }]);
   });
 
+  it("has everything that a backup needs, says doctor", async () => {
+    const checks = printed(await sandbox.run("doctor", "--json")) as { name: string; ok: boolean }[];
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(checks.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["privileges", "row level security", "lock"]),
+    );
+    sandbox.job.database = { ...(sandbox.job.database as object), exclude: ["nosuch"] };
+    const wrong = printed(await sandbox.run("doctor", "--json"), 2) as { name: string; ok: boolean; detail: string }[];
+    expect(wrong).toContainEqual(
+      expect.objectContaining({
+        name: "privileges",
+        ok: false,
+        detail: expect.stringContaining("fits nosuch") as string,
+      }),
+    );
+  });
+
   it("exports Vault's secrets only into an encrypted backup, and shows them nowhere", async () => {
     sandbox.job.database = { ...(sandbox.job.database as object), vault: "export" };
     const open = await sandbox.run("backup");

@@ -4,15 +4,21 @@ import { clientsFor, takeLock } from "./backup.ts";
 import { findPrograms } from "./clients.ts";
 import { connect, type ControlConnection, place } from "./control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
-import { everything } from "./scope.ts";
+import { inScope, type Scope, scopeValues } from "./scope.ts";
+import { resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { someOf } from "./some-of.ts";
 
-/** Looks at everything that a backup of this database needs. */
+/**
+ * Looks at everything that a backup of this database needs.
+ *
+ * @param scopeOf finds what the backup leaves out; nothing of that needs to be readable
+ */
 export async function* checkPostgres(
   settings: PostgresSettings,
   signal: AbortSignal,
   lock: string | undefined,
+  scopeOf: (control: ControlConnection) => Promise<Scope> = (each) => resolveSelection(each, settings.selection ?? {}),
 ): AsyncGenerator<Check> {
   let control: ControlConnection;
   try {
@@ -30,8 +36,8 @@ export async function* checkPostgres(
     > = {
       clients: checkClients,
       TLS: checkTls,
-      privileges: checkPrivileges,
-      "row level security": checkRowSecurity,
+      privileges: async () => checkPrivileges(control, await scopeOf(control)),
+      "row level security": async () => checkRowSecurity(control, await scopeOf(control)),
       standby: checkStandby,
       size: checkSize,
       ...(lock === undefined ? {} : { lock: () => checkLock(control, lock) }),
@@ -96,19 +102,21 @@ function checkTls(control: ControlConnection, { connection }: PostgresSettings):
 /** All that pg_dump reads and this role may not, first what a person would look for first. */
 const unreadable = `
   SELECT format('schema %I', nspname) AS name FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT has_schema_privilege(oid, 'USAGE')
-  UNION ALL SELECT format('table %s', oid::regclass) FROM pg_class
-    WHERE relkind IN ('r', 'p') AND oid >= 16384 AND relpersistence <> 't' AND NOT has_table_privilege(oid, 'SELECT')
-  UNION ALL SELECT format('sequence %s', oid::regclass) FROM pg_class
-    WHERE oid >= 16384 AND CASE relkind WHEN 'S' THEN relpersistence <> 't' AND NOT has_sequence_privilege(oid, 'SELECT') ELSE false END
+    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname <> ALL($1::text[]) AND NOT has_schema_privilege(oid, 'USAGE')
+  UNION ALL SELECT format('table %s', c.oid::regclass) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND c.oid >= 16384 AND relpersistence <> 't' AND NOT has_table_privilege(c.oid, 'SELECT')
+      AND ${inScope("nspname", "relname")}
+  UNION ALL SELECT format('sequence %s', c.oid::regclass) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    WHERE c.oid >= 16384 AND CASE relkind WHEN 'S' THEN relpersistence <> 't' AND NOT has_sequence_privilege(c.oid, 'SELECT') ELSE false END
+      AND ${inScope("nspname", "relname")}
   UNION ALL SELECT format('large object %s', oid) FROM pg_largeobject_metadata
     WHERE current_setting('lo_compat_privileges') = 'off'
       AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AND NOT pg_has_role(lomowner, 'USAGE')
       AND NOT EXISTS (SELECT FROM aclexplode(lomacl) WHERE privilege_type = 'SELECT'
         AND CASE grantee WHEN 0 THEN true ELSE pg_has_role(grantee, 'USAGE') END)`;
 
-async function checkPrivileges(control: ControlConnection): Promise<Omit<Check, "name">> {
-  const rows = await control.query<{ name: string }>(unreadable);
+async function checkPrivileges(control: ControlConnection, scope: Scope): Promise<Omit<Check, "name">> {
+  const rows = await control.query<{ name: string }>(unreadable, scopeValues(scope));
   if (rows.length === 0) return { ok: true, detail: "the role may read everything" };
   return {
     ok: false,
@@ -117,8 +125,8 @@ async function checkPrivileges(control: ControlConnection): Promise<Omit<Check, 
   };
 }
 
-async function checkRowSecurity(control: ControlConnection): Promise<Omit<Check, "name">> {
-  await refuseHiddenRows(control, everything);
+async function checkRowSecurity(control: ControlConnection, scope: Scope): Promise<Omit<Check, "name">> {
+  await refuseHiddenRows(control, scope);
   return { ok: true, detail: "no row is hidden from the role" };
 }
 

@@ -44,14 +44,23 @@ export async function projectLayout(settings: SupabaseSettings, control: Control
   // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
   await control.query("SET LOCAL search_path = ''");
   const chosen = await resolveSelection(control, settings.selection ?? {});
-  const platform = await platformScope(control);
-  const scope: Scope = {
+  const scope = both(await platformScope(control), chosen);
+  await lockTables(control, scope, settings.lockTimeoutSeconds);
+  return { scope, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
+}
+
+/** What a backup of this database leaves out, a project's or another's. */
+export async function supabaseScope({ selection = {} }: SupabaseSettings, control: ControlConnection): Promise<Scope> {
+  const chosen = await resolveSelection(control, selection);
+  return (await isProject(control)) ? both(await platformScope(control), chosen) : chosen;
+}
+
+function both(platform: Scope, chosen: Scope): Scope {
+  return {
     schemas: [...new Set([...platform.schemas, ...chosen.schemas])],
     tables: [...new Set([...platform.tables, ...chosen.tables])],
     rows: chosen.rows,
   };
-  await lockTables(control, scope, settings.lockTimeoutSeconds);
-  return { scope, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
 }
 
 /** The platform's own schemas and tables, and those of its tables that the role may not read. */

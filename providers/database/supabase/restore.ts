@@ -32,6 +32,12 @@ const neverRestored: readonly string[] = [
   "what the dashboard keeps outside of the database: API keys, the JWT secret, settings of Auth, Edge Functions",
 ];
 
+/** The only errors that do not end a restore, for its plan. */
+const allowedErrors =
+  "errors that do not end it, each of which is shown: an extension or its version that the server does not have; policies and triggers " +
+  "on the platform's tables that are there already; privileges on objects that the platform's version does not have or does not let " +
+  "postgres give; event triggers, attributes of roles and memberships that only a superuser may make";
+
 /**
  * Restores a backup of a project into another, new one, in one transaction: completely or not at all.
  *
@@ -135,7 +141,7 @@ class ProjectRestore {
     await this.#plan(roles);
     const common = {
       database: targetReference(settings.connection),
-      steps: this.#steps.map(({ title }) => title),
+      steps: [...this.#steps.map(({ title }) => title), ...(options.dryRun === true ? [allowedErrors] : [])],
       leftOut: [...this.#leftOut, ...neverRestored],
       warnings: options.noOwner ? ["Owners and privileges were not restored: everything belongs to postgres."] : [],
     };

@@ -244,6 +244,7 @@ describe("a Supabase project", () => {
     expect(plan.steps?.join("\n")).toMatch(
       /extensions: 7\n[^]*definitions[^]*rows[^]*policies and triggers[^]*default privileges/,
     );
+    expect(plan.steps?.at(-1)).toContain("errors that do not end it");
     expect(plan.leftOut).toContainEqual(expect.stringContaining("JWT secret"));
     expect((await failureOf(provider.restore(backup.artifacts, options(name, { jobs: 2 })))).code).toBe("CONFIG");
     expect(await holdsNothing(name)).toBe(true);
