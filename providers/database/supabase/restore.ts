@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -6,7 +5,7 @@ import { ProviderError, toProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../postgres/clients.ts";
 import { countObjects } from "../postgres/contents.ts";
-import { connect, type ControlConnection, place, secretsOf } from "../postgres/control-connection.ts";
+import { connect, type ControlConnection, secretsOf } from "../postgres/control-connection.ts";
 import { databaseString, libpqEnvironment } from "../postgres/libpq-environment.ts";
 import { feed, type Program, readHead, readThrough } from "../postgres/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
@@ -14,12 +13,13 @@ import { readPart, wholePart } from "../postgres/sql-part.ts";
 import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
-import { dataSchemas, platformRoles, platformSchemas, sqlList } from "./platform.ts";
+import { platformRoles } from "./platform.ts";
 import { requireConfirmation, targetReference } from "./reference.ts";
 import { refusable, refusals } from "./refusable.ts";
-import { literal } from "./rows.ts";
+import { createInOwnSchemas, sequence, withoutCommands, withoutTransaction } from "./script.ts";
 import { type RolesToCreate, rolesToCreate } from "./restore-roles.ts";
 import { noDefaultPrivileges } from "./statements.ts";
+import { checkTarget } from "./target.ts";
 import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
 
 /** What no restore brings back, whatever the backup holds. */
@@ -74,42 +74,6 @@ export async function restoreProject(
   }
 }
 
-/** Looks at the target before anything else: whether it can be restored into, and whether it is new. */
-async function checkTarget(control: ControlConnection, options: RestoreOptions): Promise<void> {
-  if (control.inRecovery) {
-    throw new ProviderError("CONFIG", `${place(control.host)} is a read replica, which cannot be restored into.`, {
-      fix: "Name the primary database in the connection URL.",
-    });
-  }
-  const [role] = await control.query<{ name: string; able: boolean }>(
-    "SELECT rolname AS name, rolname = 'postgres' OR rolsuper AS able FROM pg_roles WHERE rolname = current_user",
-  );
-  if (role?.able !== true) {
-    throw new ProviderError("CONFIG", `The role ${role?.name ?? ""} cannot restore a project: postgres must own it.`, {
-      fix: "Connect as postgres.",
-    });
-  }
-  const found = await control.query<{ name: string }>(
-    `SELECT name FROM (
-       SELECT c.oid::regclass::text AS name, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-       UNION ALL SELECT p.oid::regprocedure::text, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
-     ) AS objects JOIN pg_namespace AS n ON n.oid = schema
-     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})
-       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
-     UNION ALL SELECT 'rows of auth.users' WHERE EXISTS (SELECT FROM auth.users)
-     UNION ALL SELECT 'rows of storage.buckets' WHERE EXISTS (SELECT FROM storage.buckets)
-     LIMIT 4`,
-  );
-  if (found.length === 0 || options.allowNonEmpty) return;
-  throw new ProviderError(
-    "CONFLICT",
-    `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`,
-    {
-      fix: "Create a new project and restore into that; or allow a target that is not empty, and what is in both will fail.",
-    },
-  );
-}
-
 /** What {@link ProjectRestore} works with. */
 interface Parts {
   readonly settings: PostgresSettings;
@@ -119,6 +83,9 @@ interface Parts {
   readonly artifacts: readonly RestoreArtifact[];
   readonly options: RestoreOptions;
 }
+
+/** Compares the target with the backup. */
+type Compare = (control: ControlConnection, refused: readonly string[]) => Promise<ProjectComparison>;
 
 /** One step of the script. */
 interface Step {
@@ -149,15 +116,29 @@ class ProjectRestore {
     // What the comparison needs must be readable before anything is changed.
     const compare = await this.#comparison();
     const refused = await this.#run();
-    const { compared, differences } = await compare(refused);
-    return {
-      ...common,
-      objects: await countObjects(control),
-      rolesCreated: roles.names,
-      refused,
-      compared,
-      differences,
-    };
+    return { ...common, rolesCreated: roles.names, refused, ...(await this.#look(compare, refused)) };
+  }
+
+  /** Looks at what is there now, over a new connection: the first has been silent for as long as everything took. */
+  async #look(
+    compare: Compare,
+    refused: readonly string[],
+  ): Promise<ProjectComparison & Pick<RestoreReport, "objects">> {
+    const { settings, control, options } = this.#parts;
+    try {
+      const after = await connect(settings.connection, options.signal, { host: control.host });
+      try {
+        return { ...(await compare(after, refused)), objects: await countObjects(after) };
+      } finally {
+        await after.close();
+      }
+    } catch (error) {
+      const { code, message, fix } = toProviderError(error);
+      throw new ProviderError(code, `The project was restored, but could not be compared with the backup. ${message}`, {
+        cause: error,
+        ...(fix === undefined ? {} : { fix }),
+      });
+    }
   }
 
   async #plan(roles: RolesToCreate): Promise<void> {
@@ -342,15 +323,15 @@ class ProjectRestore {
   }
 
   /** Reads what the backup says of its project, and gives what compares that with the target. */
-  async #comparison(): Promise<(refused: readonly string[]) => Promise<ProjectComparison>> {
-    const { artifacts, control, options } = this.#parts;
+  async #comparison(): Promise<Compare> {
+    const { artifacts, options } = this.#parts;
     const artifact = artifacts.find(({ format }) => format === "inventory");
     if (artifact === undefined) {
       const compared = ["nothing was compared: the backup has no inventory"];
       return () => Promise.resolve({ compared, differences: [] });
     }
     const backup = await readInventory(artifact.name, artifact.open(options.signal));
-    return async (refused) => {
+    return async (control, refused) => {
       await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
       const restored = await takeInventory(control, await platformScope(control));
       await control.query("COMMIT");
@@ -373,50 +354,4 @@ class ProjectRestore {
       otherwise: "INTEGRITY",
     };
   }
-}
-
-/** Gives or takes the right to create in the project's own schemas, as far as they are postgres's to give. */
-function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): string {
-  const to = verb === "GRANT" ? "TO" : "FROM";
-  return (
-    "DO $create$ DECLARE s text; BEGIN FOR s IN SELECT quote_ident(nspname) FROM pg_namespace " +
-    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])}) ` +
-    `AND pg_has_role(nspowner, 'USAGE') AND nspowner <> ${literal(role)}::regrole ` +
-    `LOOP EXECUTE '${verb} CREATE ON SCHEMA ' || s || ${literal(` ${to} ${role}`)}; END LOOP; END $create$`
-  );
-}
-
-/** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
-async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  // Large objects are written as hexadecimal digits, so that no line of theirs can be taken for a command.
-  let rest = "";
-  for await (const chunk of text) {
-    const lines = (rest + chunk.toString("latin1")).split("\n");
-    rest = lines.pop() ?? "";
-    const kept = lines.filter((line) => line !== "BEGIN;" && line !== "COMMIT;");
-    yield Buffer.from(kept.map((line) => `${line}\n`).join(""), "latin1");
-  }
-  yield Buffer.from(rest, "latin1");
-}
-
-/** The first psql of each version that can be kept from running commands, as minor versions. */
-const restrictFrom: Readonly<Record<number, number>> = { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 };
-
-/** The text, in which psql takes no command (as to run a program) where it is new enough to be told so. */
-async function* withoutCommands(version: string, text: AsyncIterable<Buffer>): AsyncGenerator<Buffer | string> {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const key = major > 17 || minor >= (restrictFrom[major] ?? Infinity) ? randomBytes(16).toString("hex") : undefined;
-  if (key !== undefined) yield `\\restrict ${key}\n`;
-  yield* text;
-  if (key !== undefined) yield `\\unrestrict ${key}\n`;
-}
-
-async function* sequence(
-  before: string,
-  middle: AsyncIterable<Buffer>,
-  after: string,
-): AsyncGenerator<Buffer | string> {
-  yield before;
-  yield* middle;
-  yield after;
 }

@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
+import { literal } from "./rows.ts";
+
+/** Gives or takes the right to create in the project's own schemas, as far as they are postgres's to give. */
+export function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): string {
+  const to = verb === "GRANT" ? "TO" : "FROM";
+  return (
+    "DO $create$ DECLARE s text; BEGIN FOR s IN SELECT quote_ident(nspname) FROM pg_namespace " +
+    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])}) ` +
+    `AND pg_has_role(nspowner, 'USAGE') AND nspowner <> ${literal(role)}::regrole ` +
+    `LOOP EXECUTE '${verb} CREATE ON SCHEMA ' || s || ${literal(` ${to} ${role}`)}; END LOOP; END $create$`
+  );
+}
+
+/** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
+export async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  // Large objects are written as hexadecimal digits, so that no line of theirs can be taken for a command.
+  let rest = "";
+  for await (const chunk of text) {
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    const kept = lines.filter((line) => line !== "BEGIN;" && line !== "COMMIT;");
+    yield Buffer.from(kept.map((line) => `${line}\n`).join(""), "latin1");
+  }
+  yield Buffer.from(rest, "latin1");
+}
+
+/** The first psql of each version that can be kept from running commands, as minor versions. */
+const restrictFrom: Readonly<Record<number, number>> = { 13: 22, 14: 19, 15: 14, 16: 10, 17: 6 };
+
+/** The text, in which psql takes no command (as to run a program) where it is new enough to be told so. */
+export async function* withoutCommands(version: string, text: AsyncIterable<Buffer>): AsyncGenerator<Buffer | string> {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const key = major > 17 || minor >= (restrictFrom[major] ?? Infinity) ? randomBytes(16).toString("hex") : undefined;
+  if (key !== undefined) yield `\\restrict ${key}\n`;
+  yield* text;
+  if (key !== undefined) yield `\\unrestrict ${key}\n`;
+}
+
+/** Text before and after what a stream gives. */
+export async function* sequence(
+  before: string,
+  middle: AsyncIterable<Buffer>,
+  after: string,
+): AsyncGenerator<Buffer | string> {
+  yield before;
+  yield* middle;
+  yield after;
+}

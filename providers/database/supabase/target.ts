@@ -1,0 +1,44 @@
+import { ProviderError } from "../../errors.ts";
+import type { RestoreOptions } from "../database.ts";
+import { type ControlConnection, place } from "../postgres/control-connection.ts";
+import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
+
+/**
+ * Looks at the target before anything else: whether it can be restored into, and whether it is new.
+ *
+ * @throws {ProviderError} `CONFIG` where it cannot, `CONFLICT` where it is not new and the options want that
+ */
+export async function checkTarget(control: ControlConnection, options: RestoreOptions): Promise<void> {
+  if (control.inRecovery) {
+    throw new ProviderError("CONFIG", `${place(control.host)} is a read replica, which cannot be restored into.`, {
+      fix: "Name the primary database in the connection URL.",
+    });
+  }
+  const [role] = await control.query<{ name: string; able: boolean }>(
+    "SELECT rolname AS name, rolname = 'postgres' OR rolsuper AS able FROM pg_roles WHERE rolname = current_user",
+  );
+  if (role?.able !== true) {
+    throw new ProviderError("CONFIG", `The role ${role?.name ?? ""} cannot restore a project: postgres must own it.`, {
+      fix: "Connect as postgres.",
+    });
+  }
+  const found = await control.query<{ name: string }>(
+    `SELECT name FROM (
+       SELECT c.oid::regclass::text AS name, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+       UNION ALL SELECT p.oid::regprocedure::text, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
+     ) AS objects JOIN pg_namespace AS n ON n.oid = schema
+     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
+     UNION ALL SELECT 'rows of auth.users' WHERE EXISTS (SELECT FROM auth.users)
+     UNION ALL SELECT 'rows of storage.buckets' WHERE EXISTS (SELECT FROM storage.buckets)
+     LIMIT 4`,
+  );
+  if (found.length === 0 || options.allowNonEmpty) return;
+  throw new ProviderError(
+    "CONFLICT",
+    `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`,
+    {
+      fix: "Create a new project and restore into that; or allow a target that is not empty, and what is in both will fail.",
+    },
+  );
+}
