@@ -46,7 +46,8 @@ export interface Dumped extends Omit<StoredStream, "content"> {
  * @throws ProviderError if the artifact itself failed: no store shows anything of it then.
  */
 export async function dump(
-  artifact: Pick<DatabaseArtifact, "name" | "sizeEstimate" | "open"> & Pick<ManifestObject, "format">,
+  artifact: Pick<DatabaseArtifact, "name" | "sizeEstimate" | "open" | "database" | "covers"> &
+    Pick<ManifestObject, "format">,
   stores: readonly StorageProvider[],
   keyOf: (file: string) => string,
   options: DumpOptions,

@@ -93,7 +93,9 @@ export function addRestore(program: Command): void {
         const failed = files?.failed.length ?? 0;
         return {
           json: { ...database, ...(files ? { files } : {}) },
-          text: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])].join("\n"),
+          text: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])].join(
+            "\n",
+          ),
           exitCode: differs ? EXIT.verification : failed > 0 ? EXIT.partial : EXIT.done,
         };
       });

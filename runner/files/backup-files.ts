@@ -75,7 +75,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
     const lines = () => Readable.from(copied.entries.map((entry) => Buffer.from(`${JSON.stringify(entry)}\n`)));
     const live = stores();
     const { object, failures } = await dump(
-      { ...FILE_INDEX, open: lines },
+      { ...FILE_INDEX, covers: [`the files of Storage: ${copied.entries.length}`], open: lines },
       live,
       (file) => backupKey(job, id, file),
       // Its lines are encrypted one by one where the job says so: what is unchanged can then be told without the key.
