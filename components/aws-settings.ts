@@ -239,10 +239,10 @@ const Bucket = z
       .meta({ examples: ["dev"] }),
   })
   .refine(
-    ({ existing, keyArn, removeOnDestroy, confirmRemoval: _, ...own }) =>
+    ({ existing, keyArn, removeOnDestroy, objectLock, transitions, accessLogs, replica, breakGlass }) =>
       existing === undefined
         ? keyArn === undefined
-        : !removeOnDestroy && Object.values(own).every((value) => value === undefined),
+        : !removeOnDestroy && !(objectLock ?? transitions ?? accessLogs ?? replica ?? breakGlass),
     {
       error:
         "expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two",

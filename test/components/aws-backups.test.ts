@@ -109,8 +109,9 @@ describe("AwsBackups", () => {
   });
 
   it("prunes a scheduled job with a retention at noon where nobody says otherwise", async () => {
-    const { prune: _, ...rest } = app;
-    const { recorded } = await deploy({}, { jobs: [rest] });
+    if (app.schedule === undefined) throw new Error("the job has no schedule");
+    const job = { ...web, name: "app", schedule: app.schedule, retention: { last: 7 } };
+    const { recorded } = await deploy({}, { jobs: [job] });
     const schedule = ofType(recorded, "aws:scheduler/schedule:Schedule").find(({ name }) => name.endsWith("app_prune"));
     expect(schedule?.inputs).toMatchObject({
       scheduleExpression: "cron(0 12 * * ? *)",
