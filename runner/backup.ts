@@ -11,6 +11,7 @@ import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { backupFiles, type FilesBackup, type FilesReport } from "./files/backup-files.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
+import { Reconciliation } from "./files/reconciliation.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { PROGRAM } from "./program.ts";
 import { prune, type PruneReport } from "./prune.ts";
@@ -174,7 +175,12 @@ class BackupRun {
     try {
       for (const { artifact, reason } of source.omitted) this.#omit(artifact, reason);
       for (const artifact of source.artifacts) await this.#dump(artifact);
-      if (job.files) await this.#copyFiles(job.files);
+      if (job.files) {
+        const rows = source.storedFiles?.(job.files.buckets);
+        const reconciliation = rows && (await Reconciliation.of(rows, source.facts.snapshotTime));
+        await source.endSnapshot();
+        await this.#copyFiles(job.files, reconciliation);
+      }
       for (const destination of this.#live()) await this.#commit(destination, source.facts);
     } finally {
       await source.close();
@@ -227,7 +233,7 @@ class BackupRun {
   }
 
   /** Files that cannot be copied do not unmake the backup of the database; the run ends as partial. */
-  async #copyFiles(config: FilesConfig): Promise<void> {
+  async #copyFiles(config: FilesConfig, reconciliation: Reconciliation | undefined): Promise<void> {
     const live = this.#live();
     try {
       await this.#step("files", { provider: config.kind }, async (span) => {
@@ -235,6 +241,7 @@ class BackupRun {
           run: this.#run,
           config,
           id: this.#id,
+          reconciliation,
           stores: () => this.#live().map(({ storage }) => storage),
           dropStore: (storage, error) => {
             const destination = live.find((candidate) => candidate.storage === storage);
@@ -251,6 +258,14 @@ class BackupRun {
         for (const { bucket, path, ...error } of files.report.leftOut) {
           const about = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
           this.#run.log.write("error", `The backup goes without ${about}: ${error.message}`, { bucket });
+        }
+        const { missing = [], orphaned = [] } = files.report.differences ?? {};
+        for (const [places, what] of [
+          [missing, "are in the database and not in Storage"],
+          [orphaned, "are in Storage and not in the database"],
+        ] as const) {
+          if (places.length === 0) continue;
+          this.#run.log.write("warn", `${places.length} files ${what}, such as ${places[0] ?? ""}.`, {});
         }
         const { length } = files.report.leftOut;
         if (length > 0) this.#track(new ProviderError("INTERNAL", `${length} files or buckets could not be copied.`));

@@ -67,6 +67,10 @@ export const Manifest = z.strictObject({
           leftOut: z.int().min(-1),
         }),
       ),
+      /** Files of which the snapshot has a row and Storage nothing; left out where the database keeps no account of files. */
+      missing: z.int().min(0).optional(),
+      /** Files that are older than the snapshot, which has no row of them. */
+      orphaned: z.int().min(0).optional(),
     })
     .optional(),
   /** Parts that are not in the backup although they would belong to it, and why. */

@@ -56,12 +56,29 @@ export interface Omission {
   readonly reason: string;
 }
 
+/** A file that a database has a row of. */
+export interface StoredFile {
+  readonly bucket: string;
+  /** Path in its bucket. */
+  readonly path: string;
+}
+
 /** A consistent view of a database, open for reading. */
 export interface DatabaseBackup {
   readonly facts: DatabaseFacts;
   readonly artifacts: readonly DatabaseArtifact[];
   /** What belongs to the database and is in none of the artifacts, and why. */
   readonly omitted: readonly Omission[];
+  /**
+   * The files that the database has rows of in the snapshot, of some buckets or of all. Left out by databases that keep no
+   * account of files.
+   */
+  readonly storedFiles?: (buckets: readonly string[] | undefined) => AsyncIterable<StoredFile>;
+  /**
+   * Ends the snapshot and keeps the lock, for work that takes long and reads nothing of it: while there is a snapshot, the
+   * server cannot clean up what was deleted since.
+   */
+  endSnapshot(): Promise<void>;
   /** Ends the snapshot and gives back the lock. May be called more than once. */
   close(): Promise<void>;
 }

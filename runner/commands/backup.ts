@@ -56,10 +56,17 @@ function describe({ id, status, seconds, objects, omitted, files, destinations }
   ].join("\n");
 }
 
-function describeFiles({ copied, copiedBytes, unchanged, leftOut }: FilesReport): string[] {
+function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }: FilesReport): string[] {
   const rest = leftOut.length - SHOWN;
+  const { missing, orphaned } = differences ?? { missing: [], orphaned: [] };
   return [
     `  files: ${copied} copied (${bytes(copiedBytes)}), ${unchanged} unchanged, ${leftOut.length} left out`,
+    ...(missing.length > 0
+      ? [`    ${missing.length} are in the database and not in Storage, such as ${missing[0] ?? ""}`]
+      : []),
+    ...(orphaned.length > 0
+      ? [`    ${orphaned.length} are in Storage and not in the database, such as ${orphaned[0] ?? ""}`]
+      : []),
     ...leftOut.slice(0, SHOWN).map(({ bucket, path, message, fix }) => {
       const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
       return `    ${what}: ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;

@@ -9,6 +9,7 @@ import type { Run } from "../run.ts";
 import { copyFiles, type CopyFilesOptions, type LeftOut } from "./copy-files.ts";
 import { FILE_INDEX } from "./file-index.ts";
 import { knownFiles } from "./known-files.ts";
+import type { Differences, Reconciliation } from "./reconciliation.ts";
 
 /** What is needed to back up a job's files. */
 interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStore"> {
@@ -16,6 +17,8 @@ interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStor
   readonly config: FilesConfig;
   /** The backup's id. */
   readonly id: string;
+  /** What is known of the files from the database's snapshot; undefined where it keeps no account of files. */
+  readonly reconciliation: Reconciliation | undefined;
   /** Is told the bytes that were stored so far. */
   readonly progress: (bytes: number) => void;
 }
@@ -27,6 +30,8 @@ export interface FilesReport {
   readonly copiedBytes: number;
   /** Files that an earlier backup had already. */
   readonly unchanged: number;
+  /** How the files differ from the rows that the database has of them; undefined where it keeps no account of files. */
+  readonly differences?: Differences;
   /** Buckets and files that the backup goes without. */
   readonly leftOut: readonly {
     readonly bucket: string;
@@ -54,7 +59,7 @@ export interface FilesBackup {
  * @throws ProviderError if the source cannot be reached at all, or no store is left.
  */
 export async function backupFiles(options: BackupFilesOptions): Promise<FilesBackup> {
-  const { run, config, id, stores, dropStore } = options;
+  const { run, config, id, stores, dropStore, reconciliation } = options;
   const { job, signal } = run;
   const source = await run.openFiles(config);
   try {
@@ -69,6 +74,9 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
       known,
       stores,
       dropStore,
+      seen: (file) => {
+        reconciliation?.seen(file);
+      },
       leftOut: (problem) => leftOut.push(problem),
       dump: dumpOptions,
     });
@@ -87,13 +95,21 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
     }
     if (object === undefined) throw failures[0] ?? new ProviderError("ABORTED", "No destination is left.");
     const reused = new Set(copied.entries.flatMap((entry) => (known.get(entry.id) === entry ? [entry.object] : [])));
+    const unlisted = leftOut.flatMap(({ bucket, path }) => (path === undefined ? [bucket] : []));
+    const differences = reconciliation?.differences(unlisted);
     return {
-      manifest: { kind: source.kind, from: source.description, buckets: copied.buckets.map(toManifest) },
+      manifest: {
+        kind: source.kind,
+        from: source.description,
+        buckets: copied.buckets.map(toManifest),
+        ...(differences && { missing: differences.missing.length, orphaned: differences.orphaned.length }),
+      },
       index: object,
       report: {
         copied: copied.copied,
         copiedBytes: copied.copiedBytes,
         unchanged: reused.size,
+        ...(differences && { differences }),
         leftOut: leftOut.map(({ error: { code, message, fix }, ...where }) => ({
           ...where,
           code,

@@ -24,6 +24,8 @@ export interface CopyFilesOptions {
   readonly stores: () => readonly StorageProvider[];
   /** Is told that a store failed; it must not be among {@link stores} any more. */
   readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
+  /** Is told of each file that is listed. */
+  readonly seen: (file: ListedFile) => void;
   /** Is told of a bucket or a file that is left out. */
   readonly leftOut: (problem: LeftOut) => void;
   readonly dump: DumpOptions;
@@ -108,6 +110,7 @@ class FilesCopy {
     const { source, parallel, dump } = this.#options;
     const tally = { files: 0, bytes: 0, leftOut: 0 };
     const one = async (file: ListedFile): Promise<void> => {
+      this.#options.seen(file);
       const entry = this.#options.known.get(fileId(file)) ?? (await this.#tryToCopy(file));
       if (entry === undefined) {
         tally.leftOut += 1;

@@ -24,7 +24,7 @@ export interface Source {
 export interface Layout {
   readonly scope: Scope;
   /** Makes the artifacts, and says what is in none of them. */
-  parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted">>;
+  parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted" | "storedFiles">>;
 }
 
 /** The whole database, or what the settings choose of it, as one archive with the server's roles. */
@@ -69,7 +69,11 @@ export async function openBackup(
     const facts = await readFacts(control, clients, snapshot.time, layout.scope);
     const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts });
     // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
-    return { facts, ...parts, close: () => control.close() };
+    const endSnapshot = async (): Promise<void> => {
+      // The lock is the session's and not the transaction's.
+      await control.query("COMMIT");
+    };
+    return { facts, ...parts, endSnapshot, close: () => control.close() };
   } catch (error) {
     await control.close();
     throw error;

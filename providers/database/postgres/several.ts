@@ -66,6 +66,9 @@ export async function openSeveral(
       },
       artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
       omitted: [],
+      endSnapshot: async () => {
+        await Promise.all(backups.map((backup) => backup.endSnapshot()));
+      },
       close,
     };
   } catch (error) {

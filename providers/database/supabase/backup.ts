@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
-import type { DatabaseArtifact, Omission } from "../database.ts";
+import type { DatabaseArtifact, DatabaseBackup, Omission } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/backup.ts";
 import type { ControlConnection } from "../postgres/control-connection.ts";
 import type { Scope } from "../postgres/scope.ts";
@@ -22,6 +22,7 @@ import {
   publications,
   type StatementsPart,
 } from "./statements.ts";
+import { storedFiles } from "./stored-files.ts";
 import { type VaultMode, vaultPart } from "./vault.ts";
 
 /** Whether the database is one of Supabase's, and not some other PostgreSQL's. */
@@ -79,7 +80,7 @@ async function projectParts(
   scope: Scope,
   chosen: Scope,
   vault: VaultMode,
-): Promise<{ artifacts: DatabaseArtifact[]; omitted: Omission[] }> {
+): Promise<Pick<DatabaseBackup, "artifacts" | "omitted" | "storedFiles">> {
   const { control } = source;
   const installed = new Set(
     (await control.query<{ name: string }>("SELECT extname AS name FROM pg_extension")).map(({ name }) => name),
@@ -113,7 +114,7 @@ async function projectParts(
   }
   // The last, because it counts rows for as long as that takes.
   artifacts.push(await inventoryPart(control, scope, chosen));
-  return { artifacts, omitted };
+  return { artifacts, omitted, storedFiles: (buckets) => storedFiles(control, buckets) };
 }
 
 async function statementsArtifact({ control }: Source, part: StatementsPart): Promise<DatabaseArtifact> {

@@ -1,0 +1,70 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { query } from "../helpers/postgres.ts";
+import { Sandbox } from "../helpers/sandbox.ts";
+import { startSupabase, type SupabaseServer } from "../services/supabase-database.ts";
+import { SupabaseStorageService } from "../services/supabase-storage.ts";
+
+let server: SupabaseServer;
+let service: SupabaseStorageService;
+let sandbox: Sandbox;
+beforeAll(async () => {
+  server = await startSupabase({ tls: true });
+  await server.newProject("app");
+});
+afterAll(() => server.postgres.stop());
+beforeEach(async () => {
+  service = await SupabaseStorageService.start();
+  service.makeBucket("papers");
+  const url = server.urlAs("postgres", "app").replace("@127.0.0.1:", "@localhost:");
+  sandbox = new Sandbox(url, {
+    database: { kind: "supabase", url: { env: "APP_URL" }, rootCertificate: server.postgres.rootCertificate },
+    files: {
+      kind: "supabase-storage",
+      url: service.url,
+      key: { env: "FILES_KEY" },
+      buckets: ["papers"],
+      retrySeconds: 15,
+    },
+  });
+  sandbox.environment.FILES_KEY = service.serviceKey;
+  await query(server.postgres.url("app"), "DELETE FROM storage.objects; DELETE FROM storage.buckets");
+  await query(server.postgres.url("app"), "INSERT INTO storage.buckets (id, name) VALUES ('papers', 'papers')");
+});
+afterEach(async () => {
+  sandbox.remove();
+  await service.close();
+});
+
+const addRow = (name: string) =>
+  query(server.postgres.url("app"), `INSERT INTO storage.objects (bucket_id, name) VALUES ('papers', '${name}')`);
+
+it("compares the files with the rows of the same snapshot, and tells what is only on one side", async () => {
+  for (const name of ["both", "row only"]) await addRow(name);
+  service.put("both", Buffer.from("1"), "papers");
+  service.put("file only", Buffer.from("2"), "papers");
+  const ended = await sandbox.run("backup", "--json");
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(JSON.parse(ended.stdout)).toMatchObject({
+    files: { copied: 2, leftOut: [], differences: { missing: ["papers/row only"], orphaned: ["papers/file only"] } },
+  });
+  expect(ended.stderr).toContain("1 files are in the database and not in Storage, such as papers/row only.");
+});
+
+it("holds no snapshot while files are copied, and keeps the lock", async () => {
+  await addRow("slow");
+  service.put("slow", Buffer.from("1"), "papers");
+  service.unreadable.add("papers/slow");
+  const running = sandbox.start("backup", "--json");
+  const sessions =
+    "SELECT state, backend_xmin FROM pg_stat_activity WHERE application_name = 'provision' AND datname = 'app'";
+  await vi.waitFor(
+    async () => {
+      expect(await query(server.postgres.url("app"), sessions)).toEqual([{ state: "idle", backend_xmin: null }]);
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+  expect((await sandbox.run("backup")).code).toBe(6);
+  const ended = await running.ended;
+  expect(ended.code, ended.stderr).toBe(3);
+  expect(JSON.parse(ended.stdout)).toMatchObject({ files: { copied: 0, leftOut: [{ path: "slow" }] } });
+});
