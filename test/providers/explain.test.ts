@@ -177,8 +177,8 @@ const mistakes: [string, object, string, string, string][] = [
     "an unknown field with a secret",
     { database: { kind: "postgres", url: { secret: "appDatabaseUrl" }, password: "hunter2" } },
     "jobs[0].database.password",
-    "there is no such field; allowed are kind, url, clients and lockTimeoutSeconds",
-    "Remove it, or use one of kind, url, clients and lockTimeoutSeconds.",
+    "there is no such field; allowed are kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, databases and excludeDatabases",
+    "Remove it, or use one of kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, databases and excludeDatabases.",
   ],
   [
     "one destination without a list",
