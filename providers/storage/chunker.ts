@@ -29,8 +29,11 @@ export interface ChunkerOptions {
   readonly buffers?: (size: number) => number;
   /** Ends the chunks with its reason. */
   readonly signal: AbortSignal;
-  /** Called for each piece that the source gives. */
-  readonly moved?: () => void;
+  /**
+   * Called with each piece that the source gives, in order. Whoever hashes the bytes does it here: the pieces of one chunk
+   * come while the chunk before is on its way.
+   */
+  readonly moved?: (piece: Buffer) => void;
 }
 
 /**
@@ -87,7 +90,7 @@ interface Part {
 class Buffers extends Writable {
   readonly #size: (offset: number) => number;
   readonly #most: (size: number) => number;
-  readonly #moved: (() => void) | undefined;
+  readonly #moved: ((piece: Buffer) => void) | undefined;
   readonly #ready: Part[] = [];
   /** Where the buffer that is being filled begins, and how much it shall hold. */
   #offset = 0;
@@ -144,7 +147,7 @@ class Buffers extends Writable {
   }
 
   override _write(piece: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#moved?.();
+    this.#moved?.(piece);
     this.#append(piece, 0, done);
   }
 

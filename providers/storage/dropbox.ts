@@ -8,7 +8,7 @@ import { DropboxClient } from "./dropbox/client.ts";
 import type { CallOptions } from "./dropbox/client.ts";
 import { commit, commitInfo, fileAt } from "./dropbox/commit.ts";
 import type { FileFacts } from "./dropbox/commit.ts";
-import { blockHashes, BLOCK_BYTES, contentHash } from "./dropbox/content-hash.ts";
+import { BLOCK_BYTES, ContentHasher } from "./dropbox/content-hash.ts";
 import { openDownload } from "./dropbox/download.ts";
 import { listFiles } from "./dropbox/listing.ts";
 import { DropboxPaths } from "./dropbox/paths.ts";
@@ -136,28 +136,27 @@ class DropboxStorageProvider implements StorageProvider {
     const client = this.#client;
     const path = this.#paths.of(key);
     const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal: watchdog.signal };
-    const moved = () => {
+    const hasher = new ContentHasher();
+    const moved = (piece: Buffer) => {
       watchdog.moved();
+      hasher.update(piece);
     };
     watchdog.check();
-    const blocks: Buffer[] = [];
-    let size = 0;
     let session: UploadSession | undefined;
     let rest: Buffer = Buffer.alloc(0);
-    for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved })) {
-      const own = blockHashes(bytes);
-      blocks.push(own);
-      size += bytes.length;
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved });
+    for await (const { bytes, offset, last } of chunks) {
       if (last && session === undefined) {
         // No chunk comes after it that could use its buffer.
         rest = bytes;
       } else {
         session ??= await this.#begin(key, path, options);
-        await session.append(bytes, contentHash(own));
-        moved();
+        await session.append(bytes, hasher.digest(offset, offset + bytes.length));
+        watchdog.moved();
       }
     }
-    const file = { path, size, hash: contentHash(Buffer.concat(blocks)), modified: wholeSeconds(new Date()) };
+    const { size } = hasher;
+    const file = { path, size, hash: hasher.digest(), modified: wholeSeconds(new Date()) };
     const made = await (session === undefined
       ? commit(
           client,

@@ -126,16 +126,16 @@ class GoogleDriveStorageProvider implements StorageProvider {
     const position = positionOf(key);
     const { signal } = watchdog;
     const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal };
-    const moved = () => {
+    const sums = new Checksums();
+    const moved = (piece: Buffer) => {
       watchdog.moved();
+      sums.update(piece);
     };
     watchdog.check();
-    const sums = new Checksums();
     let upload: { session: UploadSession; id: string; parents: readonly string[] } | undefined;
     let rest: Buffer = Buffer.alloc(0);
     try {
       for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal, moved })) {
-        sums.update(bytes);
         // Looks before it begins, so that a large one is not refused only at its end.
         if (!last || bytes.length > MULTIPART_BYTES) upload ??= await this.#begin(key, position, options);
         if (last) {
@@ -144,7 +144,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
         } else {
           await upload?.session.append(bytes);
         }
-        moved();
+        watchdog.moved();
       }
       const parents = upload?.parents ?? (await this.#folders.ensure(position.folder, options));
       const rivals = (call: CallOptions) => this.#named(position.name, parents, call);

@@ -20,11 +20,19 @@ export function contentHash(blocks: Buffer): string {
 
 /** Dropbox's content hash of bytes that come in pieces of any size. */
 export class ContentHasher {
-  readonly #whole = createHash("sha256");
+  /** The hashes of the blocks that have ended. */
+  readonly #blocks: Buffer[] = [];
   #block: Hash | undefined;
   #inBlock = 0;
+  #size = 0;
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#size;
+  }
 
   update(bytes: Buffer): void {
+    this.#size += bytes.length;
     for (let start = 0; start < bytes.length;) {
       const piece = bytes.subarray(start, start + BLOCK_BYTES - this.#inBlock);
       this.#block ??= createHash("sha256");
@@ -35,14 +43,19 @@ export class ContentHasher {
     }
   }
 
-  /** The hash, in hexadecimal. Nothing can be added afterwards. */
-  digest(): string {
-    this.#endBlock();
-    return this.#whole.digest("hex");
+  /**
+   * The hash of all bytes, or of a part of them, in hexadecimal.
+   *
+   * @param start the border of a block
+   * @param end the border of a block, or the end of all bytes: nothing can be added afterwards
+   */
+  digest(start = 0, end = this.#size): string {
+    if (end % BLOCK_BYTES !== 0) this.#endBlock();
+    return contentHash(Buffer.concat(this.#blocks.slice(start / BLOCK_BYTES, Math.ceil(end / BLOCK_BYTES))));
   }
 
   #endBlock(): void {
-    if (this.#block !== undefined) this.#whole.update(this.#block.digest());
+    if (this.#block !== undefined) this.#blocks.push(this.#block.digest());
     this.#block = undefined;
     this.#inBlock = 0;
   }
