@@ -4,16 +4,12 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import { DropboxService } from "../services/dropbox.ts";
 import { googleError, GoogleDriveService } from "../services/google-drive.ts";
 
-const redirects = ["dropbox", "google-drive"].map((name) =>
-  fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),
-);
+const redirect = fileURLToPath(new URL("../services/google-drive-redirect.ts", import.meta.url));
 
 let postgres: Postgres;
 let drive: GoogleDriveService;
-let dropbox: DropboxService;
 let sandbox: Sandbox;
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -25,7 +21,6 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 beforeEach(async () => {
   drive = await GoogleDriveService.start();
-  dropbox = await DropboxService.start();
   sandbox = new Sandbox(postgres.url("shop"), {
     compression: { level: 1 },
     destinations: [googleDrive()],
@@ -36,15 +31,12 @@ beforeEach(async () => {
     GOOGLE_TOKEN: drive.refreshToken,
     GOOGLE_KEY: drive.serviceAccountKey,
     GOOGLE_DRIVE_SERVICE: drive.origin,
-    DROPBOX_SECRET: dropbox.appSecret,
-    DROPBOX_TOKEN: dropbox.refreshToken,
-    DROPBOX_SERVICE: dropbox.origin,
-    NODE_OPTIONS: redirects.map((path) => `--import=${path}`).join(" "),
+    NODE_OPTIONS: `--import=${redirect}`,
   });
 });
 afterEach(async () => {
   sandbox.remove();
-  await Promise.all([drive.close(), dropbox.close()]);
+  await drive.close();
 });
 
 const googleDrive = (change: object = {}) => ({
@@ -131,27 +123,4 @@ it("has doctor prove the store, and explain what is missing", async () => {
   drive.clockOffset = 3_600_000;
   sandbox.job.destinations = [asService({ driveId: drive.driveId })];
   expect(await explained()).toContain("whose clock is 60 min behind");
-});
-
-it("takes the place of Dropbox by an edit of one block, and both backups can be restored", async () => {
-  const before = {
-    kind: "dropbox",
-    folder: "/Backups",
-    appKey: dropbox.appKey,
-    appSecret: { env: "DROPBOX_SECRET" },
-    refreshToken: { env: "DROPBOX_TOKEN" },
-  };
-  for (const [index, destination] of [before, googleDrive()].entries()) {
-    sandbox.job.destinations = [destination];
-    const ended = await run("backup");
-    expect(ended.code, ended.stderr).toBe(0);
-    const list = await run("list");
-    expect(list.stdout).toContain("verified");
-    sandbox.environment.TARGET = await emptyDatabase(postgres, `switched_${index}`);
-    const restore = await run("restore", "--to", "env:TARGET");
-    expect(restore.code, restore.stderr).toBe(0);
-    expect(await relationCount(postgres, `switched_${index}`)).toBe(await relationCount(postgres, "shop"));
-  }
-  expect(dropbox.files()).not.toEqual([]);
-  expect(drive.files()).not.toEqual([]);
 });
