@@ -327,13 +327,12 @@ class BackupRun {
     const { job, signal } = this.#run;
     const { storage } = destination;
     const common = { storage, job, signal };
-    const { clients } = job.database;
     try {
       destination.verification = await this.#step("verify", destination.facts, (span) => {
         span.set({ bytes: storedBytes(this.#objects), objects: this.#objects.length });
         return verify({
           ...common,
-          clients,
+          programs: job.database,
           id: this.#id,
           fileKeyOf: (file) => this.#fileKeys.get(file),
           // What an earlier run copied was read when it was verified; this run has seen that it is still there.

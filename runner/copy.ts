@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import type { Programs } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
@@ -33,7 +34,7 @@ export interface CopyOptions {
   readonly to: Place;
   readonly id: string;
   /** Reads the copy back; undefined leaves that out, and with it the records of what was read elsewhere. */
-  readonly verify: { readonly clients: string | undefined; readonly identity: FileKeySource | undefined } | undefined;
+  readonly verify: { readonly programs: Programs; readonly identity: FileKeySource | undefined } | undefined;
   readonly telemetry: Telemetry;
   readonly signal: AbortSignal;
 }
@@ -228,8 +229,8 @@ class Copy {
   async #verify(): Promise<Verification | undefined> {
     const { to, id, signal, verify: how } = this.#options;
     if (!how) return undefined;
-    const { clients, identity } = how;
-    return verify({ ...to, id, clients, fileKeyOf: () => identity, signal });
+    const { programs, identity } = how;
+    return verify({ ...to, id, programs, fileKeyOf: () => identity, signal });
   }
 
   async #copyRecord(name: string): Promise<void> {

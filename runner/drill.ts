@@ -2,6 +2,7 @@ import { PassThrough, Readable } from "node:stream";
 import { countArtifactRows, type DatabaseConfig } from "../providers/database/index.ts";
 import type {
   DatabaseProvider,
+  Programs,
   RestoreArtifact,
   RestoredTable,
   ScratchDatabase,
@@ -26,7 +27,7 @@ export interface DrillOptions {
   /** A backup's id, `latest`, or `verified`: the newest that was read in full. */
   readonly id: string;
   /** The job's database, for what it says of the programs to use. */
-  readonly source: Pick<DatabaseConfig, "kind" | "clients">;
+  readonly source: Pick<DatabaseConfig, "kind"> & Programs;
   /** On the server where the scratch database is made. */
   readonly target: DatabaseProvider;
   readonly identity: FileKeySource | undefined;

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { DatabaseArtifact } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
@@ -67,6 +68,18 @@ export async function dump(
   return { object, ...rest };
 }
 
+/** Resolves when a stream has a byte to read, has ended or has failed; its reader hears which. */
+function begun(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ["readable", "end", "error", "close"];
+    const settle = () => {
+      for (const event of events) stream.off(event, settle);
+      resolve();
+    };
+    for (const event of events) stream.on(event, settle);
+  });
+}
+
 /** What the name of a stored object ends with. */
 export function ending(recipients: readonly string[]): string {
   return recipients.length > 0 ? ".zst.age" : ".zst";
@@ -85,6 +98,9 @@ export async function storeStream(
 ): Promise<StoredStream> {
   const { signal } = options;
   const header = options.recipients.length > 0 ? await createHeader(options.recipients) : undefined;
+  const bytes = source.open(signal);
+  // No store should wait for a dump that waits for a lock, or that several workers write into files first.
+  await begun(bytes);
   const fan = new FanOut(stores.length, options.patienceMs);
   const { sizeEstimate } = source;
   const uploads = stores.map(async (store, index) => {
@@ -99,7 +115,7 @@ export async function storeStream(
   const encrypt = header ? [new AgeEncrypt(header)] : [];
   const [sent, fed] = await Promise.allSettled([
     pipeline([zstd, ...encrypt, fan], { signal }),
-    feed(source.open(signal), zstd, options.progress),
+    feed(bytes, zstd, options.progress),
   ]);
   const results = await settled;
   if (signal.aborted) throw abortedError(signal);

@@ -11,7 +11,7 @@ const ManifestObject = z.strictObject({
   file: z.string().regex(/^[a-z][a-z0-9.-]*$/),
   /** The artifact's name, which is the file's without the endings of compression and encryption. */
   artifact: z.string(),
-  format: z.enum(["pg_dump-custom", "roles-sql", "sql", "inventory", "file-index"]),
+  format: z.enum(["pg_dump-custom", "pg_dump-directory", "roles-sql", "sql", "inventory", "file-index"]),
   /** Which of several databases it holds, in a backup of several. */
   database: z.string().optional(),
   /** What it covers, in words. Backups of version 0.1.0 do not say. */

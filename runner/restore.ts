@@ -1,4 +1,9 @@
-import type { DatabaseProvider, RestoreOptions, RestoreReport } from "../providers/database/database.ts";
+import {
+  type DatabaseProvider,
+  isArchive,
+  type RestoreOptions,
+  type RestoreReport,
+} from "../providers/database/database.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
@@ -59,7 +64,7 @@ export async function restore({
   }));
   // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
   for (const object of objects) {
-    if (object.format === "pg_dump-custom" || options.dryRun === true) continue;
+    if (isArchive(object) || options.dryRun === true) continue;
     if (object.format === "roles-sql" && options.createRoles) continue;
     await checkStored({ storage, key: backupKey(job, backup.id, object.file), object }, signal);
   }

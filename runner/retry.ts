@@ -147,7 +147,7 @@ async function copyFromAny(
         from: { storage: source.storage, job },
         to: { storage, job },
         id,
-        verify: verify ? { clients: job.database.clients, identity } : undefined,
+        verify: verify ? { programs: job.database, identity } : undefined,
         telemetry,
         signal,
       });

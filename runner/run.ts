@@ -1,6 +1,6 @@
 import type { JobConfig } from "../providers/config.ts";
 import { createDatabase, databaseProviders, DatabaseConfig } from "../providers/database/index.ts";
-import type { DatabaseProvider } from "../providers/database/database.ts";
+import type { DatabaseProvider, Programs } from "../providers/database/database.ts";
 import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
 import type { FilesProvider } from "../providers/files/files.ts";
 import { createFiles, filesProviders, type FilesConfig } from "../providers/files/index.ts";
@@ -66,8 +66,8 @@ export class Run {
       });
     }
     // Whatever kind the source is of: its rules for connecting are not those of this server.
-    const { clients } = database;
-    const config = DatabaseConfig.parse({ kind: "postgres", url: drill.target, ...(clients && { clients }) });
+    const { clients, scratch }: Programs = database;
+    const config = DatabaseConfig.parse({ kind: "postgres", url: drill.target, clients, scratch });
     return createDatabase(config, { secrets: { url: await this.secret(drill.target, "drill.target") } });
   }
 

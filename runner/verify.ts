@@ -1,3 +1,4 @@
+import type { Programs } from "../providers/database/database.ts";
 import { verifyArtifact } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -27,8 +28,8 @@ export interface VerifyOptions {
   readonly storage: StorageProvider;
   readonly job: JobName;
   readonly id: string;
-  /** Folder of the PostgreSQL programs; undefined: among the installed ones. */
-  readonly clients: string | undefined;
+  /** What the job's database says of the programs that read it. */
+  readonly programs: Programs;
   /** The key of an encrypted object, by its file name; undefined where nobody has it. */
   readonly fileKeyOf: (file: string) => FileKeySource | undefined;
   /**
@@ -84,7 +85,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { i
           format: object.format,
           clientVersion: manifest.database.clientVersion,
         };
-        const database = { kind: manifest.database.kind, clients: options.clients };
+        const database = { ...options.programs, kind: manifest.database.kind };
         await verifyArtifact(database, artifact, openPlain(source, signal));
       } else {
         await checkStored(source, signal);

@@ -3,10 +3,16 @@ import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
 
 /**
- * How an artifact is checked and restored: an archive of `pg_dump -Fc`; roles as SQL of `pg_dumpall`; SQL of this program's
- * own, which people can read and psql can run; or what the database held, to compare a restore with.
+ * How an artifact is checked and restored: an archive of `pg_dump -Fc`; one of `pg_dump -Fd` as a tar file; roles as SQL of
+ * `pg_dumpall`; SQL of this program's own, which people can read and psql can run; or what the database held, to compare a
+ * restore with.
  */
-export type ArtifactFormat = "pg_dump-custom" | "roles-sql" | "sql" | "inventory";
+export type ArtifactFormat = "pg_dump-custom" | "pg_dump-directory" | "roles-sql" | "sql" | "inventory";
+
+/** Whether an artifact is an archive of pg_dump, which holds a database's definitions and rows. */
+export function isArchive({ format }: { readonly format: string }): boolean {
+  return format === "pg_dump-custom" || format === "pg_dump-directory";
+}
 
 /** One part of a backup, read once. */
 export interface DatabaseArtifact {
@@ -21,7 +27,10 @@ export interface DatabaseArtifact {
   readonly covers: readonly string[];
   /** A guess at the size in bytes, for stores that must choose a part size. */
   readonly sizeEstimate?: number;
-  /** Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. */
+  /**
+   * Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. Its first
+   * byte may be long in coming.
+   */
   open(signal: AbortSignal): Readable;
 }
 
@@ -111,7 +120,10 @@ export interface RestoreOptions {
   readonly facts: Pick<DatabaseFacts, "tables" | "roles" | "name">;
   /** Restore into a database that already holds objects; conflicts still fail and roll everything back. */
   readonly allowNonEmpty: boolean;
-  /** Parallel workers. 1 streams in one transaction; more need scratch space for the decompressed archive. */
+  /**
+   * Parallel workers. 1 streams in one transaction; more need scratch space for the decompressed archive. One that was dumped
+   * in parallel needs it in any case.
+   */
   readonly jobs: number;
   /** Folder for the scratch file of a parallel restore. */
   readonly scratchDirectory: string;
@@ -223,6 +235,14 @@ export interface DatabaseProvider {
   check(signal: AbortSignal, lock?: string): AsyncIterable<Check>;
 }
 
+/** What a configuration says of the programs that read an artifact. */
+export interface Programs {
+  /** Their folder. Default: those installed are looked for. */
+  readonly clients?: string | undefined;
+  /** Folder for what they need as files. Default: the system's for temporary files. */
+  readonly scratch?: string | undefined;
+}
+
 /** One kind of database. */
 export interface DatabaseDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
   Schema,
@@ -234,12 +254,12 @@ export interface DatabaseDefinition<Schema extends z.ZodObject> extends Provider
    * `INTEGRITY` where it cannot; `CONFIG` where the machine lacks a program for it. An error of the bytes' own stream is
    * passed on as it is. The bytes are consumed or destroyed when the promise settles.
    *
-   * @param config the job's, for what it says of the programs to use; without it those installed are looked for
+   * @param config the job's, for what it says of the programs to use
    */
   verify(
     artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
     bytes: Readable,
-    config?: { readonly clients?: string | undefined },
+    config?: Programs,
   ): Promise<void>;
 
   /**
@@ -250,7 +270,7 @@ export interface DatabaseDefinition<Schema extends z.ZodObject> extends Provider
   countRows(
     artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
     bytes: Readable,
-    config?: { readonly clients?: string | undefined },
+    config?: Programs,
   ): Promise<TableRows[]>;
 }
 

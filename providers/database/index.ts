@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
-import type { DatabaseProvider, RestoreArtifact, TableRows } from "./database.ts";
+import type { DatabaseProvider, Programs, RestoreArtifact, TableRows } from "./database.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
 
@@ -26,7 +26,7 @@ export function createDatabase(config: DatabaseConfig, context: ProviderContext)
 
 /** Reads an artifact of a database's kind to its end; see {@link DatabaseDefinition.verify}. */
 export function verifyArtifact(
-  config: Pick<DatabaseConfig, "kind" | "clients">,
+  config: Pick<DatabaseConfig, "kind"> & Programs,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
 ): Promise<void> {
@@ -35,7 +35,7 @@ export function verifyArtifact(
 
 /** Counts the rows that an artifact of a database's kind holds; see {@link DatabaseDefinition.countRows}. */
 export function countArtifactRows(
-  config: Pick<DatabaseConfig, "kind" | "clients">,
+  config: Pick<DatabaseConfig, "kind"> & Programs,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
 ): Promise<TableRows[]> {

@@ -19,7 +19,7 @@ import { place } from "./postgres/control-connection.ts";
 import { restorePostgres } from "./postgres/restore.ts";
 import { createScratch } from "./postgres/scratch.ts";
 import { databasesFields, openSeveral } from "./postgres/several.ts";
-import { postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
+import { parallelFields, postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
@@ -65,6 +65,7 @@ export const postgres = defineDatabase({
   schema: z.strictObject({
     kind: z.literal("postgres").describe("Any PostgreSQL server."),
     ...postgresFields,
+    ...parallelFields,
     ...databasesFields,
   }),
   secrets: ["url"],
@@ -73,8 +74,8 @@ export const postgres = defineDatabase({
     // A throw inside becomes a rejection, as everywhere else.
     return Promise.resolve().then(() => {
       const connection = parseConnectionUrl(context.secrets.url ?? "");
-      const { clients, lockTimeoutSeconds, databases } = config;
-      const common = { clients, lockTimeoutSeconds, connection };
+      const { clients, lockTimeoutSeconds, databases, jobs, scratch } = config;
+      const common = { clients, lockTimeoutSeconds, connection, jobs, scratch };
       if (databases !== "all" && config.excludeDatabases !== undefined) {
         throw new ProviderError(
           "CONFIG",
@@ -100,6 +101,6 @@ export const postgres = defineDatabase({
       });
     });
   },
-  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
-  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config?.clients),
+  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config),
+  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
 });

@@ -164,6 +164,6 @@ export const supabase = defineDatabase({
       });
     });
   },
-  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config?.clients),
-  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config?.clients),
+  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config),
+  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
 });

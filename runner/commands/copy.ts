@@ -57,11 +57,10 @@ export function addCopy(program: Command): void {
         const results = await withTelemetry(run, (telemetry) =>
           withDestination(source, from, (origin) =>
             withDestination(run, to, async (target) => {
-              const { clients } = run.job.database;
               const common = {
                 from: { storage: origin, job: source.job },
                 to: { storage: target, job: run.job },
-                verify: { clients, identity: await chosenIdentity(run, options) },
+                verify: { programs: run.job.database, identity: await chosenIdentity(run, options) },
                 telemetry,
                 signal: run.signal,
               };

@@ -45,7 +45,7 @@ export function addVerify(program: Command): void {
               storage,
               job,
               id: backup.id,
-              clients: job.database.clients,
+              programs: job.database,
               fileKeyOf: () => identity,
               signal,
             });

@@ -182,9 +182,10 @@ function drained(pipe: Writable): Promise<void> {
   });
 }
 
-/** Runs a program to its end, with an open file as its descriptor 3. */
-export async function runWithFile(program: Program, descriptor: number, signal: AbortSignal): Promise<void> {
-  await start(program, ["ignore", "ignore", "pipe", descriptor], signal).exited;
+/** Runs a program to its end, with an open file as its descriptor 3 where one is given. */
+export async function runProgram(program: Program, signal: AbortSignal, descriptor?: number): Promise<void> {
+  const more = descriptor === undefined ? [] : [descriptor];
+  await start(program, ["ignore", "ignore", "pipe", ...more], signal).exited;
 }
 
 interface Running {

@@ -1,15 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { open, unlink } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
-import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database.ts";
+import { isArchive, type RestoreArtifact, type RestoreOptions, type RestoreReport } from "../database.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "./clients.ts";
 import { connect, type ControlConnection, place, secretsOf } from "./control-connection.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
-import { feed, type Program, runWithFile } from "./program.ts";
+import { feed, type Program, runProgram } from "./program.ts";
 import { readRoles } from "./roles-sql.ts";
 import type { PostgresSettings } from "./settings.ts";
+import { spool } from "./spooled-archive.ts";
 import { countObjects, isEmpty } from "./contents.ts";
 
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
@@ -18,7 +17,7 @@ export async function restorePostgres(
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  const archive = artifacts.find((artifact) => artifact.format === "pg_dump-custom");
+  const archive = artifacts.find(isArchive);
   if (archive === undefined) {
     throw new ProviderError("CONFIG", "The backup holds no archive of pg_dump, so there is nothing to restore.");
   }
@@ -120,14 +119,19 @@ async function existingRoles(control: ControlConnection): Promise<Set<string>> {
   return new Set(rows.map((row) => row.name));
 }
 
-/** Streams the archive into one transaction, which an archive that turns out damaged can never commit. */
+/** Restores the archive in one transaction, which an archive that turns out damaged can never commit. */
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
   const { archive, options, control } = target;
   const session = `provision-restore-${randomBytes(6).toString("hex")}`;
   const { database } = await nameOf(control);
-  const program = restoreProgram(target, database, ["--single-transaction"], session);
+  const programOf = (...args: string[]) => restoreProgram(target, database, ["--single-transaction", ...args], session);
   try {
-    await feed(program, archive.open(options.signal), options.signal);
+    if (archive.format === "pg_dump-custom") {
+      await feed(programOf(), archive.open(options.signal), options.signal);
+    } else {
+      const spooled = await spool(archive, options);
+      await runProgram(programOf(spooled.path), options.signal).finally(() => spooled.close());
+    }
   } catch (error) {
     const problem = explain(error, target);
     // An aborted run has no connection left to ask with.
@@ -177,7 +181,7 @@ async function restoreInParallel(target: Target): Promise<void> {
       renamed = true;
       const args = [`--jobs=${options.jobs}`, spooled.path];
       const program = restoreProgram(target, incomplete, args, "provision");
-      await runWithFile(program, spooled.descriptor, options.signal);
+      await runProgram(program, options.signal, spooled.descriptor);
     } finally {
       await spooled.close();
     }
@@ -248,43 +252,6 @@ async function rename(maintenance: ControlConnection, from: string, to: string, 
           : "A parallel restore renames the database: the role must own it and have CREATEDB. Else restore with one job.",
       });
     }
-  }
-}
-
-/** The archive as a file, as pg_restore's workers need it to read from several places at once. */
-interface SpooledArchive {
-  readonly descriptor: number;
-  /** What pg_restore opens. */
-  readonly path: string;
-  close(): Promise<void>;
-}
-
-async function spool(archive: RestoreArtifact, { scratchDirectory, signal }: RestoreOptions): Promise<SpooledArchive> {
-  const file = join(scratchDirectory, `restore-${randomBytes(8).toString("hex")}.dump`);
-  const handle = await open(file, "wx+", 0o600);
-  // Linux opens a descriptor's file anew by this name even when it has no other, so nothing is left behind by a kill -9.
-  const nameless = process.platform === "linux";
-  if (nameless) await unlink(file);
-  const close = async (): Promise<void> => {
-    await handle.close();
-    if (!nameless) await unlink(file);
-  };
-  try {
-    // The stream's end says that every byte of it has proven right; the database is not touched before.
-    await handle.writeFile(archive.open(signal), { signal });
-    return { descriptor: handle.fd, path: nameless ? "/proc/self/fd/3" : file, close };
-  } catch (error) {
-    await close();
-    if (signal.aborted) throw abortedError(signal);
-    throw (error as NodeJS.ErrnoException).code === "ENOSPC"
-      ? new ProviderError(
-          "QUOTA",
-          `${scratchDirectory} has no room for the decompressed archive of ${archive.size} bytes.`,
-          {
-            fix: "Make room, name another scratch folder, or restore with one job, which needs none.",
-          },
-        )
-      : error;
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import type { RestoredTable, ScratchDatabase, ScratchOptions } from "../database.ts";
 import { majorVersion } from "./clients.ts";
@@ -44,7 +45,8 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
       serverVersion: control.serverVersion,
       warnings,
       async restore(artifacts, facts, signal) {
-        const choices = { allowNonEmpty: false, jobs: 1, scratchDirectory: "", createRoles: false, noOwner: true };
+        const scratchDirectory = settings.scratch ?? tmpdir();
+        const choices = { allowNonEmpty: false, jobs: 1, scratchDirectory, createRoles: false, noOwner: true };
         await restorePostgres(scratch, artifacts, { ...choices, facts, signal });
       },
       countRows: (signal) => countRows(scratch, signal),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
-import type { BackupOptions, DatabaseArtifact, DatabaseBackup } from "../database.ts";
+import { type BackupOptions, type DatabaseArtifact, type DatabaseBackup, isArchive } from "../database.ts";
 import { openBackup } from "./backup.ts";
 import { connect } from "./control-connection.ts";
 import type { PostgresSettings } from "./settings.ts";
@@ -51,9 +51,7 @@ export async function openSeveral(
     if (first === undefined) throw new ProviderError("INTERNAL", "No database was chosen.");
     const taken = new Set<string>();
     const archives = backups.flatMap(({ facts, artifacts }) =>
-      artifacts
-        .filter(({ format }) => format === "pg_dump-custom")
-        .map((artifact) => named(artifact, facts.name, taken)),
+      artifacts.filter(isArchive).map((artifact) => named(artifact, facts.name, taken)),
     );
     return {
       facts: {
@@ -118,9 +116,10 @@ function named(artifact: DatabaseArtifact, database: string, taken: Set<string>)
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-|-$/g, "");
-  let name = `database-${plain}.dump`;
+  const ending = artifact.name.slice("database".length);
+  let name = `database-${plain}${ending}`;
   for (let count = 2; taken.has(name) || plain === ""; count += 1) {
-    name = `database-${plain === "" ? "" : `${plain}-`}${count}.dump`;
+    name = `database-${plain === "" ? "" : `${plain}-`}${count}${ending}`;
     if (!taken.has(name)) break;
   }
   taken.add(name);

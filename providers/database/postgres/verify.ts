@@ -1,9 +1,10 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
-import type { RestoreArtifact, TableRows } from "../database.ts";
+import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "../database.ts";
 import { chooseClients, majorVersion } from "./clients.ts";
 import { readInventory } from "../supabase/inventory.ts";
 import { CopyCounter } from "./copy-counter.ts";
+import { unpackArchive } from "./directory-archive.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
 import { feed, type Program } from "./program.ts";
 import { checkPart } from "./sql-part.ts";
@@ -13,7 +14,7 @@ import { readRoles } from "./roles-sql.ts";
 export async function verifyPostgresArtifact(
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
-  clients: string | undefined,
+  programs: Programs = {},
 ): Promise<void> {
   try {
     switch (artifact.format) {
@@ -27,8 +28,9 @@ export async function verifyPostgresArtifact(
         await readInventory(artifact.name, bytes);
         return;
       case "pg_dump-custom":
+      case "pg_dump-directory":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
-        await feed(await reader(artifact, clients, ["--file=/dev/null"]), bytes, new AbortController().signal);
+        await readArchive(artifact, bytes, programs, ["--file=/dev/null"]);
     }
   } finally {
     bytes.destroy();
@@ -39,20 +41,46 @@ export async function verifyPostgresArtifact(
 export async function countPostgresRows(
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
-  clients: string | undefined,
+  programs: Programs = {},
 ): Promise<TableRows[]> {
   try {
-    if (artifact.format !== "pg_dump-custom") {
+    if (!isArchive(artifact)) {
       throw new ProviderError("INTERNAL", `${artifact.name} is no archive of tables.`);
     }
     const counter = new CopyCounter();
-    const program = await reader(artifact, clients, ["--data-only", "--file=-"]);
-    await feed(program, bytes, new AbortController().signal, (piece) => {
+    await readArchive(artifact, bytes, programs, ["--data-only", "--file=-"], (piece) => {
       counter.write(piece);
     });
     return counter.finish();
   } finally {
     bytes.destroy();
+  }
+}
+
+/**
+ * Has pg_restore read an archive to its end.
+ *
+ * @param output takes what it writes
+ */
+async function readArchive(
+  artifact: Pick<RestoreArtifact, "format" | "clientVersion">,
+  bytes: Readable,
+  { clients, scratch }: Programs,
+  args: readonly string[],
+  output?: (piece: Buffer) => void,
+): Promise<void> {
+  const { signal } = new AbortController();
+  if (artifact.format === "pg_dump-custom") {
+    await feed(await reader(artifact, clients, args), bytes, signal, output);
+    return;
+  }
+  const program = await reader(artifact, clients, args);
+  const folder = await unpackArchive(bytes, scratch);
+  try {
+    const reading = { ...program, args: [...args, folder.path] };
+    await feed(reading, Readable.from([]), signal, output);
+  } finally {
+    await folder.remove();
   }
 }
 

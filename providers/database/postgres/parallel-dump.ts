@@ -1,0 +1,58 @@
+import { Readable } from "node:stream";
+import { majorVersion } from "./clients.ts";
+import { packedArchive } from "./directory-archive.ts";
+import { type Program, runProgram } from "./program.ts";
+import { explainFull, makeScratchFolder, type ScratchFolder } from "./scratch-folder.ts";
+
+/** How a database is dumped by several workers. */
+export interface ParallelDump {
+  readonly jobs: number;
+  /** Where the files are written. Default: the system's folder for temporary files. */
+  readonly scratch: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** The first pg_dump that compresses with zstd. */
+const ZSTD_SINCE = 16;
+
+/**
+ * Dumps with several workers, each of which writes files of its own, and gives the files as one stream, a tar file, once all
+ * are there. The workers compress: that is what they have the cores for, and the files take less room. The files are gone when
+ * the stream has ended, however it ends.
+ */
+export function parallelDump(
+  pgDump: (...args: string[]) => Program,
+  { jobs, scratch, signal }: ParallelDump,
+): Readable {
+  const givenUp = new AbortController();
+  const chunks = async function* () {
+    const folder = await makeScratchFolder(scratch);
+    try {
+      await dumpInto(folder, pgDump, jobs, AbortSignal.any([signal, givenUp.signal]));
+      yield* packedArchive(folder.path);
+    } finally {
+      await folder.remove();
+    }
+  };
+  const stream = Readable.from(chunks(), { objectMode: false });
+  // Whoever destroys the stream ends the dump.
+  stream.once("close", () => {
+    givenUp.abort();
+  });
+  return stream;
+}
+
+async function dumpInto(
+  folder: ScratchFolder,
+  pgDump: (...args: string[]) => Program,
+  jobs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const program = pgDump("--format=directory", `--jobs=${jobs}`, `--file=${folder.path}`, "--no-sync");
+  const compress = majorVersion(program.clients.version) >= ZSTD_SINCE ? "zstd:1" : "1";
+  try {
+    await runProgram({ ...program, args: [...program.args, `--compress=${compress}`] }, signal);
+  } catch (error) {
+    throw await explainFull(error, folder.parent);
+  }
+}

@@ -1,0 +1,221 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { pack } from "tar-stream";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { DatabaseBackup, RestoreOptions } from "../../../../providers/database/database.ts";
+import { countArtifactRows, createDatabase, verifyArtifact } from "../../../../providers/database/index.ts";
+import { ProviderError } from "../../../../providers/errors.ts";
+import { compareDatabases } from "../../../../tools/compare-databases.ts";
+import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
+import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
+import { createSampleDatabase } from "../../../../tools/sample-database.ts";
+import { failingStream, streamOf } from "../../../helpers/bytes.ts";
+import { failureOf } from "../../../helpers/failure.ts";
+import { commandLines, query } from "../../../helpers/postgres.ts";
+import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+
+const never = new AbortController().signal;
+
+describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by several workers, of %s", (version) => {
+  let server: Postgres;
+  let scratch: string;
+  let stored: StoredBackup;
+  const backupOf = async (settings: object = {}): Promise<DatabaseBackup> => {
+    const config = {
+      kind: "postgres",
+      url: { env: "URL" },
+      lockTimeoutSeconds: 30,
+      jobs: 3,
+      scratch,
+      ...settings,
+    } as const;
+    const provider = await createDatabase(config, { secrets: { url: server.url("sample") } });
+    return provider.backup({ lock: `test/${Math.random()}`, signal: never });
+  };
+  beforeAll(async () => {
+    const binDirectory = version === "PostgreSQL 17" ? await ensurePostgres17() : undefined;
+    server = await startPostgres(binDirectory === undefined ? {} : { binDirectory });
+    scratch = mkdtempSync(join(tmpdir(), "provision-parallel-"));
+    await createSampleDatabase(server.url("sample"), { megabytes: 3 });
+    stored = await store(await backupOf({ clients: server.binDirectory }));
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(scratch, { recursive: true });
+  });
+  afterEach(() => {
+    expect(readdirSync(scratch)).toEqual([]);
+  });
+
+  const artifact = () => {
+    const [first] = stored.artifacts;
+    if (first === undefined) throw new Error("The backup has no artifact.");
+    return first;
+  };
+  const bytesOf = () => buffer(artifact().open(never));
+  const programs = () => ({ kind: "postgres", clients: server.binDirectory, scratch }) as const;
+  const options = (changes: Partial<RestoreOptions> = {}): RestoreOptions => ({
+    facts: stored.facts,
+    allowNonEmpty: false,
+    jobs: 1,
+    scratchDirectory: scratch,
+    createRoles: false,
+    noOwner: false,
+    signal: never,
+    ...changes,
+  });
+  let targets = 0;
+  const target = async () => {
+    const name = `target_${(targets += 1)}`;
+    await query(server.url("postgres"), `CREATE DATABASE ${name} TEMPLATE template0`);
+    const url = server.url(name);
+    const config = {
+      kind: "postgres",
+      url: { env: "URL" },
+      lockTimeoutSeconds: 30,
+      clients: server.binDirectory,
+    } as const;
+    return { url, provider: await createDatabase(config, { secrets: { url } }) };
+  };
+
+  it("is a tar file of compressed files, and is read in full to be verified", async () => {
+    expect(artifact()).toMatchObject({ name: "database.dir.tar", format: "pg_dump-directory" });
+    const names = execFileSync("tar", ["-t"], { input: await bytesOf(), encoding: "utf8" })
+      .trim()
+      .split("\n");
+    expect(names[0]).toBe("toc.dat");
+    const ending = version === "PostgreSQL 17" ? ".dat.zst" : ".dat.gz";
+    expect(names.filter((name) => name.endsWith(ending)).length).toBeGreaterThan(15);
+    await verifyArtifact(programs(), artifact(), artifact().open(never));
+    const rows = await countArtifactRows(programs(), artifact(), artifact().open(never));
+    expect(rows).toContainEqual({ schema: "shop", name: "order_items", rows: expect.any(Number) as number });
+  });
+
+  it.each([1, 2])("gives the same database back with %i job(s)", async (jobs) => {
+    const { url, provider } = await target();
+    await provider.restore(stored.artifacts, options({ jobs }));
+    const comparison = await compareDatabases(server.url("sample"), url);
+    expect(comparison.differences).toEqual([]);
+    expect(comparison.tables.length).toBeGreaterThan(20);
+  });
+
+  it("restores with tar and pg_restore alone", async () => {
+    const { url } = await target();
+    const folder = mkdtempSync(join(tmpdir(), "provision-by-hand-"));
+    try {
+      execFileSync("tar", ["-x", "-C", folder], { input: await bytesOf() });
+      const pgRestore = join(server.binDirectory, "pg_restore");
+      execFileSync(pgRestore, ["--exit-on-error", "--jobs=2", `--dbname=${url}`, folder]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    expect((await compareDatabases(server.url("sample"), url)).differences).toEqual([]);
+  });
+
+  it("is refused where its end, or a file of it, is missing or damaged", async () => {
+    const bytes = await bytesOf();
+    for (const length of [0, 100, 512, 5000, Math.floor(bytes.length / 2), bytes.length - 20_000]) {
+      const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes.subarray(0, length))));
+      expect(error.code, `${length} of ${bytes.length} bytes: ${error.message}`).toBe("INTEGRITY");
+    }
+    const { url, provider } = await target();
+    const cut = { ...artifact(), open: () => streamOf(bytes.subarray(0, Math.floor(bytes.length / 2))) };
+    for (const jobs of [1, 2]) {
+      expect((await failureOf(provider.restore([cut], options({ jobs })))).code).toBe("INTEGRITY");
+    }
+    const lost = new ProviderError("TRANSIENT", "The connection was lost.");
+    const failing = { ...artifact(), open: () => failingStream(bytes.subarray(0, 50_000), lost) };
+    expect(await failureOf(provider.restore([failing], options()))).toBe(lost);
+    expect(await query(url, "SELECT FROM pg_class WHERE oid >= 16384")).toEqual([]);
+  });
+
+  it.each([
+    ["a path out of the folder", { name: "../evil.dat" }],
+    ["an absolute path", { name: "/tmp/evil.dat" }],
+    ["a link", { name: "toc.dat", type: "symlink", linkname: "/etc/passwd" }],
+    ["a program", { name: "run.sh" }],
+  ] as const)("refuses %s in the archive", async (_name, header) => {
+    const tar = pack();
+    tar.entry(header);
+    tar.finalize();
+    const bytes = await buffer(tar as unknown as NodeJS.ReadableStream);
+    const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes)));
+    expect(error.code).toBe("INTEGRITY");
+    expect(error.message).toContain(header.name);
+  });
+
+  it("leaves no files and no program behind where it is given up", async () => {
+    await query(
+      server.url("sample"),
+      "CREATE TABLE slow AS SELECT repeat(md5(n::text), 40) AS t FROM generate_series(1, 200000) AS n",
+    );
+    const backup = await backupOf({ clients: server.binDirectory });
+    try {
+      const controller = new AbortController();
+      const stream = backup.artifacts[0]?.open(controller.signal);
+      const ended = buffer(stream ?? streamOf(Buffer.alloc(0)));
+      ended.catch(() => undefined);
+      await expect.poll(() => readdirSync(scratch).length).toBe(1);
+      controller.abort();
+      await expect(ended).rejects.toMatchObject({ code: "ABORTED" });
+
+      const destroyed = backup.artifacts[0]?.open(never);
+      destroyed?.on("error", () => undefined).resume();
+      await expect.poll(() => readdirSync(scratch).length).toBe(1);
+      destroyed?.destroy();
+      await expect.poll(() => readdirSync(scratch)).toEqual([]);
+      const working = () => commandLines().then((all) => all.filter(({ line }) => line.includes(scratch)));
+      await expect.poll(working).toEqual([]);
+    } finally {
+      await backup.close();
+      await query(server.url("sample"), "DROP TABLE slow");
+    }
+  });
+
+  it("removes what a killed run has left, and nothing of one that goes on", async () => {
+    const child = execFileSync("/bin/sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
+    const dead = join(scratch, `provision-scratch-${child}-0123abcd`);
+    const alive = join(scratch, `provision-scratch-${process.ppid}-0123abcd`);
+    for (const folder of [dead, alive]) {
+      mkdirSync(folder);
+      writeFileSync(join(folder, "toc.dat"), "rows");
+    }
+    await verifyArtifact(programs(), artifact(), artifact().open(never));
+    expect(readdirSync(scratch)).toEqual([`provision-scratch-${process.ppid}-0123abcd`]);
+    rmSync(alive, { recursive: true });
+  });
+
+  it("says that there is no scratch space, or not enough", async () => {
+    const backup = await backupOf({ clients: server.binDirectory, scratch: "/nonexistent" });
+    const dump = backup.artifacts[0];
+    const error = await failureOf(buffer(dump?.open(never) ?? streamOf(Buffer.alloc(0))));
+    await backup.close();
+    expect(error).toMatchObject({ code: "CONFIG", message: "Scratch space in /nonexistent cannot be had: ENOENT." });
+    expect(error.fix).toBeDefined();
+
+    const small = mkdtempSync(join(tmpdir(), "provision-small-"));
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=200k", "none", small]);
+    try {
+      const full = await backupOf({ clients: server.binDirectory, scratch: small });
+      const dumping = await failureOf(buffer(full.artifacts[0]?.open(never) ?? streamOf(Buffer.alloc(0))));
+      await full.close();
+      const reading = await failureOf(
+        verifyArtifact({ ...programs(), scratch: small }, artifact(), artifact().open(never)),
+      );
+      const { provider } = await target();
+      const restoring = await failureOf(provider.restore(stored.artifacts, options({ scratchDirectory: small })));
+      for (const { code, message, fix } of [dumping, reading, restoring]) {
+        expect(code).toBe("QUOTA");
+        expect(message).toContain(`${small} has no room`);
+        expect(fix).toContain("another disk");
+      }
+      expect(readdirSync(small)).toEqual([]);
+    } finally {
+      execFileSync("umount", [small]);
+      rmSync(small, { recursive: true });
+    }
+  });
+});
