@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { extract, pack, type Header, type Pack } from "tar-stream";
+import type { Header, Pack } from "tar-stream";
 import { ProviderError } from "../../errors.ts";
 import { explainFull, makeScratchFolder, type ScratchFolder } from "./scratch-folder.ts";
 
@@ -18,6 +18,7 @@ export async function* packedArchive(folder: string): AsyncGenerator<Buffer> {
   const names = await readdir(folder);
   // The table of contents first: whoever has the beginning of the stream sees what is in it.
   const ordered = [CONTENTS, ...names.filter((name) => name !== CONTENTS).sort()];
+  const { pack } = await import("tar-stream");
   const tar = pack();
   const writing = addAll(tar, folder, ordered);
   writing.catch((error: unknown) => {
@@ -55,26 +56,32 @@ export async function unpackArchive(
   parent: string | undefined,
   { signal, size }: { readonly signal?: AbortSignal; readonly size?: number } = {},
 ): Promise<ScratchFolder> {
+  const { extract } = await import("tar-stream");
   const folder = await makeScratchFolder(parent);
   const files = extract();
   const seen = new Set<string>();
-  let failed: Error | undefined;
-  bytes.once("error", (error) => (failed = error));
-  const reading = pipeline(bytes, files, signal ? { signal } : {});
-  reading.catch(() => undefined);
-  try {
-    for await (const entry of files) {
-      refuse(entry.header, seen);
-      await pipeline(entry, createWriteStream(join(folder.path, entry.header.name), { flags: "wx", mode: 0o600 }));
+  let written = Promise.resolve();
+  files.on("entry", (header, entry, next) => {
+    try {
+      refuse(header, seen);
+    } catch (error) {
+      files.destroy(error as Error);
+      return;
     }
-    await reading;
+    written = pipeline(entry, createWriteStream(join(folder.path, header.name), { flags: "wx", mode: 0o600 }));
+    written.then(() => {
+      next();
+    }, next);
+  });
+  try {
+    await pipeline(bytes, files, signal ? { signal } : {});
+    // The last file may still be in writing when all has been read.
+    await written;
     if (!seen.has(CONTENTS)) throw new ProviderError("INTEGRITY", `The archive has no ${CONTENTS}.`);
     return folder;
   } catch (error) {
-    files.destroy();
     await folder.remove();
-    // What the stream fails with counts: what that does to the extraction only follows from it.
-    throw failed ?? (await explainFull(damaged(error), folder.parent, size));
+    throw await explainFull(damaged(error), folder.parent, size);
   }
 }
 

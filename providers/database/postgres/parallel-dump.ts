@@ -1,4 +1,5 @@
-import { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { majorVersion } from "./clients.ts";
 import { packedArchive } from "./directory-archive.ts";
 import { type Program, runProgram } from "./program.ts";
@@ -24,7 +25,12 @@ export function parallelDump(
   pgDump: (...args: string[]) => Program,
   { jobs, scratch, signal }: ParallelDump,
 ): Readable {
+  const stream = new PassThrough();
   const givenUp = new AbortController();
+  // Whoever destroys the stream ends the dump.
+  stream.once("close", () => {
+    givenUp.abort();
+  });
   const chunks = async function* () {
     const folder = await makeScratchFolder(scratch);
     try {
@@ -34,11 +40,8 @@ export function parallelDump(
       await folder.remove();
     }
   };
-  const stream = Readable.from(chunks(), { objectMode: false });
-  // Whoever destroys the stream ends the dump.
-  stream.once("close", () => {
-    givenUp.abort();
-  });
+  // What fails in here becomes the stream's own error.
+  pipeline(chunks, stream).catch(() => undefined);
   return stream;
 }
 

@@ -139,9 +139,9 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     ["a program", { name: "run.sh" }],
   ] as const)("refuses %s in the archive", async (_name, header) => {
     const tar = pack();
-    tar.entry(header);
+    tar.entry(header, "");
     tar.finalize();
-    const bytes = await buffer(tar as unknown as NodeJS.ReadableStream);
+    const bytes = await buffer(tar);
     const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes)));
     expect(error.code).toBe("INTEGRITY");
     expect(error.message).toContain(header.name);
@@ -188,16 +188,25 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     rmSync(alive, { recursive: true });
   });
 
-  it("says that there is no scratch space, or not enough", async () => {
+  it("says that there is no scratch space", async () => {
     const backup = await backupOf({ clients: server.binDirectory, scratch: "/nonexistent" });
     const dump = backup.artifacts[0];
     const error = await failureOf(buffer(dump?.open(never) ?? streamOf(Buffer.alloc(0))));
     await backup.close();
     expect(error).toMatchObject({ code: "CONFIG", message: "Scratch space in /nonexistent cannot be had: ENOENT." });
     expect(error.fix).toBeDefined();
+  });
 
+  it("says that there is not enough scratch space", async ({ skip }) => {
     const small = mkdtempSync(join(tmpdir(), "provision-small-"));
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=200k", "none", small]);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=200k", "none", small], { stdio: "pipe" });
+    } catch (error) {
+      rmSync(small, { recursive: true });
+      const reason = `a small file system cannot be mounted here: ${String(error)}`;
+      console.warn(`Left out, as ${reason}`);
+      skip(reason);
+    }
     try {
       const full = await backupOf({ clients: server.binDirectory, scratch: small });
       const dumping = await failureOf(buffer(full.artifacts[0]?.open(never) ?? streamOf(Buffer.alloc(0))));
