@@ -10,6 +10,7 @@ import { type Program, readFrom } from "./program.ts";
 import { inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
 import { describeScope, resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
+import { lockTables, readableTables } from "./table-locks.ts";
 
 /** An open snapshot, and what its artifacts are made with. */
 export interface Source {
@@ -24,15 +25,21 @@ export interface Source {
 /** What a kind of database makes of a snapshot. */
 export interface Layout {
   readonly scope: Scope;
+  /** The tables that are read: qualified names, quoted where SQL needs it. */
+  readonly tables: readonly string[];
   /** Makes the artifacts, and says what is in none of them. */
   parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted" | "storedFiles">>;
 }
+
+/** How often a snapshot is taken anew; the moment in which a table can change is some milliseconds long. */
+const SNAPSHOTS = 5;
 
 /** The whole database, or what the settings choose of it, as one archive with the server's roles. */
 export async function plainLayout(settings: PostgresSettings, control: ControlConnection): Promise<Layout> {
   const scope = await resolveSelection(control, settings.selection ?? {});
   return {
     scope,
+    tables: await readableTables(control, scope),
     parts: (source) => {
       const schemas = new Set(source.facts.tables.map(({ schema }) => schema)).size;
       const covers = [
@@ -59,13 +66,7 @@ export async function openBackup(
     const clients = await clientsFor(control, settings.clients);
     await withoutTimeouts(control);
     if (options.lock !== undefined && !(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
-    // Allowed on a hot standby too, unlike serializable.
-    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    const [snapshot] = await control.query<{ id: string; time: Date }>(
-      "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
-    );
-    if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
-    const layout = await choose(control);
+    const { snapshot, layout } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
     const facts = await readFacts(control, clients, snapshot.time, layout.scope);
     const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts });
@@ -79,6 +80,30 @@ export async function openBackup(
     await control.close();
     throw error;
   }
+}
+
+/** A moment of the database, and what is backed up of it: all of its tables stay as they were then while the snapshot lasts. */
+async function takeSnapshot(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  choose: (control: ControlConnection) => Promise<Layout>,
+): Promise<{ readonly snapshot: { readonly id: string; readonly time: Date }; readonly layout: Layout }> {
+  for (let attempt = 0; attempt < SNAPSHOTS; attempt += 1) {
+    // Allowed on a hot standby too, unlike serializable.
+    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const [snapshot] = await control.query<{ id: string; time: Date }>(
+      "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
+    );
+    if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
+    const layout = await choose(control);
+    if (await lockTables(control, layout.tables, settings.lockTimeoutSeconds)) return { snapshot, layout };
+    await control.query("ROLLBACK");
+  }
+  throw new ProviderError(
+    "TRANSIENT",
+    `Each of ${SNAPSHOTS} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`,
+    { fix: "Run the backup at a time when nothing truncates or alters tables over and over." },
+  );
 }
 
 /** The clients that can read this connection's server. */

@@ -114,6 +114,8 @@ const meanings: readonly Meaning[] = [
     code: "CONFIG",
     fix: "Check the host's name in the connection URL, and that this machine can resolve it.",
   },
+  // What is not there; not by a message, as programs say that also of what is damaged.
+  { states: ["42P01", "3F000"], pattern: /(?!)/, code: "NOT_FOUND" },
   { states: ["42P07", "42710", "42723", "42P06"], pattern: /already exists/, code: "CONFLICT" },
   {
     states: ["53300"],

@@ -8,7 +8,7 @@ import { describeScope, resolveSelection } from "../postgres/selection.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { someOf } from "../postgres/some-of.ts";
 import { writePart } from "../postgres/sql-part.ts";
-import { inventoryPart, lockTables } from "./inventory.ts";
+import { countedTables, inventoryPart } from "./inventory.ts";
 import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
 import { queuesPart } from "./queues.ts";
 import {
@@ -46,8 +46,8 @@ export async function projectLayout(settings: SupabaseSettings, control: Control
   await control.query("SET LOCAL search_path = ''");
   const chosen = await resolveSelection(control, settings.selection ?? {});
   const scope = both(await platformScope(control), chosen);
-  await lockTables(control, scope, settings.lockTimeoutSeconds);
-  return { scope, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
+  const tables = (await countedTables(control, scope)).map(({ name }) => name);
+  return { scope, tables, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
 }
 
 /** What a backup of this database leaves out, a project's or another's. */

@@ -94,21 +94,10 @@ async function takeDefinitions(control: ControlConnection, without: Scope): Prom
   return { format: 1, objects, users: { ...users, passwords: users.passwords ?? "" } };
 }
 
-/**
- * Keeps every table as it is for as long as the transaction lasts, so that none goes away between the snapshot and the
- * moment at which pg_dump locks it, or before its rows are counted. Nobody who only writes or reads has to wait.
- */
-export async function lockTables(control: ControlConnection, scope: Scope, timeoutSeconds: number): Promise<void> {
-  const tables = await countable(control, scope);
-  if (tables.length === 0) return;
-  await control.query(`SET LOCAL lock_timeout = '${timeoutSeconds}s'`);
-  await control.query(`LOCK TABLE ${tables.map(({ name }) => name).join(", ")} IN ACCESS SHARE MODE`);
-  await control.query("SET LOCAL lock_timeout = 0");
-}
-
-function countable(control: ControlConnection, scope: Scope): Promise<{ name: string; size: string }[]> {
+/** The tables whose rows are in the backup; those of the queues are in a part of their own. */
+export function countedTables(control: ControlConnection, scope: Scope): Promise<{ name: string; size: string }[]> {
   return control.query<{ name: string; size: string }>(
-    `SELECT c.oid::regclass::text AS name, pg_table_size(c.oid) AS size FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    `SELECT format('%I.%I', nspname, relname) AS name, pg_table_size(c.oid) AS size FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^(pg_|information_schema$)' AND (${inScope("nspname", "relname")}
        OR nspname = 'pgmq' AND relname ~ '^[qa]_')
      ORDER BY name`,
@@ -118,7 +107,7 @@ function countable(control: ControlConnection, scope: Scope): Promise<{ name: st
 
 async function countRows(control: ControlConnection, scope: Scope): Promise<Record<string, number | null>> {
   const rows: Record<string, number | null> = {};
-  for (const { name, size } of await countable(control, scope)) {
+  for (const { name, size } of await countedTables(control, scope)) {
     if (Number(size) > countLimit) {
       rows[name] = null;
       continue;

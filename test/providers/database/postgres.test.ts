@@ -400,7 +400,8 @@ describe("PostgresDatabaseProvider", () => {
     const holder = new Client({ connectionString: server.url("locked") });
     await holder.connect();
     await holder.query("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE");
-    const error = await dumpFailure(await open(server.url("locked"), { lockTimeoutSeconds: 1 }));
+    const provider = await open(server.url("locked"), { lockTimeoutSeconds: 1 });
+    const error = await failureOf(provider.backup({ lock: "test/locked", signal: never }));
     await holder.end();
     expect(error.code).toBe("TRANSIENT");
     expect(error.fix).toContain("lockTimeoutSeconds");
