@@ -14,7 +14,8 @@ import { FILE_INDEX } from "./files/file-index.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { PROGRAM } from "./program.ts";
-import { prune, type PruneReport } from "./prune.ts";
+import { beforeAnyRun, prune, type PruneReport } from "./prune.ts";
+import { requireWhole } from "./require-whole.ts";
 import type { Run } from "./run.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
@@ -82,6 +83,12 @@ class Destination {
   }
 }
 
+/** A backup that is being made. */
+interface Begun {
+  readonly id: string;
+  readonly startedAt: Date;
+}
+
 /** A destination that has taken everything so far. */
 type Live = Destination & { readonly storage: StorageProvider };
 
@@ -99,8 +106,8 @@ class BackupRun {
   readonly #run: Run;
   readonly #telemetry: Telemetry;
   readonly #choices: BackupChoices;
-  readonly #startedAt = new Date();
-  readonly #id = newBackupId(this.#startedAt);
+  /** When the program was started, for how long the run took. */
+  readonly #launchedAt = Date.now();
   readonly #objects: ManifestObject[] = [];
   readonly #omitted: Manifest["omitted"] = [];
   /** The keys of encrypted objects, which this run still holds: it can verify what it is not able to decrypt later. */
@@ -108,6 +115,7 @@ class BackupRun {
   /** The step in which an error arose. */
   readonly #origins = new WeakMap<Error, Attributes>();
   readonly #tracked = new WeakSet<Error>();
+  #begun: Begun | undefined;
   #destinations: readonly Destination[] = [];
   #files: FilesBackup | undefined;
 
@@ -118,15 +126,16 @@ class BackupRun {
   }
 
   async go(): Promise<BackupReport> {
-    this.#telemetry.checkIn("in_progress", { backup: this.#id });
+    this.#telemetry.checkIn("in_progress", {});
     try {
-      const report = await this.#step("backup", { backup: this.#id }, (span) => this.#make(span));
+      const report = await this.#step("backup", {}, (span) => this.#make(span));
       this.#telemetry.checkIn(report.status, { ...facts(report), ...(await this.#ages()) });
       return report;
     } catch (error) {
       const failure = toProviderError(error);
       const ages = await this.#ages();
-      this.#telemetry.checkIn("error", { backup: this.#id, seconds: this.#seconds(), code: failure.code, ...ages });
+      const about = { ...this.#named(), seconds: this.#seconds(), code: failure.code };
+      this.#telemetry.checkIn("error", { ...about, ...ages });
       throw failure;
     } finally {
       await Promise.allSettled(this.#destinations.map(async ({ storage }) => storage?.close()));
@@ -136,8 +145,16 @@ class BackupRun {
   async #make(span: Span): Promise<BackupReport> {
     try {
       await this.#openDestinations();
-      await this.#readDatabase();
-      for (const destination of this.#live()) await this.#examine(destination);
+      const source = await this.#connect();
+      try {
+        this.#begin();
+        span.set(this.#named());
+        await this.#readDatabase(source);
+        for (const destination of this.#live()) await this.#examine(destination);
+      } finally {
+        // Only now may another run begin: until here it could take this one's files for those of a run that was killed.
+        await source.close();
+      }
       const report = this.#report();
       span.set({ ...facts(report), status: report.status });
       return report;
@@ -165,31 +182,49 @@ class BackupRun {
     this.#requireLive();
   }
 
-  async #readDatabase(): Promise<void> {
+  /** Takes the job's lock and opens a snapshot of its database. */
+  async #connect(): Promise<DatabaseBackup> {
     const { job, signal } = this.#run;
-    const source = await this.#step("connect", { provider: job.database.kind }, async (span) => {
+    return this.#step("connect", { provider: job.database.kind }, async (span) => {
       const database = await this.#run.openDatabase();
       span.set({ database: database.description });
       return database.backup({ lock: jobFolder(job), signal });
     });
-    try {
-      for (const { artifact, reason } of source.omitted) this.#omit(artifact, reason);
-      for (const artifact of source.artifacts) await this.#dump(artifact);
-      if (job.files) {
-        const rows = source.storedFiles?.(job.files.buckets);
-        const reconciliation = rows && (await Reconciliation.of(rows, source.facts.snapshotTime));
-        await source.endSnapshot();
-        await this.#copyFiles(job.files, reconciliation);
-      }
-      for (const destination of this.#live()) await this.#commit(destination, source.facts);
-    } finally {
-      await source.close();
-    }
+  }
+
+  /** Names the backup. With the lock held, whatever is older is of runs that are over. */
+  #begin(): void {
+    const startedAt = new Date();
+    this.#begun = { startedAt, id: newBackupId(startedAt) };
+  }
+
+  async #readDatabase(source: DatabaseBackup): Promise<void> {
+    const { job } = this.#run;
+    for (const { artifact, reason } of source.omitted) this.#omit(artifact, reason);
+    for (const artifact of source.artifacts) await this.#dump(artifact);
+    const rows = job.files && source.storedFiles?.(job.files.buckets);
+    const reconciliation = rows && (await Reconciliation.of(rows, source.facts.snapshotTime));
+    await this.#endSnapshot(source);
+    if (job.files) await this.#copyFiles(job.files, reconciliation);
+    for (const destination of this.#live()) await this.#commit(destination, source.facts);
     this.#requireLive();
+  }
+
+  /** What is still to be done takes long and reads nothing of the snapshot. */
+  async #endSnapshot(source: DatabaseBackup): Promise<void> {
+    try {
+      await source.endSnapshot();
+    } catch (error) {
+      if (this.#run.signal.aborted) throw error;
+      // The dump is whole, and what another run could take of it is looked for before the backup counts.
+      const message = `The connection that holds the job's lock has broken: ${toProviderError(error).message}`;
+      this.#run.log.write("warn", message, this.#named());
+    }
   }
 
   async #dump(artifact: DatabaseArtifact): Promise<void> {
     const { job, signal } = this.#run;
+    const { id } = this.#now();
     const live = this.#live();
     const stores = live.map(({ storage }) => storage);
     // Three quarters: the stalled store is dropped before the others' own watchdogs blame the silence on their source.
@@ -197,7 +232,7 @@ class BackupRun {
     try {
       const about = { artifact: artifact.name, provider: job.database.kind };
       await this.#step("dump", about, async (span) => {
-        const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, this.#id, file), {
+        const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, id, file), {
           level: job.compression.level,
           recipients: job.encryption?.recipients ?? [],
           patienceMs,
@@ -240,7 +275,7 @@ class BackupRun {
         const files = await backupFiles({
           run: this.#run,
           config,
-          id: this.#id,
+          id: this.#now().id,
           reconciliation,
           stores: () => this.#live().map(({ storage }) => storage),
           dropStore: (storage, error) => {
@@ -291,13 +326,14 @@ class BackupRun {
     { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
   ): Promise<void> {
     const { job, signal } = this.#run;
+    const { id, startedAt } = this.#now();
     const manifest: Manifest = {
       format: 1,
-      id: this.#id,
+      id,
       stack: job.stack,
       job: job.name,
       program: PROGRAM,
-      startedAt: this.#startedAt.toISOString(),
+      startedAt: startedAt.toISOString(),
       finishedAt: new Date().toISOString(),
       database: {
         kind: job.database.kind,
@@ -312,9 +348,11 @@ class BackupRun {
       recipients: job.encryption?.recipients ?? [],
     };
     try {
-      await this.#step("commit", destination.facts, () =>
-        writeDocument(destination.storage, backupKey(job, this.#id, MANIFEST), manifest, signal),
-      );
+      await this.#step("commit", destination.facts, async () => {
+        const contents = this.#files?.contents ?? new Map<string, number>();
+        await requireWhole({ storage: destination.storage, job, id, objects: this.#objects, contents, signal });
+        await writeDocument(destination.storage, backupKey(job, id, MANIFEST), manifest, signal);
+      });
       destination.stored = true;
     } catch (error) {
       this.#fail("commit", destination, error);
@@ -326,6 +364,7 @@ class BackupRun {
     if (!this.#choices.verify || !this.#run.job.verify) return;
     const { job, signal } = this.#run;
     const { storage } = destination;
+    const { id, startedAt } = this.#now();
     const common = { storage, job, signal };
     try {
       destination.verification = await this.#step("verify", destination.facts, (span) => {
@@ -333,7 +372,7 @@ class BackupRun {
         return verify({
           ...common,
           programs: job.database,
-          id: this.#id,
+          id,
           fileKeyOf: (file) => this.#fileKeys.get(file),
           // What an earlier run copied was read when it was verified; this run has seen that it is still there.
           skipContent: (object) => this.#files?.reused.has(object) ?? false,
@@ -348,9 +387,9 @@ class BackupRun {
         const report = await prune({
           ...common,
           rule: job.retention,
-          unfinishedBefore: this.#startedAt,
-          // Nor does a copy outlive the job's time limit; but it holds no lock.
-          copiesBefore: new Date(Date.now() - job.timeoutMinutes * 60_000),
+          unfinishedBefore: startedAt,
+          // A copy holds no lock.
+          copiesBefore: beforeAnyRun(job),
           dryRun: false,
         });
         span.set({ removed: report.removed.length + report.unfinished.length, kept: report.kept });
@@ -397,7 +436,7 @@ class BackupRun {
   #track(failure: ProviderError, about: Attributes = {}): void {
     if (this.#tracked.has(failure)) return;
     this.#tracked.add(failure);
-    this.#telemetry.trackError(failure, { backup: this.#id, ...about, ...this.#origins.get(failure) });
+    this.#telemetry.trackError(failure, { ...this.#named(), ...about, ...this.#origins.get(failure) });
   }
 
   /**
@@ -430,13 +469,24 @@ class BackupRun {
     };
   }
 
+  /** The backup that is being made. */
+  #now(): Begun {
+    if (this.#begun === undefined) throw new RangeError("no backup was begun");
+    return this.#begun;
+  }
+
+  /** The backup's id, for telemetry, once there is one. */
+  #named(): Attributes {
+    return this.#begun === undefined ? {} : { backup: this.#begun.id };
+  }
+
   #seconds(): number {
-    return (Date.now() - this.#startedAt.getTime()) / 1000;
+    return (Date.now() - this.#launchedAt) / 1000;
   }
 
   #report(): BackupReport {
     return {
-      id: this.#id,
+      id: this.#now().id,
       status: this.#isPartial() ? "partial" : "ok",
       exitCode: this.#exitCode(),
       seconds: this.#seconds(),

@@ -1,8 +1,19 @@
-import type { Retention } from "../providers/config.ts";
+import type { JobConfig, Retention } from "../providers/config.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder, type JobName } from "./catalogue.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { expired } from "./retention.ts";
+
+/**
+ * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and
+ * stores, for the end of a run that was told to end, and for a time limit that was lowered a little.
+ */
+const MARGIN_MS = 3_600_000;
+
+/** The moment before which whatever was begun is over, lock or no lock: no run of a job outlives its time limit. */
+export function beforeAnyRun({ timeoutMinutes }: Pick<JobConfig, "timeoutMinutes">): Date {
+  return new Date(Date.now() - timeoutMinutes * 60_000 - MARGIN_MS);
+}
 
 /** What {@link prune} works on. */
 export interface PruneOptions {
@@ -32,27 +43,30 @@ export interface PruneReport {
 }
 
 /**
- * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It touches nothing outside the job's
- * folder. What may go and what stays is told in `retention.ts`.
+ * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It
+ * touches nothing outside the job's folder. What may go and what stays is told in `retention.ts`.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;
+  const unfinishedBefore = wholeSecond(options.unfinishedBefore);
+  const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
   const going = rule ? expired(backups, rule) : [];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
   const unfinished = incomplete.filter(({ time, copied }) =>
-    copied ? copied < options.copiesBefore : time < options.unfinishedBefore,
+    copied ? copied < copiesBefore : time < unfinishedBefore,
   );
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
-  const copying = incomplete.flatMap(({ copied }) => (copied && copied >= options.copiesBefore ? [copied] : []));
-  const begunBefore = new Date(Math.min(...[options.unfinishedBefore, ...copying].map(Number)));
+  const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
+  const begunBefore = new Date(Math.min(...[unfinishedBefore, ...copying].map(Number)));
   const staying = backups.filter((backup) => backup.state !== "unfinished" && !going.includes(backup));
+  const settled = new Set([...staying, ...going, ...unfinished].map(({ id }) => id));
   let interruptedUploads = 0;
   if (!options.dryRun) {
     for (const backup of [...going, ...unfinished]) await remove(storage, job, backup, signal);
     interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
-  const files = await sweepFiles({ ...options, staying, unfinishedBefore: begunBefore });
+  const files = await sweepFiles({ ...options, staying, settled, unfinishedBefore: begunBefore });
   return {
     removed: going.map(({ id }) => id),
     unfinished: unfinished.map(({ id }) => id),
@@ -61,6 +75,11 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     files,
   };
+}
+
+/** A moment as far as the names of backups and records can tell it: they have whole seconds. */
+function wholeSecond(time: Date): Date {
+  return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
 /** The manifest goes first: whatever interrupts this, what is left is no backup, and the next prune finds it. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { prune } from "../prune.ts";
+import { beforeAnyRun, prune } from "../prune.ts";
 import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {
@@ -23,8 +23,8 @@ export function addPrune(program: Command): void {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
         const { job, signal } = run;
-        // No run of the job outlives its time limit: what was begun before is nobody's.
-        const unfinishedBefore = new Date(Date.now() - job.timeoutMinutes * 60_000);
+        // This holds no lock, and a backup or a copy may be going on.
+        const unfinishedBefore = beforeAnyRun(job);
         const reports = await inDestinations(run, options, async (storage) => ({
           destination: storage.description,
           ...(await prune({

@@ -48,6 +48,8 @@ export interface FilesBackup {
   /** The index, as every store has it. */
   readonly index: ManifestObject;
   readonly report: FilesReport;
+  /** The contents of all files, old and new, with their sizes as stored. */
+  readonly contents: ReadonlyMap<string, number>;
   /** The contents that earlier backups brought. */
   readonly reused: ReadonlySet<string>;
   readonly fileKeys: ReadonlyMap<string, FileKeySource>;
@@ -117,6 +119,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
           ...(fix === undefined ? {} : { fix }),
         })),
       },
+      contents: new Map(copied.entries.map(({ object: content, stored }) => [content, stored.size])),
       reused,
       fileKeys: copied.fileKeys,
     };

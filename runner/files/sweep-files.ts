@@ -1,6 +1,6 @@
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { readManifest, type BackupFolder, type JobName } from "../catalogue.ts";
+import { listBackups, readManifest, type BackupFolder, type JobName } from "../catalogue.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";
 
@@ -13,6 +13,8 @@ interface SweepOptions {
   readonly job: JobName;
   /** The backups that stay: what any of them has, stays. */
   readonly staying: readonly BackupFolder[];
+  /** The ids of all backups that stay or go. Any other is in the making, and may have contents of those that go. */
+  readonly settled: ReadonlySet<string>;
   /** A content without a backup is of a run that may still be going, unless it was written before this. */
   readonly unfinishedBefore: Date;
   readonly dryRun: boolean;
@@ -40,6 +42,12 @@ export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
     else young += 1;
   }
   if (contents.length === 0) return { removed: 0, kept: young };
+  // Looked at only now: a run tells that it is there before it looks which contents it need not copy.
+  const unclear = (await listBackups(storage, job, signal)).find(({ id }) => !options.settled.has(id));
+  if (unclear) {
+    const skipped = `No file was removed: ${unclear.id} may be in the making, and have some of them.`;
+    return { removed: 0, kept: contents.length + young, skipped };
+  }
   const needed = new Set<string>();
   for (const { id } of options.staying) {
     try {

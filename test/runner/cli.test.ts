@@ -5,6 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Check } from "../../providers/database/database.ts";
+import type { BackupReport } from "../../runner/backup.ts";
+import { newBackupId } from "../../runner/backup-id.ts";
 import type { Manifest } from "../../runner/manifest.ts";
 import type { PruneReport } from "../../runner/prune.ts";
 import type { Restored } from "../../runner/restore.ts";
@@ -16,7 +18,9 @@ import { emptyDatabase, relationCount } from "../helpers/databases.ts";
 import { ensureProgram } from "../helpers/ensure-program.ts";
 import { backupFolder, foldersOf, listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox, type Running } from "../helpers/sandbox.ts";
-import { filesIn } from "../helpers/store.ts";
+import { fill, filesIn, openStore } from "../helpers/store.ts";
+import { Gate } from "../helpers/gate.ts";
+import { query } from "../helpers/postgres.ts";
 
 const haveTools = (await ensureProgram("age", "age")) && (await ensureProgram("zstd", "zstd"));
 const identity = await generateX25519Identity();
@@ -48,11 +52,14 @@ async function restoreAndCompare(...args: string[]): Promise<Restored> {
   return restored;
 }
 
-/** A job whose pg_dump waits until it is told to go on. */
-function makeSlow(): { begun: (run: Running) => Promise<void>; goOn: () => void } {
+/** A job one of whose programs waits until it is told to go on: pg_dump, if no other is named. */
+function makeSlow(client: Parameters<Sandbox["replaceClient"]>[0] = "pg_dump"): {
+  begun: (run: Running) => Promise<void>;
+  goOn: () => void;
+} {
   const [begun, go] = [join(sandbox.path, "begun"), join(sandbox.path, "go")];
   const wait = `while [ ! -e '${go}' ]; do sleep 0.05; done`;
-  sandbox.replaceClient("pg_dump", postgres.binDirectory, `touch '${begun}'; ${wait}; exec "$real" "$@"`);
+  sandbox.replaceClient(client, postgres.binDirectory, `touch '${begun}'; ${wait}; exec "$real" "$@"`);
   return {
     begun: async (run) => {
       while (!existsSync(begun)) {
@@ -229,6 +236,91 @@ describe("a backup", () => {
   });
 });
 
+describe("a backup that is going on", () => {
+  it("keeps its lock until it has read the backup back and pruned", async () => {
+    const { begun, goOn } = makeSlow("pg_restore");
+    const other = sandbox.start("backup", "--json");
+    await begun(other);
+    // No snapshot is held by then, as the server could not clean up.
+    expect(await idleInTransaction()).toBe(0);
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([6, expect.stringContaining("Another run of test/app holds its lock")]);
+    goOn();
+    printed(await other.ended);
+    expect((await sandbox.run("backup")).code).toBe(0);
+  });
+
+  it("loses none of its objects to a prune", async () => {
+    const { begun, goOn } = makeSlow("pg_dumpall");
+    const run = sandbox.start("backup", "--json");
+    await begun(run);
+    const [id] = foldersOf(sandbox);
+    const parts = filesIn(backupFolder(sandbox, id ?? ""));
+    expect(parts).toContain("database.dump.zst");
+    expect(printed(await sandbox.run("prune", "--json"))).toMatchObject([{ unfinished: [], interruptedUploads: 0 }]);
+    expect(filesIn(backupFolder(sandbox, id ?? ""))).toEqual(parts);
+    goOn();
+    expect(printed(await run.ended)).toMatchObject({ id, destinations: [{ verification: { outcome: "verified" } }] });
+  });
+
+  it("is named when it has the lock, however long it waited to connect", async () => {
+    const gate = await Gate.before(postgres.port);
+    try {
+      sandbox.environment.APP_URL = postgres.url("shop").replace(`:${postgres.port}/`, `:${gate.port}/`);
+      const late = sandbox.start("backup", "--json");
+      await gate.knocked;
+      sandbox.environment.APP_URL = postgres.url("shop");
+      const { id: first } = await makeBackup(sandbox);
+      await sleep(1000 - (Date.now() % 1000));
+      gate.open();
+      const { id: second } = printed(await late.ended) as BackupReport;
+      expect(second > first, `${second} after ${first}`).toBe(true);
+      expect((await listed(sandbox)).map(({ id }) => id)).toEqual([first, second]);
+    } finally {
+      await gate.close();
+    }
+  });
+
+  it("has no manifest where somebody removed a part of it", async () => {
+    const dump = `'${sandbox.store}'/test/app/*/database.dump.zst`;
+    sandbox.replaceClient("pg_dumpall", postgres.binDirectory, `rm ${dump}; exec "$real" "$@"`);
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([4, expect.stringMatching(/Somebody removed test\/app\/.*\/database\.dump\.zst/)]);
+    expect(filesIn(sandbox.store).filter((file) => file.endsWith(".json"))).toEqual([]);
+
+    const second = { kind: "filesystem", path: join(sandbox.path, "second") };
+    sandbox.job.destinations = [...(sandbox.job.destinations as object[]), second];
+    expect(printed(await sandbox.run("backup", "--json"), 3)).toMatchObject({
+      destinations: [
+        { stored: false, errors: [{ code: "TRANSIENT" }] },
+        { stored: true, verification: { outcome: "verified" }, errors: [] },
+      ],
+    });
+  });
+
+  it("has an hour to end after its time limit, before its unfinished folder is taken for nobody's", async () => {
+    sandbox.job.timeoutMinutes = 60;
+    const minutesAgo = (minutes: number) => newBackupId(new Date(Date.now() - minutes * 60_000));
+    const [young, old] = [minutesAgo(110), minutesAgo(130)];
+    const store = await openStore(sandbox.store);
+    await fill(
+      store,
+      [young, old].map((id) => `test/app/${id}/database.dump.zst`),
+    );
+    expect(printed(await sandbox.run("prune", "--json"))).toMatchObject([{ unfinished: [old] }]);
+    expect(foldersOf(sandbox)).toEqual([young]);
+  });
+});
+
+/** Sessions of this program that hold a transaction open. */
+async function idleInTransaction(): Promise<number> {
+  const [row] = await query<{ count: string }>(
+    postgres.url("postgres"),
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'provision' AND state LIKE 'idle in transaction%'",
+  );
+  return Number(row?.count);
+}
+
 describe("two destinations", () => {
   const first = () => sandbox.store;
   const second = () => join(sandbox.path, "second");
@@ -287,7 +379,10 @@ describe("the roles", () => {
 
   it("are not left out because a destination failed: that destination has no backup", async () => {
     const partial = `'${sandbox.store}'/test/app/*/.*.partial`;
-    const tidy = `until ls ${partial} >/dev/null 2>&1; do sleep 0.02; done; rm ${partial}; exec "$real" "$@"`;
+    const text = `'${join(sandbox.path, "roles")}'`;
+    // An upload begins with the first byte.
+    const tidy = `"$real" "$@" >${text} && head -c 1 ${text}
+      until ls ${partial} >/dev/null 2>&1; do sleep 0.02; done; rm ${partial}; tail -c +2 ${text}`;
     sandbox.replaceClient("pg_dumpall", postgres.binDirectory, tidy);
     const { code, stderr } = await sandbox.run("backup");
     expect([code, stderr]).toEqual([4, expect.stringContaining("Somebody removed")]);

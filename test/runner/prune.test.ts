@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, utimesSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -66,6 +66,28 @@ it("leaves an unfinished folder that may still be a run's", async () => {
   await addBackup(5, "prod/app", ["database.dump.zst"]);
   expect(await run({ unfinishedBefore: new Date("2026-01-05T00:00:00Z") })).toMatchObject({ unfinished: [] });
   expect(folders()).toEqual([idOf(3), idOf(4), idOf(5)]);
+});
+
+it("leaves an unfinished folder of the very second, which is all that its name can tell", async () => {
+  for (const day of [3, 4]) await addBackup(day);
+  await addBackup(5, "prod/app", ["database.dump.zst"]);
+  await addBackup(6, "prod/app", ["database.dump.zst", "copied-20260131T000000Z.json"]);
+  // What was begun at 0.9 seconds is called by the second's begin.
+  const unfinishedBefore = new Date("2026-01-05T00:00:00.500Z");
+  const copiesBefore = new Date("2026-01-31T00:00:00.500Z");
+  expect(await run({ unfinishedBefore, copiesBefore })).toMatchObject({ unfinished: [], kept: 4 });
+});
+
+it("leaves the contents of files while a backup that may have them is in the making", async () => {
+  await addBackup(3);
+  await addBackup(5, "prod/app", ["database.dump.zst"]);
+  const content = "prod/app/files/ab/abcdef.zst";
+  await fill(storage, [content]);
+  const old = new Date("2026-01-01T00:00:00Z");
+  utimesSync(join(folder.path, content), old, old);
+  const { files } = await run({ unfinishedBefore: new Date("2026-01-05T00:00:00Z") });
+  expect(files).toEqual({ removed: 0, kept: 1, skipped: expect.stringContaining(idOf(5)) as string });
+  expect(filesIn(folder.path)).toContain(content);
 });
 
 it("leaves a copy that may be going on, and its uploads", async () => {

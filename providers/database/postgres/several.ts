@@ -65,7 +65,8 @@ export async function openSeveral(
       artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
       omitted: [],
       endSnapshot: async () => {
-        await Promise.all(backups.map((backup) => backup.endSnapshot()));
+        // The first has the lock; nothing is wanted of the others any more.
+        await Promise.all(backups.map((backup) => (backup === first ? backup.endSnapshot() : backup.close())));
       },
       close,
     };
