@@ -7,9 +7,14 @@ export function timestamp(time: Date): string {
   return time.toISOString().replace(/[-:]|\.\d+/g, "");
 }
 
-/** A new backup's id: its UTC time, and six random hexadecimal digits that keep two runs of one second apart. */
+/**
+ * A new backup's id: its UTC time, and six hexadecimal digits that keep two runs of one second apart. The first of them
+ * counts sixteenths of the second, so that runs one after another sort as they were made: prune keeps the newest by name.
+ * The others are random.
+ */
 export function newBackupId(now: Date): string {
-  return `${timestamp(now)}-${randomBytes(3).toString("hex")}`;
+  const sixteenth = Math.floor((now.getUTCMilliseconds() * 16) / 1000).toString(16);
+  return `${timestamp(now)}-${sixteenth}${randomBytes(3).toString("hex").slice(1)}`;
 }
 
 /** When a backup was begun, from its id; undefined for a name that is no backup's. */
