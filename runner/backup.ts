@@ -276,6 +276,7 @@ class BackupRun {
           run: this.#run,
           config,
           id: this.#now().id,
+          verifies: this.#verifies,
           reconciliation,
           stores: () => this.#live().map(({ storage }) => storage),
           dropStore: (storage, error) => {
@@ -361,7 +362,7 @@ class BackupRun {
 
   /** Reads the backup back and prunes; a failure here does not unmake the backup. */
   async #examine(destination: Live): Promise<void> {
-    if (!this.#choices.verify || !this.#run.job.verify) return;
+    if (!this.#verifies) return;
     const { job, signal } = this.#run;
     const { storage } = destination;
     const { id, startedAt } = this.#now();
@@ -398,6 +399,10 @@ class BackupRun {
     } catch (error) {
       this.#fail("examine", destination, error);
     }
+  }
+
+  get #verifies(): boolean {
+    return this.#choices.verify && this.#run.job.verify;
   }
 
   #live(): Live[] {

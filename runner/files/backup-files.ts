@@ -17,6 +17,8 @@ interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStor
   readonly config: FilesConfig;
   /** The backup's id. */
   readonly id: string;
+  /** Whether the run reads back what it has copied. */
+  readonly verifies: boolean;
   /** What is known of the files from the database's snapshot; undefined where it keeps no account of files. */
   readonly reconciliation: Reconciliation | undefined;
   /** Is told the bytes that were stored so far. */
@@ -61,13 +63,15 @@ export interface FilesBackup {
  * @throws ProviderError if the source cannot be reached at all, or no store is left.
  */
 export async function backupFiles(options: BackupFilesOptions): Promise<FilesBackup> {
-  const { run, config, id, stores, dropStore, reconciliation } = options;
+  const { run, config, id, verifies, stores, dropStore, reconciliation } = options;
   const { job, signal } = run;
   const source = await run.openFiles(config);
   try {
-    const known = await knownFiles(stores(), job, signal);
     const leftOut: LeftOut[] = [];
     const dumpOptions = dumpOptionsOf(options);
+    const { recipients } = dumpOptions;
+    const known = await knownFiles({ stores: stores(), job, recipients, verifies, dropStore, signal });
+    if (stores().length === 0) throw new ProviderError("ABORTED", "No destination is left.");
     const copied = await copyFiles({
       source,
       job,

@@ -37,6 +37,11 @@ export const FileEntry = z
 /** One line of the index of files; see the schema of the same name. */
 export type FileEntry = z.output<typeof FileEntry>;
 
+/** How the content of a file is encrypted: as its entry is, whatever the rest of the backup. */
+export function encryptionOf({ sealed }: FileEntry): "age" | null {
+  return sealed === undefined ? null : "age";
+}
+
 /** Reads what {@link FileEntry} holds of a file. */
 export function parseFacts(value: unknown): FileFacts {
   return Facts.parse(value);

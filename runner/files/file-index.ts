@@ -15,7 +15,7 @@ export function fileIndexOf(manifest: Manifest): ManifestObject | undefined {
 }
 
 /** Where an index is. */
-interface IndexPlace {
+export interface IndexPlace {
   readonly storage: StorageProvider;
   readonly job: JobName;
   readonly manifest: Manifest;

@@ -1,22 +1,44 @@
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listWhole, readManifest, type JobName } from "../catalogue.ts";
-import type { FileEntry } from "./file-entry.ts";
+import { listWhole, readDocument, readManifest, type BackupFolder, type JobName } from "../catalogue.ts";
+import { VerificationRecord } from "../manifest.ts";
+import { unseal } from "../sealed-json.ts";
+import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { fileIndexOf, readFileIndex } from "./file-index.ts";
-import { listContents } from "./file-pool.ts";
+import { contentKey, listContents } from "./file-pool.ts";
+
+/** What {@link knownFiles} goes by. */
+export interface KnownFilesOptions {
+  readonly stores: readonly StorageProvider[];
+  readonly job: JobName;
+  /** The age public keys that the new backup is for: exactly they must be able to read what it refers to. */
+  readonly recipients: readonly string[];
+  /** Only what a verification has read to its end may be referred to: the new backup will count as verified with it. */
+  readonly verifies: boolean;
+  /** Is told of a store that cannot be asked. */
+  readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
+  readonly signal: AbortSignal;
+}
 
 /**
  * The files that need not be copied again, by their id: those whose content every store has under the same key, by its newest
- * backup with files and by its own listing. A content that one store lacks is copied to all of them anew, since one index
- * serves them all.
+ * usable backup and by its own listing. A content that one store lacks is copied to all of them anew, since one index serves
+ * them all.
  *
- * It takes some 500 bytes of memory a file.
+ * A backup is usable if it is not damaged, is for the same recipients, and was read in full where the new one will be. Of its
+ * contents those are left out that a verification of any backup has found damaged.
  */
-export async function knownFiles(
-  stores: readonly StorageProvider[],
-  job: JobName,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, FileEntry>> {
-  const [first, ...others] = await Promise.all(stores.map((storage) => knownTo(storage, job, signal)));
+export async function knownFiles(options: KnownFilesOptions): Promise<ReadonlyMap<string, FileEntry>> {
+  const asked = options.stores.map(async (storage) => {
+    try {
+      return [await knownTo(storage, options)];
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      options.dropStore(storage, toProviderError(error));
+      return [];
+    }
+  });
+  const [first, ...others] = (await Promise.all(asked)).flat();
   if (first === undefined) return new Map();
   for (const [id, { object }] of first) {
     if (others.some((known) => known.get(id)?.object !== object)) first.delete(id);
@@ -24,28 +46,72 @@ export async function knownFiles(
   return first;
 }
 
-async function knownTo(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<Map<string, FileEntry>> {
-  const known = new Map<string, FileEntry>();
-  for (const { id } of (await listWhole(storage, job, signal)).reverse()) {
-    const manifest = await readManifest(storage, job, id, signal);
-    if (fileIndexOf(manifest) === undefined) continue;
-    for await (const entry of readFileIndex({ storage, job, manifest }, signal)) known.set(entry.id, entry);
-    break;
+async function knownTo(storage: StorageProvider, options: KnownFilesOptions): Promise<Map<string, FileEntry>> {
+  const { job, signal, verifies } = options;
+  const backups = await listWhole(storage, job, signal);
+  const damaged = await ifReadable(() => foundDamaged(storage, job, backups, signal));
+  const usable = backups.filter(({ state }) => (verifies ? state === "verified" : state !== "damaged"));
+  // Without knowing what is damaged, nothing can be referred to.
+  for (const { id } of damaged ? usable.reverse() : []) {
+    const known = await ifReadable(() => entriesOf(storage, id, options));
+    if (known === undefined) continue;
+    const sizes = new Map<string, number>();
+    for await (const { object, size } of listContents(storage, job, signal)) sizes.set(object, size);
+    for (const object of damaged ?? []) sizes.delete(object);
+    for (const [file, { object, stored }] of known) {
+      if (sizes.get(object) !== stored.size) known.delete(file);
+    }
+    return known;
   }
-  if (known.size > 0) await dropVanished(known, storage, job, signal);
-  return known;
+  return new Map();
 }
 
-/** Leaves only entries whose content is still there, of the size that it should have. */
-async function dropVanished(
-  known: Map<string, FileEntry>,
+/** What the work reads; undefined where what is stored is damaged, gone, or of a newer version. */
+async function ifReadable<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ProviderError && ["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+/** The entries of a backup; undefined where it has none, or they are for others. */
+async function entriesOf(
+  storage: StorageProvider,
+  id: string,
+  { job, recipients, signal }: KnownFilesOptions,
+): Promise<Map<string, FileEntry> | undefined> {
+  const manifest = await readManifest(storage, job, id, signal);
+  if (fileIndexOf(manifest) === undefined || !areSame(manifest.recipients, recipients)) return undefined;
+  const entries = new Map<string, FileEntry>();
+  for await (const entry of readFileIndex({ storage, job, manifest }, signal)) {
+    // An older version referred to what was stored before encryption was turned on or off.
+    if ((encryptionOf(entry) === "age") === recipients.length > 0) entries.set(entry.id, entry);
+  }
+  return entries;
+}
+
+function areSame(some: readonly string[], others: readonly string[]): boolean {
+  return JSON.stringify([...some].sort()) === JSON.stringify([...others].sort());
+}
+
+/** The contents that the verifications of damaged backups name. Other backups may refer to them. */
+async function foundDamaged(
   storage: StorageProvider,
   job: JobName,
+  backups: readonly BackupFolder[],
   signal: AbortSignal,
-): Promise<void> {
-  const sizes = new Map<string, number>();
-  for await (const { object, size } of listContents(storage, job, signal)) sizes.set(object, size);
-  for (const [id, { object, stored }] of known) {
-    if (sizes.get(object) !== stored.size) known.delete(id);
+): Promise<string[]> {
+  const damaged = backups.filter(({ state }) => state === "damaged").flatMap(({ files }) => files);
+  const records = damaged.map(({ key }) => key).filter((key) => /\/damaged-[^/]+\.json$/.test(key));
+  const start = contentKey(job, "");
+  const objects: string[] = [];
+  for (const key of records) {
+    const text = (await readDocument(storage, key, signal)).toString("utf8");
+    for (const problem of unseal(key, text, VerificationRecord).problems) {
+      if (problem.startsWith(start)) objects.push(problem.slice(start.length).split(":", 1)[0] ?? "");
+    }
   }
+  return objects;
 }

@@ -7,8 +7,8 @@ import { readManifest, type JobName } from "../catalogue.ts";
 import { chooseBackup } from "../choose-backup.ts";
 import type { Manifest } from "../manifest.ts";
 import { openPlain } from "../open-plain.ts";
-import type { FileEntry } from "./file-entry.ts";
-import { fileIndexOf, readFileIndex } from "./file-index.ts";
+import { encryptionOf, type FileEntry } from "./file-entry.ts";
+import { fileIndexOf, readFileIndex, type IndexPlace } from "./file-index.ts";
 import { contentKey } from "./file-pool.ts";
 import { factsOf, remembered } from "./sealed-facts.ts";
 
@@ -56,9 +56,9 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
   const begun = performance.now();
   const backup = await chooseBackup(storage, job, request.id, signal);
   const manifest = await readManifest(storage, job, backup.id, signal);
-  const { encryption } = manifest.recipients.length > 0 ? { encryption: "age" as const } : { encryption: null };
   const fileKey = request.identity && remembered(request.identity);
-  check(manifest, encryption !== null && fileKey === undefined);
+  check(manifest, fileKey === undefined);
+  await survey({ storage, job, manifest }, fileKey, signal);
   const failed: { file: string; code: string; message: string }[] = [];
   const fail = (file: string, error: unknown): void => {
     if (signal.aborted) throw error;
@@ -75,17 +75,19 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
   }
   const done = { files: 0, bytes: 0, existing: 0 };
   const one = async (entry: FileEntry): Promise<void> => {
-    const facts = await factsOf(entry, fileKey);
-    if (buckets !== undefined && !buckets.includes(facts.bucket)) return;
-    const key = contentKey(job, entry.object);
+    let place = entry.object;
     try {
-      const bytes = openPlain({ storage, key, object: { ...entry, encryption }, fileKey }, signal);
+      const facts = await factsOf(entry, fileKey);
+      if (buckets !== undefined && !buckets.includes(facts.bucket)) return;
+      place = `${facts.bucket}/${facts.path}`;
+      const object = { ...entry, encryption: encryptionOf(entry) };
+      const bytes = openPlain({ storage, key: contentKey(job, entry.object), object, fileKey }, signal);
       await target.write(facts, bytes, { signal });
       done.files += 1;
       done.bytes += facts.size;
     } catch (error) {
       if (error instanceof ProviderError && error.code === "CONFLICT") done.existing += 1;
-      else fail(`${facts.bucket}/${facts.path}`, error);
+      else fail(place, error);
     }
   };
   await pMap(readFileIndex({ storage, job, manifest }, signal), one, { concurrency: PARALLEL });
@@ -99,13 +101,32 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
   };
 }
 
+/**
+ * Reads the index to its end before anything of it is used.
+ *
+ * @throws ProviderError `INTEGRITY` where it is damaged, `CONFIG` where the key reads none of it.
+ */
+async function survey(place: IndexPlace, fileKey: FileKeySource | undefined, signal: AbortSignal): Promise<void> {
+  let readable = 0;
+  let unreadable: ProviderError | undefined;
+  for await (const entry of readFileIndex(place, signal)) {
+    try {
+      await factsOf(entry, fileKey);
+      readable += 1;
+    } catch (error) {
+      unreadable ??= toProviderError(error);
+    }
+  }
+  if (readable === 0 && unreadable !== undefined) throw unreadable;
+}
+
 function check(manifest: Manifest, keyIsMissing: boolean): void {
   if (fileIndexOf(manifest) === undefined) {
     throw new ProviderError("CONFIG", `The backup ${manifest.id} has no files.`, {
       fix: "Choose one that was made while the job had `files`; `provision list --json` tells.",
     });
   }
-  if (keyIsMissing) {
+  if (keyIsMissing && manifest.recipients.length > 0) {
     throw new ProviderError("CONFIG", `The files of ${manifest.id} are encrypted, and there is no identity.`, {
       fix: "Give the private key of one of its recipients: encryption.identity in the job, or --identity.",
     });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { buffer } from "node:stream/consumers";
+import { ProviderError } from "../../providers/errors.ts";
 import type { FileFacts } from "../../providers/files/files.ts";
 import { AgeDecrypt, type FileKeySource } from "../age/decrypt.ts";
 import { createHeader, type AgeHeader } from "../age/encrypt.ts";
@@ -33,13 +34,30 @@ export class FactsSealer {
   }
 }
 
-/** What an entry tells of its file; decrypted where it is sealed. */
+/**
+ * What an entry tells of its file; decrypted where it is sealed.
+ *
+ * @throws ProviderError `CONFIG` where the key is missing or not one of the recipients', `INTEGRITY` where the entry is not
+ * what was written. A header whose lines for a recipient are damaged looks like one of other recipients: only an index that
+ * was read to its end tells which it is.
+ */
 export async function factsOf(entry: FileEntry, fileKey: FileKeySource | undefined): Promise<FileFacts> {
   if (entry.sealed === undefined) return parseFacts(entry.file);
-  if (fileKey === undefined) throw new TypeError("a sealed entry without a key");
+  if (fileKey === undefined) {
+    throw new ProviderError("CONFIG", "The names of the files are encrypted, and there is no identity.", {
+      fix: "Give the private key of one of its recipients: encryption.identity in the job, or --identity.",
+    });
+  }
   const decrypt = new AgeDecrypt(fileKey);
   decrypt.end(Buffer.from(entry.sealed, "base64"));
-  return parseFacts(JSON.parse((await buffer(decrypt)).toString("utf8")));
+  const text = (await buffer(decrypt)).toString("utf8");
+  try {
+    return parseFacts(JSON.parse(text));
+  } catch (error) {
+    throw new ProviderError("INTEGRITY", "An entry of the index does not hold what belongs to a file.", {
+      cause: error,
+    });
+  }
 }
 
 /** The same key source, which unwraps each header once: all entries that one run sealed have the same. */

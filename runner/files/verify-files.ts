@@ -6,7 +6,7 @@ import type { FileKeySource } from "../age/decrypt.ts";
 import type { JobName } from "../catalogue.ts";
 import type { Manifest } from "../manifest.ts";
 import { checkStored, openPlain } from "../open-plain.ts";
-import type { FileEntry } from "./file-entry.ts";
+import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey } from "./file-pool.ts";
 
@@ -37,8 +37,9 @@ export async function* verifyFiles(
     if (options.skipContent?.(entry.object) === true) return { inFull: true };
     const key = contentKey(job, entry.object);
     const fileKey = options.fileKeyOf(entry.object);
-    const inFull = entry.sealed === undefined || fileKey !== undefined;
-    const object = { ...entry, encryption: entry.sealed === undefined ? null : ("age" as const) };
+    const encryption = encryptionOf(entry);
+    const inFull = encryption === null || fileKey !== undefined;
+    const object = { ...entry, encryption };
     try {
       if (inFull) await readOut(openPlain({ storage, key, object, fileKey }, signal));
       else await checkStored({ storage, key, object }, signal);
