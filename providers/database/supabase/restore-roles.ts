@@ -48,18 +48,37 @@ export async function rolesToCreate(
   return { names, statements: wanted.flatMap(({ sql, roles }) => asNoSuperuser(sql, roles)) };
 }
 
-function asNoSuperuser(sql: string, roles: readonly string[]): string[] {
-  const [, role = "", attributes = ""] = /^ALTER ROLE (.*) WITH ((?:[A-Z]+ ?)+)$/.exec(sql) ?? [];
-  if (attributes !== "") {
-    const words = attributes.split(" ");
-    const plain = words.filter((word) => !privileged.includes(word.replace(/^NO/, "")));
-    const special = words.filter((word) => privileged.includes(word));
+/** What `pg_dumpall` says of a role. No part of it can be read in two ways, so that a long text takes no longer than its length. */
+const alteration = /^ALTER ROLE ("(?:[^"]|"")+"|[^\s"]+) WITH (.+)$/s;
+const attribute = /(CONNECTION LIMIT -?\d+|(?:VALID UNTIL|PASSWORD) '(?:[^']|'')*'|[A-Z]+)(?: |$)/y;
+
+/** A statement about new roles as a role that is no superuser can run it, where that is another or more than one. */
+export function asNoSuperuser(sql: string, roles: readonly string[]): string[] {
+  const [, role = "", text = ""] = alteration.exec(sql) ?? [];
+  const attributes = attributesOf(text);
+  if (attributes.length > 0) {
+    // A new role is without what would be taken away.
+    const kept = attributes.filter((each) => !privileged.some((name) => each === `NO${name}`));
+    const plain = kept.filter((each) => !privileged.includes(each));
+    const special = kept.filter((each) => privileged.includes(each));
     return [
-      `ALTER ROLE ${role} WITH ${plain.join(" ")}`,
-      ...special.map((word) => refusable(`ALTER ROLE ${role} WITH ${word}`, `${word} of the role ${role}`, ["42501"])),
+      ...(plain.length === 0 ? [] : [`ALTER ROLE ${role} WITH ${plain.join(" ")}`]),
+      ...special.map((each) => refusable(`ALTER ROLE ${role} WITH ${each}`, `${each} of the role ${role}`, ["42501"])),
     ];
   }
   const reserved = roles.some((name) => platformRoles.includes(name) && name !== "postgres");
   if (sql.startsWith("GRANT ") && reserved) return [refusable(sql, sql, ["42501", "0LP01"])];
   return [sql];
+}
+
+/** The attributes one by one; none where there is something else among them. */
+function attributesOf(text: string): string[] {
+  const found: string[] = [];
+  const next = new RegExp(attribute);
+  while (next.lastIndex < text.length) {
+    const [, each] = next.exec(text) ?? [];
+    if (each === undefined) return [];
+    found.push(each);
+  }
+  return found;
 }
