@@ -136,6 +136,8 @@ describe("PostgresDatabaseProvider", () => {
     const library = "/usr/libexec/coreutils/libstdbuf.so";
     const buffer = existsSync(library) ? [`LD_PRELOAD=${library}`, "_STDBUF_O=262144"] : [];
     expect(others.sort()).toEqual(buffer);
+    // A pooler that does not know GSSAPI encryption drops a connection that asks for it.
+    expect(variables.filter((line) => line.startsWith("PGGSS"))).toEqual(["PGGSSENCMODE=disable"]);
   });
 
   it.each(["%", ":@/?#[]&=", `it's "quoted"`, " spaces ", "pässwörd 密码 😀", "%41 \\ $HOME `x`"])(
