@@ -7,6 +7,7 @@ import { connect, type ControlConnection, place, secretsOf } from "./control-con
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { feed, type Program, runProgram } from "./program.ts";
 import { readRoles } from "./roles-sql.ts";
+import { statementsOfNewRoles } from "./roles-to-create.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { spool } from "./spooled-archive.ts";
 import { countObjects, isEmpty } from "./contents.ts";
@@ -93,7 +94,7 @@ async function prepareRoles(
     const missing = new Set(statements.flatMap(({ roles }) => roles).filter((role) => !existing.has(role)));
     // A membership concerns two roles, and is new where one of them is. These statements go through the connection at hand
     // and not through psql, for which a file of roles could hold commands to the shell.
-    const wanted = statements.filter(({ roles }) => roles.some((role) => missing.has(role)));
+    const wanted = await statementsOfNewRoles(control, statements, (role) => missing.has(role));
     if (wanted.length > 0 && options.dryRun !== true) {
       await control.query(["BEGIN", ...wanted.map(({ sql }) => sql), "COMMIT"].join(";\n"));
     }

@@ -1,7 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
 import type { ControlConnection } from "../postgres/control-connection.ts";
-import { readRoles } from "../postgres/roles-sql.ts";
+import { readRoles, type RoleStatement } from "../postgres/roles-sql.ts";
+import { privileged, readAttributes, statementsOfNewRoles } from "../postgres/roles-to-create.ts";
 import { platformRoles } from "./platform.ts";
 import { refusable } from "./refusable.ts";
 
@@ -10,9 +11,6 @@ export interface RolesToCreate {
   readonly names: readonly string[];
   readonly statements: readonly string[];
 }
-
-/** Attributes that only a superuser may name, even to take them away; a new role is without them. */
-const privileged = ["SUPERUSER", "REPLICATION", "BYPASSRLS"];
 
 /**
  * The backup's roles that the target lacks, as a role that is no superuser can make them.
@@ -42,43 +40,31 @@ export async function rolesToCreate(
     });
   }
   const statements = await readRoles(artifact.open(options.signal));
-  const isNew = (role: string): boolean => !existing.has(role) && !platformRoles.includes(role);
+  // The server's own roles, as pg_maintain, are there or are of another version.
+  const isNew = (role: string): boolean =>
+    !existing.has(role) && !platformRoles.includes(role) && !role.startsWith("pg_");
   const names = [...new Set(statements.flatMap(({ roles }) => roles).filter(isNew))].sort();
-  const wanted = statements.filter(({ roles }) => roles.some((role) => names.includes(role)));
-  return { names, statements: wanted.flatMap(({ sql, roles }) => asNoSuperuser(sql, roles)) };
+  const wanted = await statementsOfNewRoles(control, statements, isNew);
+  return { names, statements: wanted.flatMap(asNoSuperuser) };
 }
 
-/** What `pg_dumpall` says of a role. No part of it can be read in two ways, so that a long text takes no longer than its length. */
-const alteration = /^ALTER ROLE ("(?:[^"]|"")+"|[^\s"]+) WITH (.+)$/s;
-const attribute = /(CONNECTION LIMIT -?\d+|(?:VALID UNTIL|PASSWORD) '(?:[^']|'')*'|[A-Z]+)(?: |$)/y;
-
-/** A statement about new roles as a role that is no superuser can run it, where that is another or more than one. */
-export function asNoSuperuser(sql: string, roles: readonly string[]): string[] {
-  const [, role = "", text = ""] = alteration.exec(sql) ?? [];
-  const attributes = attributesOf(text);
-  if (attributes.length > 0) {
-    // A new role is without what would be taken away.
-    const kept = attributes.filter((each) => !privileged.some((name) => each === `NO${name}`));
-    const plain = kept.filter((each) => !privileged.includes(each));
-    const special = kept.filter((each) => privileged.includes(each));
+/** A statement about new roles as one or more of which each may be refused that only a superuser may run. */
+function asNoSuperuser({ sql, roles, membership }: RoleStatement): string[] {
+  const found = readAttributes(sql);
+  if (found !== undefined) {
+    const { name, attributes } = found;
+    const plain = attributes.filter((each) => !privileged.includes(each));
+    const special = attributes.filter((each) => privileged.includes(each));
     return [
-      ...(plain.length === 0 ? [] : [`ALTER ROLE ${role} WITH ${plain.join(" ")}`]),
-      ...special.map((each) => refusable(`ALTER ROLE ${role} WITH ${each}`, `${each} of the role ${role}`, ["42501"])),
+      ...(plain.length === 0 ? [] : [`ALTER ROLE ${name} WITH ${plain.join(" ")}`]),
+      ...special.map((each) => refusable(`ALTER ROLE ${name} WITH ${each}`, `${each} of the role ${name}`, ["42501"])),
     ];
   }
-  const reserved = roles.some((name) => platformRoles.includes(name) && name !== "postgres");
-  if (sql.startsWith("GRANT ") && reserved) return [refusable(sql, sql, ["42501", "0LP01"])];
+  const reserved = roles.some(
+    (name) => (platformRoles.includes(name) && name !== "postgres") || name.startsWith("pg_"),
+  );
+  if (membership !== undefined && reserved) return [refusable(sql, sql, ["42501", "42704", "0LP01"])];
+  // Some settings and all grants of settings are a superuser's.
+  if (/^ALTER ROLE .* SET |^GRANT .* ON PARAMETER /.test(sql)) return [refusable(sql, sql, ["42501"])];
   return [sql];
-}
-
-/** The attributes one by one; none where there is something else among them. */
-function attributesOf(text: string): string[] {
-  const found: string[] = [];
-  const next = new RegExp(attribute);
-  while (next.lastIndex < text.length) {
-    const [, each] = next.exec(text) ?? [];
-    if (each === undefined) return [];
-    found.push(each);
-  }
-  return found;
 }
