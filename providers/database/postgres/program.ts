@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { abortedError, type ErrorCode, ProviderError } from "../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
+import { MessageLines } from "./message-lines.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
 import { programError, redact } from "./server-errors.ts";
 
@@ -18,6 +19,8 @@ export interface Program {
   readonly secrets: readonly string[];
   /** The code of a failure whose message is not known. */
   readonly otherwise: ErrorCode;
+  /** Takes each line that the program writes to its standard error, without secrets: an error has only the last of them. */
+  readonly onMessage?: (line: string) => void;
 }
 
 /** How much of what a program writes to its standard error is kept for the error, in characters. */
@@ -128,14 +131,13 @@ function outputOf(running: Running, finished: Promise<void>): Readable {
  * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
  *
  * @param output takes what the program writes to its standard output, piece by piece; without it that is thrown away
- * @returns the last of what the program wrote to its standard error
  */
 export async function feed(
   program: Program,
   source: Readable,
   signal: AbortSignal,
   output?: (piece: Buffer) => void,
-): Promise<string> {
+): Promise<void> {
   const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
   if (output !== undefined) existing(running.child.stdout).on("data", output);
   const stdin = existing(running.child.stdin);
@@ -156,7 +158,6 @@ export async function feed(
     }
     stdin.end();
     await running.exited;
-    return running.messages();
   } finally {
     source.destroy();
   }
@@ -194,15 +195,15 @@ interface Running {
   readonly exited: Promise<void>;
   /** Ends the program, if need be by force. */
   readonly end: () => void;
-  /** The last of what it has written to its standard error, without secrets. */
-  readonly messages: () => string;
 }
 
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
   const child = spawn(join(program.clients.directory, program.name), program.args, { env: program.env, stdio });
   let stderr = "";
   let cut = false;
+  const lines = new MessageLines((line) => program.onMessage?.(redact(line, program.secrets)));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    lines.write(text);
     stderr += text;
     cut ||= stderr.length > 2 * tailLength;
     stderr = stderr.slice(-2 * tailLength);
@@ -230,6 +231,7 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
       );
     });
     child.once("close", (code, killer) => {
+      lines.finish();
       if (code === 0) {
         resolve();
         return;
@@ -249,7 +251,7 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
     signal.removeEventListener("abort", end);
   };
   exited.then(cleanUp, cleanUp);
-  return { child, exited, end, messages: () => tail(stderr, cut, program.secrets) };
+  return { child, exited, end };
 }
 
 function existing<Pipe>(pipe: Pipe | null): Pipe {

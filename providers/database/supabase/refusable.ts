@@ -20,10 +20,50 @@ export function refusable(sql: string, what: string, states: readonly string[], 
   );
 }
 
-/** What was refused, from what psql wrote to its standard error. */
-export function refusals(messages: string): string[] {
-  return messages.split("\n").flatMap((line) => {
-    const at = line.indexOf(`WARNING:  ${mark} `);
-    return at === -1 ? [] : [line.slice(at + `WARNING:  ${mark} `.length)];
-  });
+/** How many messages of a kind are kept; the others are counted. */
+const kept = 1000;
+
+/** What a restore's psql writes to its standard error, line by line: refusals, and warnings of the server's own. */
+export class RestoreMessages {
+  readonly #refused: string[] = [];
+  readonly #warnings: string[] = [];
+  readonly #watched = new Map<string, boolean>();
+  #refusals = 0;
+  #warned = 0;
+
+  /** @param watched beginnings of refusals that {@link hasRefused} is to know of */
+  constructor(watched: readonly string[]) {
+    for (const each of watched) this.#watched.set(each, false);
+  }
+
+  take(line: string): void {
+    const [, text] = /WARNING:  (.*)$/.exec(line) ?? [];
+    if (text === undefined) return;
+    if (!text.startsWith(`${mark} `)) {
+      this.#warned += 1;
+      if (this.#warned <= kept) this.#warnings.push(`The server warned: ${text}`);
+      return;
+    }
+    const what = text.slice(mark.length + 1);
+    for (const beginning of this.#watched.keys()) if (what.startsWith(beginning)) this.#watched.set(beginning, true);
+    this.#refusals += 1;
+    if (this.#refusals <= kept) this.#refused.push(what);
+  }
+
+  /** Whether something was refused that begins so, be it kept or only counted. */
+  hasRefused(beginning: string): boolean {
+    return this.#watched.get(beginning) === true;
+  }
+
+  get refused(): string[] {
+    return withRest(this.#refused, this.#refusals);
+  }
+
+  get warnings(): string[] {
+    return withRest(this.#warnings, this.#warned);
+  }
+}
+
+function withRest(lines: readonly string[], all: number): string[] {
+  return all === lines.length ? [...lines] : [...lines, `… and ${all - lines.length} more`];
 }

@@ -15,11 +15,19 @@ import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
 import { platformRoles } from "./platform.ts";
 import { requireConfirmation, targetReference } from "./reference.ts";
-import { refusable, refusals } from "./refusable.ts";
-import { createInOwnSchemas, sequence, withoutCommands, withoutTransaction } from "./script.ts";
+import { refusable, RestoreMessages } from "./refusable.ts";
+import {
+  becomeMember,
+  createInOwnSchemas,
+  sequence,
+  takeMembershipsBack,
+  withoutCommands,
+  withoutTransaction,
+} from "./script.ts";
 import { type RolesToCreate, rolesToCreate } from "./restore-roles.ts";
 import { noDefaultPrivileges } from "./statements.ts";
 import { checkTarget } from "./target.ts";
+import { noTimeouts } from "./timeouts.ts";
 import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
 
 /** What no restore brings back, whatever the backup holds. */
@@ -36,7 +44,13 @@ const neverRestored: readonly string[] = [
 const allowedErrors =
   "errors that do not end it, each of which is shown: an extension or its version that the server does not have; policies and triggers " +
   "on the platform's tables that are there already; privileges on objects that the platform's version does not have or does not let " +
-  "postgres give; event triggers, attributes of roles and memberships that only a superuser may make";
+  "postgres give; event triggers, and attributes, settings and memberships of roles, that only a superuser may make";
+
+/** How refusals begin after which objects of a kind may be missing, and the kind. */
+const mayBeMissing: Readonly<Record<string, string>> = {
+  "EVENT TRIGGER": "event trigger",
+  "the extension": "extension",
+};
 
 /**
  * Restores a backup of a project into another, new one, in one transaction: completely or not at all.
@@ -60,6 +74,7 @@ export async function restoreProject(
   }
   const control = await connect(settings.connection, options.signal);
   try {
+    await control.query(noTimeouts(control.serverMajor).join("; "));
     await checkTarget(control, options);
     if (options.dryRun !== true) requireConfirmation(settings.connection, options.confirm);
     const clients = await chooseClients(
@@ -85,11 +100,13 @@ interface Parts {
 }
 
 /** Compares the target with the backup. */
-type Compare = (control: ControlConnection, refused: readonly string[]) => Promise<ProjectComparison>;
+type Compare = (control: ControlConnection, messages: RestoreMessages) => Promise<ProjectComparison>;
 
 /** One step of the script. */
 interface Step {
   readonly title: string;
+  /** As the role that logs in, which may be a superuser, and not as `postgres`. */
+  readonly asLogin?: boolean;
   readonly text: () => AsyncIterable<Buffer | string> | Iterable<Buffer | string>;
 }
 
@@ -115,20 +132,23 @@ class ProjectRestore {
     if (options.dryRun === true) return { ...common, objects: {}, rolesCreated: [] };
     // What the comparison needs must be readable before anything is changed.
     const compare = await this.#comparison();
-    const refused = await this.#run();
-    return { ...common, rolesCreated: roles.names, refused, ...(await this.#look(compare, refused)) };
+    const messages = await this.#run();
+    const { refused } = messages;
+    const warnings = [...common.warnings, ...messages.warnings];
+    return { ...common, rolesCreated: roles.names, refused, warnings, ...(await this.#look(compare, messages)) };
   }
 
   /** Looks at what is there now, over a new connection: the first has been silent for as long as everything took. */
   async #look(
     compare: Compare,
-    refused: readonly string[],
+    messages: RestoreMessages,
   ): Promise<ProjectComparison & Pick<RestoreReport, "objects">> {
     const { settings, control, options } = this.#parts;
     try {
       const after = await connect(settings.connection, options.signal, { host: control.host });
       try {
-        return { ...(await compare(after, refused)), objects: await countObjects(after) };
+        await after.query(noTimeouts(after.serverMajor).join("; "));
+        return { ...(await compare(after, messages)), objects: await countObjects(after) };
       } finally {
         await after.close();
       }
@@ -147,7 +167,7 @@ class ProjectRestore {
     const chosen = chooseEntries(parseToc(output));
     for (const [reason, count] of chosen.leftOut) this.#leftOut.push(`${reason} (${count})`);
 
-    this.#statements("roles", roles.statements);
+    this.#statements("roles", roles.statements, { asLogin: true });
     await this.#part("extensions.sql", "extensions", (sql) => {
       const name = /^CREATE EXTENSION IF NOT EXISTS (\S+)/.exec(sql)?.[1] ?? "";
       // Another version than the backup's will do. Without an extension that the platform has given up, what needs it fails.
@@ -180,8 +200,9 @@ class ProjectRestore {
       const largeObjects = this.#entries(chosen.largeObjects, () => archive.open(options.signal));
       this.#steps.push({ title: "large objects", text: () => withoutTransaction(largeObjects()) });
     }
+    let owners: readonly string[] = [];
     if (!options.noOwner) {
-      await this.#owners();
+      owners = await this.#owners();
       const privileges = this.#entries(chosen.privileges, () => Readable.from([head]));
       this.#steps.push({ title: `privileges: ${chosen.privileges.length} entries of database.dump`, text: privileges });
     }
@@ -197,15 +218,29 @@ class ProjectRestore {
       // What the platform's version does not have, or does not let postgres give.
       refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
     );
-    await this.#part("event-triggers.sql", "event triggers", (sql) =>
-      // A plain server lets only a superuser make them.
-      refusable(sql, sql.slice(0, sql.indexOf(" ON ")).replace("CREATE ", ""), ["42501", "42704"]),
+    await this.#part(
+      "event-triggers.sql",
+      "event triggers",
+      (sql) =>
+        // A plain server lets only a superuser make them.
+        refusable(sql, sql.slice(0, sql.indexOf(" ON ")).replace("CREATE ", ""), ["42501", "42704"]),
+      { asLogin: true },
     );
     await this.#part("default-privileges.sql", "default privileges, as the backup has them");
+    if (owners.length > 0)
+      this.#statements("what made postgres a member of the owners, taken back", [takeMembershipsBack], {
+        asLogin: true,
+        count: owners.length,
+      });
   }
 
-  /** Restored objects are postgres's; then each goes to the owner that it had. Those of the platform's roles stay. */
-  async #owners(): Promise<void> {
+  /**
+   * Restored objects are postgres's; then each goes to the owner that it had. Those of the platform's roles stay.
+   *
+   * @returns the owners, of which postgres is a member from then on
+   */
+  async #owners(): Promise<readonly string[]> {
+    const { serverMajor } = this.#parts.control;
     const owners = new Set<string>();
     let mapped = 0;
     const statements = await this.#read("owners.sql", (sql) => {
@@ -219,14 +254,25 @@ class ProjectRestore {
     });
     const toAll = (verb: "GRANT" | "REVOKE"): string[] => [...owners].map((owner) => createInOwnSchemas(verb, owner));
     // A new owner must be able to create in the schema. The privileges that follow say whether it may afterwards.
-    this.#statements("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], statements.length);
+    if (owners.size > 0) {
+      const title = "postgres as a member of the owners, for the time being";
+      this.#statements(title, [becomeMember([...owners], serverMajor)], { asLogin: true, count: owners.size });
+    }
+    const { length } = statements;
+    this.#statements("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], { count: length });
     if (mapped > 0)
       this.#leftOut.push(`the platform's roles as owners of your objects: ${mapped} belong to postgres now`);
+    return [...owners];
   }
 
   /** Adds a part of single statements as a step; a backup may be without it. */
-  async #part(name: string, title: string, change?: (sql: string) => string): Promise<void> {
-    this.#statements(title, await this.#read(name, change));
+  async #part(
+    name: string,
+    title: string,
+    change?: (sql: string) => string,
+    options?: Pick<Step, "asLogin">,
+  ): Promise<void> {
+    this.#statements(title, await this.#read(name, change), options);
   }
 
   async #read(name: string, change: (sql: string) => string | undefined = (sql) => sql): Promise<string[]> {
@@ -236,9 +282,13 @@ class ProjectRestore {
     return (await readPart(name, artifact.open(options.signal))).flatMap((sql) => change(sql) ?? []);
   }
 
-  #statements(title: string, statements: readonly string[], count = statements.length): void {
+  #statements(
+    title: string,
+    statements: readonly string[],
+    { asLogin = false, count = statements.length }: { readonly asLogin?: boolean; readonly count?: number } = {},
+  ): void {
     if (statements.length === 0) return;
-    this.#steps.push({ title: `${title}: ${count}`, text: () => statements.map((sql) => `${sql};\n`) });
+    this.#steps.push({ title: `${title}: ${count}`, asLogin, text: () => statements.map((sql) => `${sql};\n`) });
   }
 
   #rows(name: string, title: string): void {
@@ -268,30 +318,29 @@ class ProjectRestore {
     };
   }
 
-  /** Runs the script to its end, and gives what the server refused of it. */
-  async #run(): Promise<string[]> {
+  /** Runs the script to its end, and gives what the server said to it. */
+  async #run(): Promise<RestoreMessages> {
     const { settings, control, clients, options } = this.#parts;
     const { connection } = settings;
     const steps = this.#steps;
     let current = "";
     const script = async function* (): AsyncGenerator<Buffer | string> {
       yield (
-        "BEGIN;\nSET statement_timeout = 0;\nSET lock_timeout = 0;\nSET idle_in_transaction_session_timeout = 0;\n" +
+        `${noTimeouts(control.serverMajor).join(";\n")};\nBEGIN;\n` +
         "SET client_min_messages = warning;\nSET standard_conforming_strings = on;\nSET search_path = '';\n" +
         // Whatever ended this transaction on the way would show at the end, where the table is missed.
         "CREATE TEMPORARY TABLE provision_restore () ON COMMIT DROP;\n"
       );
-      for (const { title, text } of steps) {
+      for (const { title, text, asLogin = false } of steps) {
         current = title;
         // As a superuser everything is postgres's all the same, but for what only a superuser may do.
-        yield title.startsWith("event triggers") || title.startsWith("roles")
-          ? "RESET ROLE;\n"
-          : "SET ROLE postgres;\n";
+        yield asLogin ? "RESET ROLE;\n" : "SET ROLE postgres;\n";
         yield* text();
       }
       current = "the end";
       yield "RESET ROLE;\nDROP TABLE pg_temp.provision_restore;\nNOTIFY pgrst, 'reload schema';\nCOMMIT;\n";
     };
+    const messages = new RestoreMessages(Object.keys(mayBeMissing));
     const psql: Program = {
       clients,
       name: "psql",
@@ -308,9 +357,13 @@ class ProjectRestore {
       env: libpqEnvironment(connection, control.host, clients),
       secrets: secretsOf(connection),
       otherwise: "INTERNAL",
+      onMessage: (line) => {
+        messages.take(line);
+      },
     };
     try {
-      return refusals(await feed(psql, Readable.from(script(), { objectMode: false }), options.signal));
+      await feed(psql, Readable.from(script(), { objectMode: false }), options.signal);
+      return messages;
     } catch (error) {
       const problem = toProviderError(error);
       if (problem.code === "ABORTED") throw problem;
@@ -331,14 +384,11 @@ class ProjectRestore {
       return () => Promise.resolve({ compared, differences: [] });
     }
     const backup = await readInventory(artifact.name, artifact.open(options.signal));
-    return async (control, refused) => {
+    return async (control, messages) => {
       await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
       const restored = await takeInventory(control, await platformScope(control));
       await control.query("COMMIT");
-      const without = [
-        ...(refused.some((what) => what.startsWith("EVENT TRIGGER")) ? ["event trigger"] : []),
-        ...(refused.some((what) => what.startsWith("the extension")) ? ["extension"] : []),
-      ];
+      const without = Object.entries(mayBeMissing).flatMap(([what, kind]) => (messages.hasRefused(what) ? [kind] : []));
       return compareInventories(backup, restored, without);
     };
   }

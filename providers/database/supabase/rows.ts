@@ -3,6 +3,7 @@ import { programOf, type Source } from "../postgres/backup.ts";
 import { databaseString } from "../postgres/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/program.ts";
 import { beginningOfPart, endOfPart } from "../postgres/sql-part.ts";
+import { noTimeouts } from "./timeouts.ts";
 
 /** One step of a part that holds rows. */
 export type RowsStep =
@@ -15,6 +16,7 @@ export type RowsStep =
 export function rowsPart(source: Source, name: string, title: string, steps: readonly RowsStep[]): DatabaseArtifact {
   const print = (text: string): string => `SELECT ${literal(text)}`;
   const commands = [
+    ...noTimeouts(source.control.serverMajor),
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     `SET TRANSACTION SNAPSHOT '${source.snapshot}'`,
     "SET search_path = ''",

@@ -13,6 +13,38 @@ export function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): stri
   );
 }
 
+const takenBack = "provision.memberships";
+
+/**
+ * Makes `postgres` a member of roles, as far as it is none, until {@link takeMembershipsBack} in the same transaction. Only a
+ * member may give an object to a role, and from then on give rights to it.
+ *
+ * @param roles as SQL has them
+ */
+export function becomeMember(roles: readonly string[], serverMajor: number): string {
+  const may = (what: string): string => `pg_has_role('postgres'::name, r::oid, '${what}')`;
+  // Before 16 a membership was all there was to it; since then a grantor's further grant changes the options of the first.
+  const [enough, old, options] =
+    serverMajor < 16
+      ? [may("MEMBER"), "NULL", ""]
+      : [
+          `${may("USAGE")} AND ${may("SET")}`,
+          `(SELECT format('GRANT %s TO postgres WITH INHERIT %s, SET %s; ', r, inherit_option::text, set_option::text)
+            FROM pg_auth_members WHERE roleid = r AND member = 'postgres'::regrole
+              AND grantor = (SELECT CASE WHEN rolsuper THEN 10 ELSE oid END FROM pg_roles WHERE rolname = current_user))`,
+          " WITH INHERIT TRUE, SET TRUE",
+        ];
+  return (
+    `DO $member$ DECLARE r regrole; old text; back text := ''; BEGIN FOREACH r IN ARRAY ARRAY[${roles.map(literal).join(", ")}]::regrole[] ` +
+    `LOOP CONTINUE WHEN ${enough}; old := ${old}; EXECUTE format('GRANT %s TO postgres${options}', r); ` +
+    `back := back || coalesce(old, format('REVOKE %s FROM postgres; ', r)); END LOOP; ` +
+    `PERFORM set_config('${takenBack}', back, true); END $member$`
+  );
+}
+
+/** See {@link becomeMember}. */
+export const takeMembershipsBack = `DO $member$ BEGIN IF current_setting('${takenBack}') <> '' THEN EXECUTE current_setting('${takenBack}'); END IF; END $member$`;
+
 /** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
 export async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   // Large objects are written as hexadecimal digits, so that no line of theirs can be taken for a command.

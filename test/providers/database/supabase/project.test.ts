@@ -2,6 +2,9 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type {
   DatabaseProvider,
@@ -227,6 +230,28 @@ describe("a Supabase project", () => {
       expect(report).toMatchObject({ rolesCreated: ["app_owner", "reporting"], differences: [] });
       const settings = "SELECT rolconfig FROM pg_roles WHERE rolname = 'reporting'";
       expect(await query(url, settings)).toEqual([{ rolconfig: ["statement_timeout=60s"] }]);
+
+      // An owner of which postgres is no member: it becomes one for as long as the restore takes.
+      await query(other.postgres.url("there"), "REVOKE app_owner FROM postgres");
+      const again = await createDatabase(
+        {
+          kind: "supabase",
+          url: { env: "URL" },
+          lockTimeoutSeconds: 30,
+          vault: "leave-out",
+          rootCertificate: other.postgres.rootCertificate ?? "",
+        },
+        { secrets: { url: (await other.newProject("again")).replace("@127.0.0.1:", "@localhost:") } },
+      );
+      const confirm = `localhost:${other.postgres.port}/again`;
+      expect((await again.restore(backup.artifacts, { ...there, confirm })).differences).toEqual([]);
+      expect(
+        await query(
+          other.postgres.url("again"),
+          `SELECT relowner::regrole::text AS owner, has_table_privilege('reporting', oid, 'SELECT') AS open,
+             pg_has_role('postgres', 'app_owner', 'MEMBER') AS member FROM pg_class WHERE oid = 'shop.owned'::regclass`,
+        ),
+      ).toEqual([{ owner: "app_owner", open: true, member: false }]);
     } finally {
       await other.postgres.stop();
     }
@@ -310,6 +335,31 @@ describe("a Supabase project", () => {
     expect(refused).toContainEqual(expect.stringMatching(/^the extension given_up: .*is not available/));
   });
 
+  it("has all that was refused in its report, however much that is", async () => {
+    const { name, url } = await newProject();
+    const grants = Array.from(
+      { length: 1100 },
+      (_, i) => `GRANT SELECT ON TABLE storage.a_table_of_another_version_${i} TO service_role;\n`,
+    );
+    const end = "-- Provision: end";
+    const changes: Record<string, (text: string) => string> = {
+      "extensions.sql": (text) =>
+        text.replace(end, `CREATE EXTENSION IF NOT EXISTS given_up VERSION '1' CASCADE;\n${end}`),
+      "grants.sql": (text) => text.replace(end, grants.join("") + end),
+      "inventory.json": (text) => text.replace('"extension":{', '"extension":{"given_up":"1 in extensions",'),
+    };
+    const artifacts = backup.artifacts.map((artifact) => {
+      const text = changes[artifact.name]?.(backup.text(artifact.name));
+      return text === undefined ? artifact : { ...artifact, open: () => streamOf(Buffer.from(text)) };
+    });
+    const { refused = [], differences } = await (await open(url)).restore(artifacts, options(name));
+    // What was refused first and what was refused last are both known to the comparison.
+    expect(differences).toEqual([]);
+    expect(refused[0]).toMatch(/^the extension given_up/);
+    expect(refused.filter((each) => each.includes("a_table_of_another_version_"))).toHaveLength(999);
+    expect(refused.at(-1)).toBe("… and 102 more");
+  });
+
   it("says in the backup what cannot be recovered", async () => {
     const { omitted, artifacts } = await store(await (await open(full)).backup({ lock: "vault", signal: never }));
     expect(omitted).toEqual([
@@ -376,6 +426,45 @@ describe("a Supabase project", () => {
     } finally {
       await query(server.postgres.url("full"), "ALTER ROLE postgres CONNECTION LIMIT -1");
     }
+  });
+
+  it("is backed up and compared whatever its statement timeout", async () => {
+    const slow = await server.fullProject("slow");
+    const { name, url } = await newProject();
+    for (const database of ["slow", name]) {
+      await query(server.postgres.url(database), `ALTER DATABASE ${database} SET statement_timeout = '2s'`);
+    }
+    // More than what is on the way may hold while nobody reads.
+    await query(
+      slow,
+      "SET statement_timeout = 0; SELECT pgmq.send('mails', to_jsonb(repeat('x', 1000000))) FROM generate_series(1, 20)",
+    );
+    const opened = await (await open(slow)).backup({ lock: "slow", signal: never });
+    const [queues] = opened.artifacts.filter((each) => each.name === "queues.sql");
+    const bytes = queues?.open(never);
+    await delay(3000);
+    expect(bytes === undefined ? 0 : (await buffer(bytes)).length).toBeGreaterThan(20_000_000);
+    await opened.close();
+
+    const locker = new Client({ connectionString: server.postgres.url(name) });
+    await locker.connect();
+    const restored = (await open(url)).restore(backup.artifacts, options(name));
+    // It waits behind the restore's transaction, and then keeps the comparison waiting.
+    await expect
+      .poll(
+        () =>
+          query(
+            server.postgres.url(name),
+            "SELECT FROM pg_locks WHERE relation = 'auth.users'::regclass AND mode = 'RowExclusiveLock'",
+          ),
+        { timeout: 60_000, interval: 20 },
+      )
+      .not.toEqual([]);
+    await locker.query("SET statement_timeout = 0; BEGIN; LOCK TABLE auth.users IN ACCESS EXCLUSIVE MODE");
+    await delay(3000);
+    await locker.query("COMMIT");
+    await locker.end();
+    expect((await restored).differences).toEqual([]);
   });
 
   it("is refused to a role that row level security would silence", async () => {

@@ -99,6 +99,49 @@ describe("across versions", () => {
     }
   });
 
+  it("restores a project with its roles into another server of 17, where their maker is no superuser", async () => {
+    install17();
+    await query(
+      newer.urlAs("postgres", "full"),
+      `CREATE ROLE auditor LOGIN CONNECTION LIMIT 3 VALID UNTIL '2030-01-01 00:00:00+00' IN ROLE app_owner;
+       ALTER ROLE auditor SET statement_timeout = '5s'; GRANT CREATE ON SCHEMA shop TO auditor`,
+    );
+    // Of this owner postgres is no member, neither here nor there; and what a superuser gave, postgres cannot give.
+    await query(
+      newer.postgres.url("full"),
+      `GRANT pg_read_all_data TO auditor; SET ROLE auditor; CREATE TABLE shop.audits (id serial PRIMARY KEY, body text);
+       GRANT SELECT ON shop.audits, shop.audits_id_seq TO postgres; GRANT SELECT ON shop.audits TO reporting; ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO authenticated; RESET ROLE;
+       ALTER PUBLICATION supabase_realtime ADD TABLE shop.audits`,
+    );
+    const backup = await backupOf(newer);
+    const other = await startSupabase({ tls: true, binDirectory: bin17 });
+    try {
+      await other.newProject("there");
+      const there = { ...options(other, "there", backup), createRoles: true };
+      const report = await (await open(other, "there")).restore(backup.artifacts, there);
+      expect(report).toMatchObject({ rolesCreated: ["app_owner", "auditor", "reporting"], differences: [] });
+      expect(report.refused).toEqual([
+        expect.stringMatching(/^GRANT pg_read_all_data TO auditor/),
+        expect.stringMatching(/^EVENT TRIGGER note_ddl: permission denied/),
+      ]);
+      for (const question of [
+        `SELECT rolname, rolcanlogin, rolconnlimit, rolvaliduntil, rolconfig FROM pg_roles WHERE rolname IN ('app_owner', 'auditor', 'reporting') ORDER BY 1`,
+        `SELECT roleid::regrole::text AS role, member::regrole::text, bool_or(admin_option) AS admin, bool_or(inherit_option) AS inherit,
+           bool_or(set_option) AS set FROM pg_auth_members WHERE roleid::regrole::text IN ('app_owner', 'auditor', 'reporting')
+         GROUP BY 1, 2 ORDER BY 1, 2`,
+        `SELECT relname, relowner::regrole::text AS owner, relacl::text AS privileges FROM pg_class
+         WHERE oid IN ('shop.audits'::regclass, 'shop.owned'::regclass) ORDER BY 1`,
+      ]) {
+        expect(await query(other.postgres.url("there"), question)).toEqual(
+          await query(newer.postgres.url("full"), question),
+        );
+      }
+    } finally {
+      await other.postgres.stop();
+      await query(newer.postgres.url("full"), "DROP OWNED BY auditor; DROP ROLE auditor");
+    }
+  });
+
   it("refuses a client that is too old, before it dumps anything", async () => {
     const old = await mkdtemp(join(folder, "old-"));
     const script = `#!/bin/sh\n[ "$1" = --version ] && exec echo "pg_dump (PostgreSQL) 14.9"\ntouch ${old}/ran\n`;
