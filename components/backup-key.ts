@@ -7,9 +7,11 @@ import { transformed, type Transform } from "./transform.ts";
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
 const SERVICES = ["s3", "secretsmanager", "sqs", "sns", "ecr", "scheduler"];
 
-/** What a person with administrative rights does with a key. Using it is not among them. */
+/** What a person with administrative rights does with a key and its alias. Using it is not among them. */
 const ADMINISTRATION = [
   "kms:CancelKeyDeletion",
+  "kms:CreateAlias",
+  "kms:DeleteAlias",
   "kms:Describe*",
   "kms:Disable*",
   "kms:Enable*",
@@ -21,6 +23,7 @@ const ADMINISTRATION = [
   "kms:ScheduleKeyDeletion",
   "kms:TagResource",
   "kms:UntagResource",
+  "kms:UpdateAlias",
   "kms:UpdateKeyDescription",
 ];
 
@@ -46,6 +49,9 @@ export interface BackupKeyArgs {
  *
  * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
  *   nobody decrypts with it directly.
+ * - EventBridge Scheduler decrypts a schedule with the schedule's own role, which KMS takes for a direct call
+ *   (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html shows its event): without a statement for this
+ *   account's schedules, none would start anything.
  * - CloudWatch Logs uses it for log groups of this account and region alone.
  * - CloudWatch alarms and EventBridge use it to publish to an encrypted topic. That statement has no condition on the source:
  *   neither KMS nor SNS is told one when EventBridge publishes, and the event would be lost.
@@ -100,6 +106,18 @@ export class BackupKey extends pulumi.ComponentResource {
         Condition: {
           StringEquals: {
             "kms:ViaService": region.apply((where) => SERVICES.map((service) => `${service}.${where}.amazonaws.com`)),
+          },
+        },
+      },
+      {
+        Sid: "DecryptSchedules",
+        Effect: "Allow",
+        Principal: { AWS: root },
+        Action: "kms:Decrypt",
+        Resource: "*",
+        Condition: {
+          ArnLike: {
+            "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${account}:schedule/*`,
           },
         },
       },

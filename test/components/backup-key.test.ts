@@ -30,9 +30,9 @@ describe("BackupKey", () => {
   it("lets nobody use the key but through services, and those only for this account", async () => {
     const recorded = await mockEngine();
     await registered(new BackupKey("key", { stack: "prod" }));
-    const { Administer, UseThroughServices, GrantToServices, EncryptLogs, PublishAlarms, ...others } = statements(
-      inputsOf(recorded, "kms/key:Key").policy,
-    );
+    const all = statements(inputsOf(recorded, "kms/key:Key").policy);
+    const { Administer, UseThroughServices, DecryptSchedules, GrantToServices, EncryptLogs, PublishAlarms, ...others } =
+      all;
     expect(others).toEqual({});
     const root = { AWS: "arn:aws:iam::123456789012:root" };
     expect(Administer?.Principal).toEqual(root);
@@ -43,6 +43,15 @@ describe("BackupKey", () => {
     expect(UseThroughServices?.Condition?.StringEquals?.["kms:ViaService"]).toEqual(
       expect.arrayContaining(["s3.eu-central-1.amazonaws.com", "secretsmanager.eu-central-1.amazonaws.com"]),
     );
+    expect(DecryptSchedules).toMatchObject({
+      Principal: root,
+      Action: "kms:Decrypt",
+      Condition: {
+        ArnLike: {
+          "kms:EncryptionContext:aws:scheduler:schedule:arn": "arn:aws:scheduler:eu-central-1:123456789012:schedule/*",
+        },
+      },
+    });
     expect(GrantToServices?.Condition).toEqual({ Bool: { "kms:GrantIsForAWSResource": "true" } });
     expect(EncryptLogs).toMatchObject({
       Principal: { Service: "logs.eu-central-1.amazonaws.com" },

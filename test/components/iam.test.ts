@@ -1,9 +1,11 @@
 import { runSimulation, type Simulation } from "@cloud-copilot/iam-simulate";
 import { beforeAll, describe, expect, it } from "vitest";
+import { BackupKey } from "../../components/backup-key.ts";
 import { BackupRunner } from "../../components/backup-runner.ts";
 import { BackupSchedule } from "../../components/backup-schedule.ts";
 import { JobSettings } from "../../providers/config.ts";
 import { app, bucket, EXISTING_SECRET, IMAGE, KEY, secretArns, web } from "../helpers/aws-jobs.ts";
+import { inputsOf } from "../helpers/aws.ts";
 import { mockEngine, registered, type RecordedResource } from "../helpers/mocks.ts";
 
 const ACCOUNT = "123456789012";
@@ -25,6 +27,19 @@ interface Attempt {
 }
 
 const policies = new Map<string, unknown>();
+
+/** The policies of keys: that of the stack's as it is made, and the one that AWS gives a key where nobody says otherwise. */
+const keyPolicies = new Map<string, unknown>([
+  [
+    OTHER_KEY,
+    {
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: "kms:*", Resource: "*" },
+      ],
+    },
+  ],
+]);
 
 function collect(recorded: readonly RecordedResource[]): void {
   for (const { type, name, inputs } of recorded) {
@@ -76,15 +91,26 @@ beforeAll(async () => {
     network: { subnetIds: ["subnet-1"], securityGroupId: "sg-1", assignPublicIp: true },
     keyArn: KEY,
   });
-  await registered(runner, schedule);
+  const key = new BackupKey("key", { stack: "prod" });
+  await registered(runner, schedule, key);
   collect(recorded);
+  keyPolicies.set(KEY, JSON.parse(String(inputsOf(recorded, "kms/key:Key").policy)));
 });
 
-/** Whether the policy of a role, and the boundary of the account, allow an action. */
-async function mayDo(role: string, { action, resource, context = {} }: Omit<Attempt, "allowed">): Promise<boolean> {
+/** Whether a role of the stack may do something. */
+async function mayDo(role: string, attempt: Omit<Attempt, "allowed">): Promise<boolean> {
   const name = role === "scheduler" ? [...policies.keys()].find((key) => key.includes("-scheduler-")) : role;
   const policy = policies.get(name ?? "");
   if (policy === undefined) throw new Error(`there is no role ${role}`);
+  return simulate(role, policy, attempt);
+}
+
+/** Whether a policy of a role, and the policy of the key where it is one, allow an action. */
+async function simulate(
+  role: string,
+  policy: unknown,
+  { action, resource, context = {} }: Omit<Attempt, "allowed">,
+): Promise<boolean> {
   const everything = [
     {
       name: "everything",
@@ -101,15 +127,7 @@ async function mayDo(role: string, { action, resource, context = {} }: Omit<Atte
     identityPolicies: [{ name: role, policy }],
     serviceControlPolicies: [{ orgIdentifier: "o-1", policies: everything }],
     resourceControlPolicies: [],
-    // A key asks its own policy first; that of the stack leaves it to IAM.
-    ...(action.startsWith("kms:") && {
-      resourcePolicy: {
-        Version: "2012-10-17",
-        Statement: [
-          { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: "kms:*", Resource: "*" },
-        ],
-      },
-    }),
+    ...(keyPolicies.has(resource) && { resourcePolicy: keyPolicies.get(resource) }),
   };
   const result = await runSimulation(withoutEncryptionContext(simulation), {});
   if (result.resultType === "error") throw new Error(`${action}: ${JSON.stringify(result.errors)}`);
@@ -279,6 +297,14 @@ const attempts: readonly Attempt[] = [
     },
     allowed: ["scheduler"],
   },
+  {
+    action: "kms:Decrypt",
+    resource: KEY,
+    context: {
+      "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/another/app`,
+    },
+    allowed: [],
+  },
   { action: "iam:PutRolePolicy", resource: role("runner-prod-app-backup"), allowed: [] },
 ];
 
@@ -306,6 +332,47 @@ describe("the roles of a job", () => {
       tables[one] = table;
     }
     expect(tables).toMatchSnapshot();
+  });
+});
+
+describe("the stack's key", () => {
+  const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] };
+  const administrator = (action: string, context?: Record<string, string>) =>
+    simulate("deploy", everything, { action, resource: KEY, ...(context !== undefined && { context }) });
+
+  // What the AWS provider asks of KMS to make, read, change and remove the key and its alias.
+  it.each([
+    "CreateAlias",
+    "UpdateAlias",
+    "DeleteAlias",
+    "DescribeKey",
+    "EnableKey",
+    "DisableKey",
+    "EnableKeyRotation",
+    "DisableKeyRotation",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "ListResourceTags",
+    "PutKeyPolicy",
+    "TagResource",
+    "UntagResource",
+    "UpdateKeyDescription",
+    "ScheduleKeyDeletion",
+    "CancelKeyDeletion",
+  ])("lets whoever deploys the stack %s", async (action) => {
+    expect(await administrator(`kms:${action}`)).toBe(true);
+  });
+
+  it("lets an administrator use it through the stack's services, and not by hand", async () => {
+    for (const action of ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"]) {
+      for (const service of ["s3", "secretsmanager", "sns", "ecr", "scheduler"]) {
+        expect(await administrator(action, { "kms:ViaService": `${service}.${REGION}.amazonaws.com` })).toBe(true);
+      }
+      expect(await administrator(action, { "kms:ViaService": `ssm.${REGION}.amazonaws.com` })).toBe(false);
+      expect(await administrator(action)).toBe(false);
+    }
+    expect(await administrator("kms:CreateGrant", { "kms:GrantIsForAWSResource": "true" })).toBe(true);
+    expect(await administrator("kms:CreateGrant", { "kms:GrantIsForAWSResource": "false" })).toBe(false);
   });
 });
 
