@@ -73,8 +73,13 @@ export class AwsBackups extends pulumi.ComponentResource {
     const common = { stack, tags };
     const parent = { parent: this };
 
+    const roles = { permissionsBoundary: settings.permissionsBoundary, rolePath: settings.rolePath };
     const { arn: keyArn } = new BackupKey(`${name}-key`, { ...common, removeOnDestroy: removable }, parent);
-    const bucket = new BackupBucket(`${name}-bucket`, { ...common, jobs, ...bucketArgs(settings, keyArn) }, parent);
+    const bucket = new BackupBucket(
+      `${name}-bucket`,
+      { ...common, ...roles, jobs, ...bucketArgs(settings, keyArn) },
+      parent,
+    );
     const secrets = new BackupSecrets(
       `${name}-secrets`,
       {
@@ -98,7 +103,6 @@ export class AwsBackups extends pulumi.ComponentResource {
       },
       parent,
     );
-    const roles = { permissionsBoundary: settings.permissionsBoundary, rolePath: settings.rolePath };
     const runner = new BackupRunner(
       `${name}-runner`,
       {
@@ -137,6 +141,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       `${name}-alarms`,
       {
         ...common,
+        ...roles,
         ...settings.alarms,
         jobs: jobs.map((job) => alarmJob(job, stack)),
         clusterArn: runner.clusterArn,

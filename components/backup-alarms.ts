@@ -8,6 +8,7 @@ import { markDueTimes, rareLateness, type RareJob, type RareJobsTransform } from
 import { receiptsQueue, storedObjectRule, type StoredObjectTransform } from "./backup-alarms/stored-object.ts";
 import { makeTopic, type TopicTransform } from "./backup-alarms/topic.ts";
 import { cadence } from "./cadence.ts";
+import type { RoleLimits } from "./service-role.ts";
 import { transformed, type Transform } from "./transform.ts";
 
 /** What the alarms have to know of a job. */
@@ -23,7 +24,7 @@ export interface AlarmJob {
 }
 
 /** Arguments of {@link BackupAlarms}. */
-export interface BackupAlarmsArgs {
+export interface BackupAlarmsArgs extends RoleLimits {
   /** The stack's name, as it is in the metrics: no other stack of the account and region may have the same. */
   readonly stack: string;
   readonly jobs: readonly AlarmJob[];
@@ -115,6 +116,8 @@ export class BackupAlarms extends pulumi.ComponentResource {
       name: `${name}-${stack}`,
       stack,
       topicArn: this.topicArn,
+      permissionsBoundary: args.permissionsBoundary,
+      rolePath: args.rolePath,
       ...(tags !== undefined && { tags }),
     };
     tellOfFailedTasks(context, args.clusterArn, transform);

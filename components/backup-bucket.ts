@@ -7,10 +7,11 @@ import { guardedBucket, type GuardedBucketTransform } from "./backup-bucket/guar
 import { lifecycleRule, noncurrentDays, type StorageTransition } from "./backup-bucket/lifecycle.ts";
 import { defaultLock, keptDays, type BucketJob, type ObjectLock } from "./backup-bucket/lock.ts";
 import { addReplica, type Replica, type ReplicaTransform } from "./backup-bucket/replica.ts";
+import type { RoleLimits } from "./service-role.ts";
 import { transformed, type Transform } from "./transform.ts";
 
 /** Arguments of {@link BackupBucket}. */
-export interface BackupBucketArgs {
+export interface BackupBucketArgs extends RoleLimits {
   /**
    * Name of a bucket that exists, which is then used as it is: of the arguments, only `keyArn`, `stack` and `jobs` may stand
    * beside it. For the alarms it has to send its events to EventBridge.
@@ -94,6 +95,8 @@ export class BackupBucket extends pulumi.ComponentResource {
         addReplica(this, `${name}-replica`, { bucket, versioning }, replica, {
           ...common,
           keyArn: args.keyArn,
+          permissionsBoundary: args.permissionsBoundary,
+          rolePath: args.rolePath,
           rule: lifecycleRule(noncurrentDays("replica", lock?.days ?? 0, keptDays(args.jobs)), args.transitions ?? []),
           ...(lock !== undefined && { lock }),
           ...(args.breakGlass !== undefined && { breakGlass: args.breakGlass }),

@@ -7,14 +7,18 @@ import { transformed, type Transform } from "./transform.ts";
 /** Characters that IAM allows in a role's name. */
 const ROLE_NAME = 64;
 
-/** What is the same for all roles of a component. */
-export interface RoleSettings {
-  /** The account's number. */
-  readonly account: pulumi.Input<string>;
-  /** ARN of the policy that bounds what the role can ever be allowed. */
+/** What an account may ask of every role. */
+export interface RoleLimits {
+  /** ARN of the policy that bounds what the role can ever be allowed. Default: none. */
   readonly permissionsBoundary?: pulumi.Input<string> | undefined;
   /** IAM path of the role, for instance `/backups/`. Default `/`. */
   readonly rolePath?: pulumi.Input<string> | undefined;
+}
+
+/** What is the same for all roles of a component. */
+export interface RoleSettings extends RoleLimits {
+  /** The account's number. */
+  readonly account: pulumi.Input<string>;
   readonly tags?: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>> | undefined;
 }
 
@@ -28,6 +32,14 @@ export interface ServiceRoleArgs extends RoleSettings {
   readonly statements: pulumi.Input<readonly PolicyStatement[]>;
   readonly transformRole?: Transform<aws.iam.RoleArgs> | undefined;
   readonly transformPolicy?: Transform<aws.iam.RolePolicyArgs> | undefined;
+}
+
+/** The arguments of a role that keep it within the account's limits: every role of the stack has them. */
+export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
+  return {
+    ...(permissionsBoundary !== undefined && { permissionsBoundary }),
+    ...(rolePath !== undefined && { path: rolePath }),
+  };
 }
 
 /**
@@ -55,8 +67,7 @@ export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.
             },
           ],
         }),
-        ...(args.permissionsBoundary !== undefined && { permissionsBoundary: args.permissionsBoundary }),
-        ...(args.rolePath !== undefined && { path: args.rolePath }),
+        ...roleLimits(args),
         ...(args.tags !== undefined && { tags: args.tags }),
       },
       { parent },

@@ -1,10 +1,11 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../fit-name.ts";
+import type { RoleLimits } from "../service-role.ts";
 import { transformed, type Transform } from "../transform.ts";
 
 /** What all children of the alarms' component share. */
-export interface AlarmContext {
+export interface AlarmContext extends RoleLimits {
   readonly parent: pulumi.Resource;
   /** Start of the children's names: the component's name and the stack's, as an alarm's name comes from its child's. */
   readonly name: string;

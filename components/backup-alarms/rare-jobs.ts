@@ -5,6 +5,7 @@ import type { AwsPlace } from "../aws-place.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
 import { fitName } from "../fit-name.ts";
 import { policy } from "../policy.ts";
+import { roleLimits } from "../service-role.ts";
 import { transformed, type Transform } from "../transform.ts";
 import { HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./alarm.ts";
 
@@ -37,7 +38,7 @@ const JOBS_A_CALL = 500;
  * metrics: without it they would be empty for weeks, which an alarm cannot tell from a scheduler that writes nothing.
  */
 export function markDueTimes(
-  { parent, name, stack, tags }: AlarmContext,
+  { parent, name, stack, tags, ...limits }: AlarmContext,
   place: AwsPlace,
   jobs: readonly RareJob[],
   transform: RareJobsTransform | undefined,
@@ -62,6 +63,7 @@ export function markDueTimes(
           Action: "sts:AssumeRole",
           Condition: { StringEquals: { "aws:SourceAccount": place.account, "aws:SourceArn": group.arn } },
         }),
+        ...roleLimits(limits),
         ...(tags !== undefined && { tags }),
       },
       { parent },

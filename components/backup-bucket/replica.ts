@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
 import { fitName } from "../fit-name.ts";
 import { policy } from "../policy.ts";
+import { roleLimits, type RoleLimits } from "../service-role.ts";
 import { transformed, type Transform } from "../transform.ts";
 import { bucketStatements } from "./bucket-policy.ts";
 import { guardedBucket, type GuardedBucketOptions, type GuardedBucketTransform } from "./guarded-bucket.ts";
@@ -41,7 +42,7 @@ export interface ReplicaTransform extends GuardedBucketTransform {
 }
 
 /** What {@link addReplica} needs beside the settings. */
-interface ReplicaOptions extends Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "tags"> {
+interface ReplicaOptions extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "tags"> {
   readonly stack: string;
   readonly place: AwsPlace;
   readonly keyArn: pulumi.Input<string>;
@@ -81,6 +82,7 @@ export function addReplica(
             ArnLike: { "aws:SourceArn": bucket.arn },
           },
         }),
+        ...roleLimits(options),
         ...(tags !== undefined && { tags }),
       },
       { parent },

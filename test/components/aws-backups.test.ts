@@ -156,8 +156,6 @@ describe("AwsBackups", () => {
       sizes: { app: { cpu: 4096, memory: 8192, scratchGiB: 50 } },
       logs: { retentionDays: 30 },
       schedules: { enabled: false, flexibleMinutes: 0, maxRetries: 1 },
-      permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary",
-      rolePath: "/backup/",
       tags: { team: "data" },
     });
     const definition = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition").find(({ name }) =>
@@ -178,13 +176,24 @@ describe("AwsBackups", () => {
     expect(schedules).toHaveLength(3);
     for (const { inputs } of schedules)
       expect(inputs).toMatchObject({ state: "DISABLED", flexibleTimeWindow: { mode: "OFF" } });
-    const roles = ofType(recorded, "aws:iam/role:Role").filter(({ name }) => /-(runner|schedule)-/.test(name));
-    expect(roles.length).toBeGreaterThan(8);
-    for (const { inputs } of roles) {
-      expect(inputs).toMatchObject({
-        path: "/backup/",
-        permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary",
-      });
-    }
+  });
+
+  it("gives every role the path and the boundary that the account asks for", async () => {
+    const limits = { path: "/backup/", permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary" };
+    const monthly = { ...app, name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
+    const { recorded } = await deploy(
+      {
+        permissionsBoundary: limits.permissionsBoundary,
+        rolePath: limits.path,
+        bucket: { accessLogs: {}, replica: { region: "eu-west-1" } },
+      },
+      { jobs: [app, web, monthly] },
+    );
+    const roles = ofType(recorded, "aws:iam/role:Role");
+    const kinds = ["-runner-", "-schedule-", "-replica-", "-due-"];
+    expect(kinds.filter((kind) => !roles.some(({ name }) => name.includes(kind)))).toEqual([]);
+    expect(roles.map(({ name, inputs }) => ({ name, ...inputs }))).toEqual(
+      roles.map(({ name }) => expect.objectContaining({ name, ...limits }) as unknown),
+    );
   });
 });

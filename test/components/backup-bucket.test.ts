@@ -127,7 +127,7 @@ describe("BackupBucket", () => {
     const recorded = await mockEngine();
     await registered(new BackupBucket("bucket", args()));
     const all = statements(inputsOf(recorded, "s3/bucketPolicy:BucketPolicy").policy);
-    const arn = "arn:aws:s3:eu-central-1:123456789012:Bucket/bucket";
+    const arn = "arn:aws:s3:::bucket";
     for (const { Effect, Principal } of Object.values(all)) expect([Effect, Principal]).toEqual(["Deny", "*"]);
     const { DenyWithoutTls, DenyOldTls, DenyOtherEncryption, DenyOtherKeys, DenyRemovalOfVersions, ...others } = all;
     expect(others).toEqual({});
@@ -211,8 +211,8 @@ describe("BackupBucket", () => {
     expect(
       inputsOf(recorded, "s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", replica).rules,
     ).toMatchObject([{ noncurrentVersionExpiration: { noncurrentDays: 30 } }]);
-    const replicaArn = "arn:aws:s3:eu-central-1:123456789012:Bucket/bucket-replica";
-    const replicaKey = "arn:aws:kms:eu-central-1:123456789012:Key/bucket-replica-key";
+    const replicaArn = "arn:aws:s3:::bucket-replica";
+    const replicaKey = "arn:aws:kms:eu-central-1:123456789012:key/bucket-replica-key";
     expect(inputsOf(recorded, "s3/bucketReplicationConfig:BucketReplicationConfig").rules).toMatchObject([
       {
         deleteMarkerReplication: { status: "Enabled" },
@@ -229,7 +229,7 @@ describe("BackupBucket", () => {
     const { ReplicateBackups } = statements(inputsOf(recorded, "iam/role:Role").assumeRolePolicy);
     expect(ReplicateBackups?.Condition).toEqual({
       StringEquals: { "aws:SourceAccount": "123456789012" },
-      ArnLike: { "aws:SourceArn": "arn:aws:s3:eu-central-1:123456789012:Bucket/bucket" },
+      ArnLike: { "aws:SourceArn": "arn:aws:s3:::bucket" },
     });
   });
 

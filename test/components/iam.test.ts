@@ -1,5 +1,7 @@
 import { runSimulation, type Simulation } from "@cloud-copilot/iam-simulate";
 import { beforeAll, describe, expect, it } from "vitest";
+import { BackupAlarms } from "../../components/backup-alarms.ts";
+import { BackupBucket } from "../../components/backup-bucket.ts";
 import { BackupKey } from "../../components/backup-key.ts";
 import { BackupRunner } from "../../components/backup-runner.ts";
 import { BackupSchedule } from "../../components/backup-schedule.ts";
@@ -13,10 +15,13 @@ const REGION = "eu-central-1";
 const BUCKET = "arn:aws:s3:::prod-backups";
 const ID = "20261124T030000Z-abcdef";
 const CLUSTER = `arn:aws:ecs:${REGION}:${ACCOUNT}:cluster/runner-prod`;
+const SOURCE = "arn:aws:s3:::bucket";
+const REPLICA = "arn:aws:s3:::bucket-replica";
+const REPLICA_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/bucket-replica-key`;
 const OTHER_KEY = KEY.replace("11111111", "99999999");
 
 /** Roles by what they are for. */
-type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler";
+type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler" | "due" | "replicate";
 
 /** Something that a role may try: the action, on what, under which circumstances, and which roles may. */
 interface Attempt {
@@ -92,9 +97,28 @@ beforeAll(async () => {
     keyArn: KEY,
   });
   const key = new BackupKey("key", { stack: "prod" });
-  await registered(runner, schedule, key);
+  const copied = new BackupBucket("bucket", {
+    stack: "prod",
+    jobs: [app],
+    keyArn: KEY,
+    replica: { region: "eu-west-1" },
+  });
+  const alarms = new BackupAlarms("alarms", {
+    stack: "prod",
+    jobs: [{ name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } }],
+    clusterArn: runner.clusterArn,
+    bucketName: copied.bucketName,
+    deadLetterQueueName: schedule.deadLetterQueueName,
+    keyArn: KEY,
+  });
+  await registered(runner, schedule, key, copied, alarms);
   collect(recorded);
-  keyPolicies.set(KEY, JSON.parse(String(inputsOf(recorded, "kms/key:Key").policy)));
+  for (const [arn, name] of [
+    [KEY, /^key-key$/],
+    [REPLICA_KEY, /^bucket-replica-key$/],
+  ] as const) {
+    keyPolicies.set(arn, JSON.parse(String(inputsOf(recorded, "kms/key:Key", name).policy)));
+  }
 });
 
 /** Whether a role of the stack may do something. */
@@ -306,10 +330,36 @@ const attempts: readonly Attempt[] = [
     allowed: [],
   },
   { action: "iam:PutRolePolicy", resource: role("runner-prod-app-backup"), allowed: [] },
+  // Marking due times.
+  {
+    action: "cloudwatch:PutMetricData",
+    resource: "*",
+    context: { "cloudwatch:namespace": "Provision" },
+    allowed: ["due"],
+  },
+  { action: "cloudwatch:PutMetricData", resource: "*", context: { "cloudwatch:namespace": "AWS/S3" }, allowed: [] },
+  // Copying to the replica: new objects and delete markers, but never the removal of a version.
+  { action: "s3:GetReplicationConfiguration", resource: SOURCE, allowed: ["replicate"] },
+  { action: "s3:GetObjectVersionForReplication", resource: `${SOURCE}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:GetObjectVersionForReplication", resource: dump, allowed: [] },
+  { action: "s3:ReplicateObject", resource: `${REPLICA}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:ReplicateObject", resource: `${SOURCE}/prod/app/x`, allowed: [] },
+  { action: "s3:ReplicateDelete", resource: `${REPLICA}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:GetObject", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "s3:DeleteObject", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "s3:DeleteObjectVersion", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "kms:Decrypt", resource: KEY, context: viaS3(SOURCE), allowed: ["replicate"] },
+  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: ["replicate"] },
+  { action: "kms:Decrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: [] },
 ];
 
-const roles: readonly Role[] = ["backup", "prune", "drill", "restore", "start", "scheduler"];
-const nameOf = (one: Role) => (one === "scheduler" ? one : `runner-prod-app-${one}`);
+const names: Readonly<Partial<Record<Role, string>>> = {
+  scheduler: "scheduler",
+  due: "alarms-prod-due-role",
+  replicate: "bucket-replica-role",
+};
+const roles: readonly Role[] = ["backup", "prune", "drill", "restore", "start", "scheduler", "due", "replicate"];
+const nameOf = (one: Role) => names[one] ?? `runner-prod-app-${one}`;
 
 describe("the roles of a job", () => {
   it.each(attempts)("are right about $action on $resource with $context: $allowed", async ({ allowed, ...attempt }) => {

@@ -26,6 +26,8 @@ const awsAnswers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
 /** The part of an ARN after the service, for those types whose ARN is not `<region>:<account>:<type>/<name>`. */
 const arnEnds: Readonly<Record<string, (name: string, inputs: Readonly<Record<string, unknown>>) => string>> = {
   "aws:ecs/cluster:Cluster": (name) => `ecs:eu-central-1:123456789012:cluster/${name}`,
+  "aws:s3/bucket:Bucket": (name) => `s3:::${name}`,
+  "aws:kms/key:Key": (name) => `kms:eu-central-1:123456789012:key/${name}`,
   "aws:iam/role:Role": (name) => `iam::123456789012:role/${name}`,
   "aws:sqs/queue:Queue": (name) => `sqs:eu-central-1:123456789012:${name}`,
   "aws:cloudwatch/logGroup:LogGroup": (name) => `logs:eu-central-1:123456789012:log-group:${name}`,
