@@ -92,7 +92,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       },
       parent,
     );
-    const image = new BackupImage(`${name}-image`, { ...common, ...imageArgs(args, keyArn) }, parent);
+    const image = new BackupImage(`${name}-image`, { ...common, ...imageArgs(args) }, parent);
     const network = new BackupNetwork(
       `${name}-network`,
       {
@@ -219,10 +219,10 @@ function bucketArgs(
   };
 }
 
-function imageArgs(
-  { aws: { image, build, architecture }, source }: AwsBackupsArgs,
-  keyArn: pulumi.Input<string>,
-): { image: string } | { build: BackupImageBuild } {
+function imageArgs({
+  aws: { image, build, architecture },
+  source,
+}: AwsBackupsArgs): { image: string } | { build: BackupImageBuild } {
   if (image !== undefined) return { image };
-  return { build: { ...build, source, architecture, keyArn } };
+  return { build: { ...build, source, architecture } };
 }

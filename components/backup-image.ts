@@ -16,8 +16,11 @@ export interface BackupImageBuild {
   readonly source: string;
   /** The processor that the image is made for. Another one than this machine's needs QEMU's binfmt handlers here. */
   readonly architecture: "arm64" | "x86_64";
-  /** ARN of the key that encrypts the repository; another one replaces the repository. */
-  readonly keyArn: pulumi.Input<string>;
+  /**
+   * ARN of a key that encrypts the repository, lives as long as its images and lets ECR make grants; another one replaces the
+   * repository. Default: ECR's own key of the account.
+   */
+  readonly keyArn?: pulumi.Input<string>;
   /** The Debian to build on, best with its digest: `debian:trixie-slim@sha256:…`. Default: the Dockerfile's. */
   readonly baseImage?: string;
   /** The AWS CLI's profile that the image is pushed with. Default: the provider's, else what the environment says. */
@@ -70,6 +73,9 @@ export type BackupImageArgs = CommonArgs & (FinishedImage | ImageToBuild);
  * `pulumi destroy` leaves the repository with its images (`retainOnDelete`), for the same reason, and since ECR refuses to remove
  * one that holds images; `aws ecr delete-repository --force` removes it.
  *
+ * For the same reason the images are encrypted with ECR's own key of the account (`aws/ecr`) and not with the stack's, which goes
+ * with a stack that may be removed: without its key, no image could be pulled any more.
+ *
  * Children have the names `<name>-<stack>` and `<name>-<stack>-…`. One that gets another name later keeps an entry in `aliases`.
  */
 export class BackupImage extends pulumi.ComponentResource {
@@ -106,7 +112,9 @@ export class BackupImage extends pulumi.ComponentResource {
         {
           imageTagMutability: "IMMUTABLE",
           imageScanningConfiguration: { scanOnPush: true },
-          encryptionConfigurations: [{ encryptionType: "KMS", kmsKey: build.keyArn }],
+          encryptionConfigurations: [
+            { encryptionType: "KMS", ...(build.keyArn !== undefined && { kmsKey: build.keyArn }) },
+          ],
           forceDelete: false,
           ...(tags !== undefined && { tags }),
         },

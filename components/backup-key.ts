@@ -5,7 +5,7 @@ import { policy, type Statement } from "./policy.ts";
 import { transformed, type Transform } from "./transform.ts";
 
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
-const SERVICES = ["s3", "secretsmanager", "sqs", "sns", "ecr", "scheduler"];
+const SERVICES = ["s3", "secretsmanager", "sns", "scheduler"];
 
 /** What a person with administrative rights does with a key and its alias. Using it is not among them. */
 const ADMINISTRATION = [
@@ -45,7 +45,7 @@ export interface BackupKeyArgs {
 }
 
 /**
- * The stack's KMS key, for the bucket, the secrets, the logs, the topic and the queue, with a rotation every year.
+ * The stack's KMS key, for the bucket, the secrets, the logs, the topic and the schedules, with a rotation every year.
  *
  * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
  *   nobody decrypts with it directly.
@@ -55,6 +55,7 @@ export interface BackupKeyArgs {
  * - CloudWatch Logs uses it for log groups of this account and region alone.
  * - CloudWatch alarms and EventBridge use it to publish to an encrypted topic. That statement has no condition on the source:
  *   neither KMS nor SNS is told one when EventBridge publishes, and the event would be lost.
+ * - No service gets a grant on it, which none of them needs. (ECR would; the images have a key that outlives this one.)
  * - `destroy` keeps the key, because the bucket keeps its backups. The alias goes: nothing refers to it.
  */
 export class BackupKey extends pulumi.ComponentResource {
@@ -120,14 +121,6 @@ export class BackupKey extends pulumi.ComponentResource {
             "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${account}:schedule/*`,
           },
         },
-      },
-      {
-        Sid: "GrantToServices",
-        Effect: "Allow",
-        Principal: { AWS: root },
-        Action: "kms:CreateGrant",
-        Resource: "*",
-        Condition: { Bool: { "kms:GrantIsForAWSResource": "true" } },
       },
       {
         Sid: "EncryptLogs",

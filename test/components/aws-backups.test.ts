@@ -136,9 +136,12 @@ describe("AwsBackups", () => {
     expect(String(rule?.inputs.eventPattern)).toContain("prod/app/*/manifest.json");
   });
 
-  it("builds the image where none is named, with the stack's key", async () => {
-    const { recorded } = await deploy({ image: undefined, build: { keepImages: 5 } });
-    expect(ofType(recorded, "aws:ecr/repository:Repository")).toHaveLength(1);
+  it("builds the image where none is named, with a key that outlives the stack's", async () => {
+    const bucket = { removeOnDestroy: true, confirmRemoval: "prod" };
+    const { recorded } = await deploy({ image: undefined, build: { keepImages: 5 }, bucket });
+    const [repository, ...others] = ofType(recorded, "aws:ecr/repository:Repository");
+    expect(others).toEqual([]);
+    expect(repository?.inputs.encryptionConfigurations).toEqual([{ encryptionType: "KMS" }]);
     expect(ofType(recorded, "command:local:Command")).toHaveLength(1);
   });
 

@@ -12,10 +12,9 @@ const source = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 const url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/image-dev-1a2b3c4";
 const arn = "arn:aws:ecr:eu-central-1:123456789012:repository/image-dev-1a2b3c4";
-const keyArn = "arn:aws:kms:eu-central-1:123456789012:key/1";
 const state = { "aws:ecr/repository:Repository": { name: "image-dev-1a2b3c4", repositoryUrl: url, arn } };
 
-const build = { source, architecture: "arm64", keyArn } as const;
+const build = { source, architecture: "arm64" } as const;
 
 type Args =
   | Omit<Extract<BackupImageArgs, { build: object }>, "stack">
@@ -92,7 +91,7 @@ describe.each([false, true])("BackupImage that builds (preview: %s)", (preview) 
     expect(inputsOf(recorded, "image-dev")).toEqual({
       imageTagMutability: "IMMUTABLE",
       imageScanningConfiguration: { scanOnPush: true },
-      encryptionConfigurations: [{ encryptionType: "KMS", kmsKey: keyArn }],
+      encryptionConfigurations: [{ encryptionType: "KMS" }],
       forceDelete: false,
       tags: { team: "data" },
     });
@@ -137,6 +136,14 @@ describe("BackupImage that builds", () => {
   it("knows no digest in a preview", async () => {
     const { image } = await make({ build }, true);
     expect(await isKnown(image.ref)).toBe(false);
+  });
+
+  it("encrypts the images with a key that is named", async () => {
+    const keyArn = "arn:aws:kms:eu-central-1:123456789012:key/1";
+    const { recorded } = await make({ build: { ...build, keyArn } });
+    expect(inputsOf(recorded, "image-dev").encryptionConfigurations).toEqual([
+      { encryptionType: "KMS", kmsKey: keyArn },
+    ]);
   });
 
   it("gives its repository a name that ECR takes, whatever the stack is called", async () => {
