@@ -74,7 +74,11 @@ export class AwsBackups extends pulumi.ComponentResource {
     const parent = { parent: this };
 
     const roles = { permissionsBoundary: settings.permissionsBoundary, rolePath: settings.rolePath };
-    const { arn: keyArn } = new BackupKey(`${name}-key`, { ...common, removeOnDestroy: removable }, parent);
+    const { arn: keyArn } = new BackupKey(
+      `${name}-key`,
+      { ...common, removeOnDestroy: removable, protect: settings.bucket.protect },
+      parent,
+    );
     const bucket = new BackupBucket(
       `${name}-bucket`,
       { ...common, ...roles, jobs, ...bucketArgs(settings, keyArn) },
@@ -210,11 +214,12 @@ function bucketArgs(
   { bucket }: AwsSettings,
   keyArn: pulumi.Input<string>,
 ): Omit<BackupBucketArgs, "stack" | "jobs" | "tags"> {
-  const { existing, keyArn: ownKey, removeOnDestroy, confirmRemoval, ...made } = bucket;
+  const { existing, keyArn: ownKey, protect, removeOnDestroy, confirmRemoval, ...made } = bucket;
   if (existing !== undefined) return { existing, keyArn: ownKey ?? keyArn };
   return {
     ...made,
     keyArn,
+    protect,
     ...(removeOnDestroy && { removeOnDestroy, confirmRemoval: confirmRemoval ?? "" }),
   };
 }

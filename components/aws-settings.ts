@@ -197,8 +197,8 @@ const Bucket = z
       })
       .optional()
       .describe(
-        "Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as " +
-          "every backup is kept anyway, 30 days at most.",
+        "Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. " +
+          "Default: governance, for as long as every backup is kept anyway, 30 days at most.",
       )
       .meta({ examples: [{ mode: "governance", days: 14 }] }),
     transitions: z
@@ -226,6 +226,13 @@ const Bucket = z
           "Default: nobody.",
       )
       .meta({ examples: [["arn:aws:iam::123456789012:role/break-glass"]] }),
+    protect: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Refuses whatever would remove or replace the bucket, its replica or their keys, `pulumi destroy` included, until it is " +
+          "false again. Default false: `pulumi destroy` leaves them where they are.",
+      ),
     removeOnDestroy: z
       .boolean()
       .default(false)
@@ -239,15 +246,18 @@ const Bucket = z
       .meta({ examples: ["dev"] }),
   })
   .refine(
-    ({ existing, keyArn, removeOnDestroy, objectLock, transitions, accessLogs, replica, breakGlass }) =>
+    ({ existing, keyArn, protect, removeOnDestroy, objectLock, transitions, accessLogs, replica, breakGlass }) =>
       existing === undefined
         ? keyArn === undefined
-        : !removeOnDestroy && !(objectLock ?? transitions ?? accessLogs ?? replica ?? breakGlass),
+        : !protect && !removeOnDestroy && !(objectLock ?? transitions ?? accessLogs ?? replica ?? breakGlass),
     {
       error:
         "expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two",
     },
   )
+  .refine(({ protect, removeOnDestroy }) => !protect || !removeOnDestroy, {
+    error: "expected protect or removeOnDestroy, not both: the one refuses what the other asks for",
+  })
   .refine(
     ({ removeOnDestroy, objectLock }) =>
       !removeOnDestroy || typeof objectLock !== "object" || objectLock.mode !== "compliance",

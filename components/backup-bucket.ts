@@ -24,7 +24,7 @@ export interface BackupBucketArgs extends RoleLimits {
   /** The jobs that keep backups in the bucket: the default lock and the lifecycle follow from their retention. */
   readonly jobs: readonly BucketJob[];
   /**
-   * Lock of new objects, or `off` for a bucket that can never have one. Default: governance, for the days for which no job's
+   * Lock of new objects, or `off`, which is refused for a bucket that has had one. Default: governance, for the days for which no job's
    * prune removes any backup, so that the lock costs nothing; at least 1, at most 30, and 30 where nothing is pruned. A lock
    * that is longer than that keeps what prune has removed, and its storage is paid for.
    */
@@ -37,6 +37,11 @@ export interface BackupBucketArgs extends RoleLimits {
   readonly replica?: Replica;
   /** ARN patterns of the only principals that may remove versions of objects, locked ones included. Default: nobody. */
   readonly breakGlass?: pulumi.Input<readonly string[]>;
+  /**
+   * Refuses whatever would remove or replace the bucket or its replica, `destroy` included, until it is false again. Default
+   * false: `destroy` leaves them, and a new region makes new ones beside them.
+   */
+  readonly protect?: boolean;
   /** Deletes the bucket with all backups in it on `destroy`; `confirmRemoval` has to say so too. Default false. */
   readonly removeOnDestroy?: boolean;
   /** The stack's name, once more: what `removeOnDestroy` needs to be taken seriously. */
@@ -58,7 +63,8 @@ export interface BackupBucketArgs extends RoleLimits {
  * ends what prune has hidden. Below it are the folders `<prefix>/<stack>/<job>/<time>-<id>/`.
  *
  * - `destroy` keeps the bucket, its backups and whatever guards them, unless `removeOnDestroy` and `confirmRemoval` both ask
- *   for its removal. To have `destroy` refuse altogether, set `protect` in the component's options.
+ *   for its removal. With `protect` it refuses altogether.
+ * - A new name of the stack, or a lock where there was none, changes the bucket and never replaces it. A lock cannot go again.
  * - Prune hides objects and may not remove versions: each stays for a week more, and never less than its lock.
  * - Nothing locks who deploys the stack out of the bucket's settings (CKV_AWS_93).
  */
@@ -98,6 +104,7 @@ export class BackupBucket extends pulumi.ComponentResource {
           permissionsBoundary: args.permissionsBoundary,
           rolePath: args.rolePath,
           rule: lifecycleRule(noncurrentDays("replica", lock?.days ?? 0, keptDays(args.jobs)), args.transitions ?? []),
+          protect: args.protect === true,
           ...(lock !== undefined && { lock }),
           ...(args.breakGlass !== undefined && { breakGlass: args.breakGlass }),
           ...(transform?.replica !== undefined && { transform: transform.replica }),
@@ -125,6 +132,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       rule: lifecycleRule(noncurrentDays("bucket", lock?.days ?? 0, keptDays(args.jobs)), args.transitions ?? []),
       statements: (arn) => bucketStatements(arn, keyArn, args.breakGlass, removable),
       removable,
+      protect: args.protect === true,
       ...(lock !== undefined && { lock }),
       ...(tags !== undefined && { tags }),
       ...(transform !== undefined && { transform }),
@@ -149,7 +157,15 @@ function lockOf({ objectLock, jobs }: BackupBucketArgs): ObjectLock | undefined 
 function findProblem(args: BackupBucketArgs): string | undefined {
   const { objectLock, stack } = args;
   if (args.existing !== undefined) {
-    const made = ["objectLock", "transitions", "accessLogs", "replica", "breakGlass", "removeOnDestroy"] as const;
+    const made = [
+      "objectLock",
+      "transitions",
+      "accessLogs",
+      "replica",
+      "breakGlass",
+      "protect",
+      "removeOnDestroy",
+    ] as const;
     const odd = made.find((key) => args[key] !== undefined);
     return odd && `${odd} is for a bucket that the stack makes, and the bucket exists. Leave out ${odd}, or existing.`;
   }
@@ -160,6 +176,9 @@ function findProblem(args: BackupBucketArgs): string | undefined {
     );
   }
   if (args.removeOnDestroy === true) {
+    if (args.protect === true) {
+      return "protect refuses the removal that removeOnDestroy asks for. Leave out one of the two.";
+    }
     if (args.confirmRemoval !== stack) {
       return `removeOnDestroy would delete all backups of the stack. Set confirmRemoval to ${stack} if that is wanted.`;
     }

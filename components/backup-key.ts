@@ -35,6 +35,8 @@ export interface BackupKeyArgs {
   readonly deletionWindowDays?: pulumi.Input<number>;
   /** Deletes the key on `destroy`. Default false: backups that stay in their bucket cannot be read without it. */
   readonly removeOnDestroy?: boolean;
+  /** Refuses whatever would remove or replace the key, `destroy` included, until it is false again. Default false. */
+  readonly protect?: boolean;
   /** Tags of the key. */
   readonly tags?: pulumi.Input<Record<string, string>>;
   /** Changes a child before it is made. */
@@ -75,7 +77,7 @@ export class BackupKey extends pulumi.ComponentResource {
           policy: policy(...this.#statements()),
           ...(args.tags !== undefined && { tags: args.tags }),
         },
-        { parent: this, retainOnDelete: args.removeOnDestroy !== true },
+        { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
       ),
     );
     const shortId = key.id.apply((id) => id.slice(0, 8));

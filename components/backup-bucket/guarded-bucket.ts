@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { policy, type Statement } from "../policy.ts";
 import { transformed, type Transform } from "../transform.ts";
 import { bucketPrefix } from "./bucket-prefix.ts";
+import { refuseUnlocking } from "./lock.ts";
 
 /** Transforms of the children that every bucket has. */
 export interface GuardedBucketTransform {
@@ -30,6 +31,8 @@ export interface GuardedBucketOptions {
   readonly statements: (bucketArn: pulumi.Output<string>) => readonly Statement[];
   /** Deletes the bucket with all that is in it on `destroy`. */
   readonly removable: boolean;
+  /** Refuses whatever would remove or replace the bucket. */
+  readonly protect?: boolean;
   readonly tags?: pulumi.Input<Record<string, string>>;
   readonly transform?: GuardedBucketTransform;
 }
@@ -37,6 +40,10 @@ export interface GuardedBucketOptions {
 /**
  * A private, versioned, encrypted bucket. Unless it is removable, `destroy` keeps it and everything that guards it: a bucket
  * that stays must not lose its policy, its lock or its lifecycle.
+ *
+ * What makes a new bucket of an old one would leave the backups behind, so neither of its two inputs that AWS takes at a
+ * bucket's creation alone ever changes: a renamed stack keeps the bucket with its old name, and a lock is added by its own
+ * resource, which S3 lets a bucket have at any time. It lets none lose its lock again; that is refused.
  *
  * @returns the bucket, and what others wait for: its versioning and its policy
  */
@@ -59,10 +66,14 @@ export function guardedBucket(
         forceDestroy: removable,
         ...(options.tags !== undefined && { tags: options.tags }),
       },
-      opts,
+      { ...opts, protect: options.protect === true, ignoreChanges: ["bucketPrefix", "objectLockEnabled"] },
     ),
   );
   const of = { ...region, bucket: bucket.bucket };
+  if (lock === undefined)
+    pulumi.all([bucket.bucket, bucket.objectLockEnabled]).apply(([own, locked]) => {
+      refuseUnlocking(own, locked);
+    });
   const publicAccess = new aws.s3.BucketPublicAccessBlock(
     ...transformed<aws.s3.BucketPublicAccessBlockArgs>(
       transform?.publicAccessBlock,

@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { cadence } from "../cadence.ts";
 
@@ -43,4 +44,17 @@ export function keptDays(jobs: readonly BucketJob[]): number | undefined {
  */
 export function defaultLock(kept: number | undefined): ObjectLock {
   return { mode: "governance", days: Math.max(1, Math.min(kept ?? LONGEST_DEFAULT_DAYS, LONGEST_DEFAULT_DAYS)) };
+}
+
+/**
+ * Ends a deployment that is told of no lock where the bucket has Object Lock.
+ *
+ * @throws RunError, which Pulumi prints without a stack
+ */
+export function refuseUnlocking(bucket: string, locked: boolean): void {
+  if (!locked) return;
+  throw new pulumi.RunError(
+    `The bucket ${bucket} has Object Lock, which S3 never turns off again, and objectLock is off. Set objectLock to the ` +
+      "shortest lock, { mode: governance, days: 1 }, or have the backups in another bucket.",
+  );
 }

@@ -42,7 +42,8 @@ export interface ReplicaTransform extends GuardedBucketTransform {
 }
 
 /** What {@link addReplica} needs beside the settings. */
-interface ReplicaOptions extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "tags"> {
+interface ReplicaOptions
+  extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "protect" | "tags"> {
   readonly stack: string;
   readonly place: AwsPlace;
   readonly keyArn: pulumi.Input<string>;
@@ -192,7 +193,7 @@ function makeReplica(
   { region }: NewReplica,
   options: ReplicaOptions,
 ): Destination {
-  const { stack, place, removable, lock, tags, transform, breakGlass } = options;
+  const { stack, place, removable, protect = false, lock, tags, transform, breakGlass } = options;
   const key = new aws.kms.Key(
     ...transformed<aws.kms.KeyArgs>(
       transform?.key,
@@ -211,7 +212,7 @@ function makeReplica(
         }),
         ...(tags !== undefined && { tags }),
       },
-      { parent, retainOnDelete: !removable },
+      { parent, protect, retainOnDelete: !removable },
     ),
   );
   const { bucket, versioning } = guardedBucket(parent, name, {
@@ -221,6 +222,7 @@ function makeReplica(
     rule: options.rule,
     statements: (arn) => bucketStatements(arn, key.arn, breakGlass, removable),
     removable,
+    protect,
     ...(lock !== undefined && { lock }),
     ...(tags !== undefined && { tags }),
     ...(transform !== undefined && { transform }),

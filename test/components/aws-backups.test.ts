@@ -3,6 +3,7 @@ import { AwsBackups, type AwsBackupsArgs } from "../../components/aws-backups.ts
 import { AwsSettings } from "../../components/aws-settings.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { app, IMAGE, web } from "../helpers/aws-jobs.ts";
+import { watchOptions } from "../helpers/aws.ts";
 import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../helpers/mocks.ts";
 
 const MARKER = "m4rker-of-a-secret";
@@ -14,23 +15,28 @@ const calls = {
 
 async function deploy(aws: object = {}, changes: Partial<AwsBackupsArgs> = {}, preview = false) {
   const recorded = await mockEngine({ preview, calls, stdout: () => `sha256:${"0".repeat(64)}` });
-  const backups = new AwsBackups("provision", {
-    stack: "prod",
-    region: "eu-central-1",
-    aws: AwsSettings.parse({ image: IMAGE, ...aws }) as AwsSettings,
-    jobs: [app, web],
-    secrets: Object.fromEntries(
-      ["appUrl", "dropboxToken", "ageIdentity", "drillUrl", "sentryDsn", "unused"].map((name) => [
-        name,
-        `${name}-${MARKER}`,
-      ]),
-    ),
-    jobSecretNames: ["ageIdentity", "appUrl", "drillUrl", "dropboxToken", "sentryDsn"],
-    source: process.cwd(),
-    ...changes,
-  });
+  const watch = watchOptions();
+  const backups = new AwsBackups(
+    "provision",
+    {
+      stack: "prod",
+      region: "eu-central-1",
+      aws: AwsSettings.parse({ image: IMAGE, ...aws }) as AwsSettings,
+      jobs: [app, web],
+      secrets: Object.fromEntries(
+        ["appUrl", "dropboxToken", "ageIdentity", "drillUrl", "sentryDsn", "unused"].map((name) => [
+          name,
+          `${name}-${MARKER}`,
+        ]),
+      ),
+      jobSecretNames: ["ageIdentity", "appUrl", "drillUrl", "dropboxToken", "sentryDsn"],
+      source: process.cwd(),
+      ...changes,
+    },
+    watch.opts,
+  );
   await registered(backups);
-  return { recorded, backups };
+  return { recorded, backups, watch };
 }
 
 function ofType(recorded: readonly RecordedResource[], type: string): readonly RecordedResource[] {
@@ -125,6 +131,12 @@ describe("AwsBackups", () => {
     const [definition] = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition");
     expect(String(definition?.inputs.containerDefinitions)).toContain("acme-backups");
     expect(String(definition?.inputs.containerDefinitions)).not.toContain("kmsKeyId");
+  });
+
+  it("protects the bucket, its replica and their keys where that is asked for", async () => {
+    const { watch } = await deploy({ bucket: { protect: true, replica: { region: "eu-west-1" } } });
+    const kept = ["bucket", "key-key", "bucket-replica", "bucket-replica-key"].map((name) => `provision-${name}`);
+    expect(kept.filter((name) => watch.of(name).protect !== true)).toEqual([]);
   });
 
   it("looks for objects only of jobs that keep some in the stack's own bucket", async () => {

@@ -82,6 +82,30 @@ describe.each([false, true])("BackupBucket (preview: %s)", (preview) => {
     }
   });
 
+  it("is never replaced by a change of the stack's name or the lock", async () => {
+    await mockEngine({ preview });
+    const watch = watchOptions();
+    await registered(
+      new BackupBucket("bucket", args({ accessLogs: {}, replica: { region: "eu-west-1" } }), watch.opts),
+    );
+    for (const name of ["bucket", "bucket-access-logs", "bucket-replica"]) {
+      expect(watch.of(name)).toMatchObject({ protect: false, ignoreChanges: ["bucketPrefix", "objectLockEnabled"] });
+    }
+  });
+
+  it("refuses removal and replacement of the buckets with backups, and of their keys, where it is protected", async () => {
+    const recorded = await mockEngine({ preview });
+    const watch = watchOptions();
+    const changes = { protect: true, accessLogs: {}, replica: { region: "eu-west-1" } };
+    await registered(new BackupBucket("bucket", args(changes), watch.opts));
+    const all = recorded.filter(({ type }) => type.startsWith("aws:")).map(({ name }) => name);
+    expect(all.filter((name) => watch.of(name).protect === true).sort()).toEqual([
+      "bucket",
+      "bucket-replica",
+      "bucket-replica-key",
+    ]);
+  });
+
   it("deletes it only if the stack says so twice, and then nothing is in the way", async () => {
     const recorded = await mockEngine({ preview });
     const watch = watchOptions();
@@ -263,6 +287,7 @@ describe("BackupBucket", () => {
       "governance",
     ],
     [{ transitions: [{ storageClass: "STANDARD_IA", afterDays: 7 }] }, "before day 30", "afterDays is 7"],
+    [{ removeOnDestroy: true, confirmRemoval: "prod", protect: true }, "protect refuses the removal", "Leave out one"],
     [{ existing: "theirs", accessLogs: {} }, "accessLogs is for a bucket that the stack makes", "Leave out accessLogs"],
   ] as const)("refuses %j and says why", async (changes, why, fix) => {
     const recorded = await mockEngine();

@@ -22,7 +22,14 @@ describe.each([false, true])("BackupKey (preview: %s)", (preview) => {
     await mockEngine({ preview });
     const watch = watchOptions();
     await registered(new BackupKey("key", { stack: "dev", removeOnDestroy: true }, watch.opts));
-    expect(watch.of("key-key")).toMatchObject({ retainOnDelete: false });
+    expect(watch.of("key-key")).toMatchObject({ retainOnDelete: false, protect: false });
+  });
+
+  it("refuses its removal where it is protected", async () => {
+    await mockEngine({ preview });
+    const watch = watchOptions();
+    await registered(new BackupKey("key", { stack: "prod", protect: true }, watch.opts));
+    expect(watch.of("key-key")).toMatchObject({ retainOnDelete: true, protect: true });
   });
 });
 

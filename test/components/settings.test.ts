@@ -90,7 +90,7 @@ describe("checkSettings", () => {
         size: { cpu: 1024, memory: 2048 },
         sizes: {},
         network: { dualStackTasks: false },
-        bucket: { removeOnDestroy: false },
+        bucket: { protect: false, removeOnDestroy: false },
         schedules: { enabled: true, flexibleMinutes: 5, maxRetries: 3 },
         logs: { retentionDays: 365 },
         secretRecoveryDays: 30,

@@ -235,6 +235,14 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a bucket that is protected and removable",
+    change: withAws({ bucket: { confirmRemoval: "dev", protect: true, removeOnDestroy: true } }),
+    problems: [
+      "provision:aws.bucket: expected protect or removeOnDestroy, not both: the one refuses what the other asks for, got an object with confirmRemoval, protect, removeOnDestroy\n" +
+        "Write it, for example bucket: { objectLock: { days: 14 } }. About bucket: Where destinations `{ kind: s3 }` without a bucket keep their backups.",
+    ],
+  },
+  {
     name: "a lock without a time",
     change: withAws({ bucket: { objectLock: { mode: "governance" } } }),
     problems: [
@@ -247,7 +255,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { objectLock: { days: 14, mode: "compliance" } } }),
     problems: [
       "provision:aws.bucket.objectLock: expected confirmCompliance: true beside mode: compliance, which nobody can take back, got an object with days, mode\n" +
-        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
     ],
   },
   {
@@ -263,7 +271,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { objectLock: "on" } }),
     problems: [
       'provision:aws.bucket.objectLock: expected "off", or an object with mode and days, got "on"\n' +
-        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off for a bucket that can never have a lock. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
     ],
   },
   {

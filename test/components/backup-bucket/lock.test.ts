@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { noncurrentDays } from "../../../components/backup-bucket/lifecycle.ts";
-import { defaultLock, keptDays } from "../../../components/backup-bucket/lock.ts";
+import { defaultLock, keptDays, refuseUnlocking } from "../../../components/backup-bucket/lock.ts";
 
 const job = (cron: string | undefined, retention: object | undefined) => ({
   name: "app",
@@ -54,5 +54,16 @@ describe("noncurrentDays", () => {
     expect(noncurrentDays(place, lock, kept)).toBe(days);
     // A version that is hidden as soon as the retention allows it is not ended before its lock.
     expect((kept ?? 0) + noncurrentDays(place, lock, kept)).toBeGreaterThan(lock);
+  });
+});
+
+describe("refuseUnlocking", () => {
+  it("ends a deployment that would leave a lock where none is asked for, and says what can be had", () => {
+    expect(() => {
+      refuseUnlocking("provision-prod-1", true);
+    }).toThrow(/provision-prod-1 has Object Lock, .* never turns off.*objectLock is off\. .*days: 1/);
+    expect(() => {
+      refuseUnlocking("provision-prod-1", false);
+    }).not.toThrow();
   });
 });
