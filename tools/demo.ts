@@ -8,8 +8,10 @@ import { Client } from "pg";
 import { bytes } from "../runner/sizes.ts";
 import { compareDatabases } from "./compare-databases.ts";
 import { secret, startEngine, type Engine, type EngineStack } from "./engine.ts";
+import { demoNeeds } from "./needs.ts";
 import { startPostgres, type Postgres } from "./postgres.ts";
 import { createSampleDatabase } from "./sample-database.ts";
+import { ensureSystemPrograms } from "./system-programs.ts";
 
 /** What the demo's database weighs, in megabytes. */
 const MEGABYTES = 120;
@@ -153,11 +155,11 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
 const total = performance.now();
 await rm(directory, { recursive: true, force: true });
 await mkdir(directory, { mode: 0o700 });
-const engine = await startEngine({
-  say: (line) => {
-    console.log(line);
-  },
-});
+const say = (line: string) => {
+  console.log(line);
+};
+await ensureSystemPrograms(await demoNeeds(), say);
+const engine = await startEngine({ say });
 const postgres = await startPostgres();
 try {
   await demo(postgres, engine);

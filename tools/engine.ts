@@ -14,7 +14,8 @@ import {
   type Stack,
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
-import { downloadAnswers, ensurePulumi, findOnPath } from "./pulumi.ts";
+import { findOnPath } from "./executables.ts";
+import { downloadAnswers, ensurePulumi } from "./pulumi.ts";
 
 const run = promisify(execFile);
 

@@ -1,21 +1,26 @@
 import { execFile } from "node:child_process";
-import { constants } from "node:fs";
-import { access, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { isExecutable } from "./executables.ts";
+import { ensureGo } from "./go.ts";
 
 const run = promisify(execFile);
 
-/** A program that is brought once and kept in the cache. */
-interface KeptProgram<Origin extends string> {
+/** What a program in the cache is found by. */
+export interface ProgramVersion {
   /** The executable's name, for instance `pulumi`. */
   readonly name: string;
+  readonly version: string;
+}
+
+/** A program that is brought once and kept in the cache. */
+interface KeptProgram<Origin extends string> extends ProgramVersion {
   /** What people call it. */
   readonly title: string;
-  readonly version: string;
   /** Puts the program into the folder as `bin/<name>`, and says how it was had. */
   readonly bring: (root: string) => Promise<Origin>;
   /** Where lines for the user go. */
@@ -34,11 +39,10 @@ interface FoundProgram<Origin extends string> {
  * there. Several processes may call this at the same time: one brings the program and the others wait for it.
  */
 export async function keepProgram<Origin extends string>(program: KeptProgram<Origin>): Promise<FoundProgram<Origin>> {
-  const { name, title, version, bring, say } = program;
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "provision");
-  const root = join(cache, `${name}-v${version}`);
+  const { title, bring, say } = program;
+  const root = placeOf(program);
   const directory = join(root, "bin");
-  const isCached = (): Promise<boolean> => isExecutable(join(directory, name));
+  const isCached = (): Promise<boolean> => isKept(program);
   if (await isCached()) return { directory, origin: "cache" };
 
   await mkdir(root, { recursive: true });
@@ -59,37 +63,33 @@ export async function keepProgram<Origin extends string>(program: KeptProgram<Or
   }
 }
 
-/** Whether there is a file of this name that this user may execute. */
-export async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+/** Whether the cache has a program already. */
+export function isKept(program: ProgramVersion): Promise<boolean> {
+  return isExecutable(join(placeOf(program), "bin", program.name));
+}
+
+function placeOf({ name, version }: ProgramVersion): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "provision", `${name}-v${version}`);
 }
 
 /** A program that only tests use, built from a Go module of this project in `tools/<name>`. */
-interface TestProgram {
-  /** The executable's name, and the module's folder. */
-  readonly name: string;
+export interface TestProgram extends ProgramVersion {
   /** What it is for, to be read after its name: `the S3 server of the tests`. */
   readonly purpose: string;
-  /** The version that the module's go.mod names. */
-  readonly version: string;
   /** The import path of the command. */
   readonly command: string;
   /** How long the build takes, in words. */
   readonly takes: string;
-  /** Where lines for the user go. */
-  readonly say: (line: string) => void;
 }
 
 /**
  * The path of a test program's executable: from the cache, or by a build with Go, which says how long it takes.
  *
- * @throws Error when there is no Go to build with; it says what to install.
+ * @param say where lines for the user go
+ * @throws {Error} where there is no Go to build with; it says what to install
  */
-export async function keepTestProgram(program: TestProgram): Promise<string> {
-  const { name, purpose, version, command, takes, say } = program;
+export async function keepTestProgram(program: TestProgram, say: (line: string) => void): Promise<string> {
+  const { name, purpose, version, command, takes } = program;
   const { directory } = await keepProgram({
     name,
     title: name,
@@ -101,9 +101,8 @@ export async function keepTestProgram(program: TestProgram): Promise<string> {
         module: fileURLToPath(new URL(`${name}/`, import.meta.url)),
         command,
         executable: join(root, "bin", name),
-        withoutGo:
-          `Go is not here, which builds ${purpose}. Install Go 1.26 or newer (https://go.dev/doc/install) so that ` +
-          "`go version` works, then try again.",
+        what: `${name}, ${purpose}`,
+        say,
       });
       return "build" as const;
     },
@@ -121,20 +120,18 @@ interface GoBuild {
   readonly linkerFlags?: string;
   /** The file to write. */
   readonly executable: string;
-  /** The message of the error where there is no Go. */
-  readonly withoutGo: string;
+  /** What is built, for the message where there is no Go. */
+  readonly what: string;
+  /** Where lines for the user go. */
+  readonly say: (line: string) => void;
 }
 
-/** Builds a Go program. */
+/** Builds a Go program, with a Go that is brought where that is possible. */
 export async function goBuild(build: GoBuild): Promise<void> {
-  const { module, command, linkerFlags = "-s -w", executable, withoutGo } = build;
-  try {
-    await run("go", ["env", "GOVERSION"], { cwd: module });
-  } catch (error) {
-    throw new Error(withoutGo, { cause: error });
-  }
+  const { module, command, linkerFlags = "-s -w", executable, what, say } = build;
+  const go = await ensureGo(what, say);
   await mkdir(dirname(executable), { recursive: true });
-  await run("go", ["build", "-trimpath", "-ldflags", linkerFlags, "-o", executable, command], {
+  await run(go, ["build", "-trimpath", "-ldflags", linkerFlags, "-o", executable, command], {
     cwd: module,
     maxBuffer: 64 * 1024 * 1024,
   });

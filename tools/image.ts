@@ -5,8 +5,8 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { aptGet } from "./apt.ts";
-import { findOnPath } from "./pulumi.ts";
+import { installPackages } from "./apt.ts";
+import { findOnPath } from "./executables.ts";
 
 const run = promisify(execFile);
 
@@ -51,10 +51,7 @@ export async function cannotBuildImage(): Promise<string | undefined> {
   if (!/^ID=debian$/m.test(release)) return "Only Debian brings what builds the image without a container engine.";
   const programs = ["buildah", "debootstrap"];
   const found = await Promise.all(programs.map((name) => findOnPath(name)));
-  if (found.includes(undefined)) {
-    await aptGet("update");
-    await aptGet("install", "--no-install-recommends", ...programs);
-  }
+  if (found.includes(undefined)) await installPackages(...programs);
   return run("unshare", ["--mount", "--pid", "--fork", "true"]).then(
     () => undefined,
     (error: unknown) => `This machine lets nobody have a mount table of his own: ${String(error)}`,

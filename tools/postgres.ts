@@ -1,13 +1,13 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/clients.ts";
+import { freePort } from "./free-port.ts";
 import { privateInstallation } from "./postgres-installation.ts";
+import { ensureSystemPrograms, type SystemProgram } from "./system-programs.ts";
 
 const run = promisify(execFile);
 
@@ -47,6 +47,22 @@ export interface Postgres {
   stop(): Promise<void>;
 }
 
+/** A PostgreSQL server with its clients. */
+export const postgresServer: SystemProgram = {
+  what: "PostgreSQL, server and clients, for throwaway databases (there is no initdb in the usual places or on PATH)",
+  isThere: async () => (await findPrograms("initdb")).length > 0,
+  packages: ["postgresql"],
+  beforeInstall: async () => {
+    // The server's package would create a cluster and start it; that is not wanted on a machine that only runs tests.
+    const setting = "/etc/postgresql-common/createcluster.d/no-main-cluster.conf";
+    await mkdir(dirname(setting), { recursive: true });
+    await writeFile(setting, "create_main_cluster = false\n");
+    return () => rm(setting, { force: true });
+  },
+  elsewhere:
+    "Install it, for instance with `sudo dnf install postgresql-server` on Fedora or `brew install postgresql`.",
+};
+
 /**
  * The newest installed PostgreSQL server. Where there is none, it is installed from Debian's or Ubuntu's packages if this
  * process may do that; no service is started.
@@ -54,38 +70,10 @@ export interface Postgres {
  * @throws {Error} that says what to run, where it may not
  */
 export async function ensurePostgres(): Promise<ProgramDirectory> {
-  const installed = (await findPrograms("initdb")).at(-1);
-  if (installed !== undefined) return installed;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    throw new Error(
-      "No PostgreSQL server is installed (no initdb in the usual places or on PATH). Install one, for instance with " +
-        "`sudo apt-get install postgresql` on Debian and Ubuntu, `sudo dnf install postgresql-server` on Fedora, " +
-        "or `brew install postgresql` on macOS.",
-    );
-  }
-  await installFromPackages();
-  const fresh = (await findPrograms("initdb")).at(-1);
-  if (fresh === undefined) throw new Error("apt-get installed postgresql, but no initdb is in /usr/lib/postgresql.");
-  return fresh;
-}
-
-async function installFromPackages(): Promise<void> {
-  process.stderr.write("PostgreSQL is missing: installing it with apt-get.\n");
-  const apt = async (...args: string[]): Promise<void> => {
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["-q", "-y", ...args], { env, maxBuffer: 64 * 1024 * 1024 });
-  };
-  await apt("update");
-  await apt("install", "--no-install-recommends", "postgresql-common");
-  // The server's package would create a cluster and start it; that is not wanted on a machine that only runs tests.
-  const setting = "/etc/postgresql-common/createcluster.d/no-main-cluster.conf";
-  await mkdir(dirname(setting), { recursive: true });
-  await writeFile(setting, "create_main_cluster = false\n");
-  try {
-    await apt("install", "--no-install-recommends", "postgresql");
-  } finally {
-    await rm(setting, { force: true });
-  }
+  await ensureSystemPrograms([postgresServer]);
+  const newest = (await findPrograms("initdb")).at(-1);
+  if (newest === undefined) throw new Error("The PostgreSQL server that was just here is gone.");
+  return newest;
 }
 
 /**
@@ -298,18 +286,4 @@ async function waitUntilReady(directory: string): Promise<void> {
       throw new Error(`PostgreSQL did not start:\n${log.slice(-4000)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
 }

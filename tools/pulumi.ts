@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { delimiter, dirname, join, resolve as resolvePath } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import { SemVer, gte } from "semver";
 
-import { goBuild, isExecutable, keepProgram } from "./go-program.ts";
+import { findOnPath } from "./executables.ts";
+import { goBuild, isKept, keepProgram } from "./go-program.ts";
 
 const run = promisify(execFile);
 
@@ -23,6 +24,13 @@ const DOWNLOAD_MS = 180_000;
 /** Where the official `pulumi` and its plugins are downloaded from. */
 const DOWNLOAD_SERVER = "https://get.pulumi.com/";
 
+/** What has to be built where the CLI is neither here nor can be downloaded, and the other way to get it. */
+const WHAT =
+  "the Pulumi CLI, since its download does not answer " +
+  `(or install Pulumi ${PULUMI_VERSION} or newer: https://www.pulumi.com/docs/install/)`;
+
+const PROGRAM = { name: "pulumi", version: PULUMI_VERSION };
+
 /** A usable Pulumi CLI. */
 interface PulumiCli {
   /** The folder that holds the `pulumi` executable; put it first on PATH. */
@@ -37,16 +45,15 @@ interface PulumiCli {
  *
  * Several processes may call this at the same time: one brings the CLI and the others wait for it.
  *
- * @throws Error when the download does not answer and there is no Go to build with; it says what to install.
+ * @throws {Error} where the download does not answer and there is no Go to build with; it says what to install
  */
 export async function ensurePulumi(say: (line: string) => void = console.error): Promise<PulumiCli> {
-  const onPath = await findOnPath("pulumi");
-  if (onPath !== undefined && (await isUsable(onPath))) return { directory: dirname(onPath), origin: "path" };
+  const onPath = await usableOnPath();
+  if (onPath !== undefined) return { directory: dirname(onPath), origin: "path" };
 
   return keepProgram({
-    name: "pulumi",
+    ...PROGRAM,
     title: "the Pulumi CLI",
-    version: PULUMI_VERSION,
     say,
     bring: async (root) => {
       if (await download(root, say)) return "download";
@@ -56,14 +63,15 @@ export async function ensurePulumi(say: (line: string) => void = console.error):
   });
 }
 
-/** The first executable of this name on PATH, as an absolute path; undefined if there is none. */
-export async function findOnPath(name: string): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-    if (folder === "") continue;
-    const candidate = resolvePath(folder, name);
-    if (await isExecutable(candidate)) return candidate;
-  }
-  return undefined;
+/** What Go is needed for to have the CLI; undefined where it is here already or can be downloaded. */
+export async function pulumiBuild(): Promise<string | undefined> {
+  const isHere = (await usableOnPath()) !== undefined || (await isKept(PROGRAM));
+  return isHere || (await downloadAnswers()) ? undefined : WHAT;
+}
+
+async function usableOnPath(): Promise<string | undefined> {
+  const executable = await findOnPath("pulumi");
+  return executable !== undefined && (await isUsable(executable)) ? executable : undefined;
 }
 
 /** Whether the server of the official downloads answers within {@link DOWNLOAD_ANSWER_MS}. */
@@ -114,9 +122,7 @@ async function build(executable: string, say: (line: string) => void): Promise<v
     command: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     linkerFlags: `-s -w -X ${versionVariable}=v${PULUMI_VERSION}`,
     executable,
-    withoutGo:
-      "There is no Pulumi CLI on this machine, its download does not answer, and Go cannot build it. " +
-      `Install Pulumi ${PULUMI_VERSION} or newer (https://www.pulumi.com/docs/install/) or Go 1.26 or newer ` +
-      "(https://go.dev/doc/install) so that `pulumi version` or `go version` works, then try again.",
+    what: WHAT,
+    say,
   });
 }

@@ -29,7 +29,7 @@ let user: CrontabUser | undefined;
 beforeAll(async () => {
   engine = await startEngine();
   folder = new TemporaryFolder();
-  user = makeCrontabUser();
+  user = await makeCrontabUser();
 });
 afterAll(async () => {
   user?.remove();

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { execFileSync, spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hasProgram } from "./programs.ts";
+import { ensureProgram } from "./ensure-program.ts";
 
 /** A user of the machine for tests that need a crontab of their own. */
 export interface CrontabUser {
@@ -20,12 +20,12 @@ const lock = join(tmpdir(), "provision-test-users.lock");
  * Makes a user for crontabs. Installs Debian's cron where it is missing. Undefined, with the reason printed, where that
  * cannot be done: only root may.
  */
-export function makeCrontabUser(): CrontabUser | undefined {
+export async function makeCrontabUser(): Promise<CrontabUser | undefined> {
   if (process.getuid?.() !== 0) {
     console.warn("Not root: crontabs are not tested, since they would be those of the user who runs the tests.");
     return undefined;
   }
-  if (!hasProgram("crontab", "installing cron for the tests") && !install()) return undefined;
+  if (!(await ensureProgram("crontab", "cron"))) return undefined;
   const name = `provtest${randomInt(1e9)}`;
   change("useradd", ["--no-create-home", "--home-dir", "/nonexistent", name]);
   return {
@@ -45,13 +45,4 @@ export function makeCrontabUser(): CrontabUser | undefined {
 /** Changes the machine's list of users, which one test at a time can do. */
 function change(program: string, args: readonly string[]): void {
   execFileSync("flock", [lock, program, ...args], { stdio: "ignore" });
-}
-
-function install(): boolean {
-  const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
-  spawnSync("apt-get", ["-q", "-y", "update"], options);
-  const result = spawnSync("apt-get", ["-q", "-y", "install", "--no-install-recommends", "cron"], options);
-  if (result.status === 0) return true;
-  console.warn("cron could not be installed with apt-get: crontabs are not tested.");
-  return false;
 }

@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { aptGet } from "../../tools/apt.ts";
+import { installPackages, mayInstallPackages } from "../../tools/apt.ts";
 import { hasProgram } from "./programs.ts";
 
 /**
@@ -7,13 +6,12 @@ import { hasProgram } from "./programs.ts";
  * that. Where it may not, prints what is therefore not tested and how to get it.
  */
 export async function ensureProgram(name: string, debianPackage: string): Promise<boolean> {
-  const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+  const mayInstall = mayInstallPackages();
   const otherwise = mayInstall
     ? "installing it"
     : `what needs it is not tested; install it, for instance with \`sudo apt-get install ${debianPackage}\``;
   if (hasProgram(name, otherwise)) return true;
   if (!mayInstall) return false;
-  await aptGet("update");
-  await aptGet("install", "--no-install-recommends", debianPackage);
+  await installPackages(debianPackage);
   return true;
 }

@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createConnection, createServer, type AddressInfo } from "node:net";
+import { createConnection } from "node:net";
 import { once } from "node:events";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
-import { aptGet } from "../../tools/apt.ts";
+import { freePort } from "../../tools/free-port.ts";
+import { ensureSshServer } from "../../tools/ssh-server.ts";
 
 /** A running throwaway SSH server. */
 export interface Sshd {
@@ -32,7 +32,7 @@ export interface Sshd {
  * @throws {Error} that says what to run, where it may not be installed
  */
 export async function startSshd(): Promise<Sshd> {
-  const program = await ensureSshd();
+  const program = await ensureSshServer();
   const directory = await mkdtemp(join(tmpdir(), "provision-sshd-"));
   const file = (name: string): string => join(directory, name);
   const hostKeys = ssh2.utils.generateKeyPairSync("ed25519");
@@ -69,36 +69,6 @@ Subsystem sftp internal-sftp
   const [type = "", key = ""] = hostKeys.public.split(" ");
   const user = userInfo().username;
   return { host: "127.0.0.1", port, user, privateKey: userKeys.private, hostKey: `${type} ${key}`, stop };
-}
-
-/** The path of the SSH server's program; OpenSSH insists on being started by an absolute one. */
-async function ensureSshd(): Promise<string> {
-  const places = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/opt/homebrew/sbin/sshd"];
-  const find = (): string | undefined => places.find((place) => existsSync(place));
-  const installed = find();
-  if (installed !== undefined) return installed;
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
-    throw new Error(
-      `No SSH server is installed (none of ${places.join(", ")}). Install one, for instance with ` +
-        "`sudo apt-get install openssh-server` on Debian and Ubuntu or `sudo dnf install openssh-server` on Fedora.",
-    );
-  }
-  await installFromPackages();
-  const fresh = find();
-  if (fresh === undefined) throw new Error("apt-get installed openssh-server, but there is no /usr/sbin/sshd.");
-  return fresh;
-}
-
-async function installFromPackages(): Promise<void> {
-  // Debian's own switch. It stays, so that installing a tool for tests never opens a machine to the network.
-  const switchedOff = "/etc/ssh/sshd_not_to_be_run";
-  console.error(
-    `OpenSSH is missing: installing it with apt-get. Its service stays off as long as ${switchedOff} exists.`,
-  );
-  await mkdir("/etc/ssh", { recursive: true });
-  await writeFile(switchedOff, "");
-  await aptGet("update");
-  await aptGet("install", "--no-install-recommends", "openssh-server");
 }
 
 /**
@@ -154,14 +124,4 @@ async function answers(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
 import { ensureVersitygw } from "../../tools/versitygw.ts";
-import { freePort } from "../helpers/free-port.ts";
+import { freePort } from "../../tools/free-port.ts";
 
 /** How long the server may take to start, in milliseconds. */
 const START_MS = 20_000;

@@ -36,7 +36,7 @@ function scripts(
 const line = (job: string, times: string) =>
   `${times} /bin/true >>'/tmp/${job}.log' 2>&1 || tail -n 20 '/tmp/${job}.log' # provision.test.${job}\n`;
 
-const user = makeCrontabUser();
+const user = await makeCrontabUser();
 const theirs = "# my own\nMAILTO=me@example.com\n\n5 4 * * * echo 100\\% # provision.test.apple\n@reboot true";
 
 describe.runIf(user !== undefined)("a schedule's scripts with the real crontab", () => {

@@ -1,0 +1,56 @@
+import { actionlint } from "./actionlint.ts";
+import { findOnPath } from "./executables.ts";
+import { go } from "./go.ts";
+import { isKept } from "./go-program.ts";
+import { moto } from "./moto.ts";
+import { pip } from "./pip.ts";
+import { postgresServer } from "./postgres.ts";
+import { postgres17 } from "./postgres-17.ts";
+import { pulumiBuild } from "./pulumi.ts";
+import { sshServer } from "./ssh-server.ts";
+import type { SystemProgram } from "./system-programs.ts";
+import { versitygw } from "./versitygw.ts";
+
+/** The programs of the machine's own that the demo needs. Go is one only where something has to be built. */
+export async function demoNeeds(): Promise<SystemProgram[]> {
+  return [postgresServer, ...(await goFor([]))];
+}
+
+/** The same of the tests; pip is one only where something has to be installed with it. */
+export async function testNeeds(): Promise<SystemProgram[]> {
+  const installs = await missing([moto, postgres17], ({ purpose }) => purpose);
+  return [
+    postgresServer,
+    ...(await goFor([versitygw, actionlint])),
+    ...(installs.length === 0 ? [] : [pip(...installs)]),
+    sshServer,
+    onPath("openssl", "which makes the certificates of throwaway servers"),
+    { ...onPath("age", "which restores a backup without this program"), optional: true },
+    { ...onPath("zstd", "which restores a backup without this program"), optional: true },
+    { ...onPath("crontab", "which schedules jobs where there is no systemd", "cron"), optional: true },
+  ];
+}
+
+type Kept = typeof moto;
+
+async function goFor(programs: readonly Kept[]): Promise<SystemProgram[]> {
+  const builds = await missing(programs, ({ name, purpose }) => `${name} (${purpose})`);
+  const cli = await pulumiBuild();
+  if (cli !== undefined) builds.unshift(cli);
+  return builds.length === 0 ? [] : [go(...builds)];
+}
+
+/** Those that the cache lacks, in words. */
+async function missing(programs: readonly Kept[], say: (program: Kept) => string): Promise<string[]> {
+  const kept = await Promise.all(programs.map((program) => isKept(program)));
+  return programs.filter((_, index) => kept[index] === false).map(say);
+}
+
+function onPath(name: string, purpose: string, debianPackage = name): SystemProgram {
+  return {
+    what: `${name}, ${purpose}`,
+    isThere: async () => (await findOnPath(name)) !== undefined,
+    packages: [debianPackage],
+    elsewhere: `Install it so that \`${name}\` is on PATH.`,
+  };
+}

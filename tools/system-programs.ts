@@ -1,0 +1,64 @@
+import { installPackages, mayInstallPackages } from "./apt.ts";
+
+/** A program of the machine's own that the demo or the tests need. */
+export interface SystemProgram {
+  /** Its name and what it is for: `Go, which builds the Pulumi CLI`. */
+  readonly what: string;
+  readonly isThere: () => Promise<boolean>;
+  /** The packages of Debian and Ubuntu that it is in. */
+  readonly packages: readonly string[];
+  /** What must be done before its packages are installed; it returns what must be done after, also after a failure. */
+  readonly beforeInstall?: () => Promise<() => Promise<void>>;
+  /** Whether one can do without: tests that need it are then left out. Default false. */
+  readonly optional?: boolean;
+  /** How to get it where there are no such packages. */
+  readonly elsewhere: string;
+}
+
+/**
+ * Makes sure that programs are there. As root on Debian and Ubuntu those that are missing are installed from the system's
+ * packages, which prints a line; no service is started. Elsewhere it says which optional ones are missing.
+ *
+ * @throws {Error} where others are missing and cannot be installed; it names all at once, and how to install each
+ */
+export async function ensureSystemPrograms(
+  programs: readonly SystemProgram[],
+  say: (line: string) => void = console.error,
+): Promise<void> {
+  const found = await Promise.all(programs.map((program) => program.isThere()));
+  const missing = programs.filter((_, index) => found[index] === false);
+  if (missing.length === 0) return;
+  if (!mayInstallPackages()) {
+    const message = howToInstall(missing);
+    if (missing.some((program) => program.optional !== true)) throw new Error(message);
+    say(message);
+    return;
+  }
+  const packages = [...new Set(missing.flatMap((program) => program.packages))];
+  say(`Installing ${packages.join(", ")} with apt-get, once …`);
+  const afterwards: (() => Promise<void>)[] = [];
+  try {
+    for (const { beforeInstall } of missing) if (beforeInstall) afterwards.push(await beforeInstall());
+    await installPackages(...packages);
+  } finally {
+    for (const after of afterwards) await after();
+  }
+  for (const program of missing) {
+    if (await program.isThere()) continue;
+    throw new Error(
+      `apt-get installed ${program.packages.join(" and ")}, but this is still missing: ${program.what}. ` +
+        program.elsewhere,
+    );
+  }
+}
+
+function howToInstall(missing: readonly SystemProgram[]): string {
+  const packages = [...new Set(missing.flatMap((program) => program.packages))];
+  return [
+    "This is not here, and could be installed from here only as root on Debian or Ubuntu:",
+    ...missing.map(({ what, elsewhere, optional }) => {
+      return `  - ${what}. ${elsewhere}${optional === true ? " Without it some tests are left out." : ""}`;
+    }),
+    `On Debian and Ubuntu all of it comes with: sudo apt-get install --no-install-recommends ${packages.join(" ")}`,
+  ].join("\n");
+}
