@@ -36,7 +36,7 @@ const SizeFields = {
     .max(200)
     .optional()
     .describe(
-      "Scratch space in GiB, 21 to 200, for restores with `--jobs`. Default: the 20 GiB that cost nothing; backups need none.",
+      "Scratch space in GiB, 21 to 200, for restores with `--jobs` and for a database with `jobs`. Default: the 20 GiB that cost nothing; other backups need none.",
     )
     .meta({ examples: [50] }),
 };
