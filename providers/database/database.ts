@@ -131,6 +131,8 @@ export interface RestoreOptions {
   readonly createRoles: boolean;
   /** Restore neither owners nor privileges: everything belongs to the connecting role. */
   readonly noOwner: boolean;
+  /** Put everything into the target's default tablespace. Default false. */
+  readonly noTablespaces?: boolean;
   /** The target's own reference, from a person who means just this target; see {@link DatabaseProvider.restore}. */
   readonly confirm?: string | undefined;
   /** Look at everything and say what would be done, but change nothing. Default false. */

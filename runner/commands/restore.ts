@@ -26,6 +26,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly scratch: string;
   readonly createRoles: boolean;
   readonly owner: boolean;
+  readonly tablespaces: boolean;
   readonly allowNonEmpty: boolean;
   readonly database?: string;
   readonly confirm?: string;
@@ -64,6 +65,7 @@ export function addRestore(program: Command): void {
     .option("--scratch <folder>", "folder for the scratch file of a parallel restore", tmpdir())
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
+    .option("--no-tablespaces", "restore everything into the database's default tablespace")
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
     .option("--database <name>", "which database, of a backup of several")
     .option(
@@ -117,6 +119,7 @@ async function restoreDatabase(run: Run, options: Options, to: string, source: S
       scratchDirectory: options.scratch,
       createRoles: options.createRoles,
       noOwner: !options.owner,
+      noTablespaces: !options.tablespaces,
       confirm: options.confirm,
       dryRun: options.dryRun,
       signal: run.signal,

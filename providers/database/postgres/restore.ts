@@ -266,6 +266,7 @@ function restoreProgram(target: Target, database: string, args: readonly string[
       "--exit-on-error",
       "--no-password",
       ...(options.noOwner ? ["--no-owner", "--no-privileges"] : []),
+      ...(options.noTablespaces === true ? ["--no-tablespaces"] : []),
       ...args,
     ],
     env: libpqEnvironment(settings.connection, control.host, clients, applicationName),

@@ -46,8 +46,15 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
       warnings,
       async restore(artifacts, facts, signal) {
         const scratchDirectory = settings.scratch ?? tmpdir();
-        const choices = { allowNonEmpty: false, jobs: 1, scratchDirectory, createRoles: false, noOwner: true };
-        await restorePostgres(scratch, artifacts, { ...choices, facts, signal });
+        const rows = { createRoles: false, noOwner: true, noTablespaces: true };
+        await restorePostgres(scratch, artifacts, {
+          ...rows,
+          allowNonEmpty: false,
+          jobs: 1,
+          scratchDirectory,
+          facts,
+          signal,
+        });
       },
       countRows: (signal) => countRows(scratch, signal),
       drop,

@@ -88,6 +88,12 @@ const meanings: readonly Meaning[] = [
     fix: "Install newer PostgreSQL client programs, or name their folder in `clients`.",
   },
   {
+    states: [],
+    pattern: /tablespace ".*" does not exist/i,
+    code: "CONFIG",
+    fix: "Create the tablespace on the server first, or restore without tablespaces (`--no-tablespaces`).",
+  },
+  {
     states: ["42704"],
     pattern: /unrecognized configuration parameter/,
     code: "CONFIG",

@@ -310,7 +310,7 @@ class ProjectRestore {
       try {
         const list = join(folder, "list");
         await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""), { mode: 0o600 });
-        const args = ["--file=-", `--use-list=${list}`, "--no-owner"];
+        const args = ["--file=-", `--use-list=${list}`, "--no-owner", "--no-tablespaces"];
         yield* readThrough(restore(args), open(), options.signal) as AsyncIterable<Buffer>;
       } finally {
         await rm(folder, { recursive: true, force: true });
