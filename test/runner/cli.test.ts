@@ -321,6 +321,34 @@ async function idleInTransaction(): Promise<number> {
   return Number(row?.count);
 }
 
+describe("a verification whose pg_restore does not come to an end", () => {
+  it.each([
+    ["is killed", "kill -KILL $$", "TRANSIENT", /pg_restore [\d.]+ was ended by SIGKILL/],
+    ["runs out of memory", "echo 'pg_restore: error: out of memory' >&2; exit 1", "TRANSIENT", /out of memory/],
+    ["cannot be executed", "exit 126", "CONFIG", /cannot be started/],
+    [
+      "lacks a library",
+      "echo 'pg_restore: error while loading shared libraries: libpq.so.5: cannot open shared object file' >&2; exit 127",
+      "CONFIG",
+      /cannot be started: .*libpq\.so\.5/,
+    ],
+  ])("because it %s, says nothing of the backup", async (_how, script, code, message) => {
+    const { database } = sandbox.job;
+    sandbox.replaceClient("pg_restore", postgres.binDirectory, script);
+    const report = printed(await sandbox.run("backup", "--json"), 3) as BackupReport;
+    expect(report.destinations).toMatchObject([
+      { stored: true, errors: [{ code, message: expect.stringMatching(message) as string }] },
+    ]);
+    expect(report.destinations[0]).not.toHaveProperty("verification");
+    const { stderr } = await sandbox.run("verify");
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/\nFix: /);
+    expect(await listed(sandbox)).toMatchObject([{ state: "unverified" }]);
+    sandbox.job.database = database;
+    expect(printed(await sandbox.run("verify", "--json"))).toMatchObject([{ outcome: "verified" }]);
+  });
+});
+
 describe("two destinations", () => {
   const first = () => sandbox.store;
   const second = () => join(sandbox.path, "second");

@@ -236,13 +236,8 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
         resolve();
         return;
       }
-      const how = killer === null ? `exited with ${code ?? "no code"}` : `was ended by ${killer}`;
-      const message = `${program.name} ${program.clients.version} ${how}`;
-      reject(
-        signal.aborted
-          ? abortedError(signal)
-          : programError(message, tail(stderr, cut, program.secrets), program.otherwise),
-      );
+      const stderrTail = tail(stderr, cut, program.secrets);
+      reject(signal.aborted ? abortedError(signal) : failure(program, code ?? killer, stderrTail));
     });
   });
   const cleanUp = (): void => {
@@ -252,6 +247,24 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
   };
   exited.then(cleanUp, cleanUp);
   return { child, exited, end };
+}
+
+/** Why a program failed. One that was killed, or did not even start, says nothing of what it was to read. */
+function failure(program: Program, how: number | NodeJS.Signals | null, stderr: string): ProviderError {
+  const { name, clients, otherwise } = program;
+  const said = stderr.trim() === "" ? "." : `: ${stderr.trim()}`;
+  if (typeof how === "string") {
+    return new ProviderError("TRANSIENT", `${name} ${clients.version} was ended by ${how}${said}`, {
+      fix: "Run it again. After SIGKILL look whether the machine ran out of memory, and give it or the task more.",
+    });
+  }
+  // What a shell and the dynamic linker end with where a program cannot be executed.
+  if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(stderr)) {
+    return new ProviderError("CONFIG", `${name} ${clients.version} in ${clients.directory} cannot be started${said}`, {
+      fix: `Install it anew with the libraries that it needs (ldd ${join(clients.directory, name)} tells which).`,
+    });
+  }
+  return programError(`${name} ${clients.version} exited with ${how ?? "no code"}`, stderr, otherwise);
 }
 
 function existing<Pipe>(pipe: Pipe | null): Pipe {

@@ -113,6 +113,12 @@ const meanings: readonly Meaning[] = [
       "The database has more objects than one transaction can lock on this server: raise max_locks_per_transaction, or " +
       "restore with several jobs, which does not use a single transaction.",
   },
+  {
+    states: [],
+    pattern: /out of memory|Cannot allocate memory/,
+    code: "TRANSIENT",
+    fix: "Give the machine or the task more memory, or run when there is less to do, and try again.",
+  },
   { states: ["53100"], pattern: /No space left on device/, code: "QUOTA", fix: "Make room on the server's disk." },
   {
     states: ["ENOTFOUND"],
