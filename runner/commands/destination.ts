@@ -3,23 +3,44 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { Run } from "../run.ts";
 
-/** The options of {@link withDestination}. */
+/** The options of {@link chosenDestinations}. */
 export interface DestinationOptions {
-  readonly destination?: number;
+  readonly destination?: string;
 }
 
 /** Adds the option that chooses one of a job's destinations. */
 export function destinationOption(): Option {
-  return new Option("--destination <number>", "the destination's place in the job, counted from 0").argParser(Number);
+  return new Option("--destination <number>", "the destination's place in the job, counted from 0");
 }
 
-/** The destinations that a command works on: the chosen one, or all of them. */
+/**
+ * The destinations that a command works on: the chosen one, or all of them.
+ *
+ * @throws ProviderError `CONFIG` where the job has no such destination.
+ */
 export function chosenDestinations(run: Run, { destination }: DestinationOptions): number[] {
   const all = [...run.job.destinations.keys()];
   if (destination === undefined) return all;
-  if (all.includes(destination)) return [destination];
-  throw new ProviderError("CONFIG", `The job has no destination ${destination}.`, {
-    fix: `It has ${all.length}: --destination takes 0${all.length > 1 ? ` to ${all.length - 1}` : ""}.`,
+  const chosen = all.find((index) => destination === String(index));
+  if (chosen !== undefined) return [chosen];
+  const shown = /^\d+$/.test(destination) ? destination : `"${destination}"`;
+  throw new ProviderError("CONFIG", `The job has no destination ${shown}.`, {
+    fix: `It has ${all.length}: --destination takes ${run.job.destinations.map(({ kind }, index) => `${index} (${kind})`).join(", ")}.`,
+  });
+}
+
+/**
+ * The error with a hint at the job's other destinations, where the command line chose none and there is another: what could
+ * not be read in the first may be in them.
+ */
+export function orElsewhere({ job }: Run, { destination }: DestinationOptions, error: unknown): unknown {
+  if (!(error instanceof ProviderError) || destination !== undefined) return error;
+  const others = job.destinations.map(({ kind }, index) => `--destination ${index} (${kind})`).slice(1);
+  if (others.length === 0) return error;
+  const { code, message, fix } = error;
+  return new ProviderError(code, message, {
+    cause: error,
+    fix: `${fix === undefined ? "" : `${fix} `}Or restore from another destination: ${others.join(" or ")}.`,
   });
 }
 
@@ -60,13 +81,65 @@ export async function withDestination<T>(
   }
 }
 
-/** Does some work in each of the chosen destinations, one after the other. */
+/** A destination in which some work failed. */
+export interface FailedDestination {
+  readonly destination: string;
+  readonly error: { readonly code: string; readonly message: string; readonly fix?: string };
+}
+
+/** What became of some work in several destinations. */
+export interface InDestinations<T> {
+  readonly results: readonly T[];
+  readonly failed: readonly FailedDestination[];
+}
+
+/**
+ * Does some work in each of the chosen destinations, one after the other. One that fails does not keep it from the others.
+ *
+ * @throws ProviderError the error of the first where all of them failed; its message has the others' too.
+ */
 export async function inDestinations<T>(
   run: Run,
   options: DestinationOptions,
   work: (storage: StorageProvider) => Promise<T>,
-): Promise<T[]> {
+): Promise<InDestinations<T>> {
   const results: T[] = [];
-  for (const index of chosenDestinations(run, options)) results.push(await withDestination(run, index, work));
-  return results;
+  const failures: { readonly destination: string; readonly error: ProviderError }[] = [];
+  for (const index of chosenDestinations(run, options)) {
+    let destination = `${run.job.destinations[index]?.kind ?? ""} (destination ${index})`;
+    try {
+      results.push(
+        await withDestination(run, index, (storage) => {
+          destination = storage.description;
+          return work(storage);
+        }),
+      );
+    } catch (error) {
+      if (run.signal.aborted || !(error instanceof ProviderError)) throw error;
+      failures.push({ destination, error });
+    }
+  }
+  const [first] = failures;
+  if (first && results.length === 0) throw failures.length === 1 ? first.error : allFailed(first.error, failures);
+  const failed = failures.map(({ destination, error: { code, message, fix } }) => ({
+    destination,
+    error: { code, message, ...(fix === undefined ? {} : { fix }) },
+  }));
+  return { results, failed };
+}
+
+/** What is printed for people of the destinations in which a command failed. */
+export function describeFailed(failed: readonly FailedDestination[]): string[] {
+  return failed.map(
+    ({ destination, error: { message, fix } }) =>
+      `${destination}: FAILED. ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`,
+  );
+}
+
+function allFailed(
+  { code, fix }: ProviderError,
+  failures: readonly { readonly destination: string; readonly error: ProviderError }[],
+): ProviderError {
+  const lines = failures.map(({ destination, error }) => `  ${destination}: ${error.message}`);
+  return new ProviderError(code, ["Every destination failed:", ...lines].join("\n"), fix === undefined ? {} : { fix });
 }

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
+import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listWhole, readManifest, type BackupState, type DrillOutcome } from "../catalogue.ts";
+import { listWhole, readManifest, type BackupState, type DrillOutcome, type JobName } from "../catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Manifest } from "../manifest.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
-import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly contents: boolean;
@@ -33,9 +34,11 @@ export function addList(program: Command): void {
     .action((only: string | undefined, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
-        const lists = await inDestinations(run, options, async (storage) => {
+        const existing = new Set<string>();
+        const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
           for (const { id, time, state, drill, size } of await listWhole(storage, run.job, run.signal)) {
+            existing.add(id);
             if (only !== undefined && id !== only) continue;
             const drilled = drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null;
             const listed = { id, time: time.toISOString(), state, size, drill: drilled };
@@ -43,18 +46,36 @@ export function addList(program: Command): void {
           }
           return { destination: storage.description, backups };
         });
+        if (only !== undefined && failed.length === 0 && !existing.has(only)) {
+          throw noSuchBackup(run.job, only, [...existing].sort());
+        }
         return {
-          json: lists,
-          text: lists
-            .flatMap(({ destination, backups }) => [
+          json: [...results, ...failed],
+          text: [
+            ...results.flatMap(({ destination, backups }) => [
               `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
               ...backups.flatMap(describe),
-            ])
-            .join("\n"),
-          exitCode: EXIT.done,
+            ]),
+            ...describeFailed(failed),
+          ].join("\n"),
+          exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
         };
       });
     });
+}
+
+/** How many of the newest backups a message names. */
+const NAMED = 5;
+
+function noSuchBackup({ stack, name }: JobName, id: string, existing: readonly string[]): ProviderError {
+  const newest = existing.slice(-NAMED).reverse().join(", ");
+  const are = existing.length > NAMED ? `the newest of them ${newest}` : newest;
+  return new ProviderError("NOT_FOUND", `There is no backup "${id}" of ${stack}/${name}.`, {
+    fix:
+      existing.length === 0
+        ? "There is none of this job at all: check the job's stack, name and destinations."
+        : `Name one of those that there are: ${existing.length}, ${are}.`,
+  });
 }
 
 interface Listed {

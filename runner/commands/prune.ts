@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { beforeAnyRun, prune } from "../prune.ts";
-import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly dryRun: boolean;
@@ -25,7 +25,7 @@ export function addPrune(program: Command): void {
         const { job, signal } = run;
         // This holds no lock, and a backup or a copy may be going on.
         const unfinishedBefore = beforeAnyRun(job);
-        const reports = await inDestinations(run, options, async (storage) => ({
+        const { results, failed } = await inDestinations(run, options, async (storage) => ({
           destination: storage.description,
           ...(await prune({
             storage,
@@ -39,18 +39,19 @@ export function addPrune(program: Command): void {
         }));
         const verb = options.dryRun ? "would remove" : "removed";
         return {
-          json: reports,
-          text: reports
-            .flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged, files }) => [
+          json: [...results, ...failed],
+          text: [
+            ...results.flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged, files }) => [
               `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
               ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
               ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
               ...removed.map((id) => `  ${verb} ${id}`),
               ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
               ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),
-            ])
-            .join("\n"),
-          exitCode: EXIT.done,
+            ]),
+            ...describeFailed(failed),
+          ].join("\n"),
+          exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
         };
       });
     });

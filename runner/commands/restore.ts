@@ -5,6 +5,7 @@ import { DatabaseConfig, databaseProviders } from "../../providers/database/inde
 import { ProviderError } from "../../providers/errors.ts";
 import { FilesConfig } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
+import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { folderTarget } from "../files/folder-target.ts";
@@ -13,7 +14,13 @@ import { parseReference } from "../reference.ts";
 import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
-import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
+import {
+  chosenDestinations,
+  destinationOption,
+  orElsewhere,
+  withDestination,
+  type DestinationOptions,
+} from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
@@ -83,13 +90,20 @@ export function addRestore(program: Command): void {
             fix: "Give --to with a reference to the URL of an empty database, --files with a folder or a project, or both.",
           });
         }
+        const to = options.to === undefined ? undefined : parseReference("--to", options.to);
         const identity = await chosenIdentity(run, options);
         const [first = 0] = chosenDestinations(run, options);
+        let found = false;
         const { database, files } = await withDestination(run, first, async (storage) => {
-          const common = { storage, job: run.job, id, identity };
-          const database =
-            options.to === undefined ? undefined : await restoreDatabase(run, options, options.to, common);
+          const { id: chosen } = await chooseBackup(storage, run.job, id, run.signal);
+          found = true;
+          const common = { storage, job: run.job, id: chosen, identity };
+          const database = to === undefined ? undefined : await restoreDatabase(run, options, to, common);
           return { database, files: await restoreToTarget(run, options, common) };
+        }).catch((error: unknown) => {
+          // What fails later may be the target's fault, but for a backup that is damaged.
+          const damaged = error instanceof ProviderError && error.code === "INTEGRITY";
+          throw found && !damaged ? error : orElsewhere(run, options, error);
         });
         const differs = (database?.differences ?? []).length > 0;
         const failed = files?.failed.length ?? 0;
@@ -107,8 +121,8 @@ export function addRestore(program: Command): void {
 /** Where from, and with which key. */
 type Source = Pick<RestoreRequest, "storage" | "job" | "id" | "identity">;
 
-async function restoreDatabase(run: Run, options: Options, to: string, source: Source): Promise<Restored> {
-  const target = await run.openDatabase(targetConfig(run, parseReference("--to", to), options.kind), "--to");
+async function restoreDatabase(run: Run, options: Options, to: SecretRef, source: Source): Promise<Restored> {
+  const target = await run.openDatabase(targetConfig(run, to, options.kind), "--to");
   return restore({
     ...source,
     target,

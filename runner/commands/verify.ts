@@ -4,7 +4,7 @@ import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { verify, type Verification } from "../verify.ts";
-import { destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
@@ -35,7 +35,7 @@ export function addVerify(program: Command): void {
       return runCommand(options, EXIT.verification, async (run) => {
         const { job, signal } = run;
         const identity = await chosenIdentity(run, options);
-        const results = await inDestinations(run, options, async (storage) => {
+        const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups = options.all
             ? await listWhole(storage, job, signal)
             : [await chooseBackup(storage, job, id, signal)];
@@ -55,14 +55,19 @@ export function addVerify(program: Command): void {
         });
         const flat = results.flat();
         return {
-          json: flat,
-          text: flat
-            .flatMap(({ destination, id: backup, outcome, problems }) => [
+          json: [...flat, ...failed],
+          text: [
+            ...flat.flatMap(({ destination, id: backup, outcome, problems }) => [
               `${backup} in ${destination}: ${OUTCOMES[outcome]}`,
               ...problems.map((problem) => `  ${problem}`),
-            ])
-            .join("\n"),
-          exitCode: flat.some(({ outcome }) => outcome === "damaged") ? EXIT.verification : EXIT.done,
+            ]),
+            ...describeFailed(failed),
+          ].join("\n"),
+          exitCode: flat.some(({ outcome }) => outcome === "damaged")
+            ? EXIT.verification
+            : failed.length > 0
+              ? EXIT.partial
+              : EXIT.done,
         };
       });
     });

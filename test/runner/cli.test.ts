@@ -384,6 +384,46 @@ describe("two destinations", () => {
     await restoreAndCompare("--destination", "1");
   });
 
+  describe("the first of which does not answer:", () => {
+    let id: string;
+    beforeEach(async () => {
+      sandbox.job.destinations = [{ kind: "filesystem", path: second() }];
+      ({ id } = await makeBackup(sandbox));
+      const s3 = { kind: "s3", bucket: "gone", endpoint: "http://127.0.0.1:1", region: "us-east-1", retrySeconds: 1 };
+      sandbox.job.destinations = [s3, { kind: "filesystem", path: second() }];
+      Object.assign(sandbox.environment, { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret-key" });
+    });
+
+    it.each([
+      ["list", () => ({ backups: [{ id }] })],
+      ["verify", () => ({ id, outcome: "verified" })],
+      ["prune", () => ({ kept: 1 })],
+    ])("%s works on the second, tells of the first and ends with 3", async (command, expected) => {
+      const found = printed(await sandbox.run(command, "--json"), 3);
+      expect(found).toMatchObject([
+        { destination: `filesystem ${second()}`, ...expected() },
+        { destination: expect.stringMatching(/gone/) as string, error: { message: expect.any(String) as string } },
+      ]);
+      const { stdout } = await sandbox.run(command);
+      expect(stdout).toMatch(/gone.*: FAILED\. .* Fix: /);
+    });
+
+    it("restore names the other one", async () => {
+      sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
+      const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/Fix: .*--destination 1 \(filesystem\)/)]);
+      await restoreAndCompare("--destination", "1");
+    });
+
+    it("with no other, the error of each is told", async () => {
+      sandbox.job.destinations = (sandbox.job.destinations as object[])
+        .slice(0, 1)
+        .flatMap((s3) => [s3, { ...s3, bucket: "away" }]);
+      const { code, stderr } = await sandbox.run("list");
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/Every destination failed:\n.*gone.*\n.*away/)]);
+    });
+  });
+
   it("none of which can be written: there is no backup", async () => {
     const file = join(sandbox.path, "file");
     writeFileSync(file, "a file, not a folder");
@@ -490,6 +530,24 @@ describe("no backup is made, and the exit code says why,", () => {
     expect(JSON.parse(stdout)).toEqual({ error: { code: "ABORTED", message: `Interrupted by ${signal}.` } });
     expect(existsSync(sandbox.store) ? filesIn(sandbox.store) : []).toEqual([]);
     expect((await sandbox.run("doctor")).stdout).toContain("no other run of test/app is going");
+  });
+});
+
+describe("a list", () => {
+  it("of a backup that is not there names those that are", async () => {
+    const unknown = "20200101T000000Z-abcdef";
+    const none = await sandbox.run("list", unknown);
+    expect([none.code, none.stderr]).toEqual([
+      2,
+      expect.stringMatching(/There is no backup "20200101T000000Z-abcdef" of test\/app\.\nFix: There is none/),
+    ]);
+    const { id } = await makeBackup(sandbox);
+    const { code, stdout } = await sandbox.run("list", unknown, "--json");
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: "NOT_FOUND", fix: expect.stringContaining(id) as string },
+    });
+    expect(printed(await sandbox.run("list", id, "--json"))).toMatchObject([{ backups: [{ id }] }]);
   });
 });
 
