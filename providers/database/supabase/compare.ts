@@ -1,5 +1,6 @@
-import { dataSchemas, platformSchemas } from "./platform.ts";
+import { inWordsOfServer, ofOwnership } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
+import { dataSchemas, platformSchemas } from "./platform.ts";
 
 /** How a restored project compares with its backup. */
 export interface ProjectComparison {
@@ -12,11 +13,13 @@ export interface ProjectComparison {
  * Compares what a backup says that its project held with what another holds.
  *
  * @param without kinds of objects of which some were refused, and which therefore may be missing
+ * @param noOwner whether owners and privileges were not restored
  */
 export function compareInventories(
   backup: Inventory,
   restored: Inventory,
   without: readonly string[],
+  noOwner: boolean,
 ): ProjectComparison {
   const compared: string[] = [];
   const differences: string[] = [];
@@ -30,12 +33,19 @@ export function compareInventories(
   compared.push(
     `tables: ${counted.length} with ${sum} rows${large === 0 ? "" : `, and ${large} that are too large to be counted`}`,
   );
-  for (const [kind, objects] of Object.entries(backup.objects)) {
+  compareSequences(backup, restored, compared, differences);
+  // What an older version of this program has said of definitions means nothing to this one.
+  const kinds = backup.format === restored.format ? Object.entries(backup.objects) : [];
+  if (kinds.length === 0)
+    compared.push("definitions: none, because the backup describes them as an earlier version did");
+  for (const [kind, objects] of kinds) {
+    if (noOwner && ofOwnership.includes(kind)) continue;
     const others = restored.objects[kind] ?? {};
     const names = Object.keys(objects);
+    const anyWords = inWordsOfServer.includes(kind) && backup.serverMajor !== restored.serverMajor;
     let same = 0;
     for (const name of names) {
-      if (others[name] === objects[name]) same += 1;
+      if (others[name] === objects[name] || (anyWords && others[name] !== undefined)) same += 1;
       else if (kind === "extension" && others[name] !== undefined) {
         compared.push(`extension ${name}: ${others[name]} instead of ${objects[name] ?? ""}, as the target has it`);
       } else if (!without.includes(kind)) {
@@ -46,7 +56,8 @@ export function compareInventories(
       if (objects[name] === undefined && !isPlatforms(kind, name))
         differences.push(`The ${kind} ${name} is not in the backup.`);
     }
-    compared.push(`${kind}: ${same} of ${names.length} the same`);
+    const there = `there, and not compared further: ${restored.serverMajor} has other words for them than ${backup.serverMajor}`;
+    compared.push(`${kind.replace(/ of the$/, "")}: ${same} of ${names.length} ${anyWords ? there : "the same"}`);
   }
   const { users } = backup;
   if (restored.users.passwords === users.passwords) {
@@ -57,6 +68,17 @@ export function compareInventories(
     );
   }
   return { compared, differences };
+}
+
+function compareSequences(backup: Inventory, restored: Inventory, compared: string[], differences: string[]): void {
+  const values = Object.entries(backup.sequences);
+  let same = 0;
+  for (const [name, [least, most]] of values) {
+    const [found] = restored.sequences[name] ?? [];
+    if (found !== undefined && BigInt(found) >= BigInt(least) && BigInt(found) <= BigInt(most)) same += 1;
+    else differences.push(`The sequence ${name} is at ${found ?? "no value"} instead of ${least}.`);
+  }
+  if (values.length > 0) compared.push(`values of sequences: ${same} of ${values.length} the same`);
 }
 
 /** A newer platform has more of its own. */

@@ -5,18 +5,27 @@ import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/control-connection.ts";
 import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope.ts";
 import { readText } from "../postgres/sql-text.ts";
-import { dataSchemas, platformPublications, platformRoles, platformSchemas, sqlList } from "./platform.ts";
+import { definitionQueries } from "./definitions.ts";
+import { literal } from "./rows.ts";
 
 /** Tables above this size are not counted, in bytes: reading a gigabyte a second time takes seconds, a terabyte an hour. */
 const countLimit = 1024 ** 3;
 
 /** What a project's database held at the snapshot's moment, to compare a restored one with. */
 const Inventory = z.strictObject({
-  format: z.literal(1),
+  /** 1 was without `serverMajor` and `sequences`, and had other fingerprints. */
+  format: z.literal([1, 2]),
+  /** The server's major version. */
+  serverMajor: z.int().default(0),
   /** Rows by table; null where the table is too large to be counted beside the dump. */
   rows: z.record(z.string(), z.int().nullable()),
   /** By kind and name: a fingerprint of the definition. */
   objects: z.record(z.string(), z.record(z.string(), z.string())),
+  /**
+   * The value of each sequence before and after it was dumped, as decimal digits: sequences belong to no snapshot, and the backup
+   * has one that is not outside of these.
+   */
+  sequences: z.record(z.string(), z.tuple([z.string(), z.string()])).default({}),
   users: z.strictObject({
     all: z.int(),
     /** How many have a password. */
@@ -42,17 +51,23 @@ export async function inventoryPart(
   chosen: Scope,
 ): Promise<DatabaseArtifact> {
   const definitions = await takeDefinitions(control, chosen);
+  const before = await readSequences(control, scope);
   return {
     name: "inventory.json",
     format: "inventory",
     required: true,
     covers: [
-      "what a restored project is compared with: numbers of rows, fingerprints of definitions and password hashes",
+      "what a restored project is compared with: numbers of rows, values of sequences, fingerprints of definitions and password hashes",
     ],
     open: () =>
       Readable.from(
         (async function* () {
-          yield Buffer.from(JSON.stringify({ ...definitions, rows: await countRows(control, scope) }));
+          const after = await readSequences(control, scope);
+          const sequences = Object.fromEntries(
+            Object.entries(before).map(([name, value]) => [name, inOrder(value, after[name] ?? value)]),
+          );
+          const rows = await countRows(control, scope);
+          yield Buffer.from(JSON.stringify({ ...definitions, sequences, rows } satisfies Inventory));
         })(),
       ),
   };
@@ -76,12 +91,18 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
 
 /** Looks at a database; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
 export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
-  return { ...(await takeDefinitions(control, everything)), rows: await countRows(control, scope) };
+  const definitions = await takeDefinitions(control, everything);
+  const values = Object.entries(await readSequences(control, scope));
+  const sequences = Object.fromEntries(values.map(([name, value]) => [name, inOrder(value, value)]));
+  return { ...definitions, sequences, rows: await countRows(control, scope) };
 }
 
-async function takeDefinitions(control: ControlConnection, without: Scope): Promise<Omit<Inventory, "rows">> {
+async function takeDefinitions(
+  control: ControlConnection,
+  without: Scope,
+): Promise<Omit<Inventory, "rows" | "sequences">> {
   const objects: Record<string, Record<string, string>> = {};
-  for (const [kind, query] of Object.entries(kinds)) {
+  for (const [kind, query] of Object.entries(definitionQueries(control.serverMajor))) {
     const rows = await control.query<{ name: string; definition: string }>(query);
     const kept = rows.filter(({ name }) => !belongsTo(without, kind, name));
     objects[kind] = Object.fromEntries(kept.map(({ name, definition }) => [name, definition]));
@@ -91,7 +112,12 @@ async function takeDefinitions(control: ControlConnection, without: Scope): Prom
        md5(string_agg(md5(id || coalesce(encrypted_password, '')), '' ORDER BY id)) AS passwords FROM auth.users`,
   );
   if (users === undefined) throw new ProviderError("INTERNAL", "count(*) gave no row.");
-  return { format: 1, objects, users: { ...users, passwords: users.passwords ?? "" } };
+  return {
+    format: 2,
+    serverMajor: control.serverMajor,
+    objects,
+    users: { ...users, passwords: users.passwords ?? "" },
+  };
 }
 
 /** The tables whose rows are in the backup; those of the queues are in a part of their own. */
@@ -118,68 +144,48 @@ async function countRows(control: ControlConnection, scope: Scope): Promise<Reco
   return rows;
 }
 
+/** Sequences that are read by one query. */
+const batch = 200;
+
+/** The last value that each sequence has given, as decimal digits: the one before its first where it has given none. */
+async function readSequences(control: ControlConnection, scope: Scope): Promise<Record<string, string>> {
+  const names = await control.query<{ name: string; increment: string }>(
+    // One that was dropped or renamed since the snapshot cannot be read any more, and pg_dump says so.
+    `SELECT c.oid::regclass::text AS name, seqincrement AS increment
+     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_sequence ON seqrelid = c.oid
+     WHERE nspname !~ '^(pg_|information_schema$)' AND CASE relkind WHEN 'S' THEN relpersistence <> 't' AND has_sequence_privilege(c.oid, 'SELECT') ELSE false END
+       AND to_regclass(format('%I.%I', nspname, relname)) = c.oid AND ${inScope("nspname", "relname")}
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+     ORDER BY name`,
+    scopeValuesOfRows(scope),
+  );
+  const values: Record<string, string> = {};
+  for (let from = 0; from < names.length; from += batch) {
+    const queries = names
+      .slice(from, from + batch)
+      .map(
+        ({ name, increment }) =>
+          `SELECT ${literal(name)} AS name, (last_value - CASE WHEN is_called THEN 0 ELSE ${increment}::numeric END)::text AS value FROM ${name}`,
+      );
+    for (const { name, value } of await control.query<{ name: string; value: string }>(queries.join(" UNION ALL "))) {
+      values[name] = value;
+    }
+  }
+  return values;
+}
+
+function inOrder(one: string, other: string): [string, string] {
+  return BigInt(one) <= BigInt(other) ? [one, other] : [other, one];
+}
+
 /** Whether an object's name begins with that of a schema or table which is left out. */
 function belongsTo({ schemas, tables }: Scope, kind: string, name: string): boolean {
   const part = String.raw`("(?:[^"]|"")*"|[^\s".(]+)`;
-  const begins = new RegExp(
-    kind === "table in a publication" ? `^${part} ${part}\\.${part}` : `^${part}(?:\\.${part})?`,
-  );
-  const found = begins.exec(name)?.slice(kind === "table in a publication" ? 2 : 1) ?? [];
+  // The name of a publication stands before the table's, and a word for what it is before an object that has an owner.
+  const before = kind === "table in a publication" ? part : kind.endsWith(" of the") ? "([a-z]+)" : undefined;
+  const begins = new RegExp(`^${before === undefined ? "" : `${before} `}${part}(?:\\.${part})?`);
+  const found = begins.exec(name)?.slice(before === undefined ? 1 : 2) ?? [];
   const [schema = "", table] = found;
   const unquoted = schema.startsWith('"') ? schema.slice(1, -1).replaceAll('""', '"') : schema;
   return schemas.includes(unquoted) || (table !== undefined && tables.includes(`${schema}.${table}`));
 }
-
-const all = "nspname !~ '^(pg_|information_schema$)'";
-const own = `${all} AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})`;
-const notOfExtension = (catalogue: string, oid: string): string =>
-  `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;
-const privileges = (acl: string, kind: string, owner: string): string =>
-  // The owner's own privileges go with the owner; MAINTAIN is new in 17 and part of ALL there.
-  `(SELECT string_agg(concat_ws(' ', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, is_grantable), ', '
-      ORDER BY grantee::regrole::text, privilege_type)
-    FROM aclexplode(coalesce(${acl}, acldefault(${kind}, ${owner})))
-    WHERE grantee NOT IN (${owner}, (SELECT oid FROM pg_roles WHERE rolname = 'postgres')) AND privilege_type <> 'MAINTAIN')`;
-
-/** Queries of `name` and `definition`, which is the same on every server that has the same. */
-const kinds: Readonly<Record<string, string>> = {
-  schema: `SELECT quote_ident(nspname) AS name, coalesce(${privileges("nspacl", "'n'", "nspowner")}, '') AS definition FROM pg_namespace WHERE ${own}`,
-  table: `
-    SELECT c.oid::regclass::text AS name, concat_ws(' | ', relkind, relrowsecurity, relforcerowsecurity,
-      (SELECT md5(string_agg(concat_ws(' ', attname, format_type(atttypid, atttypmod), attnotnull), ',' ORDER BY attnum))
-       FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
-      ${privileges("relacl", "'r'", "relowner")}) AS definition
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${own} AND relkind IN ('r', 'p', 'v', 'm', 'f') AND ${notOfExtension("pg_class", "c.oid")}`,
-  "function or procedure": `
-    SELECT p.oid::regprocedure::text AS name, concat_ws(' | ', md5(prosrc), prosecdef, proconfig, ${privileges("proacl", "'f'", "proowner")}) AS definition
-    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace WHERE ${own} AND ${notOfExtension("pg_proc", "p.oid")}`,
-  constraint: `
-    SELECT concat_ws(' ', conrelid::regclass, quote_ident(conname)) AS name, md5(pg_get_constraintdef(k.oid)) AS definition
-    FROM pg_constraint AS k JOIN pg_namespace AS n ON n.oid = connamespace WHERE ${own} AND contype <> 'n' AND conrelid <> 0`,
-  index: `
-    SELECT concat_ws(' ', indrelid::regclass, quote_ident(relname)) AS name, md5(pg_get_indexdef(indexrelid)) AS definition
-    FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${own}`,
-  policy: `
-    SELECT concat_ws(' ', polrelid::regclass, quote_ident(polname)) AS name, md5(concat_ws(' | ', polcmd, polpermissive,
-      (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ',' ORDER BY r::regrole::text) FROM unnest(polroles) AS r),
-      pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))) AS definition
-    FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${all} AND nspname <> 'cron'`,
-  trigger: `
-    SELECT concat_ws(' ', tgrelid::regclass, quote_ident(tgname)) AS name, md5(concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))) AS definition
-    FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace
-    WHERE NOT tgisinternal AND tgparentid = 0 AND ${all} AND nspname NOT IN ('cron', 'vault', 'realtime', 'supabase_functions')`,
-  "event trigger": `
-    SELECT quote_ident(evtname) AS name, concat_ws(' ', evtevent, evtenabled, evttags) AS definition
-    FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-    WHERE ${own} AND ${notOfExtension("pg_event_trigger", "e.oid")}`,
-  "table in a publication": `
-    SELECT concat_ws(' ', quote_ident(pubname), format('%I.%I', schemaname, tablename)) AS name, concat_ws(' ', pubinsert, pubupdate, pubdelete, pubtruncate) AS definition
-    FROM pg_publication_tables JOIN pg_publication USING (pubname)
-    WHERE pubname NOT IN (${sqlList(platformPublications.slice(1))}) AND schemaname <> 'realtime'`,
-  "default privilege": `
-    SELECT concat_ws(' ', defaclrole::regrole, nullif(defaclnamespace, 0)::regnamespace, defaclobjtype) AS name,
-      (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ',' ORDER BY grantee::regrole::text, privilege_type)
-       FROM aclexplode(defaclacl) WHERE privilege_type <> 'MAINTAIN') AS definition
-    FROM pg_default_acl WHERE defaclrole::regrole::text = 'postgres' OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)})`,
-  extension: `SELECT quote_ident(extname) AS name, concat_ws(' in ', extversion, extnamespace::regnamespace) AS definition FROM pg_extension WHERE extname <> 'plpgsql'`,
-};

@@ -25,7 +25,7 @@ import {
   withoutTransaction,
 } from "./script.ts";
 import { type RolesToCreate, rolesToCreate } from "./restore-roles.ts";
-import { noDefaultPrivileges } from "./statements.ts";
+import { defaultPrivilegesNow, noDefaultPrivileges } from "./statements.ts";
 import { checkTarget } from "./target.ts";
 import { noTimeouts } from "./timeouts.ts";
 import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
@@ -214,10 +214,12 @@ class ProjectRestore {
       return refusable(sql, name, ["42710"]);
     });
     await this.#part("publications.sql", "tables in the platform's publications");
-    await this.#part("grants.sql", "privileges on objects of the platform", (sql) =>
-      // What the platform's version does not have, or does not let postgres give.
-      refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
-    );
+    if (!options.noOwner) {
+      await this.#part("grants.sql", "privileges on objects of the platform", (sql) =>
+        // What the platform's version does not have, or does not let postgres give.
+        refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
+      );
+    }
     await this.#part(
       "event-triggers.sql",
       "event triggers",
@@ -226,7 +228,15 @@ class ProjectRestore {
         refusable(sql, sql.slice(0, sql.indexOf(" ON ")).replace("CREATE ", ""), ["42501", "42704"]),
       { asLogin: true },
     );
-    await this.#part("default-privileges.sql", "default privileges, as the backup has them");
+    if (options.noOwner) {
+      const before = await control.query<{ sql: string }>(defaultPrivilegesNow);
+      this.#statements(
+        "default privileges of the new project, put back",
+        before.map(({ sql }) => sql),
+      );
+    } else {
+      await this.#part("default-privileges.sql", "default privileges, as the backup has them");
+    }
     if (owners.length > 0)
       this.#statements("what made postgres a member of the owners, taken back", [takeMembershipsBack], {
         asLogin: true,
@@ -389,7 +399,7 @@ class ProjectRestore {
       const restored = await takeInventory(control, await platformScope(control));
       await control.query("COMMIT");
       const without = Object.entries(mayBeMissing).flatMap(([what, kind]) => (messages.hasRefused(what) ? [kind] : []));
-      return compareInventories(backup, restored, without);
+      return compareInventories(backup, restored, without, options.noOwner);
     };
   }
 

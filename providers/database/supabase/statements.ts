@@ -155,7 +155,8 @@ function changesOfDefaults(from: string, to: string, roles: string): string {
     ) AS found ORDER BY step, sql`;
 }
 
-const ownDefaults = `(defaclrole::regrole::text = 'postgres' OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)}))`;
+const ofPostgres = "defaclrole::regrole::text = 'postgres'";
+const ownDefaults = `(${ofPostgres} OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)}))`;
 
 /** What objects of `postgres` and of the project's own roles are open to from the start. */
 export const defaultPrivileges: StatementsPart = {
@@ -168,7 +169,10 @@ export const defaultPrivileges: StatementsPart = {
  * Statements that take away every default privilege of `postgres`. A new project opens each new table to `anon`; what is
  * restored must be open to nobody but those whom the backup names.
  */
-export const noDefaultPrivileges = changesOfDefaults("defaclacl", builtIn, "defaclrole::regrole::text = 'postgres'");
+export const noDefaultPrivileges = changesOfDefaults("defaclacl", builtIn, ofPostgres);
+
+/** Statements that give those back which {@link noDefaultPrivileges} takes away. */
+export const defaultPrivilegesNow = changesOfDefaults(builtIn, "defaclacl", ofPostgres);
 
 /** Privileges on the platform's objects that `postgres` or a role of the project has given, or such a role has got. */
 export const grants: StatementsPart = {

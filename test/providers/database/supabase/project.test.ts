@@ -224,6 +224,29 @@ describe("a Supabase project", () => {
         { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
       );
       const there = options("there", { confirm: `localhost:${other.postgres.port}/there` });
+      // Without owners and privileges it needs none of the roles, and what else there is, is the same.
+      const bare = await createDatabase(
+        {
+          kind: "supabase",
+          url: { env: "URL" },
+          lockTimeoutSeconds: 30,
+          vault: "leave-out",
+          rootCertificate: other.postgres.rootCertificate ?? "",
+        },
+        { secrets: { url: (await other.newProject("bare")).replace("@127.0.0.1:", "@localhost:") } },
+      );
+      const defaults =
+        "SELECT defaclnamespace::regnamespace::text, defaclobjtype, defaclacl::text FROM pg_default_acl ORDER BY 1, 2, 3";
+      const before = await query(other.postgres.url("bare"), defaults);
+      const withoutOwners = await bare.restore(backup.artifacts, {
+        ...there,
+        confirm: `localhost:${other.postgres.port}/bare`,
+        noOwner: true,
+      });
+      expect(withoutOwners.differences).toEqual([]);
+      expect(withoutOwners.compared?.join("\n")).toMatch(/^column: /m);
+      expect(withoutOwners.compared?.join("\n")).not.toMatch(/owner|access list|privilege/);
+      expect(await query(other.postgres.url("bare"), defaults)).toEqual(before);
       const error = await failureOf(target.restore(backup.artifacts, there));
       expect(error.message).toContain("app_owner, reporting");
       const report = await target.restore(backup.artifacts, { ...there, createRoles: true });
@@ -318,6 +341,68 @@ describe("a Supabase project", () => {
       "The table shop.orders has 3000 rows instead of 3001.",
       expect.stringContaining("users or their passwords"),
     ]);
+  });
+
+  it("is compared by its rows and users where its backup is older than the fingerprints of today", async () => {
+    const { name, url } = await newProject();
+    const artifacts = withText("inventory.json", (text) => {
+      const { rows, users } = JSON.parse(text) as Record<string, object>;
+      return JSON.stringify({ format: 1, objects: { table: { "shop.orders": "r | false" } }, rows, users });
+    });
+    const { differences, compared } = await (await open(url)).restore(artifacts, options(name));
+    expect(differences).toEqual([]);
+    expect(compared).toEqual([
+      expect.stringMatching(/^tables: 2\d with/),
+      expect.stringMatching(/^definitions: none/),
+      expect.stringMatching(/^users: 40/),
+    ]);
+  });
+
+  it("is compared in every definition and in every sequence's value", async () => {
+    const url = await server.fullProject("other_definitions");
+    const source = await store(await (await open(url)).backup({ lock: "definitions", signal: never }));
+    await query(
+      server.postgres.url("other_definitions"),
+      `CREATE OR REPLACE VIEW shop.totals AS SELECT buyer, sum(total) + 1 AS total FROM shop.orders GROUP BY buyer;
+       ALTER VIEW shop.totals SET (security_invoker = false);
+       ALTER TYPE public.plan ADD VALUE 'team';
+       ALTER TABLE public.profiles ALTER COLUMN plan SET DEFAULT 'pro', ALTER COLUMN username DROP NOT NULL;
+       ALTER TABLE shop.orders DROP CONSTRAINT orders_total_check;
+       DROP INDEX public.profiles_username_words;
+       CREATE OR REPLACE FUNCTION shop.total_of(who uuid) RETURNS numeric LANGUAGE sql VOLATILE AS 'SELECT 1.0';
+       ALTER SEQUENCE shop.events_id_seq INCREMENT 5;
+       SELECT nextval(pg_get_serial_sequence('shop.orders', 'id'));
+       ALTER TABLE shop.owned OWNER TO reporting;
+       GRANT INSERT ON shop.orders TO anon`,
+    );
+    const changed = await store(await (await open(url)).backup({ lock: "definitions", signal: never }));
+    const { name, url: target } = await newProject();
+    const artifacts = source.artifacts.map((artifact) =>
+      artifact.format === "inventory"
+        ? { ...artifact, open: () => streamOf(Buffer.from(changed.text("inventory.json"))) }
+        : artifact,
+    );
+    const { differences, compared } = await (await open(target)).restore(artifacts, options(name));
+    expect(differences?.toSorted()).toEqual(
+      [
+        "The access list of the table shop.orders is not the same.",
+        "The access list of the table shop.owned is not the same.",
+        "The column public.profiles.plan is not the same.",
+        "The column public.profiles.username is not the same.",
+        "The constraint shop.orders orders_total_check is not in the backup.",
+        "The function or procedure shop.total_of(uuid) is not the same.",
+        "The index public.profiles profiles_username_words is not in the backup.",
+        "The owner of the table shop.owned is not the same.",
+        "The sequence shop.events_id_seq is not the same.",
+        "The sequence shop.orders_id_seq is at 3000 instead of 3001.",
+        "The table shop.totals is not the same.",
+        "The type public.plan is not the same.",
+        "The view shop.totals is not the same.",
+      ].sort(),
+    );
+    const line = compared?.find((each) => each.startsWith("values of sequences: ")) ?? "";
+    const [, same, all] = /: (\d) of (\d) the same$/.exec(line) ?? [];
+    expect(Number(all)).toBe(Number(same) + 1);
   });
 
   it("lets the server have another version of an extension or none, and says so", async () => {
