@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
 import type { ControlConnection } from "./control-connection.ts";
+import { refuseTorn } from "./torn-selection.ts";
 import type { Scope } from "./scope.ts";
 import { someOf } from "./some-of.ts";
 
@@ -40,9 +41,14 @@ interface Relation {
 /**
  * Finds what a selection leaves out of this database.
  *
+ * @param provided schemas whose definitions every database has into which this one is restored, as those of a platform
  * @throws {ProviderError} `CONFIG` where a pattern fits nothing, or what is left could not be restored
  */
-export async function resolveSelection(control: ControlConnection, selection: Selection): Promise<Scope> {
+export async function resolveSelection(
+  control: ControlConnection,
+  selection: Selection,
+  provided: readonly string[] = [],
+): Promise<Scope> {
   const { include = [], exclude = [], excludeData = [] } = selection;
   if (include.length + exclude.length + excludeData.length === 0) return { schemas: [], tables: [], rows: [] };
   const schemas = (
@@ -87,7 +93,7 @@ export async function resolveSelection(control: ControlConnection, selection: Se
     )
     .map(({ name }) => name);
   const scope: Scope = { schemas: left, tables, rows };
-  await refuseTorn(control, scope);
+  await refuseTorn(control, scope, provided);
   return scope;
 }
 
@@ -101,34 +107,6 @@ function refuseUnknown(pattern: string, schemas: readonly string[], relations: r
     `Nothing in the database fits ${pattern}, which include, exclude or excludeData names.`,
     {
       fix: `Correct it: a schema, or schema.table. The schemas are ${schemas.join(", ")}.`,
-    },
-  );
-}
-
-/** A dump whose foreign keys or views need what it does not have would fail only when somebody restores it. */
-async function refuseTorn(control: ControlConnection, scope: Scope): Promise<void> {
-  const out = `(n.nspname = ANY($1::text[]) OR format('%I.%I', n.nspname, c.relname) = ANY($2::text[]))`;
-  const named = (oid: string): string =>
-    `(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid})`;
-  const isOut = (oid: string): string =>
-    `EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid} AND ${out})`;
-  const isEmpty = (oid: string): string => `${named(oid)} = ANY($3::text[])`;
-  const torn = await control.query<{ name: string }>(
-    `SELECT format('%s refers to %s', ${named("conrelid")}, ${named("confrelid")}) AS name FROM pg_constraint
-     WHERE contype = 'f' AND NOT ${isOut("conrelid")} AND NOT ${isEmpty("conrelid")} AND (${isOut("confrelid")} OR ${isEmpty("confrelid")})
-     UNION
-     SELECT format('%s reads %s', ${named("ev_class")}, ${named("refobjid")}) FROM pg_rewrite AS r
-       JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
-     WHERE refobjid <> ev_class AND NOT ${isOut("ev_class")} AND ${isOut("refobjid")}
-     ORDER BY name`,
-    [scope.schemas, scope.tables, scope.rows],
-  );
-  if (torn.length === 0) return;
-  throw new ProviderError(
-    "CONFIG",
-    `What the job leaves out is needed by what it keeps, so a restore would fail: ${someOf(torn)}.`,
-    {
-      fix: "Leave out both, or neither.",
     },
   );
 }

@@ -35,6 +35,9 @@ export async function isProject(control: ControlConnection): Promise<boolean> {
   return row?.project ?? false;
 }
 
+/** Schemas whose definitions every project has. */
+const provided = [...platformSchemas, ...dataSchemas];
+
 /** What a Supabase provider needs to know. */
 export interface SupabaseSettings extends PostgresSettings {
   readonly vault: VaultMode;
@@ -44,7 +47,7 @@ export interface SupabaseSettings extends PostgresSettings {
 export async function projectLayout(settings: SupabaseSettings, control: ControlConnection): Promise<Layout> {
   // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
   await control.query("SET LOCAL search_path = ''");
-  const chosen = await resolveSelection(control, settings.selection ?? {});
+  const chosen = await resolveSelection(control, settings.selection ?? {}, provided);
   const scope = both(await platformScope(control), chosen);
   const tables = (await countedTables(control, scope)).map(({ name }) => name);
   return { scope, tables, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
@@ -52,8 +55,9 @@ export async function projectLayout(settings: SupabaseSettings, control: Control
 
 /** What a backup of this database leaves out, a project's or another's. */
 export async function supabaseScope({ selection = {} }: SupabaseSettings, control: ControlConnection): Promise<Scope> {
-  const chosen = await resolveSelection(control, selection);
-  return (await isProject(control)) ? both(await platformScope(control), chosen) : chosen;
+  const project = await isProject(control);
+  const chosen = await resolveSelection(control, selection, project ? provided : []);
+  return project ? both(await platformScope(control), chosen) : chosen;
 }
 
 function both(platform: Scope, chosen: Scope): Scope {
@@ -100,7 +104,7 @@ async function projectParts(
     defaultPrivileges,
     ...(installed.has("pg_cron") ? [cronJobs] : []),
   ];
-  for (const part of parts) artifacts.push(await statementsArtifact(source, part));
+  for (const part of parts) artifacts.push(await statementsArtifact(source, part, chosen));
   if (installed.has("pg_cron")) omitted.push(...(await foreignJobs(control)));
   if (installed.has("pgmq")) {
     const queues = await queuesPart(source);
@@ -117,8 +121,13 @@ async function projectParts(
   return { artifacts, omitted, storedFiles: (buckets) => storedFiles(control, buckets) };
 }
 
-async function statementsArtifact({ control }: Source, part: StatementsPart): Promise<DatabaseArtifact> {
-  const rows = await control.query<{ sql: string }>(part.query);
+async function statementsArtifact(
+  { control }: Source,
+  part: StatementsPart,
+  { schemas, tables }: Scope,
+): Promise<DatabaseArtifact> {
+  const all = await control.query<{ sql: string; schema?: string | null; table?: string | null }>(part.query);
+  const rows = all.filter(({ schema, table }) => !schemas.includes(schema ?? "") && !tables.includes(table ?? ""));
   const text = writePart(
     part.title,
     rows.map(({ sql }) => sql),

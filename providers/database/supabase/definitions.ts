@@ -118,7 +118,7 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
       FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
       WHERE attacl IS NOT NULL AND NOT attisdropped AND ${own} AND ${notOfExtension("pg_class", "c.oid")}`,
     "default privilege": `
-      SELECT concat_ws(' ', defaclrole::regrole, nullif(defaclnamespace, 0)::regnamespace, defaclobjtype) AS name,
+      SELECT concat_ws(' ', defaclrole::regrole, defaclobjtype, nullif(defaclnamespace, 0)::regnamespace) AS name,
         (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ',' ORDER BY grantee::regrole::text, privilege_type)
          FROM aclexplode(defaclacl) WHERE privilege_type <> 'MAINTAIN') AS definition
       FROM pg_default_acl WHERE defaclrole::regrole::text = 'postgres' OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)})`,

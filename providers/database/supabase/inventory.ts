@@ -181,11 +181,17 @@ function inOrder(one: string, other: string): [string, string] {
 /** Whether an object's name begins with that of a schema or table which is left out. */
 function belongsTo({ schemas, tables }: Scope, kind: string, name: string): boolean {
   const part = String.raw`("(?:[^"]|"")*"|[^\s".(]+)`;
-  // The name of a publication stands before the table's, and a word for what it is before an object that has an owner.
-  const before = kind === "table in a publication" ? part : kind.endsWith(" of the") ? "([a-z]+)" : undefined;
+  const before = beforeObject(kind, part);
   const begins = new RegExp(`^${before === undefined ? "" : `${before} `}${part}(?:\\.${part})?`);
   const found = begins.exec(name)?.slice(before === undefined ? 1 : 2) ?? [];
   const [schema = "", table] = found;
   const unquoted = schema.startsWith('"') ? schema.slice(1, -1).replaceAll('""', '"') : schema;
   return schemas.includes(unquoted) || (table !== undefined && tables.includes(`${schema}.${table}`));
+}
+
+/** What stands in a name before the object: a publication, a role with a letter, or a word for what it is. */
+function beforeObject(kind: string, part: string): string | undefined {
+  if (kind === "table in a publication") return part;
+  if (kind === "default privilege") return `${part} [a-zA-Z]`;
+  return kind.endsWith(" of the") ? "([a-z]+)" : undefined;
 }

@@ -6,7 +6,10 @@ export interface StatementsPart {
   readonly name: string;
   /** What the part covers, as a plural. */
   readonly title: string;
-  /** Gives rows of `sql`, in the order in which they must run. It runs with an empty `search_path`. */
+  /**
+   * Gives rows of `sql`, in the order in which they must run. It runs with an empty `search_path`. A row with a `schema` or a
+   * `table` (qualified, quoted where needed) is about that, and goes where the job leaves that out.
+   */
   readonly query: string;
 }
 
@@ -39,7 +42,8 @@ export const owners: StatementsPart = {
   title: "owners other than postgres of objects in the project's own schemas",
   query: `
     SELECT format('ALTER %s %s OWNER TO %s', CASE i.type WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(i.type) END,
-      i.identity, owner::regrole) AS sql
+      i.identity, owner::regrole) AS sql, nspname AS schema,
+      CASE WHEN o.class = 'pg_class'::regclass THEN (SELECT format('%I.%I', nspname, relname) FROM pg_class WHERE oid = o.oid) END AS table
     FROM (
       SELECT 'pg_namespace'::regclass AS class, oid, nspowner AS owner, oid AS schema FROM pg_namespace WHERE nspname <> 'public'
       UNION ALL SELECT 'pg_class'::regclass, oid, relowner, relnamespace FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -101,7 +105,8 @@ export function publications(serverMajor: number): StatementsPart {
     name: "publications.sql",
     title: "tables in the platform's publications, as supabase_realtime",
     query: `
-      SELECT format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pubname, prrelid::regclass, ${columns}, ${condition}) AS sql
+      SELECT format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pubname, prrelid::regclass, ${columns}, ${condition}) AS sql,
+        nspname AS schema, format('%I.%I', nspname, relname) AS table
       FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = prpubid
         JOIN pg_class AS c ON c.oid = prrelid JOIN pg_namespace AS n ON n.oid = relnamespace
       WHERE pubname IN (${sqlList(platformPublications)}) AND nspname <> 'realtime' ORDER BY sql`,
@@ -146,11 +151,11 @@ function changesOfDefaults(from: string, to: string, roles: string): string {
       FROM (SELECT * FROM aclexplode(${some}) EXCEPT SELECT * FROM aclexplode(${others})) AS items GROUP BY grantee, is_grantable
     ) AS changed`;
   return `
-    SELECT sql FROM (
-      SELECT 1 AS step, format('%s REVOKE %s ON %s FROM %s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}) AS sql
+    SELECT sql, (SELECT nspname FROM pg_namespace WHERE oid = defaclnamespace) AS schema FROM (
+      SELECT 1 AS step, defaclnamespace, format('%s REVOKE %s ON %s FROM %s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}) AS sql
       FROM pg_default_acl, ${difference(from, to)} WHERE ${roles}
       UNION ALL
-      SELECT 2, format('%s GRANT %s ON %s TO %s%s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}, ${withGrant})
+      SELECT 2, defaclnamespace, format('%s GRANT %s ON %s TO %s%s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}, ${withGrant})
       FROM pg_default_acl, ${difference(to, from)} WHERE ${roles}
     ) AS found ORDER BY step, sql`;
 }

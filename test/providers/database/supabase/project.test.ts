@@ -502,6 +502,36 @@ describe("a Supabase project", () => {
     ).toEqual([{ events: null, orders: "shop.orders" }]);
   });
 
+  it("is backed up without a schema of its own, of which nothing is left in any part", async () => {
+    const { name, url } = await newProject();
+    const select = (selection: object): Promise<DatabaseProvider> =>
+      createDatabase(
+        {
+          kind: "supabase",
+          url: { env: "URL" },
+          lockTimeoutSeconds: 30,
+          vault: "leave-out",
+          rootCertificate: server.postgres.rootCertificate ?? "",
+          ...selection,
+        },
+        { secrets: { url: full.replace("@127.0.0.1:", "@localhost:") } },
+      );
+    const part = await store(await (await select({ exclude: ["shop"] })).backup({ lock: "part", signal: never }));
+    for (const each of ["owners.sql", "publications.sql", "default-privileges.sql"]) {
+      expect(part.text(each), each).not.toContain("shop");
+    }
+    const report = await (await open(url)).restore(part.artifacts, options(name));
+    expect(report.differences).toEqual([]);
+    // The trigger on auth.users stays, and so must its function; what the platform has is needed and there anyway.
+    const error = await failureOf(
+      (await select({ include: ["shop", "auth"] })).backup({ lock: "part", signal: never }),
+    );
+    expect(error.message).toContain(
+      "trigger on_auth_user_created on auth.users needs function public.handle_new_user()",
+    );
+    expect(error.message).not.toContain("extensions");
+  });
+
   it("needs no more than three connections at a time, to back up and to restore", async () => {
     const { name, url } = await newProject();
     await query(server.postgres.url("full"), "ALTER ROLE postgres CONNECTION LIMIT 3");
