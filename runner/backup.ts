@@ -288,12 +288,12 @@ class BackupRun {
           },
         });
         this.#files = files;
-        this.#objects.push(files.index);
         for (const [object, fileKey] of files.fileKeys) this.#fileKeys.set(object, fileKey);
         span.set({ bytes: files.report.copiedBytes, objects: files.report.copied });
         for (const { bucket, path, ...error } of files.report.leftOut) {
           const about = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
-          this.#run.log.write("error", `The backup goes without ${about}: ${error.message}`, { bucket });
+          const where = error.destination === undefined ? "The backup" : `The backup in ${error.destination}`;
+          this.#run.log.write("error", `${where} goes without ${about}: ${error.message}`, { bucket });
         }
         const { missing = [], orphaned = [] } = files.report.differences ?? {};
         for (const [places, what] of [
@@ -328,6 +328,7 @@ class BackupRun {
   ): Promise<void> {
     const { job, signal } = this.#run;
     const { id, startedAt } = this.#now();
+    const files = this.#files?.stored.get(destination.storage);
     const manifest: Manifest = {
       format: 1,
       id,
@@ -343,15 +344,15 @@ class BackupRun {
         tables: [...tables],
         roles: [...roles],
       },
-      objects: this.#objects,
-      ...(this.#files ? { files: this.#files.manifest } : {}),
+      objects: this.#objectsIn(destination),
+      ...(files ? { files: files.manifest } : {}),
       omitted: this.#omitted,
       recipients: job.encryption?.recipients ?? [],
     };
     try {
       await this.#step("commit", destination.facts, async () => {
-        const contents = this.#files?.contents ?? new Map<string, number>();
-        await requireWhole({ storage: destination.storage, job, id, objects: this.#objects, contents, signal });
+        const objects = this.#objectsIn(destination);
+        await requireWhole({ storage: destination.storage, job, id, objects, signal });
         await writeDocument(destination.storage, backupKey(job, id, MANIFEST), manifest, signal);
       });
       destination.stored = true;
@@ -369,7 +370,8 @@ class BackupRun {
     const common = { storage, job, signal };
     try {
       destination.verification = await this.#step("verify", destination.facts, (span) => {
-        span.set({ bytes: storedBytes(this.#objects), objects: this.#objects.length });
+        const objects = this.#objectsIn(destination);
+        span.set({ bytes: storedBytes(objects), objects: objects.length });
         return verify({
           ...common,
           programs: job.database,
@@ -399,6 +401,13 @@ class BackupRun {
     } catch (error) {
       this.#fail("examine", destination, error);
     }
+  }
+
+  /** The objects of the backup, as a destination has them; undefined for the first that has the files. */
+  #objectsIn(destination?: Live): ManifestObject[] {
+    const { stored } = this.#files ?? {};
+    const files = destination ? stored?.get(destination.storage) : stored?.values().next().value;
+    return [...this.#objects, ...(files ? [files.index] : [])];
   }
 
   get #verifies(): boolean {
@@ -495,7 +504,7 @@ class BackupRun {
       status: this.#isPartial() ? "partial" : "ok",
       exitCode: this.#exitCode(),
       seconds: this.#seconds(),
-      objects: this.#objects,
+      objects: this.#objectsIn(),
       omitted: this.#omitted,
       ...(this.#files ? { files: this.#files.report } : {}),
       destinations: this.#destinations.map((destination) => destination.report()),

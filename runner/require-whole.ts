@@ -1,7 +1,6 @@
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { backupKey, type JobName } from "./catalogue.ts";
-import { contentKey, listContents } from "./files/file-pool.ts";
 import type { ManifestObject } from "./manifest.ts";
 
 /** What {@link requireWhole} looks for. */
@@ -9,10 +8,8 @@ interface WholeOptions {
   readonly storage: StorageProvider;
   readonly job: JobName;
   readonly id: string;
-  /** The backup's own objects. */
+  /** The backup's own objects. Contents of files are looked for before their index is written. */
   readonly objects: readonly Pick<ManifestObject, "file" | "stored">[];
-  /** Contents of files, which it may share with other backups, with their sizes as stored. */
-  readonly contents: ReadonlyMap<string, number>;
   readonly signal: AbortSignal;
 }
 
@@ -22,17 +19,8 @@ interface WholeOptions {
  *
  * @throws ProviderError `TRANSIENT` where something is gone, `INTEGRITY` where its size is wrong.
  */
-export async function requireWhole({ storage, job, id, objects, contents, signal }: WholeOptions): Promise<void> {
-  const expected = new Map(objects.map(({ file, stored }) => [backupKey(job, id, file), stored.size]));
-  if (contents.size > 0) {
-    for (const [object, size] of contents) expected.set(contentKey(job, object), size);
-    // There may be very many, and a listing tells a thousand at a time.
-    for await (const { object, size } of listContents(storage, job, signal)) {
-      const key = contentKey(job, object);
-      if (expected.get(key) === size) expected.delete(key);
-    }
-  }
-  for (const [key, size] of expected) await requireObject(storage, key, size, signal);
+export async function requireWhole({ storage, job, id, objects, signal }: WholeOptions): Promise<void> {
+  for (const { file, stored } of objects) await requireObject(storage, backupKey(job, id, file), stored.size, signal);
 }
 
 async function requireObject(storage: StorageProvider, key: string, size: number, signal: AbortSignal): Promise<void> {

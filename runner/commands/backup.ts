@@ -67,9 +67,9 @@ function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }:
     ...(orphaned.length > 0
       ? [`    ${orphaned.length} are in Storage and not in the database, such as ${orphaned[0] ?? ""}`]
       : []),
-    ...leftOut.slice(0, SHOWN).map(({ bucket, path, message, fix }) => {
+    ...leftOut.slice(0, SHOWN).map(({ bucket, path, destination, message, fix }) => {
       const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
-      return `    ${what}: ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
+      return `    ${what}${destination === undefined ? "" : ` in ${destination}`}: ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
     }),
     ...(rest > 0 ? [`    and ${rest} more: see --json`] : []),
   ];

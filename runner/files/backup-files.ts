@@ -1,15 +1,16 @@
-import { Readable } from "node:stream";
-import { ProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { FilesConfig } from "../../providers/files/index.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
-import { backupKey } from "../catalogue.ts";
-import { dump, type DumpOptions } from "../dump.ts";
+import type { DumpOptions } from "../dump.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import type { Run } from "../run.ts";
-import { copyFiles, type CopyFilesOptions, type LeftOut } from "./copy-files.ts";
-import { FILE_INDEX } from "./file-index.ts";
+import { copyFiles, type CopiedFiles, type CopyFilesOptions, type Lacking, type LeftOut } from "./copy-files.ts";
+import type { FileEntry } from "./file-entry.ts";
 import { knownFiles } from "./known-files.ts";
 import type { Differences, Reconciliation } from "./reconciliation.ts";
+import { removedMeanwhile, vanished } from "./vanished.ts";
+import { writeIndexes } from "./write-indexes.ts";
 
 /** What is needed to back up a job's files. */
 interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStore"> {
@@ -38,20 +39,25 @@ export interface FilesReport {
   readonly leftOut: readonly {
     readonly bucket: string;
     readonly path?: string;
+    /** The only destination that goes without it; left out where all do. */
+    readonly destination?: string;
     readonly code: string;
     readonly message: string;
     readonly fix?: string;
   }[];
 }
 
+/** The files of a backup, as one store has them. */
+export interface StoredFiles {
+  readonly manifest: NonNullable<Manifest["files"]>;
+  readonly index: ManifestObject;
+}
+
 /** The files of a backup. */
 export interface FilesBackup {
-  readonly manifest: NonNullable<Manifest["files"]>;
-  /** The index, as every store has it. */
-  readonly index: ManifestObject;
+  /** By the stores that have all of their part; at least one. They differ where one of them refused a file. */
+  readonly stored: ReadonlyMap<StorageProvider, StoredFiles>;
   readonly report: FilesReport;
-  /** The contents of all files, old and new, with their sizes as stored. */
-  readonly contents: ReadonlyMap<string, number>;
   /** The contents that earlier backups brought. */
   readonly reused: ReadonlySet<string>;
   readonly fileKeys: ReadonlyMap<string, FileKeySource>;
@@ -86,50 +92,71 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
       leftOut: (problem) => leftOut.push(problem),
       dump: dumpOptions,
     });
-    const lines = () => Readable.from(copied.entries.map((entry) => Buffer.from(`${JSON.stringify(entry)}\n`)));
-    const live = stores();
-    const { object, failures } = await dump(
-      { ...FILE_INDEX, covers: [`the files of Storage: ${copied.entries.length}`], open: lines },
-      live,
-      (file) => backupKey(job, id, file),
-      // Its lines are encrypted one by one where the job says so: what is unchanged can then be told without the key.
-      { ...dumpOptions, recipients: [] },
-    );
-    for (const [index, failure] of failures.entries()) {
-      const storage = live[index];
-      if (failure && storage) dropStore(storage, failure);
-    }
-    if (object === undefined) throw failures[0] ?? new ProviderError("ABORTED", "No destination is left.");
-    const reused = new Set(copied.entries.flatMap((entry) => (known.get(entry.id) === entry ? [entry.object] : [])));
+    const entries = copied.buckets.flatMap((bucket) => bucket.entries);
+    const reused = new Set(entries.flatMap((entry) => (known.get(entry.id) === entry ? [entry.object] : [])));
+    const lacking = await findLacking(options, copied, (problem) => leftOut.push(problem));
     const unlisted = leftOut.flatMap(({ bucket, path }) => (path === undefined ? [bucket] : []));
     const differences = reconciliation?.differences(unlisted);
+    const { buckets } = copied;
+    const indexes = await writeIndexes({ job, id, stores: stores(), dropStore, buckets, lacking, dump: dumpOptions });
+    const stored = [...indexes].map(([storage, index]): [StorageProvider, StoredFiles] => {
+      const counts = differences && { missing: differences.missing.length, orphaned: differences.orphaned.length };
+      const manifest = { kind: source.kind, from: source.description, buckets: [...index.buckets], ...counts };
+      return [storage, { manifest, index: index.object }];
+    });
     return {
-      manifest: {
-        kind: source.kind,
-        from: source.description,
-        buckets: copied.buckets.map(toManifest),
-        ...(differences && { missing: differences.missing.length, orphaned: differences.orphaned.length }),
-      },
-      index: object,
+      stored: new Map(stored),
       report: {
         copied: copied.copied,
         copiedBytes: copied.copiedBytes,
         unchanged: reused.size,
         ...(differences && { differences }),
-        leftOut: leftOut.map(({ error: { code, message, fix }, ...where }) => ({
+        leftOut: leftOut.map(({ error: { code, message, fix }, storage, ...where }) => ({
           ...where,
+          ...(storage && { destination: storage.description }),
           code,
           message,
           ...(fix === undefined ? {} : { fix }),
         })),
       },
-      contents: new Map(copied.entries.map(({ object: content, stored }) => [content, stored.size])),
       reused,
       fileKeys: copied.fileKeys,
     };
   } finally {
     await source.close();
   }
+}
+
+/**
+ * What single stores do not have: what they refused, and what was there during the run and is not any more. That is looked
+ * for last of all, for a person may remove backups while files are copied.
+ */
+async function findLacking(
+  { run: { job, signal }, stores, dropStore }: BackupFilesOptions,
+  { buckets, refused }: CopiedFiles,
+  leaveOut: (problem: LeftOut) => void,
+): Promise<Lacking> {
+  const lacking = new Map<StorageProvider, Set<FileEntry>>();
+  const add = (storage: StorageProvider, entry: FileEntry) => {
+    lacking.set(storage, (lacking.get(storage) ?? new Set()).add(entry));
+  };
+  for (const { storage, entry } of refused) add(storage, entry);
+  for (const storage of stores()) {
+    const refusedHere = lacking.get(storage) ?? new Set();
+    const referred = buckets.flatMap(({ entries }) => entries.filter((entry) => !refusedHere.has(entry)));
+    try {
+      for (const entry of await vanished(storage, job, referred, signal)) {
+        add(storage, entry);
+        const bucket = buckets.find(({ entries }) => entries.includes(entry))?.bucket.name ?? "";
+        // Only who has the key knows an encrypted name.
+        leaveOut({ bucket, path: entry.file?.path ?? entry.object, storage, error: removedMeanwhile() });
+      }
+    } catch (error) {
+      if (signal.aborted) throw error;
+      dropStore(storage, toProviderError(error));
+    }
+  }
+  return lacking;
 }
 
 function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): DumpOptions {
@@ -149,8 +176,4 @@ function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): 
       return stored;
     },
   };
-}
-
-function toManifest({ allowedMimeTypes, ...bucket }: Awaited<ReturnType<typeof copyFiles>>["buckets"][number]) {
-  return { ...bucket, allowedMimeTypes: allowedMimeTypes === null ? null : [...allowedMimeTypes] };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import pMap from "p-map";
-import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError, type ErrorCode } from "../../providers/errors.ts";
 import type { FileBucket, FilesProvider, ListedFile } from "../../providers/files/files.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
@@ -31,19 +31,27 @@ export interface CopyFilesOptions {
   readonly dump: DumpOptions;
 }
 
+/** Failures of a store itself, which the next file would meet as well. Any other is a refusal of one file. */
+const OF_THE_STORE: readonly string[] = ["TRANSIENT", "RATE_LIMITED", "AUTH", "ABORTED"] satisfies ErrorCode[];
+
 /** A bucket, or a file of it, that is not in the backup. */
 export interface LeftOut {
   readonly bucket: string;
   /** Undefined for the whole bucket. */
   readonly path?: string;
+  /** The only store whose backup goes without it; undefined for all. */
+  readonly storage?: StorageProvider;
   readonly error: ProviderError;
 }
 
+/** The entries whose contents a store does not have although others do, by store. */
+export type Lacking = ReadonlyMap<StorageProvider, ReadonlySet<FileEntry>>;
+
 /** What became of a bucket. */
-export interface CopiedBucket extends FileBucket {
-  /** Files that the backup has of it, and their size in bytes. */
-  readonly files: number;
-  readonly bytes: number;
+export interface CopiedBucket {
+  readonly bucket: FileBucket;
+  /** Of the files that the backup has of it, one each. */
+  readonly entries: readonly FileEntry[];
   /** Files that could not be copied; -1 where the bucket could not even be listed to its end. */
   readonly leftOut: number;
 }
@@ -51,18 +59,24 @@ export interface CopiedBucket extends FileBucket {
 /** What {@link copyFiles} did. */
 export interface CopiedFiles {
   readonly buckets: readonly CopiedBucket[];
-  /** Of all files of the backup, one each. */
-  readonly entries: readonly FileEntry[];
   /** Files that were copied now; the others were there already. */
   readonly copied: number;
   readonly copiedBytes: number;
+  /** Entries whose contents a store refused. */
+  readonly refused: readonly Refusal[];
   /** The keys of what this run encrypted, by the content's object. */
   readonly fileKeys: ReadonlyMap<string, FileKeySource>;
 }
 
+/** A content that one store refused, and another took. */
+export interface Refusal {
+  readonly storage: StorageProvider;
+  readonly entry: FileEntry;
+}
+
 /**
  * Copies the files that the stores do not have yet, several at a time, each read once for all stores. A file or a bucket that
- * fails is left out, and a store that fails is dropped; the rest goes on.
+ * fails is left out, everywhere or where a store refuses it, and a store that fails is dropped; the rest goes on.
  *
  * @throws ProviderError if the source does not even tell its buckets.
  */
@@ -73,7 +87,7 @@ export async function copyFiles(options: CopyFilesOptions): Promise<CopiedFiles>
 class FilesCopy {
   readonly #options: CopyFilesOptions;
   readonly #sealer: FactsSealer | undefined;
-  readonly #entries: FileEntry[] = [];
+  readonly #refused: Refusal[] = [];
   readonly #fileKeys = new Map<string, FileKeySource>();
   #copied = 0;
   #copiedBytes = 0;
@@ -99,35 +113,36 @@ class FilesCopy {
     for (const bucket of chosen) buckets.push(await this.#copyBucket(bucket));
     return {
       buckets,
-      entries: this.#entries,
       copied: this.#copied,
       copiedBytes: this.#copiedBytes,
+      refused: this.#refused,
       fileKeys: this.#fileKeys,
     };
   }
 
   async #copyBucket(bucket: FileBucket): Promise<CopiedBucket> {
     const { source, parallel, dump } = this.#options;
-    const tally = { files: 0, bytes: 0, leftOut: 0 };
+    const entries: FileEntry[] = [];
+    let leftOut = 0;
     const one = async (file: ListedFile): Promise<void> => {
       this.#options.seen(file);
       const entry = this.#options.known.get(fileId(file)) ?? (await this.#tryToCopy(file));
-      if (entry === undefined) {
-        tally.leftOut += 1;
-        return;
-      }
-      this.#entries.push(entry);
-      tally.files += 1;
-      tally.bytes += entry.plain.size;
+      if (entry === undefined) leftOut += 1;
+      else entries.push(entry);
     };
-    try {
-      await pMap(source.list(bucket.name, dump), one, { concurrency: parallel });
-    } catch (error) {
-      if (dump.signal.aborted || this.#options.stores().length === 0) throw error;
-      this.#leaveOut({ bucket: bucket.name, error: toProviderError(error) });
-      tally.leftOut = -1;
-    }
-    return { ...bucket, ...tally };
+    let unlisted: ProviderError | undefined;
+    // A listing that fails ends early, so that the files that it told of are waited for.
+    const listed = async function* (): AsyncGenerator<ListedFile> {
+      try {
+        yield* source.list(bucket.name, dump);
+      } catch (error) {
+        unlisted = toProviderError(error);
+      }
+    };
+    await pMap(listed(), one, { concurrency: parallel });
+    dump.signal.throwIfAborted();
+    if (unlisted !== undefined) this.#leaveOut({ bucket: bucket.name, error: unlisted });
+    return { bucket, entries, leftOut: unlisted === undefined ? leftOut : -1 };
   }
 
   async #tryToCopy(file: ListedFile): Promise<FileEntry | undefined> {
@@ -148,11 +163,16 @@ class FilesCopy {
     const stores = live();
     const from = { sizeEstimate: facts.size, open: () => bytes };
     const { content, fileKey, failures } = await storeStream(from, stores, contentKey(job, object), dump);
+    const refusals = new Map<StorageProvider, ProviderError>();
     for (const [index, failure] of failures.entries()) {
       const storage = stores[index];
-      if (failure && storage) this.#options.dropStore(storage, failure);
+      if (failure === undefined || storage === undefined) continue;
+      if (OF_THE_STORE.includes(failure.code)) this.#options.dropStore(storage, failure);
+      else refusals.set(storage, failure);
     }
-    if (content === undefined) throw failures.find((failure) => failure) ?? new RangeError("there is no store");
+    if (content === undefined || failures.every((failure) => failure !== undefined)) {
+      throw failures.find((failure) => failure) ?? new RangeError("there is no store");
+    }
     if (content.plain.size !== facts.size) {
       throw new ProviderError("INTEGRITY", `It has ${content.plain.size} bytes, and the service says ${facts.size}.`, {
         fix: "Look whether the file can be opened in the project's dashboard, and upload it again where it cannot.",
@@ -162,7 +182,12 @@ class FilesCopy {
     this.#copied += 1;
     this.#copiedBytes += content.plain.size;
     const name = this.#sealer ? { sealed: this.#sealer.seal(facts) } : { file: { ...facts } };
-    return { id, object, ...content, ...name };
+    const entry = { id, object, ...content, ...name };
+    for (const [storage, error] of refusals) {
+      this.#refused.push({ storage, entry });
+      this.#leaveOut({ bucket: file.bucket, path: file.path, storage, error });
+    }
+    return entry;
   }
 
   #leaveOut(problem: LeftOut): void {
