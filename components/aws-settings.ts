@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ipv4Block } from "./backup-network/ipv4-block.ts";
 import { fargateMemories } from "./backup-runner/task-size.ts";
 
 /** The numbers of days that CloudWatch Logs can keep lines for. */
@@ -71,8 +72,8 @@ const Network = z
       .strictObject({
         cidr: z
           .string()
-          .regex(/^(\d{1,3}\.){3}\d{1,3}\/(1[6-9]|2[0-6])$/, {
-            error: "expected an IPv4 range with a prefix of 16 to 26 bits",
+          .refine((cidr) => ipv4Block(cidr) !== undefined, {
+            error: "expected the first address of an IPv4 range with a prefix of 16 to 26 bits",
           })
           .optional()
           .describe("Its IPv4 range. Default 10.213.0.0/24.")

@@ -4,7 +4,12 @@ import { awsPlace } from "./aws-place.ts";
 import { addAccessLogs, type AccessLogs, type AccessLogsTransform } from "./backup-bucket/access-logs.ts";
 import { bucketStatements } from "./backup-bucket/bucket-policy.ts";
 import { guardedBucket, type GuardedBucketTransform } from "./backup-bucket/guarded-bucket.ts";
-import { lifecycleRule, noncurrentDays, type StorageTransition } from "./backup-bucket/lifecycle.ts";
+import {
+  lifecycleRule,
+  noncurrentDays,
+  transitionsProblem,
+  type StorageTransition,
+} from "./backup-bucket/lifecycle.ts";
 import { defaultLock, keptDays, type BucketJob, type ObjectLock } from "./backup-bucket/lock.ts";
 import { addReplica, type Replica, type ReplicaTransform } from "./backup-bucket/replica.ts";
 import type { RoleLimits } from "./service-role.ts";
@@ -186,6 +191,8 @@ function findProblem(args: BackupBucketArgs): string | undefined {
       return "A bucket with a compliance lock cannot be removed. Leave out removeOnDestroy, or use a governance lock.";
     }
   }
+  const order = transitionsProblem(args.transitions ?? []);
+  if (order !== undefined) return `${order}. Change transitions, or leave one out.`;
   const early = args.transitions?.find(({ storageClass, afterDays }) => storageClass.endsWith("_IA") && afterDays < 30);
   return (
     early &&

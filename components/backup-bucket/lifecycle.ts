@@ -8,6 +8,34 @@ export interface StorageTransition {
   readonly afterDays: number;
 }
 
+/** The classes that S3 moves objects to from each. None of them leads back. */
+const NEXT_CLASSES: Readonly<Record<StorageTransition["storageClass"], readonly string[]>> = {
+  STANDARD_IA: ["INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR"],
+  INTELLIGENT_TIERING: ["ONEZONE_IA", "GLACIER_IR"],
+  ONEZONE_IA: [],
+  GLACIER_IR: [],
+};
+
+/** Days that S3 keeps an object in a class with `_IA` before it moves it on. */
+const SHORTEST_STAY_DAYS = 30;
+
+/** Why S3 would not take transitions one after the other, in whatever order they stand; undefined where it does. */
+export function transitionsProblem(transitions: readonly StorageTransition[]): string | undefined {
+  const sorted = [...transitions].sort((one, other) => one.afterDays - other.afterDays);
+  for (const [index, { storageClass, afterDays }] of sorted.entries()) {
+    const before = sorted[index - 1];
+    if (before === undefined) continue;
+    if (!NEXT_CLASSES[before.storageClass].includes(storageClass)) {
+      return `S3 moves nothing from ${before.storageClass} (after ${before.afterDays} days) to ${storageClass} (after ${afterDays})`;
+    }
+    const stay = before.storageClass.endsWith("_IA") ? SHORTEST_STAY_DAYS : 1;
+    if (afterDays - before.afterDays < stay) {
+      return `S3 moves nothing to ${storageClass} (after ${afterDays} days) before it has been in ${before.storageClass} (after ${before.afterDays}) for ${stay} days`;
+    }
+  }
+  return undefined;
+}
+
 /** Days for which a removed backup can still be brought back, once its lock is over: a week, and in a replica a month. */
 const RECOVERY_DAYS = { bucket: 7, replica: 30 };
 

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { ipv4Block } from "./ipv4-block.ts";
 import { transformed, type Transform } from "../transform.ts";
 
 /** Zones that the subnets are in: a task starts in the other one where the first is out of order. */
@@ -131,28 +132,17 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
 
 /** The first {@link ZONES} quarters of a block of IPv4 addresses. */
 function subnetBlocks(cidr: string): string[] {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(cidr);
-  const [a, b, c, d, bits] = match?.slice(1).map(Number) ?? [];
-  const valid =
-    a !== undefined &&
-    b !== undefined &&
-    c !== undefined &&
-    d !== undefined &&
-    bits !== undefined &&
-    Math.max(a, b, c, d) <= 255 &&
-    bits >= 16 &&
-    bits <= 26;
-  const base = valid ? ((a * 256 + b) * 256 + c) * 256 + d : 0;
-  if (!valid || base % 2 ** (32 - bits) !== 0) {
+  const block = ipv4Block(cidr);
+  if (block === undefined) {
     throw new pulumi.RunError(
       `The network's cidr is "${cidr}"; expected the first address of a block and its size, /16 to /26, for instance ${CIDR}.`,
     );
   }
-  const size = 2 ** (32 - bits - 2);
+  const bits = block.bits + 2;
   return Array.from({ length: ZONES }, (_, index) => {
-    const first = base + index * size;
+    const first = block.first + index * 2 ** (32 - bits);
     const bytes = [24, 16, 8, 0].map((shift) => Math.floor(first / 2 ** shift) % 256);
-    return `${bytes.join(".")}/${bits + 2}`;
+    return `${bytes.join(".")}/${bits}`;
   });
 }
 

@@ -1,8 +1,11 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
 import { AwsSettings, sizeOf, wrongSize, type JobSize } from "../aws-settings.ts";
+import { transitionsProblem } from "../backup-bucket/lifecycle.ts";
 import { imageReferenceProblem } from "../backup-image/image-reference.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
 import type { AwsTarget } from "../settings.ts";
+import { checkAlarms } from "./aws/alarms.ts";
+import { checkOwnBucket } from "./aws/own-bucket.ts";
 import { isCron, type CheckedJob, type Reference } from "./jobs.ts";
 import { parseJson } from "./raw.ts";
 import type { TargetFindings, TargetInput } from "./target.ts";
@@ -22,7 +25,16 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
     ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
     ...(settings === undefined
       ? []
-      : [...checkImage(settings), ...checkRemoval(settings, raw.stack), ...checkSizes(settings, jobs)]),
+      : [
+          ...checkImage(settings),
+          ...checkRemoval(settings, raw.stack),
+          ...checkTransitions(settings),
+          ...checkReplica(settings, raw.region),
+          ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
+          ...checkSizes(settings, jobs),
+          ...checkAlarms(settings, raw.region),
+          ...checkTags(settings),
+        ]),
   ];
   return {
     settings: settings && { target: "aws", region: raw.region ?? "", aws: settings },
@@ -114,6 +126,33 @@ function checkRemoval({ bucket }: AwsSettings, stack: string): Problem[] {
   const keep = `pulumi config rm --path '${PATH}.bucket.removeOnDestroy'`;
   const fix = `If that is meant: pulumi config set --path '${path}' ${stack}\nTo keep the backups: ${keep}`;
   return [{ path, message, fix }];
+}
+
+function checkTransitions({ bucket }: AwsSettings): Problem[] {
+  const path = `${PATH}.bucket.transitions`;
+  const message = transitionsProblem(bucket.transitions ?? []);
+  if (message === undefined) return [];
+  const fix = "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].";
+  return [{ path, message, fix }];
+}
+
+/** A copy in the same region is lost with it. */
+function checkReplica({ bucket: { replica } }: AwsSettings, region: string | undefined): Problem[] {
+  if (replica === undefined || !("region" in replica) || replica.region !== region) return [];
+  const path = `${PATH}.bucket.replica.region`;
+  const message = `${region} is the stack's own region; a second copy belongs into another one`;
+  const other = region === "eu-west-1" ? "eu-central-1" : "eu-west-1";
+  return [{ path, message, fix: `For instance: pulumi config set --path '${path}' ${other}` }];
+}
+
+/** AWS refuses such a tag of whoever asks for it. */
+function checkTags({ tags }: AwsSettings): Problem[] {
+  const reserved = Object.keys(tags).filter((key) => /^aws:/i.test(key));
+  return reserved.map((key) => ({
+    path: `${PATH}.tags["${key}"]`,
+    message: `only AWS itself may set tags whose keys begin with ${key.slice(0, 4)}`,
+    fix: `Choose another key: pulumi config rm --path '${PATH}.tags["${key}"]'`,
+  }));
 }
 
 function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {

@@ -288,6 +288,16 @@ describe("BackupBucket", () => {
     ],
     [{ transitions: [{ storageClass: "STANDARD_IA", afterDays: 7 }] }, "before day 30", "afterDays is 7"],
     [{ removeOnDestroy: true, confirmRemoval: "prod", protect: true }, "protect refuses the removal", "Leave out one"],
+    [
+      {
+        transitions: [
+          { storageClass: "GLACIER_IR", afterDays: 30 },
+          { storageClass: "INTELLIGENT_TIERING", afterDays: 30 },
+        ],
+      },
+      "nothing from GLACIER_IR (after 30 days) to INTELLIGENT_TIERING",
+      "Change transitions",
+    ],
     [{ existing: "theirs", accessLogs: {} }, "accessLogs is for a bucket that the stack makes", "Leave out accessLogs"],
   ] as const)("refuses %j and says why", async (changes, why, fix) => {
     const recorded = await mockEngine();

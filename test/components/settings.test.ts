@@ -126,6 +126,33 @@ describe("checkSettings", () => {
   });
 });
 
+describe("what a job asks of the bucket on aws", () => {
+  const own = { kind: "s3", sse: { kmsKeyId: "alias/own" }, removeVersions: true };
+  const compliance = { mode: "compliance", days: 7 };
+  const transitions = [
+    { storageClass: "GLACIER_IR", afterDays: 60 },
+    { storageClass: "STANDARD_IA", afterDays: 30 },
+  ];
+  it.each([
+    ["a bucket that exists", { existing: "acme" }, own],
+    ["a bucket of its own", {}, { ...own, bucket: "acme", objectLock: compliance }],
+    [
+      "a bucket that goes with the stack",
+      { removeOnDestroy: true, confirmRemoval: "dev" },
+      { kind: "s3", removeVersions: true },
+    ],
+    ["a confirmed lock", { objectLock: { days: 7, confirmCompliance: true } }, { kind: "s3", objectLock: compliance }],
+    ["classes in their order", { transitions }, { kind: "s3" }],
+  ])("is taken for %s", (_, bucket, destination) => {
+    const { problems } = check({
+      ...awsConfig,
+      jobs: [{ ...awsConfig.jobs[0], destinations: [destination] }],
+      aws: { ...awsConfig.aws, bucket },
+    });
+    expect(problems).toEqual([]);
+  });
+});
+
 describe("describeProblems", () => {
   it("numbers the problems and indents what to do", () => {
     const problems = [

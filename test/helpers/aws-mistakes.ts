@@ -206,7 +206,23 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a range of addresses that is none",
     change: withAws({ network: { create: { cidr: "10.0.0.0" } } }),
     problems: [
-      'provision:aws.network.create.cidr: expected an IPv4 range with a prefix of 16 to 26 bits, got "10.0.0.0"\n' +
+      'provision:aws.network.create.cidr: expected the first address of an IPv4 range with a prefix of 16 to 26 bits, got "10.0.0.0"\n' +
+        'Write it, for example cidr: "10.213.0.0/24". About cidr: Its IPv4 range. Default 10.213.0.0/24.',
+    ],
+  },
+  {
+    name: "a range with a byte that is none",
+    change: withAws({ network: { create: { cidr: "10.300.0.0/24" } } }),
+    problems: [
+      'provision:aws.network.create.cidr: expected the first address of an IPv4 range with a prefix of 16 to 26 bits, got "10.300.0.0/24"\n' +
+        'Write it, for example cidr: "10.213.0.0/24". About cidr: Its IPv4 range. Default 10.213.0.0/24.',
+    ],
+  },
+  {
+    name: "an address within a range",
+    change: withAws({ network: { create: { cidr: "10.0.0.7/24" } } }),
+    problems: [
+      'provision:aws.network.create.cidr: expected the first address of an IPv4 range with a prefix of 16 to 26 bits, got "10.0.0.7/24"\n' +
         'Write it, for example cidr: "10.213.0.0/24". About cidr: Its IPv4 range. Default 10.213.0.0/24.',
     ],
   },
@@ -432,6 +448,136 @@ export const awsMistakes: readonly Mistake[] = [
     problems: [
       "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … } or { arn: … }\n" +
         "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, and write url: { secret: NAME } here. If others may have seen the secret, change it where it comes from.",
+    ],
+  },
+  {
+    name: "other keys than the stack's in its bucket",
+    change: {
+      ...awsConfig,
+      jobs: [
+        {
+          ...job,
+          destinations: [
+            { kind: "s3", sse: "AES256" },
+            { kind: "s3", prefix: "b", sse: { kmsKeyId: "alias/own" } },
+          ],
+        },
+      ],
+    },
+    problems: [
+      "provision:jobs[0].destinations[0].sse: the stack's bucket refuses every object that is encrypted with AES256, and encrypts all of them with the stack's key\n" +
+        "Leave it out: pulumi config rm --path 'provision:jobs[0].destinations[0].sse'",
+      "provision:jobs[0].destinations[1].sse: the stack's bucket refuses every object that is encrypted with another key, and encrypts all of them with the stack's key\n" +
+        "Leave it out: pulumi config rm --path 'provision:jobs[0].destinations[1].sse'",
+    ],
+  },
+  {
+    name: "the removal of versions in the stack's bucket",
+    change: withDestination({ kind: "s3", removeVersions: true }),
+    problems: [
+      "provision:jobs[0].destinations[0].removeVersions: the stack's bucket lets no job remove versions, and its lifecycle ends what prune has hidden\n" +
+        "Leave it out: pulumi config rm --path 'provision:jobs[0].destinations[0].removeVersions'",
+    ],
+  },
+  {
+    name: "a job's lock in a bucket without one",
+    change: {
+      ...withAws({ bucket: { objectLock: "off" } }),
+      jobs: [{ ...job, destinations: [{ kind: "s3", objectLock: { days: 7, mode: "governance" } }] }],
+    },
+    problems: [
+      "provision:jobs[0].destinations[0].objectLock: the stack's bucket has no Object Lock (bucket.objectLock is off) and would refuse every upload\n" +
+        "Let the bucket have one: pulumi config rm --path 'provision:aws.bucket.objectLock'\n" +
+        "Or have no lock: pulumi config rm --path 'provision:jobs[0].destinations[0].objectLock'",
+    ],
+  },
+  {
+    name: "a job's lock that nobody can open, unconfirmed",
+    change: withDestination({ kind: "s3", objectLock: { days: 7, mode: "compliance" } }),
+    problems: [
+      "provision:jobs[0].destinations[0].objectLock.mode: nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation\n" +
+        "If it is meant, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
+    ],
+  },
+  {
+    name: "a job's lock that nobody can open in a bucket that is to be removed",
+    change: {
+      ...withAws({ bucket: { confirmRemoval: "dev", removeOnDestroy: true } }),
+      jobs: [{ ...job, destinations: [{ kind: "s3", objectLock: { days: 7, mode: "compliance" } }] }],
+    },
+    problems: [
+      "provision:jobs[0].destinations[0].objectLock.mode: nobody can remove a backup with a lock of mode compliance, and removeOnDestroy asks for just that\n" +
+        "Use the other mode: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
+    ],
+  },
+  {
+    name: "classes that cannot follow each other",
+    change: withAws({
+      bucket: {
+        transitions: [
+          { afterDays: 90, storageClass: "STANDARD_IA" },
+          { afterDays: 30, storageClass: "GLACIER_IR" },
+        ],
+      },
+    }),
+    problems: [
+      "provision:aws.bucket.transitions: S3 moves nothing from GLACIER_IR (after 30 days) to STANDARD_IA (after 90)\n" +
+        "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].",
+    ],
+  },
+  {
+    name: "classes that follow each other too soon",
+    change: withAws({
+      bucket: {
+        transitions: [
+          { afterDays: 30, storageClass: "STANDARD_IA" },
+          { afterDays: 45, storageClass: "GLACIER_IR" },
+        ],
+      },
+    }),
+    problems: [
+      "provision:aws.bucket.transitions: S3 moves nothing to GLACIER_IR (after 45 days) before it has been in STANDARD_IA (after 30) for 30 days\n" +
+        "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].",
+    ],
+  },
+  {
+    name: "a replica in the stack's own region",
+    change: withAws({ bucket: { replica: { region: "us-east-1" } } }),
+    problems: [
+      "provision:aws.bucket.replica.region: us-east-1 is the stack's own region; a second copy belongs into another one\n" +
+        "For instance: pulumi config set --path 'provision:aws.bucket.replica.region' eu-west-1",
+    ],
+  },
+  {
+    name: "a person that is told twice",
+    change: withAws({ alarms: { emails: ["ops@example.com", "Ops@example.com"] } }),
+    problems: [
+      "provision:aws.alarms.emails[1]: Ops@example.com is the same address as emails[0]; each gets every alarm once\n" +
+        "pulumi config rm --path 'provision:aws.alarms.emails[1]'",
+    ],
+  },
+  {
+    name: "a topic of another region",
+    change: withAws({ alarms: { topicArn: "arn:aws:sns:eu-west-1:123456789012:ops" } }),
+    problems: [
+      "provision:aws.alarms.topicArn: the topic is in eu-west-1, and CloudWatch tells only topics of its own region, us-east-1\n" +
+        "Name one of us-east-1, or let the stack make one: pulumi config rm --path 'provision:aws.alarms.topicArn'",
+    ],
+  },
+  {
+    name: "starts that may be later than a backup",
+    change: withAws({ schedules: { flexibleMinutes: 180 } }),
+    problems: [
+      "provision:aws.alarms.graceHours: a start may be 180 minutes late (schedules.flexibleMinutes), which is not less than the 3 hours that a backup may be late\n" +
+        "pulumi config set --path 'provision:aws.alarms.graceHours' 6",
+    ],
+  },
+  {
+    name: "a tag of AWS's own",
+    change: withAws({ tags: { "aws:team": "data" } }),
+    problems: [
+      'provision:aws.tags["aws:team"]: only AWS itself may set tags whose keys begin with aws:\n' +
+        "Choose another key: pulumi config rm --path 'provision:aws.tags[\"aws:team\"]'",
     ],
   },
   {
