@@ -18,6 +18,15 @@ export const dashboard = "dashboard" in made ? made.dashboard : undefined;
 /** Of the target aws: the ARN of the topic that the alarms go to. */
 export const alarmTopic = "alarmTopic" in made ? made.alarmTopic : undefined;
 
+/** Of the target aws: the name of the cluster in which the tasks run. */
+export const cluster = "cluster" in made ? made.cluster : undefined;
+
+/** Of the target aws: the ARN of the key that encrypts everything of the stack. */
+export const key = "key" in made ? made.key : undefined;
+
+/** Of the target aws: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`. */
+export const deadLetterQueue = "deadLetterQueue" in made ? made.deadLetterQueue : undefined;
+
 /** Each target's packages are loaded only where it is deployed: that of AWS takes a second and a half. */
 async function deploy(settings: Settings) {
   const source = import.meta.dirname;

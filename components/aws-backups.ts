@@ -62,7 +62,7 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly alarmTopic: pulumi.Output<string>;
   /** The dashboard's address. */
   readonly dashboard: pulumi.Output<string>;
-  /** The queue of what could not be started. */
+  /** The URL of the queue of what could not be started. */
   readonly deadLetterQueue: pulumi.Output<string>;
 
   constructor(name: string, args: AwsBackupsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -147,6 +147,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         ...common,
         ...roles,
         ...settings.alarms,
+        enabled: settings.schedules.enabled,
         jobs: jobs.map((job) => alarmJob(job, stack)),
         clusterArn: runner.clusterArn,
         bucketName: bucket.bucketName,
@@ -186,7 +187,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.key = keyArn;
     this.alarmTopic = alarms.topicArn;
     this.dashboard = dashboard.url;
-    this.deadLetterQueue = schedule.deadLetterQueueName;
+    this.deadLetterQueue = schedule.deadLetterQueueUrl;
     this.registerOutputs({
       jobs: this.jobs,
       image: this.image,

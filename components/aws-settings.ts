@@ -318,7 +318,10 @@ export const AwsSettings = z
     bucket: Bucket.prefault({}).describe("Where destinations `{ kind: s3 }` without a bucket keep their backups."),
     schedules: z
       .strictObject({
-        enabled: z.boolean().default(true).describe("Whether the schedules start anything. Default true."),
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe("Whether the schedules start anything; false stops the alarms on late backups too. Default true."),
         flexibleMinutes: z
           .int()
           .min(0)

@@ -41,6 +41,11 @@ export interface BackupAlarmsArgs extends RoleLimits {
   /** Addresses that get the alarms; each has to confirm by a link that AWS sends. Default: none. */
   readonly emails?: readonly string[];
   /**
+   * Whether the jobs' schedules start anything. Where they do not, nobody is told that a backup is late or missing; the alarms
+   * themselves stay. Default true.
+   */
+  readonly enabled?: pulumi.Input<boolean>;
+  /**
    * Hours that a backup may be late: for how long it takes, and for a run that starts late. A job that runs more rarely than
    * about weekly gets 24 at least. 1 to 144. Default 3.
    */
@@ -80,6 +85,9 @@ const LONGEST_GRACE_HOURS = 144;
  * - **A task that could not even be asked for**: the schedules' dead letter queue is not empty.
  * - **A backup much smaller than the last** (`shrunk`), with the same limit as the second one.
  *
+ * A schedule that somebody turned off by hand rings too; schedules that the stack itself turns off (`enabled`) do not, for all
+ * jobs alike.
+ *
  * A new stack rings for each job until its first backup: make one by hand. The metrics come from the runner's log, so each
  * job needs `monitor: { kind: log, metrics: cloudwatch }`.
  *
@@ -94,6 +102,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     super("provision:aws:BackupAlarms", name, {}, opts);
     const { stack, tags, transform } = args;
     const graceHours = args.graceHours ?? 3;
+    const { enabled = true } = args;
     if (!(graceHours >= 1 && graceHours <= LONGEST_GRACE_HOURS)) {
       throw new pulumi.ResourceError(
         `graceHours is ${graceHours}. Set it to a number from 1 to ${LONGEST_GRACE_HOURS}.`,
@@ -134,11 +143,11 @@ export class BackupAlarms extends pulumi.ComponentResource {
         rare.push({ name: job, schedule });
         const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
         const late = { ...rareLateness(stack, job, grace), alarmDescription: describeLate(stack, job, grace) };
-        alarm(context, `${job}-late`, transform?.lateAlarm, late, true);
+        alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
         continue;
       }
       const late = { ...succeeded(stack, job, hours), alarmDescription: describeLate(stack, job, hours) };
-      alarm(context, `${job}-late`, transform?.lateAlarm, late, true);
+      alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
       alarm(
         context,
         `${job}-shrunk`,
@@ -148,10 +157,11 @@ export class BackupAlarms extends pulumi.ComponentResource {
       );
       if (prefix !== undefined && queueArn !== undefined) {
         const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn, transform);
-        alarm(context, `${job}-no-object`, transform?.objectAlarm, stored(stack, job, hours, rule), true);
+        const missing = { ...stored(stack, job, hours, rule), actionsEnabled: enabled };
+        alarm(context, `${job}-no-object`, transform?.objectAlarm, missing, true);
       }
     }
-    if (rare.length > 0) markDueTimes(context, place, rare, transform);
+    if (rare.length > 0) markDueTimes(context, place, rare, enabled, transform);
     this.registerOutputs({ topicArn: this.topicArn });
   }
 
@@ -233,7 +243,7 @@ function shrunk(stack: string, job: string, hours: number, percent: number): aws
 
 function deadLetters(stack: string, queue: pulumi.Input<string>): aws.cloudwatch.MetricAlarmArgs {
   return {
-    alarmDescription: `EventBridge Scheduler could not start a task of the backups of ${stack}. The message in the queue says why.`,
+    alarmDescription: `EventBridge Scheduler could not start a task of the backups of ${stack}. The message in the queue says why; the alarm ends once the queue is empty: aws sqs purge-queue --queue-url "$(pulumi stack output deadLetterQueue)".`,
     namespace: "AWS/SQS",
     metricName: "ApproximateNumberOfMessagesVisible",
     dimensions: { QueueName: queue },

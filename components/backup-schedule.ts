@@ -103,6 +103,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
   /** The schedules' ARNs by entry. */
   readonly scheduleArns: Readonly<Record<string, pulumi.Output<string>>>;
   readonly deadLetterQueueName: pulumi.Output<string>;
+  readonly deadLetterQueueUrl: pulumi.Output<string>;
   readonly deadLetterQueueArn: pulumi.Output<string>;
   /** ARNs of the scheduler's roles. */
   readonly roleArns: readonly pulumi.Output<string>[];
@@ -210,12 +211,14 @@ export class BackupSchedule extends pulumi.ComponentResource {
     this.groupName = group.name;
     this.scheduleArns = Object.fromEntries(schedules);
     this.deadLetterQueueName = queue.name;
+    this.deadLetterQueueUrl = queue.url;
     this.deadLetterQueueArn = queue.arn;
     this.roleArns = [...new Set(roles.values())].map(({ arn }) => arn);
     this.registerOutputs({
       groupName: this.groupName,
       scheduleArns: this.scheduleArns,
       deadLetterQueueName: this.deadLetterQueueName,
+      deadLetterQueueUrl: this.deadLetterQueueUrl,
       deadLetterQueueArn: this.deadLetterQueueArn,
       roleArns: this.roleArns,
     });

@@ -36,11 +36,14 @@ const JOBS_A_CALL = 500;
  * Scheduler itself writes `BackupDue` = 1 whenever the job is due, whatever becomes of the job's own schedule and task, and
  * the alarm ({@link rareLateness}) counts the hours since then without a `RunSucceeded`. Every day it also writes a 0 to both
  * metrics: without it they would be empty for weeks, which an alarm cannot tell from a scheduler that writes nothing.
+ *
+ * @param enabled whether jobs become due at all: false where the stack has turned their schedules off
  */
 export function markDueTimes(
   { parent, name, stack, tags, ...limits }: AlarmContext,
   place: AwsPlace,
   jobs: readonly RareJob[],
+  enabled: pulumi.Input<boolean>,
   transform: RareJobsTransform | undefined,
 ): void {
   const group = new aws.scheduler.ScheduleGroup(
@@ -87,7 +90,14 @@ export function markDueTimes(
       { parent },
     ),
   );
-  const schedule = (child: string, expression: string, timezone: string, data: readonly Datum[]): void => {
+  const dueState = pulumi.output(enabled).apply((due) => (due ? "ENABLED" : "DISABLED"));
+  const schedule = (
+    child: string,
+    expression: string,
+    timezone: string,
+    state: pulumi.Input<string>,
+    data: readonly Datum[],
+  ): void => {
     new aws.scheduler.Schedule(
       ...transformed<aws.scheduler.ScheduleArgs>(
         transform?.dueSchedule,
@@ -98,6 +108,7 @@ export function markDueTimes(
           scheduleExpression: expression,
           scheduleExpressionTimezone: timezone,
           flexibleTimeWindow: { mode: "OFF" },
+          state,
           target: {
             arn: pulumi.interpolate`arn:${place.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
             roleArn: role.arn,
@@ -110,13 +121,13 @@ export function markDueTimes(
     );
   };
   for (const { name: job, schedule: when } of jobs) {
-    schedule(`${job}-due`, scheduleExpression(when.cron), when.timezone, [datum(stack, job, "BackupDue", 1)]);
+    schedule(`${job}-due`, scheduleExpression(when.cron), when.timezone, dueState, [datum(stack, job, "BackupDue", 1)]);
   }
   for (let start = 0; start < jobs.length; start += JOBS_A_CALL) {
     const zeros = jobs
       .slice(start, start + JOBS_A_CALL)
       .flatMap(({ name: job }) => [datum(stack, job, "BackupDue", 0), datum(stack, job, "RunSucceeded", 0)]);
-    schedule(start === 0 ? "zeros" : `zeros-${start / JOBS_A_CALL + 1}`, "rate(1 day)", "UTC", zeros);
+    schedule(start === 0 ? "zeros" : `zeros-${start / JOBS_A_CALL + 1}`, "rate(1 day)", "UTC", "ENABLED", zeros);
   }
 }
 

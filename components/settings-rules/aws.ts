@@ -39,7 +39,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
   return {
     settings: settings && { target: "aws", region: raw.region ?? "", aws: settings },
     problems,
-    warnings: settings === undefined ? [] : warningsOf(settings, raw),
+    warnings: settings === undefined ? [] : warningsOf(settings, raw, jobs),
     secretNames: [],
   };
 }
@@ -181,10 +181,20 @@ function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem
   ];
 }
 
-function warningsOf({ alarms }: AwsSettings, raw: TargetInput["raw"]): string[] {
+function warningsOf(
+  { alarms, schedules }: AwsSettings,
+  raw: TargetInput["raw"],
+  jobs: readonly CheckedJob[],
+): string[] {
+  const paused = !schedules.enabled && jobs.some(({ job }) => job.schedule !== undefined);
   const unheard = alarms.emails.length === 0 && alarms.topicArn === undefined;
   const ignored = !["{}", undefined].includes(raw.values.get("host"));
   return [
+    ...(paused
+      ? [
+          "No schedule starts anything, and nobody is told of backups that are missing. To go on: pulumi config set --path 'provision:aws.schedules.enabled' true",
+        ]
+      : []),
     ...(unheard
       ? [
           "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",

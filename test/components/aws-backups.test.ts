@@ -176,6 +176,9 @@ describe("AwsBackups", () => {
     const definition = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition").find(({ name }) =>
       name.includes("app-backup"),
     );
+    expect(
+      ofType(recorded, "aws:cloudwatch/metricAlarm:MetricAlarm").find(({ name }) => name.endsWith("app-late"))?.inputs,
+    ).toMatchObject({ actionsEnabled: false });
     expect(definition?.inputs).toMatchObject({
       cpu: "4096",
       memory: "8192",

@@ -65,6 +65,7 @@ describe.each([false, true])("BackupAlarms (preview: %s)", (preview) => {
       namespace: "AWS/SQS",
       metricName: "ApproximateNumberOfMessagesVisible",
       dimensions: { QueueName: "dead" },
+      alarmDescription: expect.stringContaining("purge-queue") as unknown,
       threshold: 0,
       treatMissingData: "notBreaching",
     });
@@ -99,6 +100,24 @@ describe.each([false, true])("BackupAlarms (preview: %s)", (preview) => {
       scheduleExpressionTimezone: "America/Sao_Paulo",
       flexibleTimeWindow: { mode: "OFF" },
     });
+  });
+});
+
+describe.each([true, false])("BackupAlarms with schedules that are enabled: %s", (enabled) => {
+  it("tells of what is late, and marks what is due, only then", async () => {
+    const recorded = await mockEngine();
+    await registered(new BackupAlarms("alarms", args({ jobs: [daily, monthly], enabled })));
+    for (const name of [/app-late$/, /app-no-object$/, /books-late$/]) {
+      expect([name, inputsOf(recorded, ALARM, name).actionsEnabled]).toEqual([name, enabled]);
+    }
+    const stateOf = (name: RegExp) => inputsOf(recorded, "scheduler/schedule:Schedule", name).state;
+    expect(stateOf(/books-due$/)).toBe(enabled ? "ENABLED" : "DISABLED");
+    // Without the zeros the alarm would take the missing data for a scheduler that is down.
+    expect(stateOf(/zeros$/)).toBe("ENABLED");
+    // A backup by hand may still shrink, and a task fail.
+    for (const name of [/app-shrunk$/, /dead-letters$/]) {
+      expect(inputsOf(recorded, ALARM, name)).not.toHaveProperty("actionsEnabled");
+    }
   });
 });
 

@@ -109,6 +109,15 @@ describe("checkSettings", () => {
     ]);
   });
 
+  it("warns of schedules that start nothing, where there are some", () => {
+    const paused = { ...awsConfig.aws, schedules: { enabled: false } };
+    expect(check({ ...awsConfig, aws: paused }).warnings).toEqual([
+      "No schedule starts anything, and nobody is told of backups that are missing. To go on: pulumi config set --path 'provision:aws.schedules.enabled' true",
+    ]);
+    const byHand = { ...awsConfig.jobs[0], schedule: undefined };
+    expect(check({ ...awsConfig, jobs: [byHand], aws: paused }).warnings).toEqual([]);
+  });
+
   it("takes secrets of Secrets Manager, sizes by job and a confirmed removal on aws", () => {
     const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf";
     const { settings, problems } = check({

@@ -345,7 +345,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ schedules: { enabled: "no" } }),
     problems: [
       'provision:aws.schedules.enabled: expected true or false, got "no"\n' +
-        "Write enabled: false, without quotes. About enabled: Whether the schedules start anything. Default true.",
+        "Write enabled: false, without quotes. About enabled: Whether the schedules start anything; false stops the alarms on late backups too. Default true.",
     ],
   },
   {
