@@ -9,7 +9,7 @@ export interface BackupDashboardArgs {
   readonly stack: string;
   /** The names of the jobs. */
   readonly jobs: readonly { readonly name: string }[];
-  /** The region of the metrics. */
+  /** The region of the metrics, and part of the dashboard's name. */
   readonly region: pulumi.Input<string>;
   /** Changes a child before it is made. */
   readonly transform?: { readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs> };
@@ -21,8 +21,9 @@ export interface BackupDashboardArgs {
  * Up to 25 jobs have a row each; of more, several share a row, so that 200 jobs are 100 widgets. A dashboard takes 500 widgets
  * and 2500 metrics: above 350 jobs there are several, and AWS asks 3 USD a month for each after the account's first three.
  *
- * Its name is fixed, as it is an address that people keep: two stacks of one account and region may not have the same name,
- * which their metrics do not bear either. AWS has no tags for a dashboard.
+ * Its name is fixed, as it is an address that people keep, and has the region in it, since an account has each name once for all
+ * regions. Two stacks of one account and region may not have the same name, which their metrics do not bear either. AWS has no tags
+ * for a dashboard.
  */
 export class BackupDashboard extends pulumi.ComponentResource {
   /** The name of the first dashboard. */
@@ -34,7 +35,7 @@ export class BackupDashboard extends pulumi.ComponentResource {
     super("provision:aws:BackupDashboard", name, {}, opts);
     const { stack } = args;
     const jobs = args.jobs.map((job) => job.name);
-    const first = `provision-${stack}`;
+    const first = pulumi.interpolate`provision-${stack}-${args.region}`;
     for (let start = 0, page = 1; start === 0 || start < jobs.length; start += JOBS_A_DASHBOARD, page += 1) {
       const suffix = page === 1 ? "" : `-${page}`;
       const shown = jobs.slice(start, start + JOBS_A_DASHBOARD);
@@ -43,7 +44,7 @@ export class BackupDashboard extends pulumi.ComponentResource {
           args.transform?.dashboard,
           `${name}${suffix}`,
           {
-            dashboardName: `${first}${suffix}`,
+            dashboardName: pulumi.interpolate`${first}${suffix}`,
             dashboardBody: pulumi
               .output(args.region)
               .apply((region) => JSON.stringify(dashboardBody(stack, shown, region))),
@@ -52,7 +53,7 @@ export class BackupDashboard extends pulumi.ComponentResource {
         ),
       );
     }
-    this.name = pulumi.output(first);
+    this.name = first;
     this.url = pulumi.interpolate`https://${args.region}.console.aws.amazon.com/cloudwatch/home?region=${args.region}#dashboards/dashboard/${first}`;
     this.registerOutputs({ name: this.name, url: this.url });
   }

@@ -24,7 +24,7 @@ describe.each([false, true])("BackupDashboard (preview: %s)", (preview) => {
     const dashboard = new BackupDashboard("dashboard", { stack: "prod", jobs: jobs(2), region: "eu-central-1" });
     await registered(dashboard);
     const inputs = inputsOf(recorded, "cloudwatch/dashboard:Dashboard");
-    expect(inputs.dashboardName).toBe("provision-prod");
+    expect(inputs.dashboardName).toBe("provision-prod-eu-central-1");
     const [title, ...graphs] = widgetsOf(inputs);
     expect(title?.type).toBe("text");
     expect(graphs.map(({ properties }) => properties.title)).toEqual([
@@ -46,9 +46,9 @@ describe.each([false, true])("BackupDashboard (preview: %s)", (preview) => {
       of("RunDuration"),
       of("RunSucceeded", "RunPartial", "RunFailed"),
     ]);
-    expect(await unwrap(dashboard.name)).toBe("provision-prod");
+    expect(await unwrap(dashboard.name)).toBe("provision-prod-eu-central-1");
     expect(await unwrap(dashboard.url)).toBe(
-      "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/provision-prod",
+      "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/provision-prod-eu-central-1",
     );
   });
 });
@@ -82,7 +82,22 @@ describe("BackupDashboard", () => {
     const all = recorded
       .filter(({ type }) => type.endsWith(":Dashboard"))
       .map(({ inputs }) => String(inputs.dashboardName));
-    expect(all).toEqual(longStacks.map((stack) => `provision-${stack}`));
+    expect(all).toEqual(longStacks.map((stack) => `provision-${stack}-eu-central-1`));
+  });
+
+  it("names the dashboards of one stack in two regions apart, as an account has each name once for all regions", async () => {
+    const recorded = await mockEngine();
+    const regions = ["eu-central-1", "us-east-1"];
+    await registered(
+      ...regions.map((region) => new BackupDashboard(region, { stack: "prod", jobs: jobs(351), region })),
+    );
+    const all = recorded.filter(({ type }) => type.endsWith(":Dashboard")).map(({ inputs }) => inputs.dashboardName);
+    expect(all.sort()).toEqual([
+      "provision-prod-eu-central-1",
+      "provision-prod-eu-central-1-2",
+      "provision-prod-us-east-1",
+      "provision-prod-us-east-1-2",
+    ]);
   });
 
   it("lets a program change the dashboard", async () => {
