@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { secret, startEngine, type Engine, type EngineStack } from "./engine.ts"
 import { demoNeeds } from "./needs.ts";
 import { startPostgres, type Postgres } from "./postgres.ts";
 import { createSampleDatabase } from "./sample-database.ts";
+import { scheduledCall, type Call } from "./scheduled-call.ts";
 import { ensureSystemPrograms } from "./system-programs.ts";
 
 /** What the demo's database weighs, in megabytes. */
@@ -18,6 +19,8 @@ const MEGABYTES = 120;
 
 /** Everything that the demo leaves behind; the next demo begins by removing it. */
 const directory = join(tmpdir(), "provision-demo");
+const STACK = "demo";
+const JOB = "shop";
 const program = fileURLToPath(new URL("../index.ts", import.meta.url));
 
 /** The stack's output for a job. */
@@ -32,8 +35,12 @@ interface JobOutput {
 
 const account: [step: string, outcome: string, seconds: number][] = [];
 
+/** Aborted by Ctrl-C and the like. A step that is going on may end; a command in it is told to end at once. */
+const interrupted = new AbortController();
+
 /** Does a step, tells how long it took, and notes it for the account. */
 async function step<T>(title: string, work: () => Promise<[outcome: string, result: T]>): Promise<T> {
+  interrupted.signal.throwIfAborted();
   const begun = performance.now();
   console.log(`\n── ${title}`);
   const [outcome, result] = await work();
@@ -43,16 +50,25 @@ async function step<T>(title: string, work: () => Promise<[outcome: string, resu
   return result;
 }
 
-/** Runs one of the stack's commands as its schedule, or a person who copied it, would. */
-async function shell(command: string): Promise<string> {
+/** Runs one of the stack's commands as a person who copied it would. */
+function shell(command: string): Promise<string> {
   console.log(`   $ ${command}`);
-  const child = spawn("/bin/sh", ["-c", command], { stdio: ["ignore", "pipe", "inherit"] });
+  return call({ program: "/bin/sh", args: ["-c", command], env: process.env, cwd: "/" });
+}
+
+async function call({ program, args, env, cwd }: Call): Promise<string> {
+  const { signal } = interrupted;
+  const child = spawn(program, args, { env, cwd, signal, stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
-  process.stdout.write(output.replace(/^/gm, "   ").trimEnd() + "\n");
+  print(output);
   if (code !== 0) throw new Error(`The command ended with ${code}.`);
   return output;
+}
+
+function print(output: string): void {
+  if (output !== "") console.log(output.trimEnd().replace(/^/gm, "   "));
 }
 
 async function query(url: string, text: string): Promise<Record<string, unknown>> {
@@ -64,6 +80,9 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
     await client.end();
   }
 }
+
+/** The stack, as long as it has anything on this machine. */
+let deployed: EngineStack | undefined;
 
 async function demo(postgres: Postgres, engine: Engine): Promise<void> {
   const source = postgres.url("shop");
@@ -78,8 +97,8 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
 
   const identity = await generateX25519Identity();
   await writeFile(join(directory, "identity.txt"), `${identity}\n`, { mode: 0o600 });
-  const stack: EngineStack = await engine.stack({
-    stack: "demo",
+  const stack = await engine.stack({
+    stack: STACK,
     program,
     config: {
       target: "host",
@@ -87,7 +106,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
       secrets: { shopDatabaseUrl: secret(source), backupKey: secret(identity) },
       jobs: [
         {
-          name: "shop",
+          name: JOB,
           schedule: { cron: "0 3 * * *", timezone: "UTC" },
           database: { kind: "postgres", url: { secret: "shopDatabaseUrl" } },
           destinations: [{ kind: "filesystem" }],
@@ -98,21 +117,23 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     },
   });
   const job = await step("pulumi up", async () => {
+    deployed = stack;
     const { summary } = await stack.up();
     const outputs = await stack.outputs();
-    const { shop } = (outputs.jobs?.value ?? {}) as Record<string, JobOutput>;
-    if (!shop) throw new Error("The stack has no output for its job.");
-    return [`${summary.create ?? 0} resources created; schedule: ${shop.scheduled}`, shop];
+    const output = ((outputs.jobs?.value ?? {}) as Record<string, JobOutput>)[JOB];
+    if (!output) throw new Error("The stack has no output for its job.");
+    return [`${summary.create ?? 0} resources created; schedule: ${output.scheduled}`, output];
   });
-  await step("The scheduled command: backup, verification, prune", async () => {
-    const report = JSON.parse(await shell(`${job.run} --json`)) as {
-      objects: { file: string; plain: { size: number }; stored: { size: number } }[];
-      destinations: { verification?: { outcome: string } }[];
-    };
-    const [dump] = report.objects;
-    const outcome = report.destinations[0]?.verification?.outcome;
-    if (!dump || outcome !== "verified") throw new Error("The run reported no verified backup.");
-    return [`${bytes(dump.plain.size)} stored as ${bytes(dump.stored.size)}, encrypted and ${outcome}`, undefined];
+  await step("What the schedule starts: backup, verification, prune", async () => {
+    const due = await scheduledCall(job.scheduled, `provision.${STACK}.${JOB}`, job.run);
+    console.log(`   ${job.scheduled}: ${due.program} ${due.args.join(" ")}`);
+    await call(due);
+    // Where what it prints goes when a crontab starts it.
+    print(await readFile(join(directory, "logs", `${JOB}.log`), "utf8").catch(() => ""));
+    const [listed] = JSON.parse(await shell(`${job.list} --json`)) as { backups: { state: string; size: number }[] }[];
+    const [backup, ...more] = listed?.backups ?? [];
+    if (backup?.state !== "verified" || more.length > 0) throw new Error("The run made no verified backup.");
+    return [`one backup of ${bytes(backup.size)}, encrypted and ${backup.state}`, undefined];
   });
   await step("List", async () => [(await shell(job.list)).trim().split("\n").at(-1)?.trim() ?? "", undefined]);
   await step("Verify in full", async () => [(await shell(job.verify)).trim(), undefined]);
@@ -138,6 +159,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
   });
   await step("pulumi destroy", async () => {
     await stack.destroy();
+    deployed = undefined;
     const kept = (await readdir(join(directory, "backups"), { recursive: true })).filter((name) =>
       name.endsWith("manifest.json"),
     );
@@ -152,19 +174,38 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
   console.log(`Remove everything with: rm -r ${directory}`);
 }
 
-const total = performance.now();
-await rm(directory, { recursive: true, force: true });
-await mkdir(directory, { mode: 0o700 });
 const say = (line: string) => {
   console.log(line);
 };
-await ensureSystemPrograms(await demoNeeds(), say);
-const engine = await startEngine({ say });
-const postgres = await startPostgres();
+for (const [name, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+  // A second one ends the demo as it stands.
+  process.once(name, () => {
+    say(`\n${name}: taking away what the demo has made; the step that is going on ends before …`);
+    process.exitCode = 128 + number;
+    interrupted.abort();
+  });
+}
+const total = performance.now();
+const cleanUp: (() => Promise<unknown>)[] = [];
 try {
+  await ensureSystemPrograms(await demoNeeds(), say);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { mode: 0o700 });
+  const engine = await startEngine({ say });
+  cleanUp.push(() => engine.stop());
+  const postgres = await startPostgres();
+  cleanUp.push(() => postgres.stop());
+  cleanUp.push(async () => deployed?.destroy());
   await demo(postgres, engine);
-  console.log(`Done in ${((performance.now() - total) / 1000).toFixed(0)} s.`);
+  say(`Done in ${((performance.now() - total) / 1000).toFixed(0)} s.`);
+} catch (error) {
+  // After a signal, what failed failed for that.
+  if (!interrupted.signal.aborted) throw error;
 } finally {
-  await postgres.stop();
-  await engine.stop();
+  for (const work of cleanUp.reverse()) {
+    await work().catch((error: unknown) => {
+      console.error("Something of the demo could not be taken away:", error);
+      process.exitCode ??= 1;
+    });
+  }
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { actionlint } from "./actionlint.ts";
 import { findOnPath } from "./executables.ts";
 import { go } from "./go.ts";
@@ -13,8 +14,10 @@ import { versitygw } from "./versitygw.ts";
 
 /** The programs of the machine's own that the demo needs. Go is one only where something has to be built. */
 export async function demoNeeds(): Promise<SystemProgram[]> {
-  return [postgresServer, ...(await goFor([]))];
+  return [postgresServer, ...(await goFor([])), scheduler];
 }
+
+const without = "some tests are left out";
 
 /** The same of the tests; pip is one only where something has to be installed with it. */
 export async function testNeeds(): Promise<SystemProgram[]> {
@@ -25,11 +28,19 @@ export async function testNeeds(): Promise<SystemProgram[]> {
     ...(installs.length === 0 ? [] : [pip(...installs)]),
     sshServer,
     onPath("openssl", "which makes the certificates of throwaway servers"),
-    { ...onPath("age", "which restores a backup without this program"), optional: true },
-    { ...onPath("zstd", "which restores a backup without this program"), optional: true },
-    { ...onPath("crontab", "which schedules jobs where there is no systemd", "cron"), optional: true },
+    { ...onPath("age", "which restores a backup without this program"), without },
+    { ...onPath("zstd", "which restores a backup without this program"), without },
+    { ...crontab, without },
   ];
 }
+
+const crontab = onPath("crontab", "which schedules jobs where there is no systemd", "cron");
+
+const scheduler: SystemProgram = {
+  ...crontab,
+  isThere: async () => existsSync("/run/systemd/system") || (await findOnPath("crontab")) !== undefined,
+  without: "the demo runs its scheduled command as if it were scheduled",
+};
 
 type Kept = typeof moto;
 

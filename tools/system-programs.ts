@@ -9,17 +9,17 @@ export interface SystemProgram {
   readonly packages: readonly string[];
   /** What must be done before its packages are installed; it returns what must be done after, also after a failure. */
   readonly beforeInstall?: () => Promise<() => Promise<void>>;
-  /** Whether one can do without: tests that need it are then left out. Default false. */
-  readonly optional?: boolean;
+  /** What happens without it: `some tests are left out`. Undefined where one cannot do without. */
+  readonly without?: string;
   /** How to get it where there are no such packages. */
   readonly elsewhere: string;
 }
 
 /**
  * Makes sure that programs are there. As root on Debian and Ubuntu those that are missing are installed from the system's
- * packages, which prints a line; no service is started. Elsewhere it says which optional ones are missing.
+ * packages, which prints a line; no service is started. Elsewhere it says which are missing.
  *
- * @throws {Error} where others are missing and cannot be installed; it names all at once, and how to install each
+ * @throws {Error} where one that nothing works without is missing and cannot be installed; it names all at once, and how to install each
  */
 export async function ensureSystemPrograms(
   programs: readonly SystemProgram[],
@@ -30,7 +30,7 @@ export async function ensureSystemPrograms(
   if (missing.length === 0) return;
   if (!mayInstallPackages()) {
     const message = howToInstall(missing);
-    if (missing.some((program) => program.optional !== true)) throw new Error(message);
+    if (missing.some(({ without }) => without === undefined)) throw new Error(message);
     say(message);
     return;
   }
@@ -56,8 +56,8 @@ function howToInstall(missing: readonly SystemProgram[]): string {
   const packages = [...new Set(missing.flatMap((program) => program.packages))];
   return [
     "This is not here, and could be installed from here only as root on Debian or Ubuntu:",
-    ...missing.map(({ what, elsewhere, optional }) => {
-      return `  - ${what}. ${elsewhere}${optional === true ? " Without it some tests are left out." : ""}`;
+    ...missing.map(({ what, elsewhere, without }) => {
+      return `  - ${what}. ${elsewhere}${without === undefined ? "" : ` Without it, ${without}.`}`;
     }),
     `On Debian and Ubuntu all of it comes with: sudo apt-get install --no-install-recommends ${packages.join(" ")}`,
   ].join("\n");

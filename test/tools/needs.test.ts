@@ -58,7 +58,7 @@ describe("what a machine must have", () => {
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");
     expect(names(await testNeeds())).not.toContain("Go");
     expect(names(await testNeeds())).not.toContain("Python");
-    expect(names(await demoNeeds())).toEqual(["PostgreSQL"]);
+    expect(names(await demoNeeds())).toEqual(["PostgreSQL", "crontab"]);
   });
 
   it("is no reason to stop where tests can do without it", async () => {
@@ -67,11 +67,11 @@ describe("what a machine must have", () => {
       isThere: () => Promise.resolve(false),
       packages: ["age"],
       elsewhere: "",
-      optional: true,
+      without: "x",
     };
     const said: string[] = [];
     await ensureSystemPrograms([age], (line) => said.push(line));
-    expect(said.join("\n")).toContain("Without it some tests are left out.");
+    expect(said.join("\n")).toContain("Without it, x.");
   });
 });
 
