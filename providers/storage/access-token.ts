@@ -1,12 +1,11 @@
+import type { IncomingMessage } from "node:http";
 import { ProviderError } from "../errors.ts";
-import { answerOf, send } from "./http.ts";
-import type { Answer } from "./http.ts";
+import { AnswerError, answerOf, send } from "./http.ts";
+import type { Answer, Outgoing } from "./http.ts";
+import type { Call } from "./watched-request.ts";
 
 /** A token is renewed so long before its end: longer than a request takes to arrive. */
 const MARGIN_MS = 5 * 60_000;
-
-/** Beyond this the token service is taken for dead. */
-const TIMEOUT_MS = 60_000;
 
 /** A service that gives out short-lived access tokens (RFC 6749). */
 export interface TokenService {
@@ -37,31 +36,52 @@ export class AccessToken {
     this.#service = service;
   }
 
-  /** A token that is valid for a while. `AUTH` where the credentials are not accepted. */
-  async get(signal: AbortSignal): Promise<string> {
-    if (this.#current === undefined || Date.now() >= this.#current.until) this.#current = await this.#renew(signal);
+  /**
+   * The response to a request with the token; with a new one where the service says that it has expired, though it should not.
+   * `AUTH` where the credentials are not accepted.
+   *
+   * @param isStale whether an answer of status 401 is about the token's age; the error for any other is `AnswerError`
+   */
+  async send(
+    url: string,
+    outgoing: Outgoing,
+    isStale: (answer: Answer) => boolean = () => true,
+  ): Promise<IncomingMessage> {
+    const { token, response } = await this.#sendOnce(url, outgoing);
+    if (response.statusCode !== 401) return response;
+    const answer = await answerOf(response, outgoing.moved);
+    if (!isStale(answer)) throw new AnswerError(answer);
+    if (this.#current?.value === token) this.#current = undefined;
+    return (await this.#sendOnce(url, outgoing)).response;
+  }
+
+  async #sendOnce(url: string, outgoing: Outgoing): Promise<{ token: string; response: IncomingMessage }> {
+    const token = await this.#get(outgoing);
+    const headers = { ...outgoing.headers, Authorization: `Bearer ${token}` };
+    return { token, response: await send(url, { ...outgoing, headers }) };
+  }
+
+  /** A token that is valid for a while. */
+  async #get(call: Call): Promise<string> {
+    if (this.#current === undefined || Date.now() >= this.#current.until) this.#current = await this.#renew(call);
     return this.#current.value;
   }
 
-  /** The service refused this token: the next `get` renews it. */
-  drop(token: string): void {
-    if (this.#current?.value === token) this.#current = undefined;
-  }
-
-  async #renew(signal: AbortSignal): Promise<{ value: string; until: number }> {
+  async #renew({ signal, moved }: Call): Promise<{ value: string; until: number }> {
     const service = this.#service;
     const action = "renew the access token";
     try {
       const response = await send(service.url, {
         headers: { "Content-Type": "application/x-www-form-urlencoded" },
         body: new URLSearchParams(service.form()).toString(),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+        signal,
+        moved,
       });
-      const answer = await answerOf(response);
+      const answer = await answerOf(response, moved);
       if (answer.status !== 200) throw service.refused(answer) ?? service.failed(answer, action);
       return this.#granted(answer.body);
     } catch (error) {
-      if (error instanceof ProviderError) throw error;
+      if (error instanceof ProviderError || signal.aborted) throw error;
       throw service.unreachable(error, action);
     }
   }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { abortedError, ProviderError, toProviderError } from "../errors.ts";
 import { withRetries } from "../retry.ts";
-import type { StallWatchdog } from "./watchdog.ts";
+import { StallWatchdog } from "./watchdog.ts";
 
 /** Bytes that are read ahead of the reader. */
 const AHEAD_BYTES = 1024 * 1024;
@@ -21,6 +21,8 @@ export interface Download {
   /** Paused while it is the reader's turn; stopped at the end. */
   readonly watchdog: StallWatchdog;
   readonly retrySeconds: number;
+  /** Seconds without a byte after which a response is given up, and asked for again. */
+  readonly stallSeconds: number;
   /** The checksum that the store reports, where it does: it is given every byte, then must find the end right. */
   readonly checksum?: { update(bytes: Buffer): void; matches(): boolean };
 }
@@ -33,6 +35,8 @@ export class DownloadStream extends Readable {
   readonly #download: Download;
   #body: Readable;
   #chunks: AsyncIterator<Buffer>;
+  /** Ends a response that gives nothing any more. */
+  #silence: StallWatchdog;
   #received = 0;
 
   constructor(download: Download) {
@@ -40,6 +44,7 @@ export class DownloadStream extends Readable {
     this.#download = download;
     this.#body = download.first;
     this.#chunks = chunksOf(download.first);
+    this.#silence = this.#watch(download.first);
     const { watchdog } = download;
     const end = () => {
       this.destroy(abortedError(watchdog.signal));
@@ -65,6 +70,7 @@ export class DownloadStream extends Readable {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#download.watchdog.stop();
+    this.#silence.stop();
     // What it says after its end concerns nobody.
     this.#body.on("error", () => undefined).destroy();
     done(error);
@@ -86,19 +92,34 @@ export class DownloadStream extends Readable {
 
   async #reopen(): Promise<void> {
     const { open, watchdog } = this.#download;
+    this.#silence.stop();
     this.#body.on("error", () => undefined).destroy();
     this.#body = await open(this.#received, watchdog.signal);
     this.#chunks = chunksOf(this.#body);
-    if (this.destroyed) this.#body.on("error", () => undefined).destroy();
+    this.#silence = this.#watch(this.#body);
+    if (!this.destroyed) return;
+    this.#silence.stop();
+    this.#body.on("error", () => undefined).destroy();
+  }
+
+  /** Lets a response end with `TRANSIENT` where it is its turn and it gives nothing: the rest is asked for again then. */
+  #watch(body: Readable): StallWatchdog {
+    const { name, stallSeconds } = this.#download;
+    const silence = new StallWatchdog(`download of ${name}`, stallSeconds);
+    silence.pause();
+    silence.signal.addEventListener("abort", () => body.destroy(abortedError(silence.signal)), { once: true });
+    return silence;
   }
 
   async #take(): Promise<Buffer | null> {
     const { name, size, broken, checksum } = this.#download;
     // An empty object has no offset to go on from.
     if (this.#received === size && size > 0) return null;
+    this.#silence.resume();
     const next = await this.#chunks.next().catch((error: unknown) => {
-      throw broken(error);
+      throw error instanceof ProviderError ? error : broken(error);
     });
+    this.#silence.pause();
     if (next.done === true) {
       if (this.#received === size) return null;
       throw new ProviderError("TRANSIENT", `The download of ${name} ended after ${this.#received} of ${size} bytes.`, {

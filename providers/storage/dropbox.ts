@@ -135,16 +135,19 @@ class DropboxStorageProvider implements StorageProvider {
   async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
     const client = this.#client;
     const path = this.#paths.of(key);
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal: watchdog.signal };
+    const moved = () => {
+      watchdog.moved();
+    };
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal: watchdog.signal, moved };
     const hasher = new ContentHasher();
-    const moved = (piece: Buffer) => {
+    const hashed = (piece: Buffer) => {
       watchdog.moved();
       hasher.update(piece);
     };
     watchdog.check();
     let session: UploadSession | undefined;
     let rest: Buffer = Buffer.alloc(0);
-    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved });
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved: hashed });
     for await (const { bytes, offset, last } of chunks) {
       if (last && session === undefined) {
         // No chunk comes after it that could use its buffer.
@@ -152,7 +155,6 @@ class DropboxStorageProvider implements StorageProvider {
       } else {
         session ??= await this.#begin(key, path, options);
         await session.append(bytes, hasher.digest(offset, offset + bytes.length));
-        watchdog.moved();
       }
     }
     const { size } = hasher;
@@ -252,7 +254,7 @@ export const dropbox = defineStorage({
     const { appKey, namespace, retrySeconds, stallTimeoutSeconds } = config;
     const paths = new DropboxPaths(config.folder, config.prefix);
     const credentials = { appKey, appSecret: secrets.appSecret, refreshToken };
-    const client = await DropboxClient.open({ credentials, namespace, retrySeconds });
+    const client = await DropboxClient.open({ credentials, namespace, retrySeconds, stallTimeoutSeconds });
     const place = `${paths.root === "" ? "/" : paths.root}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
     return new DropboxStorageProvider(client, paths, place, stallTimeoutSeconds);
   },

@@ -125,9 +125,12 @@ class GoogleDriveStorageProvider implements StorageProvider {
     const client = this.#client;
     const position = positionOf(key);
     const { signal } = watchdog;
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal };
+    const moved = () => {
+      watchdog.moved();
+    };
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
     const sums = new Checksums();
-    const moved = (piece: Buffer) => {
+    const summed = (piece: Buffer) => {
       watchdog.moved();
       sums.update(piece);
     };
@@ -135,7 +138,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
     let upload: { session: UploadSession; id: string; parents: readonly string[] } | undefined;
     let rest: Buffer = Buffer.alloc(0);
     try {
-      for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal, moved })) {
+      for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal, moved: summed })) {
         // Looks before it begins, so that a large one is not refused only at its end.
         if (!last || bytes.length > MULTIPART_BYTES) upload ??= await this.#begin(key, position, options);
         if (last) {
@@ -144,7 +147,6 @@ class GoogleDriveStorageProvider implements StorageProvider {
         } else {
           await upload?.session.append(bytes);
         }
-        watchdog.moved();
       }
       const parents = upload?.parents ?? (await this.#folders.ensure(position.folder, options));
       const rivals = (call: CallOptions) => this.#named(position.name, parents, call);
@@ -160,7 +162,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
         send: (grace: AbortSignal) => {
           if (session !== undefined) return session.finish(rest, grace);
           const metadata = metadataOf(id, position.name, parents);
-          return sendWhole(client, metadata, rest, { action: options.action, signal: grace }, signal);
+          return sendWhole(client, metadata, rest, { ...options, signal: grace }, signal);
         },
         cancel: () => session?.cancel() ?? Promise.resolve(),
         rivals,
@@ -308,7 +310,11 @@ export const googleDrive = defineStorage({
   secrets: ["clientSecret", "refreshToken", "serviceAccountKey"],
   async create(config, { secrets }) {
     const { driveId, folderId, retrySeconds, stallTimeoutSeconds } = config;
-    const client = await DriveClient.open({ credentials: credentialsOf(config, secrets), retrySeconds });
+    const client = await DriveClient.open({
+      credentials: credentialsOf(config, secrets),
+      retrySeconds,
+      stallTimeoutSeconds,
+    });
     const names = [...config.folder.split("/"), ...(config.prefix ?? "").split("/")].filter((name) => name !== "");
     const root =
       driveId === undefined ? (folderId === undefined ? "" : ` in folder ${folderId}`) : ` in shared drive ${driveId}`;

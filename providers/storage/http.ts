@@ -1,15 +1,20 @@
 import { once } from "node:events";
+import http from "node:http";
 import type { IncomingMessage } from "node:http";
 import https from "node:https";
+import { Readable } from "node:stream";
 import { ProviderError } from "../errors.ts";
+import type { Call } from "./watched-request.ts";
+
+/** Bytes that are handed to the connection at a time: who watches sees each of them go. */
+const SLICE_BYTES = 256 * 1024;
 
 /** What is sent. */
-export interface Outgoing {
+export interface Outgoing extends Call {
   /** Default POST. */
   readonly method?: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
-  readonly signal: AbortSignal;
 }
 
 /** What a service answered, of which nothing but chosen parts is ever shown. */
@@ -33,32 +38,47 @@ export class AnswerError extends Error {
 /**
  * Makes a request and gives the response as soon as its headers are there.
  *
- * Not `fetch`: that copies every body before it sends it. Measured with 64 requests of 16 MiB: 0.3 s of CPU and 120 MB of
- * memory here, 1.5 s and 350 MB there.
+ * Not `fetch`: that copies every body before it sends it, and does not tell how far it is. Measured with 64 requests of
+ * 16 MiB: 0.3 s of CPU and 120 MB of memory here, 1.5 s and 350 MB there.
  */
 export async function send(
   url: string,
-  { method = "POST", headers, body = "", signal }: Outgoing,
+  { method = "POST", headers, body = "", signal, moved }: Outgoing,
 ): Promise<IncomingMessage> {
-  const length = method === "GET" ? {} : { "Content-Length": Buffer.byteLength(body) };
-  const request = https.request(url, { method, headers: { ...headers, ...length }, signal });
-  request.end(body);
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  const length = bytes.length === 0 && /^(GET|HEAD|OPTIONS)$/.test(method) ? {} : { "Content-Length": bytes.length };
+  const settings = { method, headers: { ...headers, ...length }, signal };
+  const request = url.startsWith("https:") ? https.request(url, settings) : http.request(url, settings);
+  if (bytes.length === 0) request.end();
+  else Readable.from(slices(bytes, moved), { objectMode: false }).pipe(request);
   const [response] = (await once(request, "response")) as [IncomingMessage];
+  moved();
   // A connection may break once more after the answer is complete: nobody listens then.
   request.on("error", () => undefined);
   return response;
 }
 
+/** The bytes as a stream, which nobody copies, and whose progress can be seen. */
+export function* slices(bytes: Buffer, moved: () => void): Generator<Buffer> {
+  for (let start = 0; start < bytes.length; start += SLICE_BYTES) {
+    moved();
+    yield bytes.subarray(start, start + SLICE_BYTES);
+  }
+}
+
 /** Reads a response to its end. */
-export async function textOf(response: IncomingMessage): Promise<string> {
+export async function textOf(response: IncomingMessage, moved: () => void): Promise<string> {
   const pieces: Buffer[] = [];
-  for await (const piece of response as AsyncIterable<Buffer>) pieces.push(piece);
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    moved();
+    pieces.push(piece);
+  }
   return Buffer.concat(pieces).toString();
 }
 
 /** What an answer says. */
-export async function answerOf(response: IncomingMessage): Promise<Answer> {
-  const text = await textOf(response);
+export async function answerOf(response: IncomingMessage, moved: () => void): Promise<Answer> {
+  const text = await textOf(response, moved);
   let body: unknown = text;
   try {
     body = JSON.parse(text);
@@ -81,9 +101,9 @@ export function headersOf(response: IncomingMessage): Headers {
  * The error for a request without an answer, or with half of one.
  *
  * @param service whose answer is missing: `Dropbox`
- * @param hosts what must be reachable, for the fix
+ * @param fix what to look at where the network is at fault
  */
-export function noAnswer(error: unknown, action: string, service: string, hosts: string): ProviderError {
+export function noAnswer(error: unknown, action: string, service: string, fix: string): ProviderError {
   const { cause } = error as { cause?: unknown };
   const inner = cause instanceof Error ? cause : error;
   const code = inner instanceof Error && "code" in inner && typeof inner.code === "string" ? ` (${inner.code})` : "";
@@ -96,6 +116,6 @@ export function noAnswer(error: unknown, action: string, service: string, hosts:
   }
   return new ProviderError("TRANSIENT", `Cannot ${action}: no answer from ${service}: ${message}${code}.`, {
     cause: error,
-    fix: `Look at the network: ${hosts} must be reachable on port 443.`,
+    fix,
   });
 }

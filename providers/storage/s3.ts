@@ -21,6 +21,7 @@ import type { ObjectHeaders } from "./s3/upload.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
+import { stallSeconds } from "./watched-request.ts";
 import { watchedUpload } from "./watched-upload.ts";
 
 const MiB = 1024 ** 2;
@@ -77,6 +78,7 @@ export class S3StorageProvider implements StorageProvider {
         broken: (error) => fromS3(error, this.#operation("read", "s3:GetObject", path)),
         watchdog,
         retrySeconds: this.#config.retrySeconds,
+        stallSeconds: stallSeconds(this.#config.stallTimeoutSeconds),
         ...(checksum === undefined ? {} : { checksum: new RunningChecksum(checksum) }),
       });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { abortedError, ProviderError } from "../errors.ts";
 
-/** How long a transfer that must end may take to tidy up. */
-const PATIENCE_MS = 5_000;
+/** How long a transfer that must end may take to tidy up: the grace of its commit, and then finding out what became of it. */
+const PATIENCE_MS = 6_000;
 
 /**
  * Ends a transfer in which no byte has moved for too long, or whose caller has given up.

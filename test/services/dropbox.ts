@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readSome } from "./read-some.ts";
 
 const MiB = 1024 * 1024;
 
@@ -20,8 +21,10 @@ export type Fault =
   | { kind: "cut request"; bytes: number }
   /** Breaks the connection after so many bytes of the response's body. */
   | { kind: "cut response"; bytes: number }
-  /** Reads the request and never answers. */
-  | { kind: "stall" }
+  /** Reads the request, or so many bytes of its body, and never answers. */
+  | { kind: "stall"; bytes?: number }
+  /** Sends no more after so many bytes of the response's body, and leaves the connection open. */
+  | { kind: "stall response"; bytes: number }
   /** Does what it is asked to, and breaks the connection instead of answering. */
   | { kind: "lost" }
   /** Keeps other bytes than it was sent. */
@@ -224,6 +227,10 @@ export class DropboxService {
     const fault = this.#nextFault(endpoint);
     const header = request.headers["dropbox-api-arg"];
     const withData = header !== undefined;
+    if (fault?.kind === "stall" && fault.bytes !== undefined) {
+      await readSome(request, fault.bytes);
+      return;
+    }
     const data = await this.#read(request, withData, fault?.kind === "cut request" ? fault.bytes : undefined);
     if (data === "cut") return;
     const argument = withData ? String(header) : Buffer.concat(data).toString();
@@ -253,8 +260,9 @@ export class DropboxService {
       "X-Dropbox-Request-Id": randomBytes(16).toString("hex"),
       ...answer.headers,
     });
-    const cut = fault?.kind === "cut response" ? fault.bytes : undefined;
-    await send(response, answer.stream ?? [Buffer.from(text)], cut);
+    const chunks = answer.stream ?? [Buffer.from(text)];
+    if (fault?.kind === "stall response") response.write(Buffer.concat(chunks).subarray(0, fault.bytes));
+    else await send(response, chunks, fault?.kind === "cut response" ? fault.bytes : undefined);
   }
 
   #nextFault(endpoint: string): Fault | undefined {

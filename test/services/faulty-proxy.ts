@@ -25,6 +25,7 @@ export interface PassedRequest {
  * - `cut-response`: the connection is cut after so many bytes of the answer's body;
  * - `swallow`: the service does what is asked, but the connection is cut instead of its answer;
  * - `stall`: the request is taken and nothing is ever answered;
+ * - `stall-request`: nothing is taken any more after so many bytes of the request's body;
  * - `stall-response`: nothing comes any more after so many bytes of the answer's body;
  * - `corrupt-request`, `corrupt-response`: the byte at an offset is changed;
  * - `headers`: some headers of the answer are changed.
@@ -36,7 +37,7 @@ export type Fault =
       readonly headers?: Readonly<Record<string, string>>;
       readonly body?: string;
     }
-  | { readonly kind: "cut-request" | "cut-response" | "stall-response"; readonly after: number }
+  | { readonly kind: "cut-request" | "cut-response" | "stall-request" | "stall-response"; readonly after: number }
   | { readonly kind: "corrupt-request" | "corrupt-response"; readonly at: number }
   | { readonly kind: "swallow" | "stall" }
   | { readonly kind: "headers"; readonly change: (headers: IncomingHttpHeaders) => IncomingHttpHeaders };
@@ -188,7 +189,7 @@ function through(
       }),
     );
   }
-  if (fault.kind === `cut-${direction}` || (fault.kind === "stall-response" && direction === "response")) {
+  if (fault.kind === `cut-${direction}` || fault.kind === `stall-${direction}`) {
     const { after } = fault as { after: number };
     return body.pipe(
       new Transform({
@@ -198,7 +199,7 @@ function through(
           if (rest.length > 0) this.push(rest);
           if (seen < after) done();
           // What was pushed goes first.
-          else if (fault.kind !== "stall-response") setTimeout(cut, 1);
+          else if (fault.kind === `cut-${direction}`) setTimeout(cut, 1);
         },
       }),
     );

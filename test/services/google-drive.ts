@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { readSome } from "./read-some.ts";
 
 /** What every part of a resumable upload but the last must be a multiple of. */
 const GRAIN = 256 * 1024;
@@ -52,8 +53,10 @@ export type Fault =
   | { kind: "cut request"; bytes: number }
   /** Breaks the connection after so many bytes of the response's body. */
   | { kind: "cut response"; bytes: number }
-  /** Reads the request and never answers. */
-  | { kind: "stall" }
+  /** Reads the request, or so many bytes of its body, and never answers. */
+  | { kind: "stall"; bytes?: number }
+  /** Sends no more after so many bytes of the response's body, and leaves the connection open. */
+  | { kind: "stall response"; bytes: number }
   /** Does what it is asked to, and breaks the connection instead of answering. */
   | { kind: "lost" }
   /** Keeps other bytes than it was sent, or another name. */
@@ -367,6 +370,10 @@ export class GoogleDriveService {
     const endpoint = endpointOf(method, url, request.headers["content-range"]);
     const fault = this.#nextFault(endpoint);
     const withData = endpoint === "put" || endpoint === "multipart";
+    if (fault?.kind === "stall" && fault.bytes !== undefined) {
+      await readSome(request, fault.bytes);
+      return;
+    }
     const data = await this.#read(request, withData, fault?.kind === "cut request" ? fault.bytes : undefined);
     const bytes = Buffer.concat(data.pieces);
     const argument = withData ? "" : bytes.toString();
@@ -391,14 +398,14 @@ export class GoogleDriveService {
       socket.destroy();
       return;
     }
-    await this.#reply(request, response, reply, fault?.kind === "cut response" ? fault.bytes : undefined);
+    await this.#reply(request, response, reply, fault);
   }
 
   async #reply(
     request: IncomingMessage,
     response: ServerResponse,
     { status = 200, body, headers = {}, stream }: Reply,
-    cut: number | undefined,
+    fault: Fault | undefined,
   ): Promise<void> {
     const isText = typeof body === "string";
     let bytes = Buffer.from(body === undefined ? "" : isText ? body : JSON.stringify(body));
@@ -414,7 +421,9 @@ export class GoogleDriveService {
       ...(packed ? { "Content-Encoding": "gzip" } : {}),
       ...headers,
     });
-    await send(response, stream ?? [bytes], cut);
+    const chunks = stream ?? [bytes];
+    if (fault?.kind === "stall response") response.write(Buffer.concat(chunks).subarray(0, fault.bytes));
+    else await send(response, chunks, fault?.kind === "cut response" ? fault.bytes : undefined);
   }
 
   #nextFault(endpoint: Endpoint): Fault | undefined {

@@ -1,18 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import type { Dropbox, DropboxRequestOptions } from "dropbox";
-import { abortedError, ProviderError } from "../../errors.ts";
+import { ProviderError } from "../../errors.ts";
 import { withRetries } from "../../retry.ts";
 import type { AccessToken } from "../access-token.ts";
-import { AnswerError, answerOf, headersOf, send, textOf } from "../http.ts";
+import { AnswerError, answerOf, headersOf, textOf } from "../http.ts";
 import type { Answer, Outgoing } from "../http.ts";
+import { currentCall, stallSeconds, watchedRequest } from "../watched-request.ts";
+import type { Call } from "../watched-request.ts";
 import { answerIn, fromAnswer, tagsOf, unreachable } from "./errors.ts";
 import { dropboxToken } from "./token.ts";
 import type { Credentials } from "./token.ts";
 
 const DOWNLOAD_URL = "https://content.dropboxapi.com/2/files/download";
-
-/** Beyond this a request without data is taken for lost, and made again. */
-const TIMEOUT_MS = 100_000;
 
 /** Options of {@link DropboxClient}. */
 export interface ClientOptions {
@@ -20,6 +19,7 @@ export interface ClientOptions {
   /** The team space that paths start from. */
   readonly namespace: string | undefined;
   readonly retrySeconds: number;
+  readonly stallTimeoutSeconds: number;
 }
 
 /** A request of the SDK. */
@@ -32,7 +32,6 @@ export type SdkRequest<Result> = (
 interface SdkInit {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | string | null;
-  readonly signal?: AbortSignal;
 }
 
 /** What a request does, for messages, and what ends it. */
@@ -40,14 +39,19 @@ export interface CallOptions {
   /** As the object of `Cannot`: `upload a/b`. */
   readonly action: string;
   readonly signal: AbortSignal | undefined;
+  /** Called for each piece of a body that goes. */
+  readonly moved?: (() => void) | undefined;
+  /** Default `request`: see {@link stallSeconds}. */
+  readonly kind?: "request" | "commit";
 }
 
 /**
- * Makes requests: with a valid token, in the team's space, again where they fail for a passing reason. Every error is a
- * `ProviderError`.
+ * Makes requests: with a valid token, in the team's space, with a limit to their silence, again where they fail for a passing
+ * reason. Every error is a `ProviderError`.
  */
 export class DropboxClient {
   readonly retrySeconds: number;
+  readonly stallTimeoutSeconds: number;
   readonly #sdk: Dropbox;
   readonly #token: AccessToken;
   readonly #pathRoot: string | undefined;
@@ -55,6 +59,7 @@ export class DropboxClient {
 
   private constructor(Sdk: typeof Dropbox, options: ClientOptions) {
     this.retrySeconds = options.retrySeconds;
+    this.stallTimeoutSeconds = options.stallTimeoutSeconds;
     this.#token = dropboxToken(options.credentials);
     this.#pathRoot =
       options.namespace === undefined ? undefined : JSON.stringify({ ".tag": "root", root: options.namespace });
@@ -70,14 +75,13 @@ export class DropboxClient {
     return new DropboxClient(Dropbox, options);
   }
 
-  /** What the service answers to a request without data, after as many tries as it takes. */
+  /** What the service answers, after as many tries as it takes. */
   call<Result, Other = never>(
     request: SdkRequest<Result>,
     options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
-    const timed: SdkRequest<Result> = (sdk, settings) => request(sdk, { ...settings, timeout: TIMEOUT_MS });
-    return this.retry(() => this.once(timed, options, recognise), options.signal);
+    return this.retry(() => this.once(request, options, recognise), options.signal);
   }
 
   /** What the work gives, after as many tries as it takes. */
@@ -92,43 +96,39 @@ export class DropboxClient {
    */
   async once<Result, Other = never>(
     request: SdkRequest<Result>,
-    { action, signal }: CallOptions,
+    options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
-    const either = this.#signal(signal);
-    try {
-      if (either.aborted) throw abortedError(either);
-      const { result } = await request(this.#sdk, { signal: either });
-      if (typeof result === "string") throw notDropbox(action);
-      return result;
-    } catch (error) {
-      const answer = answerIn(error);
-      const recognised = answer === undefined ? undefined : recognise?.(answer);
-      if (recognised !== undefined) return recognised;
-      throw translated(error, action, either);
-    }
+    return this.#watched(options, async ({ signal }) => {
+      try {
+        const { result } = await request(this.#sdk, { signal });
+        if (typeof result === "string") throw notDropbox(options.action);
+        return result;
+      } catch (error) {
+        const answer = answerIn(error);
+        const recognised = answer === undefined ? undefined : recognise?.(answer);
+        if (recognised !== undefined) return recognised;
+        throw error;
+      }
+    });
   }
 
   /** A file's bytes from an offset on. The SDK's own download keeps all of them in memory. */
-  async download(path: string, start: number, { action, signal }: CallOptions): Promise<IncomingMessage> {
-    const either = this.#signal(signal);
-    try {
-      if (either.aborted) throw abortedError(either);
+  async download(path: string, start: number, options: CallOptions): Promise<IncomingMessage> {
+    return this.#watched(options, async (call) => {
       const response = await this.#send(DOWNLOAD_URL, {
         headers: {
           "Dropbox-API-Arg": headerJson({ path }),
           ...(this.#pathRoot === undefined ? {} : { "Dropbox-API-Path-Root": this.#pathRoot }),
           ...(start === 0 ? {} : { Range: `bytes=${start}-` }),
         },
-        signal: either,
+        ...call,
       });
       if (response.statusCode === (start === 0 ? 200 : 206)) return response;
-      if (response.statusCode !== 200) throw new AnswerError(await answerOf(response));
+      if (response.statusCode !== 200) throw new AnswerError(await answerOf(response, call.moved));
       response.destroy();
-      throw notDropbox(action);
-    } catch (error) {
-      throw translated(error, action, either);
-    }
+      throw notDropbox(options.action);
+    });
   }
 
   /** Ends everything that is under way. */
@@ -136,42 +136,33 @@ export class DropboxClient {
     this.#closed.abort(new ProviderError("ABORTED", "The store was closed."));
   }
 
-  #signal(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+  async #watched<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
+    const { action, signal, kind } = options;
+    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
+    try {
+      return await watchedRequest({ request: `request to ${action}`, moved: options.moved, ...limits }, work);
+    } catch (error) {
+      if (error instanceof ProviderError) throw error;
+      const answer = answerIn(error);
+      throw answer === undefined ? unreachable(error, action) : fromAnswer(answer, action);
+    }
   }
 
   /** What the SDK takes for `fetch`. */
-  async #fetch(url: string, { headers, body, signal }: SdkInit): Promise<Response> {
-    const response = await this.#send(url, {
-      headers,
-      ...(body === null ? {} : { body }),
-      signal: signal ?? this.#closed.signal,
-    });
-    return new Response(await textOf(response), { status: response.statusCode ?? 0, headers: headersOf(response) });
+  async #fetch(url: string, { headers, body }: SdkInit): Promise<Response> {
+    const call = currentCall();
+    const response = await this.#send(url, { headers, ...(body === null ? {} : { body }), ...call });
+    const text = await textOf(response, call.moved);
+    return new Response(text, { status: response.statusCode ?? 0, headers: headersOf(response) });
   }
 
-  /** A request with the access token; with a new one where the service says that it has expired, though it should not. */
-  async #send(url: string, outgoing: Outgoing): Promise<IncomingMessage> {
-    const sendOnce = async () => {
-      const token = await this.#token.get(outgoing.signal);
-      const headers = { ...outgoing.headers, Authorization: `Bearer ${token}` };
-      return { token, response: await send(url, { ...outgoing, headers }) };
-    };
-    const { token, response } = await sendOnce();
-    if (response.statusCode !== 401) return response;
-    const answer = await answerOf(response);
-    if (!/^(expired|invalid)_access_token$/.test(tagsOf(answer)[0] ?? "")) throw new AnswerError(answer);
-    this.#token.drop(token);
-    return (await sendOnce()).response;
+  /** A request with the access token. */
+  #send(url: string, outgoing: Outgoing): Promise<IncomingMessage> {
+    return this.#token.send(url, outgoing, (answer) =>
+      /^(expired|invalid)_access_token$/.test(tagsOf(answer)[0] ?? ""),
+    );
   }
-}
-
-function translated(error: unknown, action: string, signal: AbortSignal): ProviderError {
-  if (error instanceof ProviderError) return error;
-  const answer = answerIn(error);
-  if (answer !== undefined) return fromAnswer(answer, action);
-  if (signal.aborted) return abortedError(signal);
-  return unreachable(error, action);
 }
 
 function notDropbox(action: string): ProviderError {

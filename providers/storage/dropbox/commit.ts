@@ -1,7 +1,8 @@
 import type { files } from "dropbox";
-import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
-import { Grace, GRACE_MS } from "../grace.ts";
+import { ProviderError, toProviderError } from "../../errors.ts";
+import { GRACE_MS } from "../grace.ts";
 import type { Answer } from "../http.ts";
+import { settled } from "../settlement.ts";
 import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
 import { tagsOf } from "./errors.ts";
 
@@ -61,53 +62,17 @@ export async function commit(
   options: CallOptions,
   recognise?: (answer: Answer) => ProviderError | undefined,
 ): Promise<files.FileMetadata> {
-  const { action, signal: outer } = options;
-  const grace = new Grace(outer);
-  let doubtful = false as boolean;
-  try {
-    const made = await client.retry(async () => {
-      try {
-        return await client.once(send, { action, signal: grace.signal }, recognise);
-      } catch (error) {
-        const { code } = toProviderError(error);
-        // Too many requests are refused before anything is done. Whatever else may pass may have come after the deed.
-        doubtful ||= code === "TRANSIENT" || code === "ABORTED";
-        throw error;
-      }
-    }, outer);
-    if (made instanceof ProviderError) throw made;
-    await compare(client, file, made, action);
-    return made;
-  } catch (error) {
-    if (!doubtful) throw error;
-    return await settleDoubt(client, file, options, toProviderError(error));
-  } finally {
-    grace.stop();
-  }
-}
-
-/** After the last try: finds out whether there is a file of ours, and keeps it, or removes it if the caller has given up. */
-async function settleDoubt(
-  client: DropboxClient,
-  file: Commit,
-  { action, signal: outer }: CallOptions,
-  failure: ProviderError,
-): Promise<files.FileMetadata> {
-  const aborted = outer?.aborted === true ? abortedError(outer) : undefined;
-  const options = { action, signal: aborted === undefined ? outer : AbortSignal.timeout(GRACE_MS) };
-  const reason = aborted ?? failure;
-  try {
-    const found = await findOwn(client, file, options);
-    if (found !== undefined && aborted === undefined) return found;
-    if (found !== undefined) await removeRevision(client, found, options);
-  } catch (error) {
-    const doubt = `Whether ${file.path} was stored is not known: ${toProviderError(error).message}`;
-    throw new ProviderError(reason.code, `${reason.message} ${doubt}`, {
-      cause: reason,
-      fix: "Look whether the file is there; if it is, it is whole. A backup without its manifest is removed by prune.",
-    });
-  }
-  throw reason;
+  const deed = {
+    name: file.path,
+    signal: options.signal,
+    find: (signal: AbortSignal) => findOwn(client, file, { ...options, signal }),
+    remove: (made: files.FileMetadata, signal: AbortSignal) => removeRevision(client, made, { ...options, signal }),
+  };
+  const made = await settled(deed, client.retrySeconds, ({ signal }) =>
+    client.once(send, { ...options, signal }, recognise),
+  );
+  await compare(client, file, made, options.action);
+  return made;
 }
 
 /** The file at the path if it is the one that was sent. */

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { DownloadStream } from "../download.ts";
 import type { StallWatchdog } from "../watchdog.ts";
+import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import type { FileFacts } from "./commit.ts";
 import { ContentHasher } from "./content-hash.ts";
@@ -31,6 +32,7 @@ export async function openDownload(
     broken: (error) => unreachable(error, call.action),
     watchdog,
     retrySeconds: client.retrySeconds,
+    stallSeconds: stallSeconds(client.stallTimeoutSeconds),
     checksum: {
       update: (bytes) => {
         hasher.update(bytes);

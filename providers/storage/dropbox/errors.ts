@@ -2,6 +2,7 @@ import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { AnswerError, noAnswer } from "../http.ts";
 import type { Answer } from "../http.ts";
+import { retryAfter } from "../retry-after.ts";
 
 /** The answer in an error of ours or of the SDK; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {
@@ -91,16 +92,16 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
     return new ProviderError("INTERNAL", `Cannot ${action}: Dropbox answers ${shown(answer)}${reference(answer)}.`);
   }
   const [code, problem, fix] = meaning;
-  const retryAfterMs = code === "RATE_LIMITED" || code === "TRANSIENT" ? retryAfter(answer) : undefined;
   return new ProviderError(code, `Cannot ${action}: ${problem} (${tags.join("/") || status})${reference(answer)}.`, {
     fix,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...retryAfter(code, answer.headers.get("retry-after"), secondsIn(answer)),
   });
 }
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
-  return noAnswer(error, action, "Dropbox", "api.dropboxapi.com and content.dropboxapi.com");
+  const hosts = "api.dropboxapi.com and content.dropboxapi.com";
+  return noAnswer(error, action, "Dropbox", `Look at the network: ${hosts} must be reachable on port 443.`);
 }
 
 function byStatus(status: number): (typeof meanings)[string] | undefined {
@@ -133,10 +134,9 @@ function missingScope({ status, body }: Answer): string | undefined {
   return error?.[".tag"] === "missing_scope" ? String(error.required_scope) : undefined;
 }
 
-function retryAfter({ headers, body }: Answer): number | undefined {
-  const inBody = (body as { error?: { retry_after?: unknown } } | null)?.error?.retry_after;
-  const seconds = Number(headers.get("retry-after") ?? inBody);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+/** The seconds to wait that the answer itself names; they may also be null. */
+function secondsIn({ body }: Answer): unknown {
+  return (body as { error?: { retry_after?: unknown } | null } | null)?.error?.retry_after;
 }
 
 /** What can be shown of an answer that means nothing here. */

@@ -55,7 +55,7 @@ export class UploadSession {
       this.#client,
       file,
       (sdk, settings) => sdk.filesUploadSessionFinish(request, settings),
-      this.#options,
+      { ...this.#options, kind: "commit" },
       (answer) => (isGone(answer) ? this.#gone() : this.#wrongAtEnd(answer)),
     );
   }

@@ -1,17 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import type { drive_v3, MethodOptions } from "@googleapis/drive";
-import { abortedError, ProviderError } from "../../errors.ts";
+import { ProviderError } from "../../errors.ts";
 import { withRetries } from "../../retry.ts";
 import type { AccessToken } from "../access-token.ts";
-import { AnswerError, answerOf, headersOf, send } from "../http.ts";
+import { AnswerError, answerOf, headersOf } from "../http.ts";
 import type { Answer, Outgoing } from "../http.ts";
+import { currentCall, stallSeconds, watchedRequest } from "../watched-request.ts";
+import type { Call } from "../watched-request.ts";
 import { accountOf } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
 import { answerIn, fromAnswer, innermost, notGoogle, unreachable } from "./errors.ts";
 import { googleToken } from "./token.ts";
-
-/** Beyond this a request without data is taken for lost, and made again. */
-const TIMEOUT_MS = 100_000;
 
 /** Ids that are fetched at once: few, because most runs need no more than some. */
 const IDS = 20;
@@ -20,6 +19,7 @@ const IDS = 20;
 export interface ClientOptions {
   readonly credentials: Credentials;
   readonly retrySeconds: number;
+  readonly stallTimeoutSeconds: number;
 }
 
 /** A request of the SDK. */
@@ -33,19 +33,24 @@ export interface CallOptions {
   /** As the object of `Cannot`: `upload a/b`. */
   readonly action: string;
   readonly signal: AbortSignal | undefined;
+  /** Called for each piece of a body that goes. */
+  readonly moved?: (() => void) | undefined;
+  /** Default `request`: see {@link stallSeconds}. */
+  readonly kind?: "request" | "commit";
 }
 
 /** A request that the SDK has no part in. */
-export type RawRequest = Omit<Outgoing, "signal">;
+export type RawRequest = Omit<Outgoing, keyof Call>;
 
 /**
- * Makes requests: with a valid token, again where they fail for a passing reason. Every error is a `ProviderError`.
+ * Makes requests: with a valid token, with a limit to their silence, again where they fail for a passing reason. Every error is a `ProviderError`.
  *
  * The SDK makes the small ones. It cannot make those with data: its uploads in several requests do not exist, and what it
  * downloads passes through streams that are converted twice.
  */
 export class DriveClient {
   readonly retrySeconds: number;
+  readonly stallTimeoutSeconds: number;
   /** Who uses it, for messages. */
   readonly account: string;
   readonly #files: drive_v3.Resource$Files;
@@ -55,6 +60,7 @@ export class DriveClient {
 
   private constructor(drive: (options: drive_v3.Options) => drive_v3.Drive, options: ClientOptions) {
     this.retrySeconds = options.retrySeconds;
+    this.stallTimeoutSeconds = options.stallTimeoutSeconds;
     this.account = accountOf(options.credentials);
     this.#token = googleToken(options.credentials);
     const sdk = drive({
@@ -79,22 +85,21 @@ export class DriveClient {
    */
   call<Result, Other = never>(
     request: SdkRequest<Result>,
-    { action, signal }: CallOptions,
+    options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
     return this.retry(
       () =>
         this.#once(
-          async (either) => {
-            const timed = AbortSignal.any([either, AbortSignal.timeout(TIMEOUT_MS)]);
-            const { data } = await request(this.#files, { signal: timed });
-            if (typeof data === "string" && data !== "") throw notGoogle(action);
+          async ({ signal }) => {
+            const { data } = await request(this.#files, { signal });
+            if (typeof data === "string" && data !== "") throw notGoogle(options.action);
             return data;
           },
-          { action, signal },
+          options,
           recognise,
         ),
-      signal,
+      options.signal,
     );
   }
 
@@ -105,15 +110,18 @@ export class DriveClient {
 
   /** What the service answers to a single try of a request that the SDK has no part in. Any status is an answer. */
   ask(url: string, request: RawRequest, options: CallOptions): Promise<Answer> {
-    return this.#once(async (signal) => answerOf(await this.#send(url, { ...request, signal })), options);
+    return this.#once(
+      async (call) => answerOf(await this.#token.send(url, { ...request, ...call }), call.moved),
+      options,
+    );
   }
 
   /** The bytes that a single try of a request gives, if the answer has the status that is expected. */
   stream(url: string, request: RawRequest, status: number, options: CallOptions): Promise<IncomingMessage> {
-    return this.#once(async (signal) => {
-      const response = await this.#send(url, { ...request, signal });
+    return this.#once(async (call) => {
+      const response = await this.#token.send(url, { ...request, ...call });
       if (response.statusCode === status) return response;
-      if (response.statusCode !== 200) throw new AnswerError(await answerOf(response));
+      if (response.statusCode !== 200) throw new AnswerError(await answerOf(response, call.moved));
       response.destroy();
       throw notGoogle(options.action);
     }, options);
@@ -146,14 +154,14 @@ export class DriveClient {
 
   /** One try of something; its errors are translated. */
   async #once<Result, Other = never>(
-    work: (signal: AbortSignal) => Promise<Result>,
-    { action, signal }: CallOptions,
+    work: (call: Call) => Promise<Result>,
+    { action, signal, moved, kind }: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
     const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
     try {
-      if (either.aborted) throw abortedError(either);
-      return await work(either);
+      return await watchedRequest({ request: `request to ${action}`, moved, ...limits }, work);
     } catch (error) {
       const answer = answerIn(error);
       const recognised = answer === undefined ? undefined : recognise?.(answer);
@@ -161,7 +169,7 @@ export class DriveClient {
       const inner = innermost(error);
       if (inner instanceof ProviderError) throw inner;
       if (answer !== undefined) throw this.refusal(answer, action);
-      throw either.aborted ? abortedError(either) : unreachable(inner, action);
+      throw unreachable(inner, action);
     }
   }
 
@@ -169,30 +177,17 @@ export class DriveClient {
   async #fetch(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
     const given = new Headers(init.headers);
     const type = given.get("content-type");
-    const response = await this.#send(url instanceof Request ? url.url : String(url), {
+    const call = currentCall();
+    const response = await this.#token.send(url instanceof Request ? url.url : String(url), {
       method: init.method ?? "GET",
       // Not the others: the SDK says that it takes compressed answers, but leaves it to `fetch` to unpack them.
       headers: type === null ? {} : { "Content-Type": type },
       ...(typeof init.body === "string" ? { body: init.body } : {}),
-      signal: init.signal ?? this.#closed.signal,
+      ...call,
     });
-    const answer = await answerOf(response);
+    const answer = await answerOf(response, call.moved);
     if (answer.status >= 300) throw new AnswerError(answer);
     const body = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
     return new Response(answer.status === 204 ? null : body, { status: answer.status, headers: headersOf(response) });
-  }
-
-  /** A request with the access token; with a new one where the service says that it has expired, though it should not. */
-  async #send(url: string, outgoing: Outgoing): Promise<IncomingMessage> {
-    const sendOnce = async () => {
-      const token = await this.#token.get(outgoing.signal);
-      const headers = { ...outgoing.headers, Authorization: `Bearer ${token}` };
-      return { token, response: await send(url, { ...outgoing, headers }) };
-    };
-    const { token, response } = await sendOnce();
-    if (response.statusCode !== 401) return response;
-    await answerOf(response);
-    this.#token.drop(token);
-    return (await sendOnce()).response;
   }
 }

@@ -1,5 +1,6 @@
-import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { ProviderError, toProviderError } from "../../errors.ts";
 import { Grace, GRACE_MS } from "../grace.ts";
+import { settleDoubt } from "../settlement.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";
 import type { CallOptions, DriveClient } from "./client.ts";
@@ -51,34 +52,16 @@ async function make(client: DriveClient, file: Commit, options: CallOptions): Pr
     await file.cancel();
     // What was refused was not done. Whatever else may pass may have come after the deed.
     if (!["TRANSIENT", "ABORTED", "RATE_LIMITED"].includes(failure.code)) throw failure;
-    return await settleDoubt(client, file, options, failure);
+    const deed = {
+      name: file.key,
+      signal: options.signal,
+      find: (signal: AbortSignal) => fileById(client, file.id, { ...options, signal }),
+      remove: (_made: DriveFile, signal: AbortSignal) => removeFile(client, file.id, { ...options, signal }),
+    };
+    return await settleDoubt(deed, failure);
   } finally {
     grace.stop();
   }
-}
-
-/** After the last try: finds out whether there is a file, and keeps it, or removes it if the caller has given up. */
-async function settleDoubt(
-  client: DriveClient,
-  file: Commit,
-  { action, signal: outer }: CallOptions,
-  failure: ProviderError,
-): Promise<DriveFile> {
-  const aborted = outer?.aborted === true ? abortedError(outer) : undefined;
-  const reason = aborted ?? failure;
-  const options = { action, signal: aborted === undefined ? outer : AbortSignal.timeout(GRACE_MS / 2) };
-  try {
-    const found = await fileById(client, file.id, options);
-    if (found !== undefined && aborted === undefined) return found;
-    if (found !== undefined) await removeFile(client, file.id, options);
-  } catch (error) {
-    const doubt = `Whether ${file.key} was stored is not known: ${toProviderError(error).message}`;
-    throw new ProviderError(reason.code, `${reason.message} ${doubt}`, {
-      cause: reason,
-      fix: "Look whether the file is there; if it is, it is whole. A backup without its manifest is removed by prune.",
-    });
-  }
-  throw reason;
 }
 
 /** `INTEGRITY` where the service has other bytes than it was sent, or keeps them under another name. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { DownloadStream } from "../download.ts";
 import type { StallWatchdog } from "../watchdog.ts";
+import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, DriveClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 import type { DriveFile } from "./files.ts";
@@ -36,6 +37,7 @@ export async function openDownload(
     broken: (error) => unreachable(error, action),
     watchdog,
     retrySeconds: client.retrySeconds,
+    stallSeconds: stallSeconds(client.stallTimeoutSeconds),
     ...(expected === undefined
       ? {}
       : {

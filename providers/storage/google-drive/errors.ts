@@ -2,6 +2,7 @@ import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
 import { AnswerError, noAnswer } from "../http.ts";
 import type { Answer } from "../http.ts";
+import { retryAfter } from "../retry-after.ts";
 
 /** The answer in an error of ours, also where the SDK has wrapped it; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {
@@ -125,16 +126,16 @@ export function fromAnswer(answer: Answer, action: string, account: string): Pro
     return new ProviderError("INTERNAL", `Cannot ${action}: Google answers ${mark} ${shown(answer)}`.trimEnd() + ".");
   }
   const [code, problem, fix] = meaning;
-  const retryAfterMs = code === "RATE_LIMITED" || code === "TRANSIENT" ? retryAfter(answer) : undefined;
   return new ProviderError(code, `Cannot ${action}: ${problem} (${mark}).`, {
     fix,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...retryAfter(code, answer.headers.get("retry-after")),
   });
 }
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
-  return noAnswer(error, action, "Google", "www.googleapis.com and oauth2.googleapis.com");
+  const hosts = "www.googleapis.com and oauth2.googleapis.com";
+  return noAnswer(error, action, "Google", `Look at the network: ${hosts} must be reachable on port 443.`);
 }
 
 /** The error for an answer that came from somebody else. */
@@ -213,14 +214,6 @@ function byStatus(status: number, { location, message }: Complaint, account: str
 /** Whether a 404 is about the shared drive, and not about something in it. */
 export function isDriveMissing(location: string, message: string): boolean {
   return location === "driveId" || message.startsWith("Shared drive not found");
-}
-
-/** Retry-After, which is a number of seconds or a date. */
-function retryAfter({ headers }: Answer): number | undefined {
-  const value = headers.get("retry-after");
-  if (value === null) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }
 
 /** What can be shown of an answer that means nothing here. */

@@ -86,7 +86,7 @@ export class UploadSession {
     const start = this.#offset;
     const end = start + bytes.length;
     const whole = total === undefined ? "*" : String(total);
-    const options = { action: this.#options.action, signal };
+    const options: CallOptions = { ...this.#options, signal, kind: total === undefined ? "request" : "commit" };
     for (;;) {
       const state = await this.#client.retry(async (attempt) => {
         const known = attempt === 1 ? undefined : await this.#put(Buffer.alloc(0), `bytes */${whole}`, options);

@@ -1,5 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
+import { retryAfter } from "../retry-after.ts";
 
 /** A request to S3, for messages. */
 export interface Operation {
@@ -225,12 +226,11 @@ export function fromS3(error: unknown, operation: Operation): ProviderError {
     )
     .join(", ")
     .replace(/\.$/, "");
-  const retryAfterMs = retryAfter(failure.headers["retry-after"]);
   return new ProviderError(code, `Cannot ${operation.verb} ${operation.target}: ${problem} (${said}).`, {
     // Not the SDK's own error: its fields hold signatures.
     cause: Object.assign(new Error(failure.message), { name: failure.name }),
     fix: typeof fix === "string" ? fix : fix(failure, operation),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...retryAfter(code, failure.headers["retry-after"]),
   });
 }
 
@@ -289,11 +289,4 @@ function meaningOf(failure: Failure): Meaning {
     return interrupted;
   }
   return ["INTERNAL", "something unexpected happened", "Look at the message; if it does not help, report it."];
-}
-
-/** Milliseconds of a Retry-After header: seconds, or a date. */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }

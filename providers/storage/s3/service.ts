@@ -1,16 +1,15 @@
 import type { S3 } from "@aws-sdk/client-s3";
 import { withRetries } from "../../retry.ts";
-import { StallWatchdog } from "../watchdog.ts";
+import { stallSeconds, watchedRequest } from "../watched-request.ts";
+import type { Call } from "../watched-request.ts";
 import { fromS3 } from "./errors.ts";
 import type { Operation } from "./errors.ts";
 
-/** Seconds without a byte after which one request is given up and made again. S3 answers most within a second. */
-const REQUEST_STALL_SECONDS = 60;
-
-/** What a call is given: its signal, and a function to call for each byte that moves. */
-export interface Call {
+/** What a request of the SDK is given. */
+export interface S3Call {
   readonly abortSignal: AbortSignal;
-  readonly moved: () => void;
+  /** To be called for each byte that moves. */
+  readonly moved: Call["moved"];
   /** The number of the try, from 1. */
   readonly attempt: number;
 }
@@ -21,8 +20,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Ends the tries alone: a call that is under way is waited for, because its outcome matters. */
   readonly lastCall?: AbortSignal | undefined;
-  /** Seconds without a byte after which a call is given up. Default 60, or `stallTimeoutSeconds` if that is less. */
-  readonly stallSeconds?: number;
+  /** Default `request`: see {@link stallSeconds}. */
+  readonly kind?: "request" | "commit";
 }
 
 /** A bucket, and how requests to it are made: with a time limit, tried again, and with errors that say what to do. */
@@ -40,23 +39,22 @@ export class S3Service {
   }
 
   /** What `call` gives, after as many tries as it takes. Throws `ProviderError`. */
-  request<T>(operation: Operation, call: (s3: S3, call: Call) => Promise<T>, options: CallOptions = {}): Promise<T> {
-    const { signal, lastCall, stallSeconds = Math.min(REQUEST_STALL_SECONDS, this.stallTimeoutSeconds) } = options;
+  request<T>(operation: Operation, call: (s3: S3, call: S3Call) => Promise<T>, options: CallOptions = {}): Promise<T> {
+    const { signal, lastCall, kind } = options;
     const tries = signal ?? lastCall;
+    const watched = {
+      request: `request to ${operation.verb} ${operation.target}`,
+      stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind),
+      signal,
+    };
     return withRetries(
       async (attempt) => {
-        const watchdog = new StallWatchdog(`request to ${operation.verb} ${operation.target}`, stallSeconds, signal);
         try {
-          watchdog.check();
-          const moved = () => {
-            watchdog.moved();
-          };
-          return await call(this.#s3, { abortSignal: watchdog.signal, moved, attempt });
+          return await watchedRequest(watched, ({ signal: abortSignal, moved }) =>
+            call(this.#s3, { abortSignal, moved, attempt }),
+          );
         } catch (error) {
-          watchdog.check();
           throw fromS3(error, operation);
-        } finally {
-          watchdog.stop();
         }
       },
       { retrySeconds: this.retrySeconds, ...(tries === undefined ? {} : { signal: tries }) },

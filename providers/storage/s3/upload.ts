@@ -5,10 +5,11 @@ import { crc32 } from "node:zlib";
 import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput, S3 } from "@aws-sdk/client-s3";
 import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
+import { slices } from "../http.ts";
 import type { StallWatchdog } from "../watchdog.ts";
 import { checksumHeader, wholeChecksum } from "./checksum.ts";
 import { partSize } from "./part-size.ts";
-import type { Call, S3Service } from "./service.ts";
+import type { S3Call, S3Service } from "./service.ts";
 
 const MiB = 1024 ** 2;
 
@@ -17,9 +18,6 @@ const BUFFER_BYTES = 64 * MiB;
 
 /** Buffers at most: three parts under way, and one that is being filled. */
 const MAX_BUFFERS = 4;
-
-/** Bytes that are handed to the connection at a time: the watchdog sees each of them go. */
-const SLICE_BYTES = 256 * 1024;
 
 /** How long the tidying up after a failure may take, in milliseconds. */
 const TIDY_MS = 10_000;
@@ -235,15 +233,15 @@ export class S3Upload {
    * Makes the object visible. From here on an abort is not listened to while a request is under way: its outcome would be
    * unknown. Where an answer was lost, the next try finds the object there, and it is looked whose it is.
    */
-  async #commit(call: (s3: S3, call: Call) => Promise<{ VersionId?: string | undefined }>): Promise<void> {
+  async #commit(call: (s3: S3, call: S3Call) => Promise<{ VersionId?: string | undefined }>): Promise<void> {
     const { service, watchdog, basic } = this.#plan;
     watchdog.check();
     if (basic) await this.#expectFree();
     this.#committing = true;
     try {
-      const stallSeconds = service.stallTimeoutSeconds;
       const operation = this.#operation("write", "s3:PutObject");
-      this.#committed = await service.request(operation, call, { lastCall: watchdog.signal, stallSeconds });
+      const kind = this.#uploadId === undefined ? "request" : "commit";
+      this.#committed = await service.request(operation, call, { lastCall: watchdog.signal, kind });
     } catch (error) {
       if (!(error instanceof ProviderError) || !["CONFLICT", "NOT_FOUND"].includes(error.code)) throw error;
       const found = await this.#head().catch(() => undefined);
@@ -349,14 +347,11 @@ export class S3Upload {
   /** The bytes as a stream, which the SDK neither copies nor hashes, and whose progress can be seen. */
   #body(bytes: Buffer, moved: () => void): Readable {
     const { watchdog } = this.#plan;
-    const slices = function* () {
-      for (let start = 0; start < bytes.length; start += SLICE_BYTES) {
-        moved();
-        watchdog.moved();
-        yield bytes.subarray(start, start + SLICE_BYTES);
-      }
+    const both = () => {
+      moved();
+      watchdog.moved();
     };
-    return Readable.from(slices(), { objectMode: false });
+    return Readable.from(slices(bytes, both), { objectMode: false });
   }
 
   #operation(verb: string, permission: string) {

@@ -1,15 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import type { SupabaseClient as Sdk } from "@supabase/supabase-js";
-import { abortedError, ProviderError } from "../../errors.ts";
+import { ProviderError } from "../../errors.ts";
 import { withRetries } from "../../retry.ts";
-import { StallWatchdog } from "../watchdog.ts";
-import { AnswerError, fromAnswer, unreachable } from "./errors.ts";
-import { answerOf, send } from "./http.ts";
-import type { Outgoing } from "./http.ts";
-
-/** Seconds without a byte after which one request is given up and made again. The service answers most within a second. */
-const REQUEST_STALL_SECONDS = 60;
+import { AnswerError, answerOf, send } from "../http.ts";
+import type { Outgoing } from "../http.ts";
+import { stallSeconds, watchedRequest } from "../watched-request.ts";
+import type { Call } from "../watched-request.ts";
+import { fromAnswer, unreachable } from "./errors.ts";
 
 /** Options of {@link SupabaseClient}. */
 export interface ClientOptions {
@@ -27,8 +25,8 @@ export interface CallOptions {
   readonly signal: AbortSignal | undefined;
   /** Called for each piece of a body that goes. */
   readonly moved?: (() => void) | undefined;
-  /** Seconds without a byte after which one request is given up. Default 60, or `stallTimeoutSeconds` if that is less. */
-  readonly stallSeconds?: number;
+  /** Default `request`: see {@link stallSeconds}. */
+  readonly kind?: "request" | "commit";
 }
 
 /** The storage part of the SDK. */
@@ -39,10 +37,8 @@ export type SdkRequest<Data> = (
   storage: SdkStorage,
 ) => Promise<{ readonly data: Data | null; readonly error: Error | null }>;
 
-/** A request under way. */
-interface Call {
-  readonly signal: AbortSignal;
-  readonly moved: () => void;
+/** A request of the SDK under way. */
+interface SdkCall extends Call {
   /** Why it failed, which the SDK tells only in part. */
   failure?: unknown;
 }
@@ -57,7 +53,7 @@ export class SupabaseClient {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #storage: SdkStorage;
-  readonly #calls = new AsyncLocalStorage<Call>();
+  readonly #calls = new AsyncLocalStorage<SdkCall>();
   readonly #closed = new AbortController();
 
   private constructor(createClient: typeof import("@supabase/supabase-js").createClient, options: ClientOptions) {
@@ -89,7 +85,8 @@ export class SupabaseClient {
 
   /** What the service gives to a single try of a request of the SDK. */
   once<Data>(request: SdkRequest<Data>, options: CallOptions): Promise<Data> {
-    return this.#watched(options, async (call) => {
+    return this.#watched(options, async (watched) => {
+      const call: SdkCall = { ...watched };
       const { data, error } = await this.#calls.run(call, () => request(this.#storage));
       if (data === null) throw (call.failure ?? error) as Error;
       return data;
@@ -108,11 +105,11 @@ export class SupabaseClient {
     expected: readonly number[],
     options: CallOptions,
   ): Promise<IncomingMessage> {
-    return this.#watched(options, async ({ signal, moved }) => {
+    return this.#watched(options, async (call) => {
       const headers = { ...outgoing.headers, ...this.#headers };
-      const response = await send(this.#base + path, { ...outgoing, headers, signal, moved });
+      const response = await send(this.#base + path, { ...outgoing, headers, ...call });
       if (expected.includes(response.statusCode ?? 0)) return response;
-      throw new AnswerError(await answerOf(response));
+      throw new AnswerError(await answerOf(response, call.moved));
     });
   }
 
@@ -127,23 +124,14 @@ export class SupabaseClient {
   }
 
   async #watched<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
-    const { action, signal, stallSeconds = Math.min(REQUEST_STALL_SECONDS, this.stallTimeoutSeconds) } = options;
-    const outer = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
-    const watchdog = new StallWatchdog(`request to ${action}`, stallSeconds, outer);
-    const moved = () => {
-      watchdog.moved();
-      options.moved?.();
-    };
+    const { action, signal, moved, kind } = options;
+    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
     try {
-      watchdog.check();
-      return await work({ signal: watchdog.signal, moved });
+      return await watchedRequest({ request: `request to ${action}`, moved, ...limits }, work);
     } catch (error) {
       if (error instanceof ProviderError) throw error;
-      if (error instanceof AnswerError) throw fromAnswer(error.answer, action);
-      if (watchdog.signal.aborted) throw abortedError(watchdog.signal);
-      throw unreachable(error, action);
-    } finally {
-      watchdog.stop();
+      throw error instanceof AnswerError ? fromAnswer(error.answer, action) : unreachable(error, action);
     }
   }
 
@@ -159,13 +147,14 @@ export class SupabaseClient {
           body: (init?.body ?? "") as Buffer | string,
           ...call,
         }),
+        call.moved,
       );
       if (answer.status !== 200) throw new AnswerError(answer);
       // A page of a proxy would be a mere message to the SDK.
-      JSON.parse(answer.text);
-      return new Response(answer.text, { status: 200 });
+      if (typeof answer.body === "string") throw notSupabase();
+      return Response.json(answer.body);
     } catch (error) {
-      call.failure = error instanceof SyntaxError ? notSupabase() : error;
+      call.failure = error;
       throw error;
     }
   }

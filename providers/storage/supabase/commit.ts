@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
-import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { ProviderError, toProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { Grace } from "../grace.ts";
+import { settled } from "../settlement.ts";
+import type { Try } from "../settlement.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { readFrom } from "./download.ts";
 import { taken } from "./errors.ts";
@@ -64,70 +65,29 @@ export async function objectAt(
  * Where an answer was lost, or was a fault that may have come after the deed, the object is looked for: one that bears our
  * id means that the commit was done, although the service calls the next try a conflict.
  *
- * @param send one try, by its number; its signal ends it a short grace after the upload was given up. Gives an error after
- * which trying again is of no use
+ * @param send one try; gives an error where another try is of no use
  */
 export async function commit(
   client: SupabaseClient,
   object: Commit,
-  send: (attempt: number, signal: AbortSignal) => Promise<ProviderError | undefined>,
+  send: (one: Try) => Promise<ProviderError | undefined>,
   options: CallOptions,
 ): Promise<ObjectFacts> {
-  const outer = options.signal;
-  const grace = new Grace(outer);
-  let doubtful = false as boolean;
-  try {
-    const refusal = await client.retry(async (attempt) => {
-      if (doubtful) {
-        const found = await objectAt(client, object.bucket, object.name, { ...options, signal: grace.signal });
-        if (found !== undefined) return found.uploadId === object.id ? undefined : taken(options.action);
-      }
-      try {
-        return await send(attempt, grace.signal);
-      } catch (error) {
-        const { code } = toProviderError(error);
-        // Too many requests are refused before anything is done. Whatever else may pass may have come after the deed.
-        doubtful ||= code === "TRANSIENT" || code === "ABORTED";
-        throw error;
-      }
-    }, outer);
-    if (refusal !== undefined) throw refusal;
-  } catch (error) {
-    if (!doubtful) throw error;
-    await settleDoubt(client, object, options, toProviderError(error));
-  } finally {
-    grace.stop();
-  }
-  return checked(client, object, options);
-}
-
-/** After the last try: finds out whether there is an object of ours, and removes it if the caller has given up. */
-async function settleDoubt(
-  client: SupabaseClient,
-  object: Commit,
-  { action, signal: outer }: CallOptions,
-  failure: ProviderError,
-): Promise<void> {
-  const grace = new Grace(outer);
-  const options = { action, signal: grace.signal };
-  const reason = () => (outer?.aborted === true ? abortedError(outer) : failure);
-  try {
-    const found = await objectAt(client, object.bucket, object.name, options);
-    if (found?.uploadId === object.id) {
-      if (outer?.aborted !== true) return;
-      await discard(client, object, options);
+  const find = async (signal: AbortSignal) => {
+    const found = await objectAt(client, object.bucket, object.name, { ...options, signal });
+    return found?.uploadId === object.id ? found : undefined;
+  };
+  const remove = (_made: ObjectFacts | undefined, signal: AbortSignal) =>
+    discard(client, object, { ...options, signal });
+  const deed = { name: object.name, signal: options.signal, find, remove };
+  await settled<ObjectFacts | undefined>(deed, client.retrySeconds, async (one) => {
+    if (one.doubtful) {
+      const found = await objectAt(client, object.bucket, object.name, { ...options, signal: one.signal });
+      if (found !== undefined) return found.uploadId === object.id ? found : taken(options.action);
     }
-  } catch (error) {
-    const { code, message } = reason();
-    const doubt = `Whether ${object.name} was stored is not known: ${toProviderError(error).message}`;
-    throw new ProviderError(code, `${message} ${doubt}`, {
-      cause: failure,
-      fix: "Look whether the object is there; if it is, it is whole. A backup without its manifest is removed by prune.",
-    });
-  } finally {
-    grace.stop();
-  }
-  throw reason();
+    return send(one);
+  });
+  return checked(client, object, options);
 }
 
 /** What the service says of the object. Where that is not right, or cannot be learnt, the object is removed again. */

@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { DownloadStream } from "../download.ts";
 import type { StallWatchdog } from "../watchdog.ts";
+import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 
@@ -58,5 +59,6 @@ export async function openDownload(
     broken: (error) => unreachable(error, action),
     watchdog,
     retrySeconds: client.retrySeconds,
+    stallSeconds: stallSeconds(client.stallTimeoutSeconds),
   });
 }

@@ -1,23 +1,8 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-
-/** What the service answered, of which nothing but chosen parts is ever shown. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-}
-
-/** An answer that says no, on its way to where it is known what was asked for. */
-export class AnswerError extends Error {
-  readonly answer: Answer;
-
-  constructor(answer: Answer) {
-    super(`Supabase answers ${answer.status}.`);
-    this.answer = answer;
-  }
-}
+import { noAnswer } from "../http.ts";
+import type { Answer } from "../http.ts";
+import { retryAfter } from "../retry-after.ts";
 
 type Meaning = readonly [code: ErrorCode, problem: string, fix: string];
 
@@ -150,16 +135,15 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
   const { status, code, message } = partsOf(answer);
   const meaning = meaningOf(status, code, message);
   const said = [code === message ? undefined : code, `status ${status}`, clean(message)].filter(Boolean).join(", ");
-  const reference = answer.headers["sb-request-id"];
-  const request = typeof reference === "string" ? `, request ${reference.slice(0, 64)}` : "";
+  const reference = answer.headers.get("sb-request-id");
+  const request = reference === null ? "" : `, request ${reference.slice(0, 64)}`;
   if (meaning === undefined) {
     return new ProviderError("INTERNAL", `Cannot ${action}: Supabase answers ${said}${request}.`);
   }
   const [kind, problem, fix] = meaning;
-  const retryAfterMs = retryAfter(answer.headers["retry-after"]);
   return new ProviderError(kind, `Cannot ${action}: ${problem} (${said})${request}.`, {
     fix,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...retryAfter(kind, answer.headers.get("retry-after")),
   });
 }
 
@@ -171,29 +155,15 @@ export function taken(action: string): ProviderError {
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
-  const message = error instanceof Error ? error.message : String(error);
-  if (/CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/.test(code)) {
-    return new ProviderError("CONFIG", `Cannot ${action}: ${message}${code}.`, {
-      cause: error,
-      fix: "If a proxy of yours opens TLS connections, give its certificate authority in NODE_EXTRA_CA_CERTS.",
-    });
-  }
-  return new ProviderError("TRANSIENT", `Cannot ${action}: no answer from Supabase: ${message}${code}.`, {
-    cause: error,
-    fix: "Look at url of the destination and at the network: name resolution, routes, firewall. A paused project has no address.",
-  });
+  const fix =
+    "Look at url of the destination and at the network: name resolution, routes, firewall. A paused project has no address.";
+  return noAnswer(error, action, "Supabase", fix);
 }
 
 /** What an answer says of itself: the service answers 400 to most failures, and writes the true status into the text. */
-function partsOf({ status, text }: Answer): { status: number; code: string; message: string } {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // The resumable protocol, and proxies, answer in plain text.
-  }
-  if (typeof body !== "object" || body === null) return { status, code: "", message: text.trim() };
+function partsOf({ status, body }: Answer): { status: number; code: string; message: string } {
+  // The resumable protocol, and proxies, answer in plain text.
+  if (typeof body !== "object" || body === null) return { status, code: "", message: String(body).trim() };
   const { statusCode, code, error, message } = body as Record<string, unknown>;
   const own = Number(statusCode);
   return {
@@ -219,11 +189,4 @@ function clean(message: string): string {
     .replaceAll(/\s+/g, " ")
     .replace(/\.$/, "")
     .slice(0, 200);
-}
-
-/** Milliseconds of a Retry-After header: seconds, or a date. */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
+import type { Try } from "../settlement.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
 import { StallWatchdog } from "../watchdog.ts";
 import { watchedUpload } from "../watched-upload.ts";
@@ -152,7 +153,7 @@ export class RestStore implements NamedStore {
   #putSmall(object: Commit, bytes: Buffer, options: CallOptions): Promise<ObjectFacts> {
     const { bucket, name, id } = object;
     const settings = { contentType: CONTENT_TYPE, cacheControl: "0", upsert: false, metadata: metadataOf(id) };
-    const send = async (_attempt: number, signal: AbortSignal) => {
+    const send = async ({ signal }: Try) => {
       await this.#client.once((storage) => storage.from(bucket).upload(name, bytes, settings), { ...options, signal });
       return undefined;
     };
@@ -160,10 +161,8 @@ export class RestStore implements NamedStore {
   }
 
   #finish(upload: ResumableUpload, object: Commit, bytes: Buffer, options: CallOptions): Promise<ObjectFacts> {
-    // The service may be silent for long while it puts a large object together.
-    const stallSeconds = this.#client.stallTimeoutSeconds;
-    const send = (attempt: number, signal: AbortSignal) =>
-      upload.finish(bytes, object.size, attempt > 1, { ...options, signal, stallSeconds });
+    const send = ({ attempt, signal }: Try) =>
+      upload.finish(bytes, object.size, attempt > 1, { ...options, signal, kind: "commit" });
     return commit(this.#client, object, send, options);
   }
 

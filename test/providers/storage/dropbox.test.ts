@@ -736,7 +736,7 @@ describe("dropbox storage", () => {
 
     it("that stalls is given up", async () => {
       await put("object");
-      storage = await open(service, { stallTimeoutSeconds: 1 });
+      storage = await open(service, { stallTimeoutSeconds: 1, retrySeconds: 0 });
       service.misbehave("files/download", { kind: "stall" });
       const error = await failure(read("object"));
       expect(error.code).toBe("TRANSIENT");
@@ -752,6 +752,59 @@ describe("dropbox storage", () => {
     });
   });
 
+  describe("one dead connection", () => {
+    it.each([
+      ["files/upload", 100],
+      ["files/get_metadata", LARGE],
+      ["files/upload_session/start", LARGE],
+      ["files/upload_session/append_v2", LARGE],
+      ["files/upload_session/finish", LARGE],
+      ["oauth2/token", 100],
+    ])("at %s does not end an upload", async (endpoint, size) => {
+      storage = await open(service, { stallTimeoutSeconds: 4 });
+      const bytes = bytesOf(size);
+      service.misbehave(endpoint, { kind: "stall" });
+      expect(await put("object", bytes)).toMatchObject({ size });
+      expect(await read("object")).toBe(digest(bytes));
+    });
+
+    it("in the middle of a part does not end an upload", async () => {
+      storage = await open(service, { stallTimeoutSeconds: 4 });
+      const bytes = bytesOf(LARGE);
+      service.misbehave("files/upload_session/append_v2", { kind: "stall", bytes: 70_000 }, { after: 1 });
+      await put("object", bytes);
+      expect(await read("object")).toBe(digest(bytes));
+    });
+
+    it.each(["files/download", "files/get_metadata"])("at %s does not end a download", async (endpoint) => {
+      storage = await open(service, { stallTimeoutSeconds: 2 });
+      const bytes = bytesOf(LARGE);
+      await put("object", bytes);
+      service.misbehave(endpoint, { kind: "stall" });
+      expect(await read("object")).toBe(digest(bytes));
+    });
+
+    it("in the middle of its bytes does not end a download", async () => {
+      storage = await open(service, { stallTimeoutSeconds: 2 });
+      const bytes = bytesOf(LARGE);
+      await put("object", bytes);
+      service.misbehave("files/download", { kind: "stall response", bytes: 5 * MiB }, { times: 2 });
+      expect(await read("object")).toBe(digest(bytes));
+    });
+
+    it("does not end a listing, a stat or a removal", async () => {
+      storage = await open(service, { stallTimeoutSeconds: 1 });
+      await put("object");
+      service.misbehave("files/list_folder", { kind: "stall response", bytes: 20 });
+      expect(await keys()).toEqual(["object"]);
+      service.misbehave("files/get_metadata", { kind: "stall" });
+      expect(await storage.stat("object")).toMatchObject({ size: 100 });
+      service.misbehave("files/delete_batch", { kind: "stall" });
+      await storage.remove(["object"]);
+      expect(await keys()).toEqual([]);
+    });
+  });
+
   describe("a service that stalls", () => {
     it.each([
       ["files/upload", 100],
@@ -760,7 +813,7 @@ describe("dropbox storage", () => {
       ["files/upload_session/finish", LARGE],
       ["oauth2/token", 100],
     ])("at %s is given up", async (endpoint, size) => {
-      storage = await open(service, { stallTimeoutSeconds: 1 });
+      storage = await open(service, { stallTimeoutSeconds: 1, retrySeconds: 0 });
       service.misbehave(endpoint, { kind: "stall" });
       const begun = performance.now();
       const error = await failure(put("object", bytesOf(size)));

@@ -966,7 +966,7 @@ describe("google-drive storage", () => {
 
     it("that stalls is given up", async () => {
       await put("object");
-      storage = await open(service, { stallTimeoutSeconds: 1 });
+      storage = await open(service, { stallTimeoutSeconds: 1, retrySeconds: 0 });
       service.misbehave("download", { kind: "stall" });
       const error = await failure(read("object"));
       expect(error.code).toBe("TRANSIENT");
@@ -990,6 +990,51 @@ describe("google-drive storage", () => {
     });
   });
 
+  describe("one dead connection", () => {
+    it.each([
+      ["token", 100],
+      ["list", 100],
+      ["generateIds", 100],
+      ["create", 100],
+      ["multipart", 100],
+      ["begin", LARGE],
+      ["put", LARGE],
+    ] as const)("at %s does not end an upload", async (endpoint, size) => {
+      storage = await open(service, { stallTimeoutSeconds: 4 });
+      const bytes = bytesOf(size);
+      service.misbehave(endpoint, { kind: "stall" });
+      expect(await put("object", bytes)).toMatchObject({ size });
+      expect(await read("object")).toBe(digest(bytes));
+    });
+
+    it.each([1, 2])("in the middle of a part, or at the last one, does not end an upload", async (after) => {
+      storage = await open(service, { stallTimeoutSeconds: 4 });
+      service.misbehave("put", { kind: "stall", bytes: after === 1 ? 70_000 : 5_000 }, { after });
+      await put("object", large);
+      expect(await read("object")).toBe(largeDigest);
+    });
+
+    it("does not end a download: at its beginning or in its middle", async () => {
+      storage = await open(service, { stallTimeoutSeconds: 2 });
+      await put("object", large);
+      service.misbehave("download", { kind: "stall" });
+      service.misbehave("download", { kind: "stall response", bytes: 5 * MiB }, { times: 2 });
+      expect(await read("object")).toBe(largeDigest);
+    });
+
+    it("does not end a listing, a stat or a removal", async () => {
+      storage = await open(service, { stallTimeoutSeconds: 1 });
+      await put("object");
+      service.misbehave("list", { kind: "stall response", bytes: 20 });
+      expect(await keys()).toEqual(["object"]);
+      service.misbehave("get", { kind: "stall" });
+      expect(await storage.stat("object")).toMatchObject({ size: 100 });
+      service.misbehave("delete", { kind: "stall" });
+      await storage.remove(["object"]);
+      expect(await keys()).toEqual([]);
+    });
+  });
+
   describe("a service that stalls", () => {
     it.each([
       ["token", 100],
@@ -999,7 +1044,7 @@ describe("google-drive storage", () => {
       ["begin", LARGE],
       ["put", LARGE],
     ] as const)("at %s is given up", async (endpoint, size) => {
-      storage = await open(service, { stallTimeoutSeconds: 1 });
+      storage = await open(service, { stallTimeoutSeconds: 1, retrySeconds: 0 });
       service.misbehave(endpoint, { kind: "stall" });
       const begun = performance.now();
       const error = await failure(put("object", bytesOf(size)));
@@ -1012,7 +1057,7 @@ describe("google-drive storage", () => {
 
     it("at the last part, and at the session's end, is given up", async () => {
       await put("first");
-      storage = await open(service, { stallTimeoutSeconds: 1 });
+      storage = await open(service, { stallTimeoutSeconds: 1, retrySeconds: 0 });
       service.misbehave("put", { kind: "stall" }, { after: 2 });
       service.misbehave("cancel", { kind: "stall" });
       expect((await failure(put("object", large))).message).toMatch(/stalled/);

@@ -244,6 +244,37 @@ describe("s3 storage", () => {
     });
   });
 
+  describe("one dead connection", () => {
+    it.each(Object.keys(requests))("at %s does not end an upload", async (what) => {
+      await use({ stallTimeoutSeconds: 4 });
+      const bytes = what === "a small object" ? bytesOf(100_000, 4) : large;
+      proxy.misbehave({ kind: "stall" }, requests[what]);
+      await put("object", bytes);
+      expect(proxy.pending).toBe(0);
+      expect(await digestOf(await storage.download("object"))).toBe(digest(bytes));
+      expect(await unfinished(bucket)).toBe(0);
+    });
+
+    it.each(["a small object", "a part"])("in the middle of %s does not end an upload", async (what) => {
+      await use({ stallTimeoutSeconds: 4 });
+      const bytes = what === "a small object" ? large.subarray(0, 5 * MiB) : large;
+      proxy.misbehave({ kind: "stall-request", after: 70_000 }, requests[what]);
+      await put("object", bytes);
+      expect(proxy.pending).toBe(0);
+      expect(await digestOf(await storage.download("object"))).toBe(digest(bytes));
+    });
+
+    it("does not end a download", async () => {
+      await put("object", large);
+      await use({ stallTimeoutSeconds: 2 }, bucket);
+      for (const fault of [{ kind: "stall" }, { kind: "stall-response", after: 3 * MiB }] as const) {
+        proxy.misbehave(fault, ({ method }) => method === "GET");
+        expect(await digestOf(await storage.download("object"))).toBe(digest(large));
+        expect(proxy.pending).toBe(0);
+      }
+    });
+  });
+
   it("takes it for its own, and no other's, what a lost answer leaves in doubt", async () => {
     // The service stored another's object while the answer was lost: a try that then finds one must not call it its own.
     proxy.misbehave({ kind: "answer", status: 500 }, requests["a small object"]);
@@ -413,7 +444,8 @@ describe("s3 storage", () => {
     it("gives up where nothing comes any more", async () => {
       await put("object", large);
       await use({ stallTimeoutSeconds: 1, retrySeconds: 1 }, bucket);
-      proxy.misbehave({ kind: "stall-response", after: MiB }, reads, Infinity);
+      proxy.misbehave({ kind: "stall-response", after: MiB }, reads);
+      proxy.misbehave({ kind: "stall-response", after: 0 }, reads, Infinity);
       const error = await failure(storage.download("object").then(digestOf));
       expect(error).toMatchObject({ code: "TRANSIENT" });
       expect(error.message).toMatch(/stalled/);

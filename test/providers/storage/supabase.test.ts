@@ -266,6 +266,35 @@ describe("supabase storage", () => {
     });
   });
 
+  describe("one dead connection", () => {
+    it.each(Object.keys(requests))("at %s does not end an upload", async (what) => {
+      await use({ stallTimeoutSeconds: 4 });
+      const bytes = what === "a small object" ? bytesOf(100_000, 4) : large;
+      proxy.misbehave({ kind: "stall" }, requests[what]);
+      await put("a/object", bytes);
+      expect(proxy.pending).toBe(0);
+      expect(await read("a/object")).toBe(digest(bytes));
+    });
+
+    it.each(["a chunk", "the last chunk"])("in the middle of %s does not end an upload", async (what) => {
+      await use({ stallTimeoutSeconds: 4 });
+      proxy.misbehave({ kind: "stall-request", after: 5_000 }, requests[what]);
+      await put("a/object", large);
+      expect(proxy.pending).toBe(0);
+      expect(await read("a/object")).toBe(digest(large));
+    });
+
+    it("does not end a download", async () => {
+      await put("object", large);
+      await use({ stallTimeoutSeconds: 2 });
+      for (const fault of [{ kind: "stall" }, { kind: "stall-response", after: 3 * MiB }] as const) {
+        proxy.misbehave(fault, ({ url }) => url.includes("/object/authenticated/"));
+        expect(await read("object")).toBe(digest(large));
+        expect(proxy.pending).toBe(0);
+      }
+    });
+  });
+
   it("does not send again what has arrived", async () => {
     proxy.misbehave({ kind: "swallow" }, requests["a chunk"]);
     proxy.misbehave({ kind: "swallow" }, requests["the last chunk"]);
@@ -694,7 +723,8 @@ describe("supabase storage", () => {
     it("of which nothing comes any more is given up", async () => {
       await put("object", large);
       await use({ stallTimeoutSeconds: 1, retrySeconds: 1 });
-      proxy.misbehave({ kind: "stall-response", after: MiB }, reads, Infinity);
+      proxy.misbehave({ kind: "stall-response", after: MiB }, reads);
+      proxy.misbehave({ kind: "stall-response", after: 0 }, reads, Infinity);
       const error = await failure(read("object"));
       expect(error).toMatchObject({ code: "TRANSIENT" });
       expect(error.message).toMatch(/stalled/);
