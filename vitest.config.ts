@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // Fails a file in which a secret is shown.
+    setupFiles: ["test/recording/setup.ts"],
     reporters: ["default", "./test/closing-line.ts"],
     // A test works against real servers and real processes; a hang is cut off well after the slowest of them.
     testTimeout: 60_000,

@@ -1,5 +1,7 @@
+import { inspect } from "node:util";
 import { expect } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
+import { record } from "../recording/record.ts";
 
 /** The `ProviderError` that some work fails with; any other outcome fails the test. */
 export async function failureOf(work: Promise<unknown>): Promise<ProviderError> {
@@ -8,5 +10,8 @@ export async function failureOf(work: Promise<unknown>): Promise<ProviderError> 
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(ProviderError);
-  return error as ProviderError;
+  const failure = error as ProviderError;
+  // Its cause is for a debugger's eyes; that one may be looked over somebody's shoulder.
+  record("error", `${inspect(failure, { depth: Infinity })}\n${failure.fix ?? ""}`);
+  return failure;
 }

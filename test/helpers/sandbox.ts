@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { recorded } from "../recording/record.ts";
+import { registerSecret } from "../recording/secrets.ts";
 import { TemporaryFolder } from "./script.ts";
 
 const CLI = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
@@ -35,6 +37,8 @@ export class Sandbox {
 
   /** @param url of the job's database. */
   constructor(url: string, changes: Readonly<Record<string, unknown>> = {}) {
+    const password = decodeURIComponent(new URL(url).password);
+    if (password !== "") registerSecret("the database's password", password);
     this.path = this.#folder.path;
     this.store = join(this.path, "store");
     for (const name of ["home", "tmp"]) mkdirSync(join(this.path, name), { mode: 0o700 });
@@ -92,7 +96,8 @@ export class Sandbox {
 
 /** Starts `provision` with an environment of its own. */
 export function startProvision(args: readonly string[], environment: Readonly<Record<string, string>>): Running {
-  const child = spawn(process.execPath, [CLI, ...args], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const env = recorded(environment);
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { registerSecret } from "../recording/secrets.ts";
 import { readSome } from "./read-some.ts";
 
 const MiB = 1024 * 1024;
@@ -130,8 +131,8 @@ const ENDPOINTS: Readonly<
  */
 export class DropboxService {
   readonly appKey = "a1b2c3d4e5f6g7h";
-  readonly appSecret = "app-secret-5a1f0c";
-  readonly refreshToken = "refresh-token-9c41e7d2";
+  readonly appSecret = registerSecret("the Dropbox app secret", "app-secret-5a1f0c");
+  readonly refreshToken = registerSecret("the Dropbox refresh token", "refresh-token-9c41e7d2");
   /** All that has arrived. */
   readonly requests: Recorded[] = [];
   /** What the app's tokens may do. */
@@ -322,7 +323,7 @@ export class DropboxService {
     if (form.get("refresh_token") !== this.refreshToken) {
       throw new Refusal(400, { error: "invalid_grant", error_description: "refresh token is invalid or revoked" });
     }
-    const token = `sl.u.${randomBytes(24).toString("base64url")}`;
+    const token = registerSecret("a Dropbox access token", `sl.u.${randomBytes(24).toString("base64url")}`);
     this.tokens.add(token);
     return { access_token: token, token_type: "bearer", expires_in: this.tokenSeconds };
   }

@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
+import { registerSecret } from "../recording/secrets.ts";
 import { readSome } from "./read-some.ts";
 
 /** What every part of a resumable upload but the last must be a multiple of. */
@@ -189,6 +190,9 @@ const FILE_FIELDS = [
   "parents",
 ];
 
+/** Why the id of an upload session stands in addresses. */
+const SESSION_URLS = "Google Drive names a resumable upload by the parameter upload_id of its address";
+
 /** One pair for all services: making one takes a while. */
 let keys: { privateKey: KeyObject; publicKey: KeyObject } | undefined;
 
@@ -198,8 +202,8 @@ let keys: { privateKey: KeyObject; publicKey: KeyObject } | undefined;
  */
 export class GoogleDriveService {
   readonly clientId = "123456789012-a1b2c3d4.apps.googleusercontent.com";
-  readonly clientSecret = "GOCSPX-secret-5a1f0c";
-  readonly refreshToken = "1//refresh-token-9c41e7d2";
+  readonly clientSecret = registerSecret("the Google client secret", "GOCSPX-secret-5a1f0c");
+  readonly refreshToken = registerSecret("the Google refresh token", "1//refresh-token-9c41e7d2");
   readonly email = "backups@example-project.iam.gserviceaccount.com";
   /** A shared drive. */
   readonly driveId = "0AFSharedDriveUk9PVA";
@@ -270,7 +274,8 @@ export class GoogleDriveService {
   /** The JSON key of the service account. */
   get serviceAccountKey(): string {
     keys ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
-    const pem = keys.privateKey.export({ type: "pkcs8", format: "pem" });
+    const pem = keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    for (const line of pem.split("\n").slice(1, -2)) registerSecret("the service account's private key", line);
     return JSON.stringify({
       type: "service_account",
       project_id: "example-project",
@@ -467,7 +472,7 @@ export class GoogleDriveService {
     } else {
       throw fail("unsupported_grant_type", `Invalid grant_type: ${form.get("grant_type") ?? ""}`);
     }
-    const value = `ya29.${randomBytes(24).toString("base64url")}`;
+    const value = registerSecret("a Google access token", `ya29.${randomBytes(24).toString("base64url")}`);
     this.tokens.add(value);
     this.#valid.set(value, token);
     return { body: { access_token: value, token_type: "Bearer", expires_in: this.tokenSeconds } };
@@ -819,7 +824,7 @@ export class GoogleDriveService {
       throw refuse(400, "badContent", "No JSON.");
     const metadata = JSON.parse(body.toString()) as Json;
     this.#checkMetadata(token, metadata, url);
-    const id = `AH${randomBytes(24).toString("base64url")}`;
+    const id = registerSecret("a Google upload session", `AH${randomBytes(24).toString("base64url")}`, SESSION_URLS);
     const hashes = { md5: createHash("md5"), sha256: createHash("sha256") };
     this.#sessions.set(id, { account: token.account, metadata, chunks: [], size: 0, made: undefined, ...hashes });
     const location = new URL(url);

@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, Server,
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import type { Versitygw } from "./versitygw.ts";
+import { registerSecret } from "../recording/secrets.ts";
 
 const PATH = "/storage/v1/s3";
 
@@ -27,7 +28,7 @@ interface Signed {
  */
 export class SupabaseS3 {
   readonly accessKeyId = "d6f3a1b2c4e5f60718293a4b5c6d7e8f";
-  readonly secretAccessKey = "5up4base-s3-secret/of+a+project=";
+  readonly secretAccessKey = registerSecret("the Supabase S3 secret key", "5up4base-s3-secret/of+a+project=");
   readonly region = "eu-central-1";
   readonly #behind: Versitygw;
   readonly #server: Server;

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FileStore } from "@tus/file-store";
 import { EVENTS, Server as TusServer } from "@tus/server";
 import type { Upload } from "@tus/server";
+import { registerSecret } from "../recording/secrets.ts";
 
 const MiB = 1024 * 1024;
 
@@ -86,11 +87,11 @@ function tokenOf(role: string): string {
  * files. For what a network does wrong, put a proxy in front.
  */
 export class SupabaseStorageService {
-  readonly serviceKey = tokenOf("service_role");
-  readonly secretKey = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz";
+  readonly serviceKey = registerSecret("the Supabase service key", tokenOf("service_role"));
+  readonly secretKey = registerSecret("the Supabase secret key", "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz");
   readonly anonKey = tokenOf("anon");
   /** A user's key, which policies bind: it may look and not write. */
-  readonly userKey = tokenOf("authenticated");
+  readonly userKey = registerSecret("a Supabase user's key", tokenOf("authenticated"));
   readonly buckets = new Map<string, Bucket>();
   readonly objects = new Map<string, StoredObject>();
   /** The largest object of the project. */

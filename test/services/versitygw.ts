@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
 import { ensureVersitygw } from "../../tools/versitygw.ts";
+import { registerSecret } from "../recording/secrets.ts";
 import { freePort } from "../../tools/free-port.ts";
 
 /** How long the server may take to start, in milliseconds. */
@@ -29,7 +30,7 @@ export async function startVersitygw(): Promise<Versitygw> {
   mkdirSync(join(folder, "buckets"));
   mkdirSync(join(folder, "versions"));
   const accessKeyId = "AKIDPROVISIONTEST";
-  const secretAccessKey = "5up3r-s3cret/Access+Key=";
+  const secretAccessKey = registerSecret("the secret of versitygw's access key", "5up3r-s3cret/Access+Key=");
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const args = ["--port", `127.0.0.1:${port}`, "--quiet", "--keep-alive", "--health", "/health", "posix"];
