@@ -60,6 +60,18 @@ export class LockHeldError extends ProviderError {
   }
 }
 
+/** The store keeps the object for a time, as its configuration or the bucket's wants it: it cannot be removed yet. */
+export class ObjectLockedError extends ProviderError {
+  override readonly name = "ObjectLockedError";
+
+  constructor(message: string, cause?: unknown) {
+    super("AUTH", message, {
+      cause,
+      fix: "Wait until the lock has ended: prune removes it then. Keep retention at least as long as objectLock.days.",
+    });
+  }
+}
+
 /** The error itself if it is a {@link ProviderError}, else an `INTERNAL` one around it. */
 export function toProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;

@@ -1,20 +1,22 @@
-import { randomBytes } from "node:crypto";
-import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
 import type { Check } from "../providers/database/database.ts";
-import { ProviderError, toProviderError } from "../providers/errors.ts";
 import type { FileBucket, FilesProvider } from "../providers/files/files.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
-import { jobFolder, listBackups } from "./catalogue.ts";
+import { jobFolder } from "./catalogue.ts";
+import { checkDestination } from "./doctor/check-destination.ts";
+import { failed, guarded, withFix } from "./doctor/checks.ts";
 import type { Run } from "./run.ts";
 
 /** Looks at everything that a run of the job needs; each check says how to fix what fails. */
 export async function* doctor(run: Run): AsyncGenerator<Check> {
+  for await (const check of checks(run)) yield withFix(check);
+}
+
+async function* checks(run: Run): AsyncGenerator<Check> {
   yield* checkDatabase(run);
   if (run.job.files) yield* checkFiles(run, run.job.files);
-  for (const index of run.job.destinations.keys()) yield* checkDestination(run, index);
+  yield* checkDestinations(run);
   yield* checkEncryption(run);
   yield* checkDrill(run);
   yield* checkMonitors(run);
@@ -56,49 +58,20 @@ async function* checkFiles(run: Run, config: FilesConfig): AsyncGenerator<Check>
   }
 }
 
-/** Writes, reads back, lists and removes a small object: whatever a run will do there. */
-async function* checkDestination(run: Run, index: number): AsyncGenerator<Check> {
-  const { signal, job } = run;
-  let storage: StorageProvider;
-  try {
-    storage = await run.openDestination(index);
-  } catch (error) {
-    yield failed(`destination ${index}`, error);
-    return;
-  }
-  const name = `destination ${index}, ${storage.description}`;
-  const folder = `${jobFolder(job)}/doctor-${randomBytes(4).toString("hex")}`;
-  const key = `${folder}/probe`;
-  const bytes = randomBytes(1024);
-  try {
-    yield* guarded(`${name}: write`, async () => {
-      await storage.upload(key, Readable.from([bytes]), { signal });
-      return "an object was written";
-    });
-    yield* guarded(`${name}: read`, async () => {
-      const found = await buffer(await storage.download(key, { signal }));
-      if (!found.equals(bytes)) throw new ProviderError("INTEGRITY", "What was read is not what was written.");
-      return "it was read back as it was written";
-    });
-    yield* guarded(`${name}: list`, async () => {
-      const keys: string[] = [];
-      for await (const object of storage.list(folder, { signal })) keys.push(object.key);
-      if (!keys.includes(key)) throw new ProviderError("INTERNAL", "The list does not show the object.");
-      return "it was listed";
-    });
-    yield* guarded(`${name}: remove`, async () => {
-      await storage.remove([key], { signal });
-      return "it was removed";
-    });
-    yield* guarded(`${name}: backups`, async () => {
-      const backups = await listBackups(storage, job, signal);
-      const newest = backups.findLast(({ state }) => state === "verified");
-      return newest
-        ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`
-        : `${backups.length}, none of them verified`;
-    });
-  } finally {
-    await storage.close();
+async function* checkDestinations(run: Run): AsyncGenerator<Check> {
+  for (const [index, config] of run.job.destinations.entries()) {
+    let storage: StorageProvider;
+    try {
+      storage = await run.openDestination(index);
+    } catch (error) {
+      yield failed(`destination ${index}`, error);
+      continue;
+    }
+    try {
+      yield* checkDestination(`destination ${index}, ${storage.description}`, storage, config, run.job, run.signal);
+    } finally {
+      await storage.close();
+    }
   }
 }
 
@@ -146,17 +119,4 @@ async function* checkMonitors(run: Run): AsyncGenerator<Check> {
       (await run.openMonitor(config, `monitor[${index}]`)).check(),
     );
   }
-}
-
-async function* guarded(name: string, look: () => Promise<string>): AsyncGenerator<Check> {
-  try {
-    yield { name, ok: true, detail: await look() };
-  } catch (error) {
-    yield failed(name, error);
-  }
-}
-
-function failed(name: string, error: unknown): Check {
-  const { message, fix } = toProviderError(error);
-  return { name, ok: false, detail: message, ...(fix === undefined ? {} : { fix }) };
 }

@@ -1,4 +1,4 @@
-import { ProviderError } from "../../errors.ts";
+import { ObjectLockedError, ProviderError } from "../../errors.ts";
 import { fromS3 } from "./errors.ts";
 import type { ObjectVersion } from "./listing.ts";
 import type { S3Service } from "./service.ts";
@@ -24,6 +24,9 @@ export async function removeAll(
   const named = failures.slice(0, NAMED).map(({ key }) => key);
   const others = failures.length > NAMED ? ` and ${failures.length - NAMED} more` : "";
   const message = `${failures.length} of ${doomed.length} objects could not be removed: ${named.join(", ")}${others}.`;
+  if (failures.every(({ error }) => error instanceof ObjectLockedError)) {
+    throw new ObjectLockedError(`${message} ${first.error.message}`, first.error);
+  }
   const { code, fix } = first.error;
   throw new ProviderError(code, `${message} ${first.error.message}`, {
     cause: first.error,
@@ -80,13 +83,7 @@ async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[],
 
 function failureOf(name: string, message: string, operation: Parameters<typeof fromS3>[1]): ProviderError {
   if (name === "AccessDenied" && /object ?lock/i.test(message)) {
-    return new ProviderError(
-      "AUTH",
-      `Cannot ${operation.verb} ${operation.target}: Object Lock protects it (${message}).`,
-      {
-        fix: "Wait until the lock has ended: prune removes it then. Keep retention at least as long as objectLock.days.",
-      },
-    );
+    return new ObjectLockedError(`Cannot ${operation.verb} ${operation.target}: Object Lock protects it (${message}).`);
   }
   return fromS3(Object.assign(new Error(message), { name }), operation);
 }

@@ -1,0 +1,105 @@
+import { randomBytes } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Check } from "../../providers/database/database.ts";
+import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
+import type { StorageConfig } from "../../providers/storage/index.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { jobFolder, listBackups, type JobName } from "../catalogue.ts";
+import { failed, guarded } from "./checks.ts";
+
+/**
+ * How often a listing is asked for the object, with a second more before each: 15 s in all. A search of Google Drive shows
+ * new files some seconds late.
+ */
+const LOOKS = 6;
+
+/** After so many milliseconds a probe is one that an earlier doctor could not remove, not one that works at this moment. */
+const LEFT_BEHIND_MS = 3_600_000;
+
+/** The probe of a doctor, by its path below the job's folder. */
+const PROBE = /^doctor-[0-9a-f]{8}\/probe$/;
+
+/**
+ * Writes, reads back, lists and removes a small object: whatever a run will do there. Ends with a write that fails, since
+ * nothing is there then to look at.
+ *
+ * @param name what the checks' names begin with
+ * @param config of the store: whether it locks what is written
+ */
+export async function* checkDestination(
+  name: string,
+  storage: StorageProvider,
+  config: StorageConfig,
+  job: JobName,
+  signal: AbortSignal,
+): AsyncGenerator<Check> {
+  const folder = `${jobFolder(job)}/doctor-${randomBytes(4).toString("hex")}`;
+  const key = `${folder}/probe`;
+  const bytes = randomBytes(1024);
+  try {
+    await storage.upload(key, Readable.from([bytes]), { signal });
+  } catch (error) {
+    yield failed(`${name}: write`, error);
+    return;
+  }
+  yield { name: `${name}: write`, ok: true, detail: "an object was written" };
+  yield* guarded(`${name}: read`, async () => {
+    const found = await buffer(await storage.download(key, { signal }));
+    if (!found.equals(bytes)) throw new ProviderError("INTEGRITY", "What was read is not what was written.");
+    return "it was read back as it was written";
+  });
+  yield* guarded(`${name}: list`, async () => {
+    for (let look = 0; look < LOOKS; look += 1) {
+      await sleep(look * 1000, undefined, { signal });
+      for await (const object of storage.list(folder, { signal })) {
+        if (object.key === key) return "it was listed";
+      }
+    }
+    throw new ProviderError("INTERNAL", "The listing does not show the object.", {
+      fix: "Try again; if it stays so, look whether the credentials may list this folder, and whether something removes what is written.",
+    });
+  });
+  yield* guarded(`${name}: remove`, () => remove(storage, config, key, signal));
+  yield* guarded(`${name}: backups`, async () => {
+    await removeLeftovers(storage, job, signal);
+    const backups = await listBackups(storage, job, signal);
+    const newest = backups.findLast(({ state }) => state === "verified");
+    return newest
+      ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`
+      : `${backups.length}, none of them verified`;
+  });
+}
+
+/** A lock that holds is what the configuration, or the bucket, asks for. */
+async function remove(
+  storage: StorageProvider,
+  config: StorageConfig,
+  key: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const lock = config.kind === "s3" ? config.objectLock : undefined;
+  try {
+    await storage.remove([key], { signal });
+  } catch (error) {
+    if (!(error instanceof ObjectLockedError)) throw error;
+    return "the store's lock keeps it, as it will keep backups; a doctor after the lock's end removes it";
+  }
+  if (lock === undefined) return "it was removed";
+  if (config.kind === "s3" && config.removeVersions) {
+    throw new ProviderError("CONFIG", `It was removed, although objectLock asks for a lock of ${lock.days} days.`, {
+      fix: "Use a bucket with Object Lock, with a service that honours it, or remove objectLock of the destination.",
+    });
+  }
+  return `it was hidden; the lock keeps its version for ${lock.days} days`;
+}
+
+/** Removes what earlier doctors had to leave, because it was locked or they were ended. What is still locked stays. */
+async function removeLeftovers(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<void> {
+  const start = jobFolder(job).length + 1;
+  for await (const { key, modified } of storage.list(jobFolder(job), { signal })) {
+    if (!PROBE.test(key.slice(start)) || Date.now() - modified.getTime() < LEFT_BEHIND_MS) continue;
+    await storage.remove([key], { signal }).catch(() => undefined);
+  }
+}

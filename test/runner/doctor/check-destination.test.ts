@@ -1,0 +1,114 @@
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { Check } from "../../../providers/database/database.ts";
+import { type ErrorCode, ObjectLockedError, ProviderError } from "../../../providers/errors.ts";
+import { StorageConfig } from "../../../providers/storage/index.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import { checkDestination } from "../../../runner/doctor/check-destination.ts";
+import { TemporaryFolder } from "../../helpers/script.ts";
+import { fill, filesIn, keysIn, openStore } from "../../helpers/store.ts";
+
+let folder: TemporaryFolder;
+let storage: StorageProvider;
+beforeEach(async () => {
+  folder = new TemporaryFolder();
+  storage = await openStore(folder.path);
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await storage.close();
+  folder.remove();
+});
+
+const job = { stack: "prod", name: "app" };
+const never = new AbortController().signal;
+
+/** What doctor finds, of a store with some settings of S3. */
+async function examine(settings: object = {}) {
+  const config = StorageConfig.parse({ kind: "s3", bucket: "backups", ...settings });
+  const checks: Record<string, Omit<Check, "name">> = {};
+  for await (const { name, ...check } of checkDestination("store", storage, config, job, never)) {
+    checks[name.slice("store: ".length)] = check;
+  }
+  return checks;
+}
+
+it("writes, reads, lists and removes an object, and leaves nothing", async () => {
+  const checks = await examine();
+  expect(Object.keys(checks)).toEqual(["write", "read", "list", "remove", "backups"]);
+  expect(Object.values(checks).every(({ ok }) => ok)).toBe(true);
+  expect(filesIn(folder.path)).toEqual([]);
+});
+
+const codes: ErrorCode[] = ["CONFIG", "AUTH", "NOT_FOUND", "CONFLICT", "QUOTA", "RATE_LIMITED", "TRANSIENT"];
+it.each([...codes, "INTEGRITY", "ABORTED", "INTERNAL"] as const)(
+  "looks for nothing after a write that fails with %s, and says what to do",
+  async (code) => {
+    vi.spyOn(storage, "upload").mockRejectedValue(new ProviderError(code, "It does not work."));
+    const others = [vi.spyOn(storage, "download"), vi.spyOn(storage, "list"), vi.spyOn(storage, "remove")];
+    expect(await examine()).toEqual({
+      write: { ok: false, detail: "It does not work.", fix: expect.stringMatching(/^[A-Z].{20,}\.$/) as string },
+    });
+    for (const other of others) expect(other).not.toHaveBeenCalled();
+  },
+);
+
+it("goes on to remove what could not be read", async () => {
+  vi.spyOn(storage, "download").mockResolvedValue(Readable.from([Buffer.alloc(1024)]));
+  const { read, remove } = await examine();
+  expect(read).toMatchObject({ ok: false, detail: "What was read is not what was written." });
+  expect(read?.fix).toContain("proxy");
+  expect(remove).toMatchObject({ ok: true });
+  expect(filesIn(folder.path)).toEqual([]);
+});
+
+it("asks a listing again that shows what is new late, and not for ever", { timeout: 60_000 }, async () => {
+  const list = storage.list.bind(storage);
+  const late = (times: number) => {
+    let asked = 0;
+    return vi.spyOn(storage, "list").mockImplementation((...args) => {
+      asked += 1;
+      return asked > times ? list(...args) : list("nowhere");
+    });
+  };
+  const twice = late(2);
+  expect((await examine()).list).toEqual({ ok: true, detail: "it was listed" });
+  twice.mockRestore();
+  late(Infinity);
+  const checks = await examine();
+  expect(checks.list).toMatchObject({ ok: false, detail: "The listing does not show the object." });
+  expect(checks.list?.fix).toContain("may list this folder");
+});
+
+it("notices a store that removes what it should lock", async () => {
+  const objectLock = { mode: "governance", days: 3 };
+  const { remove } = await examine({ objectLock, removeVersions: true });
+  expect(remove).toMatchObject({
+    ok: false,
+    detail: "It was removed, although objectLock asks for a lock of 3 days.",
+    fix: expect.stringContaining("Use a bucket with Object Lock") as string,
+  });
+  // Without the versions a lock does not show.
+  expect((await examine({ objectLock })).remove).toMatchObject({ ok: true });
+});
+
+it("removes what earlier ones left, once it is no longer locked, and nothing else", async () => {
+  const left = ["prod/app/doctor-00000001/probe", "prod/app/doctor-00000002/probe"];
+  const others = [
+    "prod/app/doctor-00000003/probe",
+    "prod/app/doctor-00000001/other",
+    "prod/apps/doctor-00000001/probe",
+  ];
+  await fill(storage, [...left, ...others]);
+  const dayAgo = new Date(Date.now() - 86_400_000);
+  for (const key of [...left, ...others.slice(1)]) utimesSync(join(folder.path, key), dayAgo, dayAgo);
+  const remove = storage.remove.bind(storage);
+  vi.spyOn(storage, "remove").mockImplementation((keys, options) => {
+    if (keys.includes(left[0] ?? "")) return Promise.reject(new ObjectLockedError("It is locked."));
+    return remove(keys, options);
+  });
+  expect((await examine()).backups).toMatchObject({ ok: true });
+  expect(await keysIn(storage)).toEqual([left[0], ...others].sort());
+});

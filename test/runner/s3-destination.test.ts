@@ -1,0 +1,202 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import type { Check } from "../../providers/database/database.ts";
+import { startPostgres, type Postgres } from "../../tools/postgres.ts";
+import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { printed } from "../helpers/reports.ts";
+import { Sandbox } from "../helpers/sandbox.ts";
+import { registerSecret } from "../recording/secrets.ts";
+import { FaultyProxy } from "../services/faulty-proxy.ts";
+import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+
+let postgres: Postgres;
+let service: Versitygw;
+let proxy: FaultyProxy;
+let sandbox: Sandbox;
+let buckets = 0;
+let bucket: string;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
+  // Does not compress: some 10 MB of it do not fit one request.
+  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 300000) n";
+  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  service = await startVersitygw();
+  proxy = await FaultyProxy.start(service.url);
+});
+afterAll(async () => {
+  await proxy.stop();
+  await service.stop();
+  await postgres.stop();
+});
+beforeEach(async () => {
+  proxy.reset();
+  sandbox = new Sandbox(postgres.url("shop"), { retention: { last: 1 } });
+  sandbox.environment.S3_ID = service.accessKeyId;
+  sandbox.environment.S3_SECRET = service.secretAccessKey;
+  await useBucket();
+});
+afterEach(() => {
+  sandbox.remove();
+});
+
+/** Takes a new bucket for the job's destination. */
+async function useBucket(settings: object = {}, locks = false): Promise<void> {
+  buckets += 1;
+  bucket = `backups-${buckets}`;
+  await service.client.createBucket({ Bucket: bucket, ObjectLockEnabledForBucket: locks });
+  destination(settings);
+}
+
+/** Makes the bucket the job's destination. */
+function destination(settings: object): void {
+  const keys = { accessKeyId: { env: "S3_ID" }, secretAccessKey: { env: "S3_SECRET" } };
+  sandbox.job.destinations = [{ kind: "s3", bucket, endpoint: proxy.url, retrySeconds: 2, ...keys, ...settings }];
+}
+
+/** What the bucket holds: objects, and in brackets versions that are hidden and what hides them. */
+async function stored(): Promise<string[]> {
+  const { Versions = [], DeleteMarkers = [] } = await service.client.listObjectVersions({ Bucket: bucket });
+  return [...Versions, ...DeleteMarkers].map(({ Key = "" }) => Key);
+}
+
+/** What doctor finds out about the store, by what it does there. */
+async function examine(code: number): Promise<Record<string, Check>> {
+  const checks = printed(await sandbox.run("doctor", "--json"), code) as Check[];
+  const about = checks.filter(({ name }) => name.startsWith("destination 0"));
+  for (const { name, ok, fix } of about) expect(ok || (fix ?? "") !== "", name).toBe(true);
+  return Object.fromEntries(about.map((check) => [check.name.replace(/^.*: /, ""), check]));
+}
+
+it("backs up to S3, lists, verifies, restores and prunes, through faults that pass", async () => {
+  proxy.misbehave({ kind: "swallow" }, ({ url }) => url.includes("partNumber="));
+  proxy.misbehave({ kind: "cut-request", after: 50_000 }, ({ url }) => url.includes("partNumber=2"));
+  proxy.misbehave(
+    { kind: "cut-response", after: 1_000 },
+    ({ method, url }) => method === "GET" && url.includes("dump"),
+  );
+  const first = await sandbox.run("backup");
+  expect(first.code, first.stderr).toBe(0);
+  expect(proxy.pending, "faults that nothing ran into").toBe(0);
+  const second = await sandbox.run("backup");
+  expect(second.code, second.stderr).toBe(0);
+  const folders = new Set((await stored()).map((name) => name.split("/").slice(0, -1).join("/")));
+  expect([...folders]).toHaveLength(1);
+  expect((await sandbox.run("list")).stdout).toContain([...folders][0]?.split("/").at(-1));
+  expect((await sandbox.run("verify")).code).toBe(0);
+  sandbox.environment.TARGET = await emptyDatabase(postgres, "restored");
+  const restore = await sandbox.run("restore", "--to", "env:TARGET");
+  expect(restore.code, restore.stderr).toBe(0);
+  expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
+});
+
+it("has doctor prove the store, and leave nothing", async () => {
+  const checks = await examine(0);
+  expect(Object.keys(checks)).toEqual(["write", "read", "list", "remove", "backups"]);
+  expect(checks.remove?.detail).toBe("it was removed");
+  expect(await stored()).toEqual([]);
+});
+
+it("has doctor leave the locked version of what it hid", async () => {
+  await useBucket({ objectLock: { mode: "governance", days: 3 } }, true);
+  const { remove } = await examine(0);
+  expect(remove).toMatchObject({ ok: true, detail: "it was hidden; the lock keeps its version for 3 days" });
+  // The version, and what hides it.
+  expect(await stored()).toHaveLength(2);
+});
+
+it("has doctor take a lock that holds for what was asked for, where versions are to be removed", async () => {
+  await useBucket({ objectLock: { mode: "compliance", days: 3 }, removeVersions: true }, true);
+  const { remove, backups } = await examine(0);
+  expect(remove).toMatchObject({ ok: true, detail: expect.stringContaining("the store's lock keeps it") as string });
+  expect(backups).toMatchObject({ ok: true });
+  expect(await stored()).toHaveLength(1);
+});
+
+/** Lets the clock of the programs of the sandbox go wrong, by so many milliseconds. */
+function shiftClock(byMs: number): void {
+  const shift = `const real = Date.now; globalThis.Date = class extends Date {
+    constructor(...args) { if (args.length === 0) super(real() + ${byMs}); else super(...args); }
+    static now() { return real() + ${byMs}; }
+  };`;
+  sandbox.environment.NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(shift)}`;
+}
+
+/** The service refuses what is written, as one does that has no room. */
+function fillUp(): void {
+  const body = "<Error><Code>QuotaExceeded</Code><Message>The quota of the bucket is used up.</Message></Error>";
+  const headers = { "content-type": "application/xml" };
+  proxy.misbehave({ kind: "answer", status: 403, headers, body }, ({ method }) => method === "PUT", Infinity);
+}
+
+const mistakes: [what: string, make: () => void | Promise<void>, problem: string, fix: string][] = [
+  [
+    "the wrong region",
+    () => {
+      destination({ region: "eu-central-1" });
+    },
+    "the bucket is in another region",
+    "Set region of the destination to us-east-1.",
+  ],
+  [
+    "a bucket without the lock that the configuration asks for",
+    () => {
+      destination({ objectLock: { mode: "governance", days: 3 } });
+    },
+    "the bucket has no Object Lock",
+    "use a bucket with Object Lock",
+  ],
+  [
+    "a clock that is wrong",
+    () => {
+      shiftClock(3_600_000);
+    },
+    "this machine's clock is wrong",
+    "Set the clock",
+  ],
+  [
+    "a bucket that does not exist",
+    () => {
+      destination({ bucket: "elsewhere" });
+    },
+    "there is no such bucket",
+    "Create the bucket",
+  ],
+  [
+    "an access key that does not exist",
+    () => {
+      sandbox.environment.S3_ID = "AKIDOFSOMEBODYELSE";
+    },
+    "the credentials are not valid",
+    "Look at accessKeyId and secretAccessKey",
+  ],
+  [
+    "an access key with another's secret",
+    () => {
+      sandbox.environment.S3_SECRET = registerSecret("another's S3 secret", "an0ther-s3cret/Access+Key=");
+    },
+    "the credentials are not valid",
+    "do they belong together",
+  ],
+  ["a store that is full", fillUp, "the store is full", "Raise the quota"],
+];
+
+it.each(mistakes)("has doctor explain %s, and stop there", async (_what, make, problem, fix) => {
+  await make();
+  const checks = await examine(2);
+  expect(Object.keys(checks)).toEqual(["write"]);
+  expect(checks.write).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining(problem) as string,
+    fix: expect.stringContaining(fix) as string,
+  });
+  expect(await stored()).toEqual([]);
+});
+
+it("makes no backup in a store that is full, and says what to do", async () => {
+  fillUp();
+  const ended = await sandbox.run("backup");
+  expect(ended.code).toBe(4);
+  expect(ended.stdout + ended.stderr).toContain("Raise the quota");
+  expect(await stored()).toEqual([]);
+});
