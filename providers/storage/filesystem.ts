@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, realpath, rmdir, unlink } from "node:fs/promises";
+import { mkdir, open, realpath, rmdir, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
@@ -214,9 +214,14 @@ class FilesystemStorageProvider implements StorageProvider {
     return made === undefined ? this.#root : dirname(made);
   }
 
-  /** Whether a folder at or below the root exists. `CONFIG` where a symbolic link leads out of the root. */
+  /** Whether a folder at or below the root exists. `CONFIG` where a symbolic link leads out of the root, or that is a file. */
   async #exists(folder: string): Promise<boolean> {
     try {
+      if ((await stat(this.#root)).isFile()) {
+        throw new ProviderError("CONFIG", `${this.#root} is a file, and backups are kept in a folder.`, {
+          fix: "Set path to a folder, which need not exist yet, or move the file away.",
+        });
+      }
       const [root, real] = await Promise.all([realpath(this.#root), realpath(folder)]);
       if (real === root || real.startsWith(root === "/" ? root : `${root}/`)) return true;
       throw new ProviderError("CONFIG", `${folder} leads out of ${this.#root}, through a symbolic link, to ${real}.`, {

@@ -377,7 +377,7 @@ describe("two destinations", () => {
     expect(JSON.parse(stdout)).toMatchObject({
       status: "partial",
       destinations: [
-        { destination: `filesystem ${second()}`, stored: false, errors: [{ code: "CONFLICT" }] },
+        { destination: `filesystem ${second()}`, stored: false, errors: [{ code: "CONFIG" }] },
         { destination: `filesystem ${first()}`, stored: true, verification: { outcome: "verified" }, errors: [] },
       ],
     });

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -255,7 +256,7 @@ describe("filesystem storage", () => {
     expect(await failureOf(put("object/below"))).toMatchObject({ code: "CONFLICT" });
     storage = await open(join(root, "object"));
     const error = await failureOf(put("below"));
-    expect(error.code).toBe("CONFLICT");
+    expect(error.code).toBe("CONFIG");
     expect(error.message).toContain(join(root, "object"));
   });
 
@@ -454,6 +455,19 @@ describe("filesystem storage", () => {
       chmodSync(root, 0o500);
       expect(await failureOf(put("a/object"))).toMatchObject({ code: "AUTH" });
     }
+  });
+
+  it("a file in the place of its root is a mistake of the configuration, whatever is asked", async () => {
+    mkdirSync(dirname(root), { recursive: true });
+    writeFileSync(root, "a file");
+    for (const work of [put("a/object"), keys(), storage.stat("a/object"), storage.download("a/object")]) {
+      expect(await failureOf(work)).toMatchObject({
+        code: "CONFIG",
+        message: `${root} is a file, and backups are kept in a folder.`,
+        fix: expect.stringContaining("Set path to a folder") as string,
+      });
+    }
+    expect(readFileSync(root, "utf8")).toBe("a file");
   });
 
   it("skips what is no regular file, and folders that vanish", async () => {
