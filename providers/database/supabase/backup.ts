@@ -49,8 +49,20 @@ export async function projectLayout(settings: SupabaseSettings, control: Control
   await control.query("SET LOCAL search_path = ''");
   const chosen = await resolveSelection(control, settings.selection ?? {}, provided);
   const scope = both(await platformScope(control), chosen);
-  const tables = (await countedTables(control, scope)).map(({ name }) => name);
-  return { scope, tables, parts: (source) => projectParts(source, scope, chosen, settings.vault) };
+  const tables = [...(await countedTables(control, scope)), ...(await tablesOfParts(control))];
+  return {
+    scope,
+    tables: tables.map(({ name }) => name),
+    parts: (source) => projectParts(source, scope, chosen, settings.vault),
+  };
+}
+
+/** Tables of the platform that no dump has, and whose rows other parts are made of. */
+function tablesOfParts(control: ControlConnection): Promise<{ name: string }[]> {
+  return control.query<{ name: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+     WHERE (nspname, relname) IN (('cron', 'job'), ('pgmq', 'meta'), ('vault', 'secrets')) AND has_table_privilege(c.oid, 'SELECT')`,
+  );
 }
 
 /** What a backup of this database leaves out, a project's or another's. */
