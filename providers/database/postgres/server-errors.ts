@@ -48,6 +48,14 @@ const meanings: readonly Meaning[] = [
       "with BYPASSRLS (ALTER ROLE … BYPASSRLS) or as a superuser.",
   },
   {
+    states: [],
+    pattern: /must be able to SET ROLE|must be member of role/,
+    code: "AUTH",
+    fix:
+      "Only a member of the owner may make it the owner of something: GRANT the owner TO the role that restores, or restore without " +
+      "owners and privileges.",
+  },
+  {
     states: ["42501"],
     pattern: /permission denied|must be (owner|superuser|member)|must have privileges/,
     code: "AUTH",

@@ -6,6 +6,7 @@ import { readAttributes } from "../../../../providers/database/postgres/roles-to
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
 import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
 import { streamOf } from "../../../helpers/bytes.ts";
+import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
 
@@ -94,10 +95,10 @@ describe("roles of a server of version 17", () => {
     await Promise.all([source.stop(), target.stop()]);
   });
   const asMaker = (server: Postgres): string => server.url("app").replace("//postgres:", "//maker:");
-  const open = (server: Postgres) =>
+  const open = (server: Postgres, url = asMaker(server)) =>
     createDatabase(
       { kind: "postgres", url: { env: "URL" }, lockTimeoutSeconds: 30, clients: server.binDirectory },
-      { secrets: { url: asMaker(server) } },
+      { secrets: { url } },
     );
 
   it("are made by a role that is no superuser, with the same attributes and memberships", async () => {
@@ -120,5 +121,31 @@ describe("roles of a server of version 17", () => {
     ]) {
       expect(await query(target.url("app"), question)).toEqual(await query(source.url("app"), question));
     }
+  });
+
+  it("say what is missing where the role that restores is no member of an owner", async () => {
+    await query(
+      source.url("app"),
+      "CREATE ROLE stranger; GRANT CREATE ON SCHEMA public TO stranger; SET ROLE stranger; CREATE TABLE public.theirs ()",
+    );
+    await query(target.url("postgres"), "CREATE ROLE stranger");
+    await query(target.url("postgres"), "CREATE DATABASE theirs OWNER maker TEMPLATE template0");
+    const all = await open(source, source.url("app"));
+    const theirs = await store(await all.backup({ lock: "theirs", signal: never }));
+    const maker = await open(target, target.url("theirs").replace("//postgres:", "//maker:"));
+    const error = await failureOf(
+      maker.restore(theirs.artifacts, {
+        facts: theirs.facts,
+        allowNonEmpty: false,
+        jobs: 1,
+        scratchDirectory: "/tmp",
+        createRoles: false,
+        noOwner: false,
+        signal: never,
+      }),
+    );
+    expect(error.code).toBe("AUTH");
+    expect(error.message).toContain(`must be able to SET ROLE "stranger"`);
+    expect(error.fix).toMatch(/member of the owner.*GRANT.*without owners/);
   });
 });

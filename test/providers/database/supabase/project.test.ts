@@ -431,18 +431,20 @@ describe("a Supabase project", () => {
       "extensions.sql": (text) =>
         text.replace(end, `CREATE EXTENSION IF NOT EXISTS given_up VERSION '1' CASCADE;\n${end}`),
       "grants.sql": (text) => text.replace(end, grants.join("") + end),
+      "publications.sql": (text) => text.replace(end, `DO 'BEGIN RAISE WARNING ''something odd''; END';\n${end}`),
       "inventory.json": (text) => text.replace('"extension":{', '"extension":{"given_up":"1 in extensions",'),
     };
     const artifacts = backup.artifacts.map((artifact) => {
       const text = changes[artifact.name]?.(backup.text(artifact.name));
       return text === undefined ? artifact : { ...artifact, open: () => streamOf(Buffer.from(text)) };
     });
-    const { refused = [], differences } = await (await open(url)).restore(artifacts, options(name));
+    const { refused = [], differences, warnings } = await (await open(url)).restore(artifacts, options(name));
     // What was refused first and what was refused last are both known to the comparison.
     expect(differences).toEqual([]);
     expect(refused[0]).toMatch(/^the extension given_up/);
     expect(refused.filter((each) => each.includes("a_table_of_another_version_"))).toHaveLength(999);
     expect(refused.at(-1)).toBe("… and 102 more");
+    expect(warnings).toEqual(["The server warned: something odd"]);
   });
 
   it("says in the backup what cannot be recovered", async () => {

@@ -37,7 +37,7 @@ describe("across versions", () => {
     vi.unstubAllEnvs();
   });
 
-  const open = (server: SupabaseServer, name: string, clients?: string): Promise<DatabaseProvider> =>
+  const open = (server: SupabaseServer, name: string, clients?: string, role = "postgres"): Promise<DatabaseProvider> =>
     createDatabase(
       {
         kind: "supabase",
@@ -47,7 +47,7 @@ describe("across versions", () => {
         rootCertificate: server.postgres.rootCertificate ?? "",
         ...(clients === undefined ? {} : { clients }),
       },
-      { secrets: { url: server.urlAs("postgres", name).replace("@127.0.0.1:", "@localhost:") } },
+      { secrets: { url: server.urlAs(role, name).replace("@127.0.0.1:", "@localhost:") } },
     );
   const backupOf = async (server: SupabaseServer, clients?: string): Promise<StoredBackup> =>
     store(await (await open(server, "full", clients)).backup({ lock: "versions", signal: never }));
@@ -137,6 +137,18 @@ describe("across versions", () => {
           await query(newer.postgres.url("full"), question),
         );
       }
+
+      // A superuser makes postgres a member for the time being, and changes no option that it had.
+      const members =
+        "SELECT roleid::regrole::text AS role, member::regrole::text, grantor::regrole::text, admin_option, inherit_option, set_option FROM pg_auth_members ORDER BY 1, 2, 3";
+      const before = await query(other.postgres.url("there"), members);
+      await other.newProject("again");
+      const provider = await open(other, "again", undefined, "supabase_admin");
+      expect(await provider.restore(backup.artifacts, options(other, "again", backup))).toMatchObject({
+        refused: [],
+        differences: [],
+      });
+      expect(await query(other.postgres.url("again"), members)).toEqual(before);
     } finally {
       await other.postgres.stop();
       await query(newer.postgres.url("full"), "DROP OWNED BY auditor; DROP ROLE auditor");
