@@ -46,6 +46,11 @@ const allowedErrors =
   "on the platform's tables that are there already; privileges on objects that the platform's version does not have or does not let " +
   "postgres give; event triggers, and attributes, settings and memberships of roles, that only a superuser may make";
 
+/** Before the number of a step, where psql says that it begins. */
+const stepMark = "provision-step";
+const stepLine = new RegExp(`^${stepMark} (\\d+)$`);
+const stepLines = new RegExp(`${stepMark} \\d+\n?`, "g");
+
 /** How refusals begin after which objects of a kind may be missing, and the kind. */
 const mayBeMissing: Readonly<Record<string, string>> = {
   "EVENT TRIGGER": "event trigger",
@@ -333,7 +338,8 @@ class ProjectRestore {
     const { settings, control, clients, options } = this.#parts;
     const { connection } = settings;
     const steps = this.#steps;
-    let current = "";
+    let written = "the beginning";
+    let reached = written;
     const script = async function* (): AsyncGenerator<Buffer | string> {
       yield (
         `${noTimeouts(control.serverMajor).join(";\n")};\nBEGIN;\n` +
@@ -341,14 +347,15 @@ class ProjectRestore {
         // Whatever ended this transaction on the way would show at the end, where the table is missed.
         "CREATE TEMPORARY TABLE provision_restore () ON COMMIT DROP;\n"
       );
-      for (const { title, text, asLogin = false } of steps) {
-        current = title;
+      for (const [index, { title, text, asLogin = false }] of steps.entries()) {
+        written = title;
+        // psql says itself which step it is at: it is far behind what is written to it.
+        yield `\\warn ${stepMark} ${index}\n`;
         // As a superuser everything is postgres's all the same, but for what only a superuser may do.
         yield asLogin ? "RESET ROLE;\n" : "SET ROLE postgres;\n";
         yield* text();
       }
-      current = "the end";
-      yield "RESET ROLE;\nDROP TABLE pg_temp.provision_restore;\nNOTIFY pgrst, 'reload schema';\nCOMMIT;\n";
+      yield `\\warn ${stepMark} ${steps.length}\nRESET ROLE;\nDROP TABLE pg_temp.provision_restore;\nNOTIFY pgrst, 'reload schema';\nCOMMIT;\n`;
     };
     const messages = new RestoreMessages(Object.keys(mayBeMissing));
     const psql: Program = {
@@ -368,7 +375,9 @@ class ProjectRestore {
       secrets: secretsOf(connection),
       otherwise: "INTERNAL",
       onMessage: (line) => {
-        messages.take(line);
+        const [, index] = stepLine.exec(line) ?? [];
+        if (index === undefined) messages.take(line);
+        else reached = steps[Number(index)]?.title ?? "the end";
       },
     };
     try {
@@ -378,7 +387,10 @@ class ProjectRestore {
       const problem = toProviderError(error);
       if (problem.code === "ABORTED") throw problem;
       const fix = problem.fix ?? "Nothing was restored. Correct the cause in a new project, and restore again.";
-      throw new ProviderError(problem.code, `Nothing was restored; near the step "${current}": ${problem.message}`, {
+      const message = problem.message.replaceAll(stepLines, "");
+      // Of psql's own errors it knows the step; others come from what was being read for it.
+      const step = message.startsWith("psql ") ? reached : written;
+      throw new ProviderError(problem.code, `Nothing was restored; in the step "${step}": ${message}`, {
         cause: error,
         fix,
       });

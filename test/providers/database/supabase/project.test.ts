@@ -303,7 +303,7 @@ describe("a Supabase project", () => {
     const provider = await open(url);
     const dump = await contentOf(backup.artifacts.map((each) => ({ ...each, required: true, covers: [] }))[0], never);
     const damaged = new ProviderError("INTEGRITY", "The bytes are not those that were written.");
-    const attempts: [string, RestoreArtifact[]][] = [
+    const attempts: [string, RestoreArtifact[], string?][] = [
       [
         "a dump that fails at its end",
         withArtifact("database.dump", () => failingStream(dump.subarray(0, -1), damaged)),
@@ -314,16 +314,24 @@ describe("a Supabase project", () => {
         withText("platform-objects.sql", (text) =>
           text.replace("CREATE TRIGGER on_auth", "CREATE TRIGGER x ON nowhere; CREATE TRIGGER on_auth"),
         ),
+        "policies and triggers on tables of the platform",
       ],
-      ["queues that are cut off", withText("queues.sql", (text) => text.slice(0, 1500))],
+      ["queues that are cut off", withText("queues.sql", (text) => text.slice(0, 1500)), "queues and their messages"],
       [
         "a policy that cannot be",
         withText("platform-objects.sql", (text) => text.replace("realtime.topic()", "realtime.no_such()")),
+        "policies and triggers on tables of the platform",
       ],
-      ["the last step", withText("default-privileges.sql", (text) => text.replace("TO reporting", "TO nobody_at_all"))],
+      [
+        "the last step",
+        withText("default-privileges.sql", (text) => text.replace("TO reporting", "TO nobody_at_all")),
+        "default privileges, as the backup has them",
+      ],
     ];
-    for (const [what, artifacts] of attempts) {
+    for (const [what, artifacts, step = ""] of attempts) {
       const error = await failureOf(provider.restore(artifacts, options(name)));
+      expect(error.message, what).toContain(step === "" ? "" : `Nothing was restored; in the step "${step}`);
+      expect(error.message, what).not.toContain("provision-step");
       expect(error.message, what).not.toContain("s3cr3t");
       expect(await holdsNothing(name), what).toBe(true);
     }
