@@ -64,8 +64,11 @@ export interface FilesProvider {
   /** Makes a bucket. `CONFLICT` where it exists. */
   makeBucket(bucket: FileBucket, options: RequestOptions): Promise<void>;
 
-  /** Writes a file with its attributes; whole or not at all. `CONFLICT` where it exists. The source is consumed or destroyed. */
-  write(facts: FileFacts, source: Readable, options: RequestOptions): Promise<void>;
+  /**
+   * Writes a file with its attributes; whole or not at all. `CONFLICT` where it exists. The source is consumed or destroyed.
+   * Gives what of its attributes the place does not take as they are, one sentence each.
+   */
+  write(facts: FileFacts, source: Readable, options: RequestOptions): Promise<string[]>;
 
   /** Frees connections. May be called more than once. */
   close(): Promise<void>;

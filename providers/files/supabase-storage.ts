@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
+import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
 import { storageFields } from "../storage/storage.ts";
@@ -53,16 +54,18 @@ class SupabaseStorageFilesProvider implements FilesProvider {
       action: `look at ${where}`,
       signal,
     });
-    const { size = file.size, contentType, cacheControl, metadata } = info;
+    // A proxy that joins slashes asks for another file.
+    if (typeof info.name === "string" && info.name !== path) {
+      throw new ProviderError("INTERNAL", `Cannot look at ${where}: the service tells of ${info.name} instead.`);
+    }
+    const size = info.size ?? file.size;
     const etag = (info.etag ?? file.etag).replaceAll(/^W\/|"/g, "");
     const same = size === file.size && etag === file.etag;
     const facts: FileFacts = {
       ...file,
       // A file that was replaced since it was listed is another one, and the next run will find it changed.
       ...(same ? {} : { size, etag, modified: new Date(info.lastModified ?? info.createdAt).toISOString() }),
-      ...(contentType === undefined ? {} : { contentType }),
-      ...(cacheControl === undefined ? {} : { cacheControl }),
-      ...(Object.keys(metadata ?? {}).length === 0 ? {} : { metadata }),
+      ...attributesOf(info),
     };
     const watchdog = new StallWatchdog(`download of ${where}`, this.#client.stallTimeoutSeconds, signal);
     try {
@@ -83,14 +86,29 @@ class SupabaseStorageFilesProvider implements FilesProvider {
     });
   }
 
-  async write(facts: FileFacts, source: Readable, { signal }: { signal: AbortSignal }): Promise<void> {
-    await writeFile(this.#client, facts, source, { action: `write ${facts.bucket}/${facts.path}`, signal });
+  write(facts: FileFacts, source: Readable, { signal }: { signal: AbortSignal }): Promise<string[]> {
+    return writeFile(this.#client, facts, source, { action: `write ${facts.bucket}/${facts.path}`, signal });
   }
 
   close(): Promise<void> {
     this.#client.close();
     return Promise.resolve();
   }
+}
+
+/** What the service tells of a file beside its content: null where nobody has set it, whatever the SDK's types say. */
+function attributesOf(info: {
+  readonly contentType?: unknown;
+  readonly cacheControl?: unknown;
+  readonly metadata?: unknown;
+}): Pick<FileFacts, "contentType" | "cacheControl" | "metadata"> {
+  const { contentType, cacheControl, metadata } = info;
+  const hasMetadata = typeof metadata === "object" && metadata !== null && Object.keys(metadata).length > 0;
+  return {
+    ...(typeof contentType === "string" ? { contentType } : {}),
+    ...(typeof cacheControl === "string" ? { cacheControl } : {}),
+    ...(hasMetadata && !Array.isArray(metadata) ? { metadata: { ...metadata } } : {}),
+  };
 }
 
 const schema = z.strictObject({

@@ -142,10 +142,11 @@ async function restoreDatabase(run: Run, options: Options, to: SecretRef, source
 }
 
 async function restoreToTarget(run: Run, options: Options, source: Source): Promise<RestoredFiles | undefined> {
-  if (options.files === undefined || options.dryRun) return undefined;
+  if (options.files === undefined) return undefined;
   const target = await filesTarget(run, options.files, options.filesKey);
   try {
-    return await restoreFiles({ ...source, target, buckets: options.bucket, signal: run.signal });
+    const { bucket: buckets, dryRun } = options;
+    return await restoreFiles({ ...source, target, buckets, dryRun, signal: run.signal });
   } finally {
     await target.close();
   }
@@ -200,10 +201,14 @@ function describe(restored: Restored, dryRun: boolean): string[] {
   ];
 }
 
-function describeFiles({ id, from, to, files, bytes: size, existing, failed, seconds }: RestoredFiles): string[] {
+function describeFiles(restored: RestoredFiles): string[] {
+  const { id, from, to, files, bytes: size, existing, failed, altered, plan, seconds } = restored;
+  const what = `${files} files (${bytes(size)}) of ${id} from ${from} to ${to}`;
   return [
-    `restored ${files} files (${bytes(size)}) of ${id} from ${from} to ${to}, ${seconds.toFixed(1)} s`,
+    plan ? `would restore ${what}; nothing was written` : `restored ${what}, ${seconds.toFixed(1)} s`,
+    ...(plan ?? []).map((line) => `  ${line}`),
     ...(existing > 0 ? [`  ${existing} were there already, and are as they were`] : []),
+    ...altered.map(({ file, how }) => `  altered: ${file}: ${how}`),
     ...failed.map(({ file, message }) => `  failed: ${file}: ${message}`),
   ];
 }

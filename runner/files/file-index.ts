@@ -15,7 +15,7 @@ export function fileIndexOf(manifest: Manifest): ManifestObject | undefined {
 }
 
 /** Where an index is. */
-export interface IndexPlace {
+interface IndexPlace {
   readonly storage: StorageProvider;
   readonly job: JobName;
   readonly manifest: Manifest;

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
@@ -137,6 +137,44 @@ describe("files beside the database", () => {
     const papers = [...originals].filter(([place]) => place.startsWith("papers/"));
     expect(filesIn(folder)).toEqual(papers.map(([place]) => place).sort());
     for (const [place, bytes] of papers) expect(readFileSync(join(folder, place)).equals(bytes), place).toBe(true);
+  });
+
+  it("come back into a folder where one is named like the folder of another, and the report says so", async () => {
+    for (const bucket of ["avatars", "papers"]) service.makeBucket(bucket);
+    for (const name of ["a", "a/b", "a/b/c"]) service.put(name, Buffer.from(name), "papers");
+    await backup();
+    const folder = join(sandbox.path, "out");
+    const restored = await run("restore", "--files", folder, "--json");
+    expect(restored.code, restored.stderr).toBe(0);
+    expect(filesIn(folder).map((name) => readFileSync(join(folder, name), "utf8"))).toEqual(["a/b/c", "a/b", "a"]);
+    const { files } = JSON.parse(restored.stdout) as { files: { altered: { file: string; how: string }[] } };
+    expect(files.altered.map(({ file }) => file).sort()).toEqual(["papers/a", "papers/a/b"]);
+    expect(JSON.parse((await run("restore", "--files", folder, "--json")).stdout)).toMatchObject({
+      files: { files: 0, existing: 3, failed: [] },
+    });
+  });
+
+  it("are only looked at by a dry run, and asked for by the names of buckets that there are", async () => {
+    fill(service);
+    await backup();
+    const folder = join(sandbox.path, "out");
+    const restore = (...args: string[]) => run("restore", "--files", folder, ...args);
+    const mistyped = await restore("--bucket", "papers", "paper");
+    expect(mistyped.code).toBe(2);
+    expect(mistyped.stderr).toMatch(/no files of the bucket paper\.\n.*avatars, papers/);
+
+    const planned = await restore("--dry-run", "--bucket", "papers");
+    expect(planned.code, planned.stderr).toBe(0);
+    expect(planned.stdout).toMatch(/^would restore 22 files .*; nothing was written/);
+    expect(planned.stdout).toContain("22 files (13631638 bytes) of the bucket papers");
+    const [content = ""] = contents();
+    rmSync(join(sandbox.store, content));
+    const lacking = await restore("--dry-run", "--json");
+    expect(lacking.code, lacking.stderr).toBe(3);
+    expect(JSON.parse(lacking.stdout)).toMatchObject({ files: { files: 24, failed: [{ code: "INTEGRITY" }] } });
+    const other = await run("restore", "--files", service.url, "--dry-run");
+    expect(other.stdout).toContain("of the bucket avatars, which exists");
+    expect(existsSync(folder)).toBe(false);
   });
 
   it("that did not change are not copied again, and a prune keeps what a kept backup has", async () => {

@@ -38,8 +38,9 @@ interface StoredObject {
   readonly name: string;
   readonly size: number;
   readonly etag: string;
-  readonly type: string;
-  readonly cacheControl: string;
+  /** Null for a row whose metadata do not say. */
+  readonly type: string | null;
+  readonly cacheControl: string | null;
   readonly metadata: unknown;
   readonly moment: string;
   /** The bytes, or the file that holds them. */
@@ -319,7 +320,11 @@ export class SupabaseStorageService {
   }
 
   async #upload(request: IncomingMessage, bucketId: string, name: string, role: string): Promise<Json> {
-    const { "content-type": type = "", "cache-control": cache = "no-cache", "x-upsert": upsert } = request.headers;
+    const {
+      "content-type": type = "application/octet-stream",
+      "cache-control": cache = "no-cache",
+      "x-upsert": upsert,
+    } = request.headers;
     if (upsert !== "false" && upsert !== "true") throw refusals.parameter("headers/x-upsert must be boolean");
     const bucket = this.#checkNew(bucketId, name, role, upsert === "true");
     checkType(bucket, type);
@@ -353,8 +358,8 @@ export class SupabaseStorageService {
     content: Buffer | string,
     size: number,
     md5Hex: string,
-    type: string,
-    cacheControl: string,
+    type: string | null,
+    cacheControl: string | null,
     metadata: unknown,
   ): StoredObject {
     const id = randomUUID();
@@ -374,8 +379,8 @@ export class SupabaseStorageService {
       return;
     }
     response.writeHead(range === undefined ? 200 : 206, {
-      "content-type": object.type,
-      "cache-control": object.cacheControl,
+      "content-type": object.type ?? "application/octet-stream",
+      "cache-control": object.cacheControl ?? "no-cache",
       "content-length": object.size - start,
       etag: object.etag,
       ...(range === undefined ? {} : { "content-range": `bytes ${start}-${object.size - 1}/${object.size}` }),
@@ -489,7 +494,10 @@ export class SupabaseStorageService {
           checkType(this.#bucket(partsOf(upload.id)[0]), metadata.contentType ?? "");
         });
         this.#uploads.add(upload.id);
-        return Promise.resolve({ metadata: { ...metadata, cacheControl: `max-age=${metadata.cacheControl ?? ""}` } });
+        // As the service's own hook: what is no number is lost.
+        const seconds = metadata.cacheControl ?? "";
+        const cacheControl = /^-?\d+$/.test(seconds) ? `max-age=${seconds}` : "no-cache";
+        return Promise.resolve({ metadata: { ...metadata, cacheControl } });
       },
       onUploadFinish: async ({ runtime }, upload) => {
         const node = runtime?.node?.req as IncomingMessage | undefined;

@@ -3,6 +3,7 @@ import { ProviderError } from "../../errors.ts";
 import { chunksOf, type Chunk } from "../../storage/chunker.ts";
 import type { CallOptions, SupabaseClient } from "../../storage/supabase/client.ts";
 import { readFrom } from "../../storage/supabase/download.ts";
+import { answerOf } from "../../storage/supabase/http.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../storage/supabase/resumable.ts";
 import { StallWatchdog } from "../../storage/watchdog.ts";
 import type { FileFacts } from "../files.ts";
@@ -20,7 +21,7 @@ export async function writeFile(
   facts: FileFacts,
   source: Readable,
   options: CallOptions,
-): Promise<void> {
+): Promise<string[]> {
   const watchdog = new StallWatchdog(options.action, client.stallTimeoutSeconds, options.signal);
   const moved = () => {
     watchdog.moved();
@@ -29,7 +30,7 @@ export async function writeFile(
   try {
     const replaces = await isRowAlone(client, facts, call);
     const write = new FileWrite(client, facts, replaces, call);
-    await write.send(chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved }));
+    return await write.send(chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved }));
   } finally {
     source.destroy();
     watchdog.stop();
@@ -69,7 +70,8 @@ class FileWrite {
     this.#options = options;
   }
 
-  async send(chunks: AsyncIterable<Chunk>): Promise<void> {
+  /** Gives what of the attributes is not as it was. */
+  async send(chunks: AsyncIterable<Chunk>): Promise<string[]> {
     let upload: ResumableUpload | undefined;
     let size = 0;
     try {
@@ -86,6 +88,7 @@ class FileWrite {
       await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
       throw error;
     }
+    return upload === undefined ? [] : alterations(this.#facts);
   }
 
   #begin(): Promise<ResumableUpload> {
@@ -96,7 +99,7 @@ class FileWrite {
         bucket,
         name: path,
         contentType,
-        cacheControl: maxAge(this.#facts),
+        cacheControl: resumable(this.#facts.cacheControl),
         metadata,
         replaces: this.#replaces,
       },
@@ -104,21 +107,21 @@ class FileWrite {
     );
   }
 
+  /** Not through the SDK: that makes `max-age=` of whatever Cache-Control it is given, and takes empty segments out of names. */
   async #sendWhole(bytes: Buffer): Promise<void> {
-    const { bucket, path, contentType, metadata } = this.#facts;
-    const settings = {
-      upsert: this.#replaces,
-      cacheControl: maxAge(this.#facts),
-      ...(contentType === undefined ? {} : { contentType }),
-      ...(metadata === undefined ? {} : { metadata: { ...metadata } }),
+    const { bucket, path, contentType, cacheControl, metadata } = this.#facts;
+    const headers = {
+      "x-upsert": String(this.#replaces),
+      ...(contentType === undefined ? {} : { "content-type": contentType }),
+      ...(cacheControl === undefined ? {} : { "cache-control": cacheControl }),
+      ...(metadata === undefined ? {} : { "x-metadata": Buffer.from(JSON.stringify(metadata)).toString("base64") }),
     };
-    await this.#client.retry(
-      (attempt) =>
-        this.#unlessDone(attempt, bytes.length, () =>
-          this.#client.once((storage) => storage.from(bucket).upload(inUrl(path), bytes, settings), this.#options),
-        ),
-      this.#options.signal,
-    );
+    const send = async () => {
+      const outgoing = { method: "POST", headers, body: bytes };
+      const response = await this.#client.send(`/object/${bucket}/${inUrl(path)}`, outgoing, [200], this.#options);
+      await answerOf(response);
+    };
+    await this.#client.retry((attempt) => this.#unlessDone(attempt, bytes.length, send), this.#options.signal);
   }
 
   async #finish(upload: ResumableUpload, bytes: Buffer, size: number): Promise<void> {
@@ -143,7 +146,17 @@ class FileWrite {
   }
 }
 
-/** The service takes seconds alone, and gives what it made of them: `max-age=3600`. Without any it is `no-cache`. */
-function maxAge({ cacheControl }: FileFacts): string {
-  return /max-age=(\d+)/.exec(cacheControl ?? "")?.[1] ?? "0";
+/** What a resumable upload is given for a Cache-Control: the service takes whole seconds, and makes `no-cache` of all else. */
+function resumable(cacheControl = ""): string {
+  return /(?:^|[\s,])max-age=(\d+)/.exec(cacheControl)?.[1] ?? "no-cache";
+}
+
+/** What a resumable upload does not keep. */
+function alterations({ cacheControl }: FileFacts): string[] {
+  const seconds = resumable(cacheControl);
+  const kept = seconds === "no-cache" ? seconds : `max-age=${seconds}`;
+  if (cacheControl === undefined || cacheControl === kept) return [];
+  return [
+    `Its Cache-Control is ${kept}, and was ${cacheControl}: the service takes no other for files of more than 6 MiB.`,
+  ];
 }

@@ -121,6 +121,71 @@ describe("files in Supabase Storage", () => {
     expect(service.openUploads).toBe(0);
   });
 
+  it.each(["max-age=60", "3600", "no-cache", "public, max-age=31536000, immutable"])(
+    "keep the Cache-Control %s, as it was sent to the service and as it comes back",
+    async (cacheControl) => {
+      expect(await files.write({ ...factsOf("a", 9), cacheControl }, streamOf(bytesOf(9)), { signal })).toEqual([]);
+      expect(service.objects.get("papers/a")?.cacheControl).toBe(cacheControl);
+      expect((await readOnly()).facts.cacheControl).toBe(cacheControl);
+    },
+  );
+
+  it.each([
+    ["max-age=60", "max-age=60"],
+    ["no-cache", "no-cache"],
+    ["public, s-maxage=5, max-age=60", "max-age=60"],
+    ["private", "no-cache"],
+  ])("that are large and have the Cache-Control %s get %s, and it is told where they differ", async (sent, kept) => {
+    const size = 7 * MiB;
+    const facts = { ...factsOf("a", size), cacheControl: sent };
+    const told = await files.write(facts, streamOf(bytesOf(size)), { signal });
+    expect(service.objects.get("papers/a")?.cacheControl).toBe(kept);
+    expect(told).toEqual(sent === kept ? [] : [expect.stringContaining(`is ${kept}, and was ${sent}`)]);
+  });
+
+  it("of which the service does not tell all have what it tells", async () => {
+    service.put("a", bytesOf(10), "papers", { type: null, cacheControl: null, metadata: null });
+    const { facts } = await readOnly();
+    expect(facts).not.toHaveProperty("contentType");
+    expect(facts).not.toHaveProperty("cacheControl");
+    expect(facts).not.toHaveProperty("metadata");
+    service.objects.clear();
+    await files.write(facts, streamOf(bytesOf(10)), { signal });
+    expect(service.objects.get("papers/a")).toMatchObject({
+      type: "application/octet-stream",
+      cacheControl: "no-cache",
+    });
+  });
+
+  it("are told apart by empty segments of their names", async () => {
+    const names = ["a/b", "a//b", "a/b/", "a///b"];
+    for (const [n, name] of names.entries()) {
+      await files.write({ ...factsOf(name, n), cacheControl: "no-cache" }, streamOf(bytesOf(n)), { signal });
+    }
+    for (const file of await listed()) {
+      const { source } = await files.read(file, { signal });
+      expect((await buffer(source)).length, file.path).toBe(names.indexOf(file.path));
+    }
+    expect((await listed()).map(({ path }) => path).sort()).toEqual([...names].sort());
+  });
+
+  it.each(["../papers/b", "a/../b", "./b", "/b", ".", ".."])(
+    "named %s are neither read nor written as another",
+    async (path) => {
+      service.put("b", bytesOf(10), "papers");
+      const refused = [
+        await failureOf(files.read({ ...factsOf(path, 10) }, { signal })),
+        await failureOf(files.write(factsOf(path, 10), streamOf(bytesOf(10)), { signal })),
+      ];
+      for (const { code, message } of refused) {
+        expect(code).toBe("CONFIG");
+        expect(message).toContain(JSON.stringify(path));
+      }
+      expect([...service.objects.keys()]).toEqual(["papers/b"]);
+      expect(service.downloaded).toEqual([]);
+    },
+  );
+
   it.each([1_000, 13 * MiB])("of %i bytes are written once where the answer was lost", async (size) => {
     const bytes = bytesOf(size);
     proxy.misbehave(
