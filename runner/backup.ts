@@ -296,12 +296,16 @@ class BackupRun {
           this.#run.log.write("error", `${where} goes without ${about}: ${error.message}`, { bucket });
         }
         const { missing = [], orphaned = [] } = files.report.differences ?? {};
-        for (const [places, what] of [
-          [missing, "are in the database and not in Storage"],
-          [orphaned, "are in Storage and not in the database"],
+        for (const [places, what, why] of [
+          [missing, "are in the database and not in Storage", "They were removed since its snapshot, or are lost."],
+          [
+            orphaned,
+            "are listed by Storage and not in the database",
+            "Is it the database of this Storage? Else they came while the snapshot was taken.",
+          ],
         ] as const) {
           if (places.length === 0) continue;
-          this.#run.log.write("warn", `${places.length} files ${what}, such as ${places[0] ?? ""}.`, {});
+          this.#run.log.write("warn", `${places.length} files ${what}, such as ${places[0] ?? ""}. ${why}`, {});
         }
         const { length } = files.report.leftOut;
         if (length > 0) this.#track(new ProviderError("INTERNAL", `${length} files or buckets could not be copied.`));

@@ -65,7 +65,7 @@ function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }:
       ? [`    ${missing.length} are in the database and not in Storage, such as ${missing[0] ?? ""}`]
       : []),
     ...(orphaned.length > 0
-      ? [`    ${orphaned.length} are in Storage and not in the database, such as ${orphaned[0] ?? ""}`]
+      ? [`    ${orphaned.length} are listed by Storage and not in the database, such as ${orphaned[0] ?? ""}`]
       : []),
     ...leftOut.slice(0, SHOWN).map(({ bucket, path, destination, message, fix }) => {
       const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;

@@ -89,7 +89,12 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
       seen: (file) => {
         reconciliation?.seen(file);
       },
-      leftOut: (problem) => leftOut.push(problem),
+      leftOut: (problem) => {
+        leftOut.push(problem);
+        const { bucket, path, storage, error } = problem;
+        if (path !== undefined && storage === undefined && error.code === "NOT_FOUND")
+          reconciliation?.gone({ bucket, path });
+      },
       dump: dumpOptions,
     });
     const entries = copied.buckets.flatMap((bucket) => bucket.entries);
