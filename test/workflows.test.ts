@@ -35,4 +35,38 @@ describe("the workflows of GitHub", () => {
     const actions = new Set(used.map((at) => at?.split("@")[0]));
     expect(commits.size).toBe(actions.size);
   });
+
+  it("promote only what has passed the checks, and from stack to stack", () => {
+    const jobs = new Map(
+      (read("promote.yml").split(/^jobs:\n/m)[1] ?? "")
+        .split(/^ {2}(?=\w+:$)/m)
+        .filter((text) => text !== "")
+        .map((text) => [text.slice(0, text.indexOf(":")), text] as const),
+    );
+    expect([...jobs.keys()]).toEqual(["check", "image", "dev", "staging", "prod"]);
+    expect(jobs.get("check")).toContain("uses: ./.github/workflows/check.yml");
+    const needs = Object.fromEntries([...jobs].map(([name, text]) => [name, /^ {4}needs: (.*)$/m.exec(text)?.[1]]));
+    expect(needs).toEqual({
+      check: undefined,
+      image: "check",
+      dev: "image",
+      staging: "[image, dev]",
+      prod: "[image, staging]",
+    });
+    expect(read("check.yml")).toMatch(/^on:\n {2}pull_request:\n {2}workflow_call:\n/m);
+  });
+
+  it.each(["deploy.yml", "drift.yml"])("never cancel what holds the lock of a state: %s", (name) => {
+    expect(read(name).match(/cancel-in-progress: .*/g)).toEqual(["cancel-in-progress: false"]);
+  });
+
+  it("do not let a promotion that waits for an approval hold up the next one", () => {
+    expect(read("promote.yml")).not.toMatch(/^ *concurrency:/m);
+    expect(read("deploy.yml")).toContain("group: deploy-${{ inputs.stack }}");
+  });
+
+  it("say which secrets provider a stack needs", () => {
+    expect(read("preview.yml")).toMatch(/--secrets-provider='awskms:/);
+    for (const name of ["promote.yml", "drift.yml"]) expect(read(name)).toContain("preview.yml");
+  });
 });
