@@ -21,7 +21,7 @@ export const alarmTopic = "alarmTopic" in made ? made.alarmTopic : undefined;
 /** Of the target aws: the name of the cluster in which the tasks run. */
 export const cluster = "cluster" in made ? made.cluster : undefined;
 
-/** Of the target aws: the ARN of the key that encrypts everything of the stack. */
+/** Of the target aws: the ARN of the key that encrypts the backups, the secrets, the logs and the schedules. */
 export const key = "key" in made ? made.key : undefined;
 
 /** Of the target aws: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`. */

@@ -56,7 +56,7 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly image: pulumi.Output<string>;
   readonly bucket: pulumi.Output<string>;
   readonly cluster: pulumi.Output<string>;
-  /** The ARN of the key that encrypts everything of the stack. */
+  /** The ARN of the key that encrypts the backups, the secrets, the logs and the schedules. */
   readonly key: pulumi.Output<string>;
   /** The ARN of the topic that the alarms go to. */
   readonly alarmTopic: pulumi.Output<string>;
@@ -152,7 +152,6 @@ export class AwsBackups extends pulumi.ComponentResource {
         clusterArn: runner.clusterArn,
         bucketName: bucket.bucketName,
         deadLetterQueueName: schedule.deadLetterQueueName,
-        keyArn,
       },
       parent,
     );

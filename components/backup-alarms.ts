@@ -1,11 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../providers/config.ts";
-import { awsPlace } from "./aws-place.ts";
+import { awsPlace, type AwsPlace } from "./aws-place.ts";
 import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
 import { tellOfFailedTasks, type FailedTaskTransform } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob, type RareJobsTransform } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule, type StoredObjectTransform } from "./backup-alarms/stored-object.ts";
+import { makeTopicKey, type TopicKeyTransform } from "./backup-alarms/topic-key.ts";
 import { makeTopic, type TopicTransform } from "./backup-alarms/topic.ts";
 import { cadence } from "./cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
@@ -34,8 +35,11 @@ export interface BackupAlarmsArgs extends RoleLimits {
   readonly bucketName: pulumi.Input<string>;
   /** Where schedules leave what they could not start. */
   readonly deadLetterQueueName: pulumi.Input<string>;
-  /** KMS key of the topic. It has to let `cloudwatch.amazonaws.com` and `events.amazonaws.com` use it. */
-  readonly keyArn: pulumi.Input<string>;
+  /**
+   * KMS key of the topic, which has to let `cloudwatch.amazonaws.com` and `events.amazonaws.com` use it. Default: one of the topic's
+   * own.
+   */
+  readonly keyArn?: pulumi.Input<string>;
   /** A topic that exists, in place of a new one. Both services have to be allowed to publish to it. */
   readonly topicArn?: pulumi.Input<string>;
   /** Addresses that get the alarms; each has to confirm by a link that AWS sends. Default: none. */
@@ -56,6 +60,7 @@ export interface BackupAlarmsArgs extends RoleLimits {
   readonly tags?: pulumi.Input<Record<string, string>>;
   /** Changes a child before it is made; where there is one for each job, each of them. */
   readonly transform?: TopicTransform &
+    TopicKeyTransform &
     FailedTaskTransform &
     StoredObjectTransform &
     RareJobsTransform & {
@@ -92,7 +97,7 @@ const LONGEST_GRACE_HOURS = 144;
  * job needs `monitor: { kind: log, metrics: cloudwatch }`.
  *
  * Limits: 300 rules an event bus, so 299 jobs with a prefix in an account and region unless AWS raises it. Costs a month: 0.10
- * USD an alarm, 0.30 for each metric of a rare job.
+ * USD an alarm, 0.30 for each metric of a rare job, 1.00 for the topic's key.
  */
 export class BackupAlarms extends pulumi.ComponentResource {
   /** The topic that all of it goes to. */
@@ -111,14 +116,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     }
     const place = awsPlace(this);
     this.topicArn =
-      args.topicArn === undefined
-        ? makeTopic(this, `${name}-${stack}`, place, {
-            stack,
-            keyArn: args.keyArn,
-            ...(tags !== undefined && { tags }),
-            ...(transform !== undefined && { transform }),
-          })
-        : pulumi.output(args.topicArn);
+      args.topicArn === undefined ? this.#makeTopic(`${name}-${stack}`, place, args) : pulumi.output(args.topicArn);
     this.#subscribe(name, args);
     const context: AlarmContext = {
       parent: this,
@@ -163,6 +161,16 @@ export class BackupAlarms extends pulumi.ComponentResource {
     }
     if (rare.length > 0) markDueTimes(context, place, rare, enabled, transform);
     this.registerOutputs({ topicArn: this.topicArn });
+  }
+
+  #makeTopic(
+    name: string,
+    place: AwsPlace,
+    { stack, keyArn, tags, transform }: BackupAlarmsArgs,
+  ): pulumi.Output<string> {
+    const options = { stack, ...(tags !== undefined && { tags }), ...(transform !== undefined && { transform }) };
+    const topicKeyArn = keyArn ?? makeTopicKey(this, name, place, options);
+    return makeTopic(this, name, place, { ...options, keyArn: topicKeyArn });
   }
 
   #subscribe(name: string, { emails = [], transform }: BackupAlarmsArgs): void {

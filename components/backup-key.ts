@@ -1,31 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
+import { accountRoot, keyStatements, USE } from "./key-statements.ts";
 import { policy, type Statement } from "./policy.ts";
 import { transformed, type Transform } from "./transform.ts";
 
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
-const SERVICES = ["s3", "secretsmanager", "sns", "scheduler"];
-
-/** What a person with administrative rights does with a key and its alias. Using it is not among them. */
-const ADMINISTRATION = [
-  "kms:CancelKeyDeletion",
-  "kms:CreateAlias",
-  "kms:DeleteAlias",
-  "kms:Describe*",
-  "kms:Disable*",
-  "kms:Enable*",
-  "kms:Get*",
-  "kms:List*",
-  "kms:PutKeyPolicy",
-  "kms:RevokeGrant",
-  "kms:RotateKeyOnDemand",
-  "kms:ScheduleKeyDeletion",
-  "kms:TagResource",
-  "kms:UntagResource",
-  "kms:UpdateAlias",
-  "kms:UpdateKeyDescription",
-];
+const SERVICES = ["s3", "secretsmanager", "scheduler"];
 
 /** Arguments of {@link BackupKey}. */
 export interface BackupKeyArgs {
@@ -47,7 +28,7 @@ export interface BackupKeyArgs {
 }
 
 /**
- * The stack's KMS key, for the bucket, the secrets, the logs, the topic and the schedules, with a rotation every year.
+ * The stack's KMS key, for the bucket, the secrets, the logs and the schedules, with a rotation every year.
  *
  * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
  *   nobody decrypts with it directly.
@@ -55,8 +36,6 @@ export interface BackupKeyArgs {
  *   (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html shows its event): without a statement for this
  *   account's schedules, none would start anything.
  * - CloudWatch Logs uses it for log groups of this account and region alone.
- * - CloudWatch alarms and EventBridge use it to publish to an encrypted topic. That statement has no condition on the source:
- *   neither KMS nor SNS is told one when EventBridge publishes, and the event would be lost.
  * - No service gets a grant on it, which none of them needs. (ECR would; the images have a key that outlives this one.)
  * - `destroy` keeps the key, because the bucket keeps its backups. The alias goes: nothing refers to it.
  */
@@ -95,27 +74,14 @@ export class BackupKey extends pulumi.ComponentResource {
   }
 
   #statements(): Statement[] {
-    const { account, region, partition } = awsPlace(this);
-    const root = pulumi.interpolate`arn:${partition}:iam::${account}:root`;
-    const use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"];
+    const place = awsPlace(this);
+    const { account, region, partition } = place;
     return [
-      { Sid: "Administer", Effect: "Allow", Principal: { AWS: root }, Action: ADMINISTRATION, Resource: "*" },
-      {
-        Sid: "UseThroughServices",
-        Effect: "Allow",
-        Principal: { AWS: root },
-        Action: use,
-        Resource: "*",
-        Condition: {
-          StringEquals: {
-            "kms:ViaService": region.apply((where) => SERVICES.map((service) => `${service}.${where}.amazonaws.com`)),
-          },
-        },
-      },
+      ...keyStatements(place, SERVICES),
       {
         Sid: "DecryptSchedules",
         Effect: "Allow",
-        Principal: { AWS: root },
+        Principal: accountRoot(place),
         Action: "kms:Decrypt",
         Resource: "*",
         Condition: {
@@ -128,20 +94,13 @@ export class BackupKey extends pulumi.ComponentResource {
         Sid: "EncryptLogs",
         Effect: "Allow",
         Principal: { Service: pulumi.interpolate`logs.${region}.amazonaws.com` },
-        Action: [...use, "kms:DescribeKey"],
+        Action: [...USE, "kms:DescribeKey"],
         Resource: "*",
         Condition: {
           ArnLike: {
             "kms:EncryptionContext:aws:logs:arn": pulumi.interpolate`arn:${partition}:logs:${region}:${account}:log-group:*`,
           },
         },
-      },
-      {
-        Sid: "PublishAlarms",
-        Effect: "Allow",
-        Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
-        Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-        Resource: "*",
       },
     ];
   }

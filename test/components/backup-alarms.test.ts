@@ -258,11 +258,36 @@ describe("BackupAlarms", () => {
     expect(PublishEvents).not.toHaveProperty("Condition");
   });
 
+  it("gives the topic a key of its own, for its publishers alone, where none is named", async () => {
+    const recorded = await mockEngine();
+    const { keyArn, ...rest } = args({ tags: { team: "db" } });
+    expect(keyArn).toBe("arn:key");
+    await registered(new BackupAlarms("alarms", rest));
+    const key = inputsOf(recorded, "kms/key:Key");
+    expect(key).toMatchObject({ enableKeyRotation: true, deletionWindowInDays: 30, tags: { team: "db" } });
+    const { Administer, UseThroughServices, PublishAlarms, ...others } = statements(key.policy);
+    expect(others).toEqual({});
+    expect(Administer?.Action).not.toContain("kms:*");
+    expect(UseThroughServices?.Condition?.StringEquals).toEqual({
+      "kms:ViaService": ["sns.eu-central-1.amazonaws.com"],
+    });
+    expect(PublishAlarms).toEqual({
+      Sid: "PublishAlarms",
+      Effect: "Allow",
+      Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
+      Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+      Resource: "*",
+    });
+    expect(inputsOf(recorded, "sns/topic:Topic").kmsMasterKeyId).toBe(
+      "arn:aws:kms:eu-central-1:123456789012:key/alarms-prod-key",
+    );
+  });
+
   it("uses a topic that exists", async () => {
     const recorded = await mockEngine();
     const alarms = new BackupAlarms("alarms", args({ topicArn: "arn:theirs", emails: ["a@example.com"] }));
     await registered(alarms);
-    expect(names(recorded).filter((name) => name.startsWith("Topic"))).toEqual([
+    expect(names(recorded).filter((name) => /^(Topic|Key)/.test(name))).toEqual([
       "TopicSubscription alarms-email-a@example.com",
     ]);
     expect(await unwrap(alarms.topicArn)).toBe("arn:theirs");
@@ -329,6 +354,7 @@ describe("BackupAlarms", () => {
     const tags = { tags: { changed: "yes" } };
     const transform = {
       topic: tags,
+      topicKey: tags,
       topicPolicy: { policy: '"changed"' },
       subscription: { filterPolicy: '"changed"' },
       failedTaskRule: tags,
@@ -346,7 +372,9 @@ describe("BackupAlarms", () => {
       dueRolePolicy: { name: "changed" },
       dueSchedule: { description: "changed" },
     };
-    await registered(new BackupAlarms("alarms", args({ jobs: [daily, weekly], emails: ["a@example.com"], transform })));
+    const { keyArn, ...rest } = args({ jobs: [daily, weekly], emails: ["a@example.com"], transform });
+    expect(keyArn).toBe("arn:key");
+    await registered(new BackupAlarms("alarms", rest));
     const same = recorded.filter(
       ({ type, inputs }) => type.startsWith("aws:") && !JSON.stringify(inputs).includes("changed"),
     );

@@ -38,7 +38,7 @@ describe("BackupKey", () => {
     const recorded = await mockEngine();
     await registered(new BackupKey("key", { stack: "prod" }));
     const all = statements(inputsOf(recorded, "kms/key:Key").policy);
-    const { Administer, UseThroughServices, DecryptSchedules, EncryptLogs, PublishAlarms, ...others } = all;
+    const { Administer, UseThroughServices, DecryptSchedules, EncryptLogs, ...others } = all;
     expect(others).toEqual({});
     const root = { AWS: "arn:aws:iam::123456789012:root" };
     expect(Administer?.Principal).toEqual(root);
@@ -47,7 +47,7 @@ describe("BackupKey", () => {
     expect(Administer?.Action).toEqual(expect.arrayContaining(["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]));
     expect(UseThroughServices?.Principal).toEqual(root);
     expect(UseThroughServices?.Condition?.StringEquals?.["kms:ViaService"]).toEqual(
-      ["s3", "secretsmanager", "sns", "scheduler"].map((service) => `${service}.eu-central-1.amazonaws.com`),
+      ["s3", "secretsmanager", "scheduler"].map((service) => `${service}.eu-central-1.amazonaws.com`),
     );
     expect(DecryptSchedules).toMatchObject({
       Principal: root,
@@ -63,13 +63,6 @@ describe("BackupKey", () => {
       Condition: {
         ArnLike: { "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:eu-central-1:123456789012:log-group:*" },
       },
-    });
-    expect(PublishAlarms).toEqual({
-      Sid: "PublishAlarms",
-      Effect: "Allow",
-      Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
-      Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-      Resource: "*",
     });
   });
 

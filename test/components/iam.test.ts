@@ -18,6 +18,7 @@ const CLUSTER = `arn:aws:ecs:${REGION}:${ACCOUNT}:cluster/runner-prod`;
 const SOURCE = "arn:aws:s3:::bucket";
 const REPLICA = "arn:aws:s3:::bucket-replica";
 const REPLICA_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/bucket-replica-key`;
+const TOPIC_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/alarms-prod-key`;
 const OTHER_KEY = KEY.replace("11111111", "99999999");
 
 /** Roles by what they are for. */
@@ -109,13 +110,13 @@ beforeAll(async () => {
     clusterArn: runner.clusterArn,
     bucketName: copied.bucketName,
     deadLetterQueueName: schedule.deadLetterQueueName,
-    keyArn: KEY,
   });
   await registered(runner, schedule, key, copied, alarms);
   collect(recorded);
   for (const [arn, name] of [
     [KEY, /^key-key$/],
     [REPLICA_KEY, /^bucket-replica-key$/],
+    [TOPIC_KEY, /^alarms-prod-key$/],
   ] as const) {
     keyPolicies.set(arn, JSON.parse(String(inputsOf(recorded, "kms/key:Key", name).policy)));
   }
@@ -385,10 +386,13 @@ describe("the roles of a job", () => {
   });
 });
 
-describe("the stack's key", () => {
+describe.each([
+  ["the stack's key", KEY, ["s3", "secretsmanager", "scheduler"]],
+  ["the topic's key", TOPIC_KEY, ["sns"]],
+])("%s", (_, key, services) => {
   const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] };
   const administrator = (action: string, context?: Record<string, string>) =>
-    simulate("deploy", everything, { action, resource: KEY, ...(context !== undefined && { context }) });
+    simulate("deploy", everything, { action, resource: key, ...(context !== undefined && { context }) });
 
   // What the AWS provider asks of KMS to make, read, change and remove the key and its alias.
   it.each([
@@ -413,13 +417,11 @@ describe("the stack's key", () => {
     expect(await administrator(`kms:${action}`)).toBe(true);
   });
 
-  it("lets an administrator use it through the stack's services, and not by hand", async () => {
+  it("lets an administrator use it through its services, and not by hand", async () => {
     for (const action of ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"]) {
-      for (const service of ["s3", "secretsmanager", "sns", "scheduler"]) {
-        expect(await administrator(action, { "kms:ViaService": `${service}.${REGION}.amazonaws.com` })).toBe(true);
-      }
-      for (const service of ["sqs", "ecr", "ssm"]) {
-        expect(await administrator(action, { "kms:ViaService": `${service}.${REGION}.amazonaws.com` })).toBe(false);
+      for (const service of ["s3", "secretsmanager", "scheduler", "sns", "sqs", "ecr", "ssm"]) {
+        const may = await administrator(action, { "kms:ViaService": `${service}.${REGION}.amazonaws.com` });
+        expect([service, may]).toEqual([service, services.includes(service)]);
       }
       expect(await administrator(action)).toBe(false);
     }

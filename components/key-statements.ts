@@ -1,0 +1,58 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsPlace } from "./aws-place.ts";
+import type { Statement } from "./policy.ts";
+
+/** What a person with administrative rights does with a key and its alias. Using it is not among them. */
+const ADMINISTRATION = [
+  "kms:CancelKeyDeletion",
+  "kms:CreateAlias",
+  "kms:DeleteAlias",
+  "kms:Describe*",
+  "kms:Disable*",
+  "kms:Enable*",
+  "kms:Get*",
+  "kms:List*",
+  "kms:PutKeyPolicy",
+  "kms:RevokeGrant",
+  "kms:RotateKeyOnDemand",
+  "kms:ScheduleKeyDeletion",
+  "kms:TagResource",
+  "kms:UntagResource",
+  "kms:UpdateAlias",
+  "kms:UpdateKeyDescription",
+];
+
+/** Everything that encrypts and decrypts. */
+export const USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"];
+
+/** The account, as the principal that leaves it to its own policies who may do what a statement allows. */
+export function accountRoot({ partition, account }: AwsPlace): { readonly AWS: pulumi.Output<string> } {
+  return { AWS: pulumi.interpolate`arn:${partition}:iam::${account}:root` };
+}
+
+/**
+ * What every key's policy begins with: the account's identities administer the key, and use it only through some services, where
+ * a policy of theirs says so too. Nobody decrypts with it directly.
+ *
+ * @param services the first parts of the services' host names, such as `s3`
+ */
+export function keyStatements(place: AwsPlace, services: readonly string[]): Statement[] {
+  const principal = accountRoot(place);
+  return [
+    { Sid: "Administer", Effect: "Allow", Principal: principal, Action: ADMINISTRATION, Resource: "*" },
+    {
+      Sid: "UseThroughServices",
+      Effect: "Allow",
+      Principal: principal,
+      Action: USE,
+      Resource: "*",
+      Condition: {
+        StringEquals: {
+          "kms:ViaService": place.region.apply((where) =>
+            services.map((service) => `${service}.${where}.amazonaws.com`),
+          ),
+        },
+      },
+    },
+  ];
+}
