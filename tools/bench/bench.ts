@@ -5,9 +5,14 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { Client } from "pg";
 import { startPostgres, type Postgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
 import { cases, limits, type Case } from "./cases.ts";
+import { type Check, describeCheck, judge } from "./check.ts";
+import { median } from "./median.ts";
+
+// Compares `provision backup` with pg_dump and its peers on the same databases. Ends with 1 where something is not as promised.
 
 const { values: options } = parseArgs({
   options: {
@@ -22,7 +27,7 @@ const { values: options } = parseArgs({
 interface Measurement {
   readonly name: string;
   readonly seconds: number;
-  /** Peak memory of the Node.js process in megabytes, the largest of the runs; of this program alone. */
+  /** Peak memory of the Node.js process, the largest of the runs; of this program alone. */
   readonly peakMegabytes?: number;
 }
 
@@ -48,7 +53,7 @@ async function run(each: Case, url: string): Promise<{ seconds: number; peak: nu
   const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
   const seconds = (performance.now() - begun) / 1000;
   if (code !== 0) throw new Error(`${each.name} ended with ${String(code)}.`);
-  return { seconds, peak: each.own ? Number(await readFile(peakFile, "utf8")) / 1024 : 0 };
+  return { seconds, peak: each.own ? Number(await readFile(peakFile, "utf8")) : 0 };
 }
 
 /** The cases take turns, so that a machine that grows slower or faster does not favour one of them. */
@@ -64,13 +69,44 @@ async function measure(all: readonly Case[], url: string, rounds: number): Promi
   }));
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+/** What is promised of each database, and of an empty one (0 MB). */
+function checksOf(megabytes: number, measurements: readonly Measurement[]): Check[] {
+  const seconds = (name: string) => measurements.find((measurement) => measurement.name === name)?.seconds ?? NaN;
+  const own = measurements.flatMap(({ name, peakMegabytes }): Check[] => [
+    ...(peakMegabytes === undefined
+      ? []
+      : [{ what: `memory of ${name}`, value: peakMegabytes, atMost: limits.megabytes, unit: "MB" as const }]),
+    ...(peakMegabytes === undefined || megabytes > 0
+      ? []
+      : [
+          {
+            what: `${name} of an empty database`,
+            value: seconds(name),
+            atMost: limits.emptySeconds,
+            unit: "s" as const,
+          },
+        ]),
+  ]);
+  if (megabytes === 0) return own;
+  const ratios = limits.ratios.map(({ of, to, atMost }) => ({
+    what: `${of}  to  ${to}`,
+    value: seconds(of) / seconds(to),
+    atMost,
+  }));
+  return [...ratios, ...own];
 }
 
-function ratiosOf(measurements: readonly Measurement[]) {
-  const seconds = (name: string) => measurements.find((measurement) => measurement.name === name)?.seconds ?? NaN;
-  return limits.map(({ of, to, atMost }) => ({ of, to, ratio: seconds(of) / seconds(to), atMost }));
+/** The memory of each case must not grow with the database. */
+function growthOf(results: readonly { readonly measurements: readonly Measurement[] }[]): Check[] {
+  const peaks = new Map<string, number[]>();
+  for (const { name, peakMegabytes } of results.flatMap(({ measurements }) => measurements)) {
+    if (peakMegabytes !== undefined) peaks.set(name, [...(peaks.get(name) ?? []), peakMegabytes]);
+  }
+  return [...peaks].map(([name, each]) => ({
+    what: `memory of ${name}, the largest to the smallest`,
+    value: Math.max(...each) / Math.min(...each),
+    atMost: limits.growth,
+  }));
 }
 
 async function jobFiles(): Promise<{ plain: string; encrypted: string }> {
@@ -87,31 +123,47 @@ async function jobFiles(): Promise<{ plain: string; encrypted: string }> {
   return files;
 }
 
+async function createEmptyDatabase(postgres: Postgres, name: string): Promise<void> {
+  const client = new Client({ connectionString: postgres.url("postgres") });
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)} TEMPLATE template0`);
+  } finally {
+    await client.end();
+  }
+}
+
 async function bench(postgres: Postgres) {
   const all = cases(postgres.binDirectory, await jobFiles());
   const results = [];
-  for (const megabytes of [1, ...options.sizes.split(",").map(Number)]) {
-    const url = postgres.url(`bench_${megabytes}`);
-    say(`\n${megabytes === 1 ? "An almost empty database" : `A database of ${megabytes} MB`}`);
-    await createSampleDatabase(url, { megabytes });
+  for (const megabytes of [0, ...options.sizes.split(",").map(Number)]) {
+    const name = `bench_${megabytes}`;
+    const url = postgres.url(name);
+    say(`\n${megabytes === 0 ? "An empty database" : `A database of ${megabytes} MB`}`);
+    await (megabytes === 0 ? createEmptyDatabase(postgres, name) : createSampleDatabase(url, { megabytes }));
     const measurements = await measure(all, url, Number(options.runs));
-    for (const { name, seconds, peakMegabytes } of measurements) {
+    for (const { name: what, seconds, peakMegabytes } of measurements) {
       const memory = peakMegabytes === undefined ? "" : `  ${peakMegabytes.toFixed(0)} MB`;
-      say(`  ${seconds.toFixed(2).padStart(7)} s  ${name}${memory}`);
+      say(`  ${seconds.toFixed(2).padStart(7)} s  ${what}${memory}`);
     }
-    const ratios = megabytes === 1 ? [] : ratiosOf(measurements);
-    for (const { of, to, ratio, atMost } of ratios) {
-      say(`  ${ratio.toFixed(2)} (at most ${atMost.toFixed(2)})  ${of}  to  ${to}`);
-    }
-    results.push({ megabytes, measurements, ratios });
+    const checks = checksOf(megabytes, measurements);
+    for (const check of checks) say(describeCheck(check));
+    results.push({ megabytes, measurements, checks });
   }
-  return results;
+  const growth = growthOf(results.filter(({ megabytes }) => megabytes > 0));
+  say("\nOver all sizes");
+  for (const check of growth) say(describeCheck(check));
+  return { runs: Number(options.runs), results, growth };
 }
 
 const postgres = await startPostgres({ settings: { shared_buffers: "512MB" } });
 try {
-  const results = await bench(postgres);
-  if (options.json) console.log(JSON.stringify({ runs: Number(options.runs), results }, null, 2));
+  const measured = await bench(postgres);
+  if (options.json) console.log(JSON.stringify(measured, null, 2));
+  const ofSizes = measured.results.flatMap(({ megabytes, checks }) =>
+    checks.map((check) => ({ ...check, what: `${check.what}, ${megabytes} MB` })),
+  );
+  judge([...ofSizes, ...measured.growth]);
 } finally {
   await postgres.stop();
   await rm(directory, { recursive: true, force: true });

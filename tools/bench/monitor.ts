@@ -8,12 +8,14 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
+import { type Check, describeCheck, judge } from "./check.ts";
+import { median } from "./median.ts";
 
 // What Sentry costs a run on an almost empty database, where it shows most: node tools/bench/monitor.ts --runs 15
 
 const { values: options } = parseArgs({ options: { runs: { type: "string", default: "15" } } });
 
-/** What a run with Sentry may take more than one without. */
+/** What a run with Sentry may take more than one without; beyond that this ends with 1. */
 const LIMITS = { seconds: 0.6, megabytes: 60 };
 
 const cli = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
@@ -59,11 +61,7 @@ async function run(monitor: readonly object[]): Promise<Cost> {
   const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
   if (code !== 0) throw new Error(`The backup ended with ${String(code)}.`);
   const seconds = (performance.now() - begun) / 1000;
-  return { seconds, megabytes: Number(await readFile(peak, "utf8")) / 1024 };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+  return { seconds, megabytes: Number(await readFile(peak, "utf8")) };
 }
 
 try {
@@ -84,10 +82,13 @@ try {
   });
   const [without, withSentry] = medians;
   if (!without || !withSentry) throw new Error("There was nothing to measure.");
-  const [seconds, megabytes] = [withSentry.seconds - without.seconds, withSentry.megabytes - without.megabytes];
-  console.log(
-    `  +${seconds.toFixed(2)} s (at most ${LIMITS.seconds}), +${megabytes.toFixed(0)} MB (at most ${LIMITS.megabytes})`,
-  );
+  const more = (what: keyof Cost) => withSentry[what] - without[what];
+  const checks: Check[] = [
+    { what: "more time with Sentry", value: more("seconds"), atMost: LIMITS.seconds, unit: "s" },
+    { what: "more memory with Sentry", value: more("megabytes"), atMost: LIMITS.megabytes, unit: "MB" },
+  ];
+  for (const check of checks) console.log(describeCheck(check));
+  judge(checks);
 } finally {
   await postgres.stop();
   ingest.close();

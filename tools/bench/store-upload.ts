@@ -2,11 +2,12 @@
  * Uploads a file, as a stream of unknown length, to one or more stores at the same time, in a process of its own:
  * `store-upload.ts FILE`, with a list of `{ config, secrets }` as JSON in STORES. Prints `{ seconds, peakMegabytes }`.
  */
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { ProviderContext } from "../../providers/definition.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { FanOut } from "../../runner/stream/fan-out.ts";
+import { peakMegabytes } from "./peak-memory.ts";
 
 interface Store {
   readonly config: unknown;
@@ -35,6 +36,4 @@ if (only !== undefined && more.length === 0) {
 }
 const seconds = (performance.now() - begun) / 1000;
 for (const store of stores) await store.close();
-// Not getrusage, which counts what the process was before it became this program: the bench, with its services in it.
-const peakKiB = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
-console.log(JSON.stringify({ seconds, peakMegabytes: (peakKiB * 1024) / 1e6 }));
+console.log(JSON.stringify({ seconds, peakMegabytes: peakMegabytes() }));

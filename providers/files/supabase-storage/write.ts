@@ -3,7 +3,6 @@ import { ProviderError } from "../../errors.ts";
 import { chunksOf, type Chunk } from "../../storage/chunker.ts";
 import type { CallOptions, SupabaseClient } from "../../storage/supabase/client.ts";
 import { readFrom } from "../../storage/supabase/download.ts";
-import { answerOf } from "../../storage/supabase/http.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../storage/supabase/resumable.ts";
 import { StallWatchdog } from "../../storage/watchdog.ts";
 import type { FileFacts } from "../files.ts";
@@ -119,7 +118,7 @@ class FileWrite {
     const send = async () => {
       const outgoing = { method: "POST", headers, body: bytes };
       const response = await this.#client.send(`/object/${bucket}/${inUrl(path)}`, outgoing, [200], this.#options);
-      await answerOf(response);
+      response.resume();
     };
     await this.#client.retry((attempt) => this.#unlessDone(attempt, bytes.length, send), this.#options.signal);
   }
