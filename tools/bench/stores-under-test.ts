@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { DropboxService } from "../../test/services/dropbox.ts";
 import { GoogleDriveService } from "../../test/services/google-drive.ts";
+import { SupabaseS3 } from "../../test/services/supabase-s3.ts";
 import { SupabaseStorageService } from "../../test/services/supabase-storage.ts";
 import { startVersitygw } from "../../test/services/versitygw.ts";
 
@@ -25,6 +26,8 @@ export interface StoreUnderTest {
 /** A kind of store, and how to start one in a folder of its own, for a file. */
 interface StoreKind {
   readonly kind: string;
+  /** Whether it is another way to a kind that is among these already: then it is none of all the kinds at once. */
+  readonly otherWay?: boolean;
   readonly start: (place: string, file: string) => Promise<StoreUnderTest>;
 }
 
@@ -57,7 +60,12 @@ const s3: StoreKind = {
         secretAccessKey: { env: "UNUSED" },
       },
       secrets: { accessKeyId, secretAccessKey },
-      environment: { S3_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      environment: {
+        S3_URL: url,
+        AWS_REGION: "us-east-1",
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      },
       plainClient: `${process.execPath} ${local("s3-put.ts")}`,
       stop: () => service.stop(),
     };
@@ -192,8 +200,42 @@ const supabase: StoreKind = {
   },
 };
 
+/** Supabase Storage by its S3 protocol. */
+const supabaseS3: StoreKind = {
+  kind: "supabase-s3",
+  otherWay: true,
+  start: async () => {
+    const behind = await startVersitygw();
+    const service = await SupabaseS3.start(behind);
+    const { url, region, accessKeyId, secretAccessKey } = service;
+    await behind.client.createBucket({ Bucket: "bench" });
+    return {
+      config: {
+        kind: "supabase",
+        url,
+        bucket: "bench",
+        s3: { region, accessKeyId: { env: "UNUSED" }, secretAccessKey: { env: "UNUSED" } },
+      },
+      secrets: { "s3.accessKeyId": accessKeyId, "s3.secretAccessKey": secretAccessKey },
+      environment: {
+        S3_URL: `${url}/storage/v1/s3`,
+        AWS_REGION: region,
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+        // The service takes no checksums.
+        AWS_REQUEST_CHECKSUM_CALCULATION: "WHEN_REQUIRED",
+      },
+      plainClient: `${process.execPath} ${local("s3-put.ts")}`,
+      stop: async () => {
+        await service.stop();
+        await behind.stop();
+      },
+    };
+  },
+};
+
 /** Every kind of store, in the order in which they are measured. */
-export const storesUnderTest: readonly StoreKind[] = [filesystem, s3, supabase, dropbox, googleDrive];
+export const storesUnderTest: readonly StoreKind[] = [filesystem, s3, supabase, supabaseS3, dropbox, googleDrive];
 
 async function accessToken(url: string, form: Readonly<Record<string, string>>): Promise<string> {
   const response = await fetch(url, {

@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { type Check, describeCheck, judge } from "./check.ts";
+import { median } from "./median.ts";
 import { storesUnderTest, type StoreUnderTest } from "./stores-under-test.ts";
+
+// Uploads a file to each kind of store, on a local service, and to all at once, and compares with the plainest client. Ends with
+// 1 where something is not as promised.
 
 const { values: options } = parseArgs({
   options: {
@@ -12,7 +17,7 @@ const { values: options } = parseArgs({
     /** Megabytes that each store is given. */
     megabytes: { type: "string", default: "3000" },
     runs: { type: "string", default: "3" },
-    /** Only these stores, by their kinds, separated by commas. */
+    /** Only these stores, separated by commas: a kind, or supabase-s3. */
     stores: { type: "string", default: "" },
   },
 });
@@ -61,8 +66,6 @@ async function writeFile(path: string, megabytes: number): Promise<void> {
   await file.close();
 }
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-
 const directory = await mkdtemp(join(tmpdir(), "provision-bench-stores-"));
 try {
   const megabytes = Number(options.megabytes);
@@ -71,6 +74,11 @@ try {
   const chosen = options.stores === "" ? undefined : options.stores.split(",");
   const begin = storesUnderTest.filter(({ kind }) => chosen?.includes(kind) ?? true);
   const results = [];
+  const checks: Check[] = [];
+  const promise = (check: Check) => {
+    checks.push(check);
+    say(describeCheck(check));
+  };
   for (const { kind, start } of begin) {
     const ours: number[] = [];
     const plain: number[] = [];
@@ -92,25 +100,25 @@ try {
     }
     const ratio = median(ours) / median(plain);
     results.push({ kind, seconds: median(ours), plainSeconds: median(plain), ratio, peakMegabytes: peak });
-    say(
-      `${kind.padEnd(14)} ${median(ours).toFixed(1).padStart(6)} s, plain client ${median(plain).toFixed(1).padStart(6)} s: ` +
-        `${ratio.toFixed(2)}${kind === "filesystem" ? "" : ` (at most ${LIMITS.ratio})`}, ${peak.toFixed(0)} MB (at most ${LIMITS.one})`,
-    );
+    say(`\n${kind}: ${median(ours).toFixed(1)} s, the plain client ${median(plain).toFixed(1)} s`);
+    if (kind !== "filesystem")
+      promise({ what: `time of ${kind} to the plain client's`, value: ratio, atMost: LIMITS.ratio });
+    promise({ what: `memory with ${kind}`, value: peak, atMost: LIMITS.one, unit: "MB" });
   }
   const place = join(directory, "all");
   await mkdir(place);
-  const stores = await Promise.all(begin.map(({ start }) => start(place, file)));
+  const together = begin.filter(({ otherWay }) => otherWay !== true);
+  const stores = await Promise.all(together.map(({ start }) => start(place, file)));
   try {
     const all = await upload(stores, file);
     results.push({ kind: "all", ...all });
-    say(
-      `all of them    ${all.seconds.toFixed(1).padStart(6)} s, ${all.peakMegabytes.toFixed(0)} MB (at most ${LIMITS.all})`,
-    );
+    say(`\nall ${stores.length} at once: ${all.seconds.toFixed(1)} s`);
+    promise({ what: "memory with all at once", value: all.peakMegabytes, atMost: LIMITS.all, unit: "MB" });
   } finally {
     for (const store of stores) await store.stop();
   }
-  if (options.json)
-    console.log(JSON.stringify({ megabytes, runs: Number(options.runs), limits: LIMITS, results }, null, 2));
+  if (options.json) console.log(JSON.stringify({ megabytes, runs: Number(options.runs), results, checks }, null, 2));
+  judge(checks);
 } finally {
   await rm(directory, { recursive: true, force: true });
 }
