@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { Check } from "../../providers/database/database.ts";
 import type { BackupReport } from "../../runner/backup.ts";
 import type { Ended, Sandbox } from "./sandbox.ts";
 
@@ -14,6 +15,13 @@ export interface Listed {
 export function printed({ code, stdout, stderr }: Ended, expectedCode = 0): unknown {
   expect(code, stderr).toBe(expectedCode);
   return JSON.parse(stdout) as unknown;
+}
+
+/** What doctor found out about the first destination, by what it did there. Of each failure it must say how to fix it. */
+export function destinationChecks(ended: Ended, expectedCode = 0): Record<string, Check> {
+  const checks = (printed(ended, expectedCode) as Check[]).filter(({ name }) => name.startsWith("destination 0"));
+  for (const { name, ok, fix = "" } of checks) expect(ok || fix !== "", name).toBe(true);
+  return Object.fromEntries(checks.map((check) => [check.name.replace(/^.*: /, ""), check]));
 }
 
 /** Makes a backup, which must succeed. */

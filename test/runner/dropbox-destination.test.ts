@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
+import { registerSecret } from "../recording/secrets.ts";
 import { DropboxService } from "../services/dropbox.ts";
 
 const REDIRECT = fileURLToPath(new URL("../services/dropbox-redirect.ts", import.meta.url));
@@ -85,25 +87,73 @@ it("backs up to Dropbox, lists, verifies, restores and prunes, through faults th
   expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
 });
 
-it("makes no backup in an account that is full, and says what to do", async () => {
-  const full = {
+/** The account takes no more. */
+function fillUp(): void {
+  const body = {
     error_summary: "path/insufficient_space/..",
     error: { ".tag": "path", path: { ".tag": "insufficient_space" }, reason: { ".tag": "insufficient_space" } },
   };
-  service.misbehave("files/upload", { kind: "answer", status: 409, body: full }, { times: 9 });
-  service.misbehave("files/upload_session/finish", { kind: "answer", status: 409, body: full }, { times: 9 });
+  for (const endpoint of ["files/upload", "files/upload_session/finish"]) {
+    service.misbehave(endpoint, { kind: "answer", status: 409, body }, { times: 9 });
+  }
+}
+
+it("makes no backup in an account that is full, and says what to do", async () => {
+  fillUp();
   const ended = await run("backup");
   expect(ended.code).toBe(4);
   expect(ended.stdout + ended.stderr).toContain("the Dropbox account is full");
   expect(service.files()).toEqual([]);
 });
 
-it("has doctor prove the store, and say what the app may not do", async () => {
-  const fine = await run("doctor");
-  expect(fine.code, fine.stdout).toBe(0);
+const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
+
+it("has doctor prove the store, and leave nothing", async () => {
+  expect(Object.keys(await examine(0))).toEqual(["write", "read", "list", "remove", "backups"]);
   expect(service.files()).toEqual([]);
-  service.scopes.delete("files.content.read");
-  const ended = await run("doctor");
-  expect(ended.code).not.toBe(0);
-  expect(ended.stdout + ended.stderr).toContain("Tick files.content.read under Permissions");
+});
+
+it.each([
+  ["files.content.read", ["read"]],
+  ["files.metadata.read", ["read", "list", "remove", "backups"]],
+])("has doctor say that the scope %s is missing", async (scope, failing) => {
+  service.scopes.delete(scope);
+  const checks = await examine(2);
+  const failed = Object.entries(checks).filter(([, { ok }]) => !ok);
+  expect(failed.map(([what]) => what)).toEqual(failing);
+  for (const [, { fix }] of failed) expect(fix).toContain(`Tick ${scope} under Permissions`);
+});
+
+const mistakes: [what: string, make: () => void, problem: string, fix: string][] = [
+  [
+    "an app that may not write",
+    () => service.scopes.delete("files.content.write"),
+    "the scope files.content.write is missing",
+    "Tick files.content.write under Permissions",
+  ],
+  ["an account that is full", fillUp, "the Dropbox account is full", "keep fewer backups"],
+  [
+    "a refresh token that was taken back",
+    () => {
+      sandbox.environment.DROPBOX_TOKEN = registerSecret("a Dropbox token that was taken back", "taken-back-token-77");
+    },
+    "refresh token is invalid or revoked",
+    "token_access_type=offline",
+  ],
+  [
+    "another app's secret",
+    () => {
+      sandbox.environment.DROPBOX_SECRET = registerSecret("another Dropbox app's secret", "another-app-secret-77");
+    },
+    "Invalid client_id or client_secret",
+    "appSecret",
+  ],
+];
+
+it.each(mistakes)("has doctor explain %s, and stop there", async (_what, make, problem, fix) => {
+  make();
+  const checks = await examine(2);
+  expect(Object.keys(checks)).toEqual(["write"]);
+  expect(checks.write?.detail).toContain(problem);
+  expect(checks.write?.fix).toContain(fix);
 });

@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
+import { registerSecret } from "../recording/secrets.ts";
 import { googleError, GoogleDriveService } from "../services/google-drive.ts";
 
 const redirect = fileURLToPath(new URL("../services/google-drive-redirect.ts", import.meta.url));
@@ -97,30 +99,100 @@ it("makes no backup in an account that is full, and says what to do", async () =
   expect(drive.files()).toEqual([]);
 });
 
-it("has doctor prove the store, and explain what is missing", async () => {
-  const fine = await run("doctor");
-  expect(fine.code, fine.stdout).toBe(0);
+const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
+
+it("has doctor prove the store, and leave nothing", async () => {
+  expect(Object.keys(await examine(0))).toEqual(["write", "read", "list", "remove", "backups"]);
   expect(drive.files()).toEqual([]);
+});
 
-  const explained = async () => {
-    const ended = await run("doctor");
-    expect(ended.code).not.toBe(0);
-    return ended.stdout + ended.stderr;
-  };
-  drive.scope = "drive.metadata.readonly";
-  expect(await explained()).toContain("with the scope https://www.googleapis.com/auth/drive.file");
+it("has doctor wait for searches that show a new file late", async () => {
+  drive.searchLag = 10;
+  expect((await examine(0)).list).toMatchObject({ ok: true, detail: "it was listed" });
+  expect(drive.files()).toEqual([]);
+});
 
-  const asService = (change: object = {}) => ({
-    kind: "google-drive",
-    folder: "/Backups",
-    serviceAccountKey: { env: "GOOGLE_KEY" },
-    ...change,
-  });
-  sandbox.job.destinations = [asService()];
-  expect(await explained()).toContain("Use a shared drive");
-  sandbox.job.destinations = [asService({ folderId: drive.put("Team", "folder") })];
-  expect(await explained()).toContain(`share the folder with the service account ${drive.email}`);
-  drive.clockOffset = 3_600_000;
-  sandbox.job.destinations = [asService({ driveId: drive.driveId })];
-  expect(await explained()).toContain("whose clock is 60 min behind");
+/** The job's destination, with a service account in the place of a person. */
+function asService(change: object = {}): void {
+  sandbox.job.destinations = [
+    { kind: "google-drive", folder: "/Backups", serviceAccountKey: { env: "GOOGLE_KEY" }, ...change },
+  ];
+}
+
+const mistakes: [what: string, make: () => void, problem: string, fix: string][] = [
+  [
+    "a scope that is missing",
+    () => {
+      drive.scope = "drive.metadata.readonly";
+    },
+    "the access that was granted does not cover it",
+    "with the scope https://www.googleapis.com/auth/drive.file",
+  ],
+  [
+    "an account that is full",
+    () => {
+      drive.full = true;
+    },
+    "the Google account is full",
+    "Free some space",
+  ],
+  [
+    "a refresh token that was taken back",
+    () => {
+      sandbox.environment.GOOGLE_TOKEN = registerSecret("a Google token that was taken back", "1//taken-back-token-77");
+    },
+    "Token has been expired or revoked",
+    "refresh token",
+  ],
+  [
+    "another client's secret",
+    () => {
+      sandbox.environment.GOOGLE_SECRET = registerSecret("another Google client's secret", "GOCSPX-another-secret-77");
+    },
+    "invalid_client",
+    "clientSecret",
+  ],
+  [
+    "a service account without a shared drive",
+    () => {
+      asService();
+    },
+    "service account",
+    "Use a shared drive",
+  ],
+  [
+    "a folder that is not shared with the service account",
+    () => {
+      asService({ folderId: drive.put("Team", "folder") });
+    },
+    "does not see the folder",
+    "share the folder with the service account backups@",
+  ],
+  [
+    "a shared drive of which the service account is no member",
+    () => {
+      drive.members.delete("service");
+      asService({ driveId: drive.driveId });
+    },
+    "there is no such shared drive, or",
+    "add the account to the drive as a Content manager",
+  ],
+  [
+    "a clock that is wrong",
+    () => {
+      drive.clockOffset = 3_600_000;
+      asService({ driveId: drive.driveId });
+    },
+    "whose clock is 60 min behind",
+    "Set the machine's clock",
+  ],
+];
+
+it.each(mistakes)("has doctor explain %s, and stop there", async (_what, make, problem, fix) => {
+  make();
+  const checks = await examine(2);
+  expect(Object.keys(checks)).toEqual(["write"]);
+  expect(checks.write?.detail).toContain(problem);
+  expect(checks.write?.fix).toContain(fix);
+  expect(drive.files()).toEqual([]);
 });

@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import type { Check } from "../../providers/database/database.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
-import { printed } from "../helpers/reports.ts";
+import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { registerSecret } from "../recording/secrets.ts";
 import { FaultyProxy } from "../services/faulty-proxy.ts";
@@ -60,13 +59,7 @@ async function stored(): Promise<string[]> {
   return [...Versions, ...DeleteMarkers].map(({ Key = "" }) => Key);
 }
 
-/** What doctor finds out about the store, by what it does there. */
-async function examine(code: number): Promise<Record<string, Check>> {
-  const checks = printed(await sandbox.run("doctor", "--json"), code) as Check[];
-  const about = checks.filter(({ name }) => name.startsWith("destination 0"));
-  for (const { name, ok, fix } of about) expect(ok || (fix ?? "") !== "", name).toBe(true);
-  return Object.fromEntries(about.map((check) => [check.name.replace(/^.*: /, ""), check]));
-}
+const examine = async (code: number) => destinationChecks(await sandbox.run("doctor", "--json"), code);
 
 it("backs up to S3, lists, verifies, restores and prunes, through faults that pass", async () => {
   proxy.misbehave({ kind: "swallow" }, ({ url }) => url.includes("partNumber="));

@@ -2,7 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
+import { registerSecret } from "../recording/secrets.ts";
 import { FaultyProxy } from "../services/faulty-proxy.ts";
 import { SupabaseS3 } from "../services/supabase-s3.ts";
 import { SupabaseStorageService } from "../services/supabase-storage.ts";
@@ -67,24 +69,63 @@ it("backs up to Supabase, lists, verifies, restores and prunes, through faults t
   expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
 });
 
-it("has doctor prove the store, and say what is missing", async () => {
+const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
+
+it("has doctor prove the store, and leave nothing", async () => {
   job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
-  const fine = await run("doctor");
-  expect(fine.code, fine.stdout).toBe(0);
+  expect(Object.keys(await examine(0))).toEqual(["write", "read", "list", "remove", "backups"]);
   expect(service.objects.size).toBe(0);
-  const cases: [settings: object, key: string, said: string][] = [
-    [{ bucket: "elsewhere" }, service.serviceKey, "Storage > New bucket"],
-    [{}, service.anonKey, "is the anon key"],
-    [{}, "sb_secret_wrong", "the key is not accepted"],
-    [{}, service.userKey, "bound by the policies"],
-  ];
-  for (const [settings, key, said] of cases) {
-    sandbox.remove();
-    job({ key: { env: "SUPABASE_KEY" }, ...settings }, { SUPABASE_KEY: key });
-    const ended = await run("doctor");
-    expect(ended.code).not.toBe(0);
-    expect(ended.stdout + ended.stderr).toContain(said);
-  }
+});
+
+/** The service refuses what is written, as one does that has no room. */
+function refuse(status: number, code: string, message: string): void {
+  const body = JSON.stringify({ statusCode: String(status), code, error: code, message });
+  const headers = { "content-type": "application/json" };
+  proxy.misbehave({ kind: "answer", status, headers, body }, ({ method }) => method === "POST", Infinity);
+}
+
+interface Mistake {
+  readonly settings?: object;
+  readonly key?: () => string;
+  readonly make?: () => void;
+  readonly fix: string;
+}
+
+const mistakes: Record<string, Mistake> = {
+  "a bucket that does not exist": { settings: { bucket: "elsewhere" }, fix: "Storage > New bucket" },
+  "the anon key": { key: () => service.anonKey, fix: "service_role" },
+  "a key that is wrong": {
+    key: () => registerSecret("a wrong Supabase key", "sb_secret_wrong"),
+    fix: "Project Settings > API Keys",
+  },
+  "a user's key": { key: () => service.userKey, fix: "bound by the policies" },
+  "a disk that is full": {
+    make: () => {
+      refuse(503, "DatabaseReadOnly", "The database is currently in read-only mode");
+    },
+    fix: "enlarge its disk",
+  },
+  "a plan that is used up": {
+    make: () => {
+      refuse(402, "", "exceed_storage_size_quota");
+    },
+    fix: "raise the plan or the spend cap",
+  },
+  "a limit of objects' sizes that is too small": {
+    make: () => {
+      service.sizeLimit = 500;
+    },
+    fix: "file size limit",
+  },
+};
+
+it.each(Object.entries(mistakes))("has doctor explain %s, and stop there", async (_what, mistake) => {
+  const { settings = {}, key = () => service.serviceKey, make, fix } = mistake;
+  job({ key: { env: "SUPABASE_KEY" }, retrySeconds: 1, ...settings }, { SUPABASE_KEY: key() });
+  make?.();
+  const checks = Object.values(await examine(2));
+  expect(checks).toMatchObject([{ ok: false, fix: expect.stringContaining(fix) as string }]);
+  expect(service.objects.size).toBe(0);
 });
 
 it("takes S3 access keys, which stand inside another field", async () => {
