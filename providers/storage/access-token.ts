@@ -78,7 +78,9 @@ export class AccessToken {
         moved,
       });
       const answer = await answerOf(response, moved);
-      if (answer.status !== 200) throw service.refused(answer) ?? service.failed(answer, action);
+      // Whatever a service that is down or busy says of the credentials, it has not looked at them.
+      const busy = answer.status >= 500 || answer.status === 429;
+      if (answer.status !== 200) throw (busy ? undefined : service.refused(answer)) ?? service.failed(answer, action);
       return this.#granted(answer.body);
     } catch (error) {
       if (error instanceof ProviderError || signal.aborted) throw error;

@@ -24,7 +24,7 @@ export function googleToken(credentials: Credentials): AccessToken {
 
 function refused(answer: Answer, credentials: Credentials): ProviderError | undefined {
   const grant = grantError(answer);
-  if (grant === undefined || answer.status >= 500 || answer.status === 429) return undefined;
+  if (grant === undefined) return undefined;
   const said = `${grant.error}${grant.description === "" ? "" : `: ${grant.description}`}`;
   const [problem, fix] =
     credentials.kind === "user" ? ofUser(grant.error, said, answer) : ofService(grant, said, answer, credentials);

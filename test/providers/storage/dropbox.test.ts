@@ -328,6 +328,44 @@ describe("dropbox storage", () => {
       expect(performance.now() - again).toBeGreaterThanOrEqual(990);
     });
 
+    it.each([
+      [429, "too_many_requests"],
+      [503, "temporarily_unavailable"],
+      [500, "server_error"],
+    ])("of the token's service (%i) is waited for, as long as it asks", async (status, error) => {
+      service.misbehave("oauth2/token", { kind: "answer", status, body: { error }, headers: { "Retry-After": "1" } });
+      const begun = performance.now();
+      await put("object");
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(990);
+      expect(count("oauth2/token")).toBe(2);
+    });
+
+    it("of the token's service that lasts is no fault of the credentials", async () => {
+      storage = await open(service, { retrySeconds: 0 });
+      service.misbehave("oauth2/token", { kind: "answer", status: 503, body: { error: "temporarily_unavailable" } });
+      expect(await failure(put("object"))).toMatchObject({ code: "TRANSIENT" });
+      storage = await open(service, { retrySeconds: 0 });
+      service.misbehave("oauth2/token", { kind: "answer", status: 429, body: { error: "too_many_requests" } });
+      expect(await failure(put("object"))).toMatchObject({ code: "RATE_LIMITED" });
+    });
+
+    it.each([429, 503])("waits until the date that the service names (%i)", async (status) => {
+      const date = new Date(Date.now() + 2_000).toUTCString();
+      service.misbehave("files/upload", { kind: "answer", status, headers: { "Retry-After": date } });
+      await put("object");
+      expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(date));
+    });
+
+    it("waits by the policy where the service names no time", async () => {
+      const error = { reason: { ".tag": "too_many_requests" }, retry_after: null };
+      const body = { error_summary: "too_many_requests/", error };
+      service.misbehave("files/upload", { kind: "answer", status: 429, body });
+      storage = await open(service, { retrySeconds: 0 });
+      const refusal = await failure(put("object"));
+      expect(refusal.code).toBe("RATE_LIMITED");
+      expect(refusal.retryAfterMs).toBeUndefined();
+    });
+
     it("that the service wants to last longer than the budget is reported at once", async () => {
       service.misbehave("files/upload", { kind: "answer", status: 429, headers: { "Retry-After": "300" } });
       const error = await failure(put("object"));
