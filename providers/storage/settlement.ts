@@ -83,7 +83,7 @@ export async function settleDoubt<Made>(
   } catch (error) {
     const reason = aborted() ?? failure;
     const doubt = `Whether ${name} was stored is not known: ${toProviderError(error).message}`;
-    throw new ProviderError(aborted()?.code ?? "TRANSIENT", `${reason.message} ${doubt}`, {
+    throw new ProviderError(reason.code === "ABORTED" ? "ABORTED" : "TRANSIENT", `${reason.message} ${doubt}`, {
       cause: reason,
       fix: "Look whether it is there; if it is, it is whole. A backup without its manifest is removed by prune.",
     });

@@ -109,9 +109,12 @@ export class SupabaseS3 {
         `<Error><Key>${key}</Key><Code>AccessDenied</Code>` +
         "<Message>You do not have permission to delete this object or the object doesn't exist</Message></Error>",
     );
-    answer.resume();
+    const removed = /<Deleted>.*<\/Deleted>/s.exec((await buffer(answer)).toString())?.[0] ?? "";
+    const told = removed.replaceAll(/<Deleted>.*?<Key>([^<]*)<\/Key>.*?<\/Deleted>/gs, (entry, key: string) =>
+      missing.includes(key) ? "" : entry,
+    );
     response.writeHead(200, { "content-type": "application/xml" });
-    response.end(`<DeleteResult>${errors.join("")}</DeleteResult>`);
+    response.end(`<DeleteResult>${told}${errors.join("")}</DeleteResult>`);
   }
 
   async #missing(bucket: string, body: string): Promise<string[]> {

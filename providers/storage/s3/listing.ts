@@ -37,10 +37,10 @@ export async function* versions(service: S3Service, folder: string, signal?: Abo
 }
 
 /** All uploads under way, or interrupted, whose key starts with the prefix. */
-export async function* uploads(service: S3Service, prefix: string) {
+export async function* uploads(service: S3Service, prefix: string, signal?: AbortSignal) {
   let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
   do {
-    const page = await ask(service, "uploads", "s3:ListBucketMultipartUploads", prefix, {}, (s3, options) =>
+    const page = await ask(service, "uploads", "s3:ListBucketMultipartUploads", prefix, { signal }, (s3, options) =>
       s3.listMultipartUploads({ Bucket: service.bucket, Prefix: prefix, ...marker }, options),
     );
     for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {

@@ -51,12 +51,17 @@ async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[],
           Key: key,
           ...(version === undefined ? {} : { VersionId: version }),
         }));
-        const { Errors = [] } = await s3.deleteObjects(
-          { Bucket: bucket, Delete: { Objects, Quiet: true }, ChecksumAlgorithm: "CRC32" },
+        // Not quiet: what is told to be removed is, of anything else it is asked. An answer of 200 may be a proxy's.
+        const { Deleted = [], Errors = [] } = await s3.deleteObjects(
+          { Bucket: bucket, Delete: { Objects }, ChecksumAlgorithm: "CRC32" },
           { abortSignal },
         );
+        const told = new Set([...Deleted, ...Errors].map(({ Key = "", VersionId }) => nameOf(Key, VersionId)));
         const again: ObjectVersion[] = [];
-        let passing: ProviderError | undefined;
+        for (const one of left) {
+          if (!told.has(nameOf(one.key, one.version)) && (await exists(service, one, abortSignal))) again.push(one);
+        }
+        let passing = again.length === 0 ? undefined : silent(again.length, operation.target);
         for (const { Key: key = "", VersionId: version, Code = "", Message = "" } of Errors) {
           const error = failureOf(Code, Message, { ...operation, verb: "remove", target: `s3://${bucket}/${key}` });
           if (error.code === "TRANSIENT" || error.code === "RATE_LIMITED") {
@@ -79,6 +84,32 @@ async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[],
     failures.push(...left.map(({ key }) => ({ key, error })));
   }
   return failures;
+}
+
+function nameOf(key: string, version: string | undefined): string {
+  return JSON.stringify([key, version]);
+}
+
+async function exists(service: S3Service, { key, version }: ObjectVersion, signal: AbortSignal): Promise<boolean> {
+  const target = { Bucket: service.bucket, Key: key, ...(version === undefined ? {} : { VersionId: version }) };
+  const operation = { verb: "look at", permission: "s3:GetObject", target: `s3://${service.bucket}/${key}` };
+  try {
+    await service.once(operation, (s3, { abortSignal }) => s3.headObject(target, { abortSignal }), { signal }, 1);
+    return true;
+  } catch (error) {
+    if (error instanceof ProviderError && error.code === "NOT_FOUND") return false;
+    throw error;
+  }
+}
+
+function silent(count: number, bucket: string): ProviderError {
+  return new ProviderError(
+    "TRANSIENT",
+    `Cannot remove objects of ${bucket}: ${count} of them are still there, and the answer does not say why.`,
+    {
+      fix: "Look whether a proxy answers in place of the store, and try again.",
+    },
+  );
 }
 
 function failureOf(name: string, message: string, operation: Parameters<typeof fromS3>[1]): ProviderError {

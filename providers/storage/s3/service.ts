@@ -14,6 +14,9 @@ export interface S3Call {
   readonly attempt: number;
 }
 
+/** A request of the SDK. */
+export type SdkRequest<T> = (s3: S3, call: S3Call) => Promise<T>;
+
 /** Options of {@link S3Service.request}. */
 export interface CallOptions {
   /** Ends the call, and the tries. */
@@ -39,26 +42,28 @@ export class S3Service {
   }
 
   /** What `call` gives, after as many tries as it takes. Throws `ProviderError`. */
-  request<T>(operation: Operation, call: (s3: S3, call: S3Call) => Promise<T>, options: CallOptions = {}): Promise<T> {
-    const { signal, lastCall, kind } = options;
-    const tries = signal ?? lastCall;
+  request<T>(operation: Operation, call: SdkRequest<T>, options: CallOptions = {}): Promise<T> {
+    const tries = options.signal ?? options.lastCall;
+    return withRetries((attempt) => this.once(operation, call, options, attempt), {
+      retrySeconds: this.retrySeconds,
+      ...(tries === undefined ? {} : { signal: tries }),
+    });
+  }
+
+  /** What a single try gives. Throws `ProviderError`. */
+  async once<T>(operation: Operation, call: SdkRequest<T>, { signal, kind }: CallOptions, attempt: number): Promise<T> {
     const watched = {
       request: `request to ${operation.verb} ${operation.target}`,
       stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind),
       signal,
     };
-    return withRetries(
-      async (attempt) => {
-        try {
-          return await watchedRequest(watched, ({ signal: abortSignal, moved }) =>
-            call(this.#s3, { abortSignal, moved, attempt }),
-          );
-        } catch (error) {
-          throw fromS3(error, operation);
-        }
-      },
-      { retrySeconds: this.retrySeconds, ...(tries === undefined ? {} : { signal: tries }) },
-    );
+    try {
+      return await watchedRequest(watched, ({ signal: abortSignal, moved }) =>
+        call(this.#s3, { abortSignal, moved, attempt }),
+      );
+    } catch (error) {
+      throw fromS3(error, operation);
+    }
   }
 
   /** Ends all connections. */

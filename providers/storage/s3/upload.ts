@@ -2,14 +2,16 @@ import { randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
-import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput, S3 } from "@aws-sdk/client-s3";
+import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
 import { slices } from "../http.ts";
+import { settled } from "../settlement.ts";
 import type { StallWatchdog } from "../watchdog.ts";
 import { checksumHeader, wholeChecksum } from "./checksum.ts";
+import { uploads } from "./listing.ts";
 import { partSize } from "./part-size.ts";
-import type { S3Call, S3Service } from "./service.ts";
+import type { CallOptions, S3Service, SdkRequest } from "./service.ts";
 
 const MiB = 1024 ** 2;
 
@@ -34,6 +36,12 @@ export type ObjectHeaders = Pick<
   "ServerSideEncryption" | "SSEKMSKeyId" | "StorageClass" | "ObjectLockMode" | "ObjectLockRetainUntilDate"
 >;
 
+/** What is known of an object that was made visible. */
+interface Committed {
+  /** Where the bucket has versions. */
+  readonly VersionId?: string | undefined;
+}
+
 /** What is stored, where and how. */
 export interface UploadPlan {
   readonly service: S3Service;
@@ -56,12 +64,12 @@ export class S3Upload {
   readonly #id = randomUUID();
   readonly #parts: CompletedPart[] = [];
   #uploadId: string | undefined;
-  /** The answer to the first request for an upload in parts may have been lost: then there are two. */
+  /** The answer to a request for an upload in parts may have been lost: then there is one more than is known. */
   #mayHaveTwin = false;
   /** From when on the object may be visible. */
   #committing = false;
   /** What the store answered to the commit, if its answer came. */
-  #committed: { VersionId?: string | undefined } | undefined;
+  #committed: Committed | undefined;
   #size = 0;
   #crc = 0;
 
@@ -74,34 +82,50 @@ export class S3Upload {
   async store(source: Readable): Promise<HeadObjectCommandOutput> {
     try {
       await this.#send(source);
-      const head = await this.#head();
+      // It is there: whoever gives up only now gets it, or an error and nothing.
+      const head = await this.#head({ lastCall: this.#plan.watchdog.signal });
       this.#check(head);
       return head;
     } catch (error) {
-      await this.#tidy(error);
-      throw error;
+      throw await this.#tidy(toProviderError(error));
     } finally {
+      // What stays all the same, `removeUnfinished` finds.
       if (this.#mayHaveTwin) await this.#removeTwins().catch(() => undefined);
     }
   }
 
-  /** Removes the object if it is this upload's. */
-  async discard(): Promise<void> {
-    const { service } = this.#plan;
+  /** Removes the object if it is this upload's, and says whether it was. */
+  async discard(): Promise<boolean> {
     const signal = AbortSignal.timeout(TIDY_MS);
-    let mine = this.#committed;
-    if (mine === undefined) {
-      const head = await this.#head(signal);
-      if (head.Metadata?.[UPLOAD_ID] !== this.#id) return;
-      mine = head;
+    const own = this.#committed ?? (await this.#findOwn(signal));
+    if (own === undefined) return false;
+    await this.#remove(own, signal);
+    return true;
+  }
+
+  /** Without its version, an object of a bucket with versions is only hidden: that is all where the right to more is missing. */
+  async #remove({ VersionId }: Committed, signal: AbortSignal): Promise<void> {
+    const remove = (permission: string, version: { VersionId?: string }) =>
+      this.#plan.service.request(
+        this.#operation("remove", permission),
+        (s3, { abortSignal }) => s3.deleteObject({ ...this.#target, ...version }, { abortSignal }),
+        { signal },
+      );
+    if (VersionId === undefined) {
+      await remove("s3:DeleteObject", {});
+      return;
     }
-    // Without its version, an object of a bucket with versions would only be hidden.
-    const version = mine.VersionId === undefined ? {} : { VersionId: mine.VersionId };
-    await service.request(
-      this.#operation("remove", "s3:DeleteObject"),
-      (s3, { abortSignal }) => s3.deleteObject({ ...this.#target, ...version }, { abortSignal }),
-      { signal },
-    );
+    try {
+      await remove("s3:DeleteObjectVersion", { VersionId });
+    } catch (error) {
+      const failure = toProviderError(error);
+      if (failure.code !== "AUTH") throw failure;
+      await remove("s3:DeleteObject", {});
+      throw new ProviderError("AUTH", `It is hidden, but its version ${VersionId} stays: ${failure.message}`, {
+        cause: failure,
+        ...(failure.fix === undefined ? {} : { fix: failure.fix }),
+      });
+    }
   }
 
   /** Sends all bytes, and commits. */
@@ -170,10 +194,11 @@ export class S3Upload {
 
   async #begin(signal: AbortSignal): Promise<string> {
     const { service, headers, basic } = this.#plan;
-    const { UploadId } = await service.request(
+    let tries = 0;
+    const request = service.request(
       this.#operation("write", "s3:PutObject"),
       (s3, { abortSignal, attempt }) => {
-        this.#mayHaveTwin = attempt > 1;
+        tries = attempt;
         return s3.createMultipartUpload(
           {
             ...this.#target,
@@ -186,6 +211,11 @@ export class S3Upload {
       },
       { signal },
     );
+    const { UploadId } = await request.catch((error: unknown) => {
+      this.#mayHaveTwin = tries > 1 || ["TRANSIENT", "ABORTED"].includes(toProviderError(error).code);
+      throw error;
+    });
+    this.#mayHaveTwin = tries > 1;
     if (UploadId === undefined) throw new ProviderError("INTERNAL", "The store began an upload without a name for it.");
     return UploadId;
   }
@@ -195,21 +225,16 @@ export class S3Upload {
     const sent = { PartNumber: number, ...this.#checksum(crc32(bytes)) };
     const part: CompletedPart = { ...sent };
     this.#parts.push(part);
-    const { ETag } = await this.#plan.service.request(
-      this.#operation("write", "s3:PutObject"),
-      (s3, { abortSignal, moved }) =>
-        s3.uploadPart(
-          {
-            ...this.#target,
-            ...sent,
-            UploadId: uploadId,
-            Body: this.#body(bytes, moved),
-            ContentLength: bytes.length,
-          },
-          { abortSignal },
-        ),
-      { signal },
-    );
+    const input = { ...this.#target, ...sent, UploadId: uploadId, ContentLength: bytes.length };
+    const { ETag } = await this.#plan.service
+      .request(
+        this.#operation("write", "s3:PutObject"),
+        (s3, { abortSignal, moved }) => s3.uploadPart({ ...input, Body: this.#body(bytes, moved) }, { abortSignal }),
+        { signal },
+      )
+      .catch((error: unknown) => {
+        throw this.#orExpired(error);
+      });
     part.ETag = ETag;
   }
 
@@ -230,53 +255,87 @@ export class S3Upload {
   }
 
   /**
-   * Makes the object visible. From here on an abort is not listened to while a request is under way: its outcome would be
-   * unknown. Where an answer was lost, the next try finds the object there, and it is looked whose it is.
+   * Makes the object visible. Where an answer was lost, the next try finds the object there, or the upload gone: then it is
+   * looked whose object it is.
    */
-  async #commit(call: (s3: S3, call: S3Call) => Promise<{ VersionId?: string | undefined }>): Promise<void> {
+  async #commit(call: SdkRequest<Committed>): Promise<void> {
     const { service, watchdog, basic } = this.#plan;
+    const deed = {
+      name: `s3://${this.#target.Bucket}/${this.#target.Key}`,
+      signal: watchdog.signal,
+      find: (signal: AbortSignal) => this.#findOwn(signal),
+      remove: (own: Committed, signal: AbortSignal) => this.#remove(own, signal),
+    };
+    const kind = this.#uploadId === undefined ? "request" : "commit";
     watchdog.check();
-    if (basic) await this.#expectFree();
-    this.#committing = true;
-    try {
-      const operation = this.#operation("write", "s3:PutObject");
-      const kind = this.#uploadId === undefined ? "request" : "commit";
-      this.#committed = await service.request(operation, call, { lastCall: watchdog.signal, kind });
-    } catch (error) {
-      if (!(error instanceof ProviderError) || !["CONFLICT", "NOT_FOUND"].includes(error.code)) throw error;
-      const found = await this.#head().catch(() => undefined);
-      if (found?.Metadata?.[UPLOAD_ID] !== this.#id) {
-        this.#committing = false;
-        throw error;
+    this.#committed = await settled<Committed>(deed, service.retrySeconds, async ({ attempt, signal, doubtful }) => {
+      // A service that would overwrite is asked as late as can be.
+      const found = basic ? await this.#at(signal) : undefined;
+      if (found !== undefined) return doubtful && this.#isOwn(found) ? found : this.#taken();
+      this.#committing = true;
+      try {
+        return await service.once(this.#operation("write", "s3:PutObject"), call, { signal, kind }, attempt);
+      } catch (error) {
+        const failure = this.#orExpired(error);
+        if (failure === error) throw failure;
+        // Trying again is of no use.
+        return failure;
       }
-      this.#committed = found;
-    }
+    });
   }
 
   #checksum(crc: number): { ChecksumCRC32?: string } {
     return this.#plan.basic ? {} : { ChecksumCRC32: checksumHeader(crc) };
   }
 
-  /** Looks once more, as late as can be: the service would not refuse to overwrite. */
-  async #expectFree(): Promise<void> {
-    try {
-      await this.#head();
-    } catch (error) {
-      if (error instanceof ProviderError && error.code === "NOT_FOUND") return;
-      throw error;
-    }
+  /** Of what a store says that there is none of an upload, the explanation; any other error as it is. */
+  #orExpired(error: unknown): ProviderError {
+    const failure = toProviderError(error);
+    if (failure.code !== "NOT_FOUND") return failure;
+    const sent = `${this.#parts.length} parts of it had been sent`;
+    return new ProviderError("TRANSIENT", `${failure.message.replace(/\.$/, "")}: ${sent} when somebody ended it.`, {
+      cause: failure,
+      fix:
+        "Start the backup again. Look who ends unfinished uploads so early: a lifecycle rule of the bucket " +
+        "(AbortIncompleteMultipartUpload), or another job's prune of the same folder.",
+    });
+  }
+
+  #taken(): ProviderError {
     const { service, key } = this.#plan;
-    throw new ProviderError("CONFLICT", `${key} exists already in ${service.bucket}; objects are never overwritten.`, {
+    return new ProviderError("CONFLICT", `${key} exists already in ${service.bucket}; objects are never overwritten.`, {
       fix: "Use another key, or remove the object first.",
     });
   }
 
-  #head(signal = this.#plan.watchdog.signal): Promise<HeadObjectCommandOutput> {
-    const { service } = this.#plan;
-    return service.request(
+  /** The object at the key if this upload made it. */
+  async #findOwn(signal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
+    const found = await this.#at(signal);
+    return found !== undefined && this.#isOwn(found) ? found : undefined;
+  }
+
+  /** By the upload's own mark; where a store keeps none, by size and checksum. */
+  #isOwn(head: HeadObjectCommandOutput): boolean {
+    const id = head.Metadata?.[UPLOAD_ID];
+    if (id !== undefined) return id === this.#id;
+    return head.ContentLength === this.#size && wholeChecksum(head) === checksumHeader(this.#crc);
+  }
+
+  /** What is at the key, if there is anything. */
+  async #at(signal: AbortSignal): Promise<HeadObjectCommandOutput | undefined> {
+    try {
+      return await this.#head({ signal });
+    } catch (error) {
+      if (error instanceof ProviderError && error.code === "NOT_FOUND") return undefined;
+      throw error;
+    }
+  }
+
+  #head(options: CallOptions): Promise<HeadObjectCommandOutput> {
+    return this.#plan.service.request(
       this.#operation("look at", "s3:GetObject"),
       (s3, { abortSignal }) => s3.headObject({ ...this.#target, ChecksumMode: "ENABLED" }, { abortSignal }),
-      { lastCall: signal },
+      options,
     );
   }
 
@@ -289,7 +348,7 @@ export class S3Upload {
         fix: "This store does not refuse to overwrite. Look which two runs write to the same place.",
       });
     }
-    const fix = "Look what stands between here and the store, and at the store itself. The object was removed.";
+    const fix = "Look what stands between here and the store, and at the store itself; then start the backup again.";
     if (head.ContentLength !== this.#size) {
       const sizes = `${head.ContentLength ?? "no"} bytes, but ${this.#size} were sent`;
       throw new ProviderError("INTEGRITY", `${key} in ${service.bucket} has ${sizes}.`, { fix });
@@ -302,12 +361,35 @@ export class S3Upload {
     }
   }
 
-  /** Leaves nothing behind: neither parts nor, where a commit's outcome is unknown or wrong, the object. */
-  async #tidy(error: unknown): Promise<void> {
-    // What cannot be removed now, `removeUnfinished` finds. The error that led here is the one to report.
-    if (this.#uploadId !== undefined) await this.#end(this.#uploadId).catch(() => undefined);
-    const conflict = error instanceof ProviderError && error.code === "CONFLICT";
-    if (this.#committing && !conflict) await this.discard().catch(() => undefined);
+  /**
+   * Leaves nothing behind: neither parts nor, where a commit's outcome is unknown or wrong, the object.
+   *
+   * @returns the error that led here, which also says what stays all the same
+   */
+  async #tidy(error: ProviderError): Promise<ProviderError> {
+    const outcomes: string[] = [];
+    const { Bucket, Key } = this.#target;
+    const because = (failure: unknown) => toProviderError(failure).message;
+    if (this.#uploadId !== undefined && this.#committed === undefined) {
+      await this.#end(this.#uploadId).catch((failure: unknown) => {
+        outcomes.push(`Its parts stay until a prune removes them: ${because(failure)}`);
+      });
+    }
+    if (this.#committing && error.code !== "CONFLICT") {
+      await this.discard().then(
+        (removed) => {
+          if (removed) outcomes.push("The object was removed again.");
+        },
+        (failure: unknown) => {
+          outcomes.push(`Whether s3://${Bucket}/${Key} is there must be looked at: ${because(failure)}`);
+        },
+      );
+    }
+    if (outcomes.length === 0) return error;
+    return new ProviderError(error.code, [error.message, ...outcomes].join(" "), {
+      cause: error,
+      ...(error.fix === undefined ? {} : { fix: error.fix }),
+    });
   }
 
   /** Ends the upload until it is gone: a part whose connection was cut may still be arriving, and would stay. */
@@ -333,14 +415,9 @@ export class S3Upload {
 
   /** Ends the other uploads of the same key. */
   async #removeTwins(): Promise<void> {
-    const { Bucket, Key } = this.#target;
-    const { Uploads = [] } = await this.#plan.service.request(
-      this.#operation("list the uploads of", "s3:ListBucketMultipartUploads"),
-      (s3, { abortSignal }) => s3.listMultipartUploads({ Bucket, Prefix: Key }, { abortSignal }),
-      { signal: AbortSignal.timeout(TIDY_MS) },
-    );
-    for (const { Key: key, UploadId } of Uploads) {
-      if (key === Key && UploadId !== undefined && UploadId !== this.#uploadId) await this.#abort(UploadId);
+    const { Key } = this.#target;
+    for await (const { key, uploadId } of uploads(this.#plan.service, Key, AbortSignal.timeout(TIDY_MS))) {
+      if (key === Key && uploadId !== this.#uploadId) await this.#end(uploadId);
     }
   }
 

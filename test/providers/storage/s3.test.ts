@@ -275,6 +275,127 @@ describe("s3 storage", () => {
     });
   });
 
+  const answer = (status: number, code: string, message = "No."): Fault => ({
+    kind: "answer",
+    status,
+    headers: { "content-type": "application/xml" },
+    body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+  });
+
+  describe("an answer that is lost after the deed", () => {
+    /** The look that comes after a commit, and not the one before it. */
+    const looksAfter = ({ method }: PassedRequest) =>
+      method === "HEAD" && proxy.requests.some((one) => isCommit(one) && one.status === 200);
+    const isCommit = ({ method, url }: PassedRequest) =>
+      (method === "PUT" && !url.includes("partNumber")) || (method === "POST" && url.includes("uploadId="));
+    const sizes = [100, large.length];
+
+    it.each(sizes)("of %i bytes is success, although the look at it fails at first", async (size) => {
+      proxy.misbehave({ kind: "swallow" }, isCommit);
+      proxy.misbehave({ kind: "answer", status: 500 }, looksAfter, 3);
+      expect(await put("object", large.subarray(0, size))).toMatchObject({ size });
+      expect(proxy.pending).toBe(0);
+      expect(await unfinished(bucket)).toBe(0);
+    });
+
+    it.each(sizes)("of every try, of %i bytes, is success", async (size) => {
+      await use({ retrySeconds: 0 });
+      proxy.misbehave({ kind: "swallow" }, isCommit);
+      expect(await put("object", large.subarray(0, size))).toMatchObject({ size });
+    });
+
+    it.each(sizes)("of %i bytes is TRANSIENT, and leaves nothing, where nobody can look", async (size) => {
+      await use({ retrySeconds: 0 });
+      proxy.misbehave({ kind: "swallow" }, isCommit);
+      // The next look, before the object is removed, is successful.
+      proxy.misbehave({ kind: "answer", status: 500 }, looksAfter);
+      const error = await failure(put("object", large.subarray(0, size)));
+      expect(error.code).toBe("TRANSIENT");
+      expect(error.message).toMatch(/Whether s3:.*object was stored is not known.* The object was removed again\.$/);
+      await expectNothing();
+    });
+
+    it("is told where the object could neither be looked at nor removed", async () => {
+      await use({ retrySeconds: 0 });
+      proxy.misbehave({ kind: "swallow" }, isCommit);
+      proxy.misbehave({ kind: "answer", status: 500 }, looksAfter, Infinity);
+      const error = await failure(put("object"));
+      expect(error.code).toBe("TRANSIENT");
+      expect(error.message).toMatch(/Whether s3:\/\/bucket-\d+\/object is there must be looked at/);
+    });
+
+    it.each(["lost", "refused"])("of the beginning of an upload (%s then) leaves none behind", async (how) => {
+      await use({ retrySeconds: how === "lost" ? 0 : 5 });
+      for (let index = 0; index < 3; index += 1) {
+        await service.client.createMultipartUpload({ Bucket: bucket, Key: `object-${index}` });
+      }
+      proxy.misbehave({ kind: "swallow" }, requests["the beginning of an upload in parts"]);
+      if (how === "refused")
+        proxy.misbehave(answer(403, "AccessDenied"), requests["the beginning of an upload in parts"]);
+      await failure(put("object", large));
+      const { Uploads = [] } = await service.client.listMultipartUploads({ Bucket: bucket });
+      expect(Uploads.map(({ Key }) => Key)).toEqual(["object-0", "object-1", "object-2"]);
+    });
+
+    it("of the beginning leaves none behind where a listing has several pages", async () => {
+      const page = "<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker>";
+      const first: Fault = {
+        kind: "answer",
+        status: 200,
+        headers: { "content-type": "application/xml" },
+        body: `<ListMultipartUploadsResult>${page}</ListMultipartUploadsResult>`,
+      };
+      proxy.misbehave(first, ({ method, url }) => method === "GET" && url.includes("uploads"));
+      proxy.misbehave({ kind: "swallow" }, requests["the beginning of an upload in parts"]);
+      await put("object", large);
+      expect(proxy.pending).toBe(0);
+      expect(proxy.requests.some(({ url }) => url.includes("key-marker=a"))).toBe(true);
+      expect(await unfinished(bucket)).toBe(0);
+    });
+
+    it("of an upload's end is no failure: it is ended again", async () => {
+      const ends = ({ method, url }: PassedRequest) => method === "DELETE" && url.includes("uploadId=");
+      proxy.misbehave({ kind: "swallow" }, ends);
+      proxy.misbehave({ kind: "answer", status: 500 }, ends);
+      const cause = new ProviderError("TRANSIENT", "pg_dump exited with 1");
+      expect(await failure(storage.upload("object", failingStream(large, cause)))).toBe(cause);
+      expect(await unfinished(bucket)).toBe(0);
+    });
+
+    it("says so where an upload cannot be ended", async () => {
+      proxy.misbehave(answer(403, "AccessDenied"), ({ method }) => method === "DELETE", Infinity);
+      const cause = new ProviderError("TRANSIENT", "pg_dump exited with 1");
+      const error = await failure(storage.upload("object", failingStream(large, cause)));
+      expect(error).toMatchObject({ code: "TRANSIENT", cause });
+      expect(error.message).toMatch(
+        /^pg_dump exited with 1 Its parts stay until a prune removes them: .*access is denied/,
+      );
+    });
+  });
+
+  it.each(["a part", "the completion"])("tells an upload that was ended before %s", async (what) => {
+    const begun = performance.now();
+    const source = streamThen(large.subarray(0, 9 * MiB), async () => {
+      if (what === "the completion") {
+        proxy.misbehave(answer(404, "NoSuchUpload"), requests[what]);
+        return;
+      }
+      await vi.waitFor(() => {
+        expect(proxy.requests.some(({ url, status }) => url.includes("partNumber=1") && status === 200)).toBe(true);
+      });
+      const { Uploads = [] } = await service.client.listMultipartUploads({ Bucket: bucket });
+      for (const { Key, UploadId } of Uploads) {
+        await service.client.abortMultipartUpload({ Bucket: bucket, Key, UploadId });
+      }
+    });
+    const error = await failure(storage.upload("object", source));
+    expect(error.code).toBe("TRANSIENT");
+    expect(error.message).toMatch(/the upload is gone .*: \d parts of it had been sent when somebody ended it/);
+    expect(error.fix).toMatch(/Start the backup again.*AbortIncompleteMultipartUpload/);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    await expectNothing();
+  });
+
   it("takes it for its own, and no other's, what a lost answer leaves in doubt", async () => {
     // The service stored another's object while the answer was lost: a try that then finds one must not call it its own.
     proxy.misbehave({ kind: "answer", status: 500 }, requests["a small object"]);
@@ -294,13 +415,6 @@ describe("s3 storage", () => {
     expect(error.message).toContain("object");
     expect(await storage.stat("object")).toMatchObject({ size: 6 });
     expect(await unfinished(bucket)).toBe(0);
-  });
-
-  const answer = (status: number, code: string, message = "No."): Fault => ({
-    kind: "answer",
-    status,
-    headers: { "content-type": "application/xml" },
-    body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
   });
 
   it("stores where AWS does not tell a missing object from a forbidden one, but the folder can be listed", async () => {
@@ -488,6 +602,26 @@ describe("s3 storage", () => {
       expect(proxy.pending).toBe(0);
     });
 
+    it("do not take an answer that tells nothing for a removal", async () => {
+      await use({ retrySeconds: 1 });
+      for (const key of ["a", "b"]) await put(key);
+      const page: Fault = {
+        kind: "answer",
+        status: 200,
+        headers: { "content-type": "application/xml" },
+        body: "<html/>",
+      };
+      const deletes = ({ url }: PassedRequest) => url.includes("?delete");
+      proxy.misbehave(page, deletes, Infinity);
+      const error = await failure(storage.remove(["a", "b", "missing"]));
+      expect(error.code).toBe("TRANSIENT");
+      expect(error.message).toMatch(/^2 of 3 objects could not be removed: a, b\./);
+      proxy.reset();
+      proxy.misbehave(page, deletes);
+      await storage.remove(["a", "b", "missing"]);
+      expect(await keys()).toEqual([]);
+    });
+
     it("name the keys that stay, and remove the others", async () => {
       await use({ removeVersions: true }, await newBucket({ locks: true }));
       await put("a/free");
@@ -525,16 +659,37 @@ describe("s3 storage", () => {
       expect(await versions()).toEqual({ versions: 2, markers: 0 });
     });
 
-    it("leaves no version of an object that the store got wrong", async () => {
-      await use({}, await newBucket({ versions: true }));
+    /** Stores an object of which the store then tells a wrong size. */
+    const storeWrong = () => {
       const source = streamThen(bytesOf(100), () => {
         proxy.misbehave(
           { kind: "headers", change: (headers) => ({ ...headers, "content-length": "99" }) },
           ({ method }) => method === "HEAD",
         );
       });
-      expect(await failure(storage.upload("a/object", source))).toMatchObject({ code: "INTEGRITY" });
+      return failure(storage.upload("a/object", source));
+    };
+
+    it("leaves no version of an object that the store got wrong", async () => {
+      await use({}, await newBucket({ versions: true }));
+      const error = await storeWrong();
+      expect(error.code).toBe("INTEGRITY");
+      expect(error.message).toMatch(/The object was removed again\.$/);
       expect(await versions()).toEqual({ versions: 0, markers: 0 });
+    });
+
+    it("hides it, and says so, where it may not remove a version", async () => {
+      await use({}, await newBucket({ versions: true }));
+      proxy.misbehave(
+        answer(403, "AccessDenied"),
+        ({ method, url }) => method === "DELETE" && url.includes("versionId="),
+      );
+      const error = await storeWrong();
+      expect(error.code).toBe("INTEGRITY");
+      expect(error.message).not.toMatch(/was removed/);
+      expect(error.message).toMatch(/It is hidden, but its version \S+ stays: .*access is denied/);
+      expect(await keys()).toEqual([]);
+      expect(await versions()).toEqual({ versions: 1, markers: 1 });
     });
   });
 
