@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { isAgeRecipient } from "./age-recipient.ts";
 import { databaseProviders, DatabaseConfig } from "./database/index.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
-import { storageProviders, StorageConfig } from "./storage/index.ts";
+import { placeOf, storageProviders, StorageConfig } from "./storage/index.ts";
+import { timeZoneFault } from "./time-zone.ts";
 
 export { explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
@@ -27,7 +29,7 @@ export const Schedule = z
       .meta({ examples: ["0 3 * * *"] }),
     timezone: z
       .string()
-      .refine((zone) => isTimeZone(zone), { error: "expected a time zone of the IANA database" })
+      .refine((zone) => timeZoneFault(zone) === undefined, { error: ({ input }) => timeZoneFault(String(input)) })
       .default("UTC")
       .describe("IANA time zone in which the fields are read. Default UTC.")
       .meta({ examples: ["America/Sao_Paulo"] }),
@@ -38,10 +40,17 @@ export const Schedule = z
 const Encryption = z
   .strictObject({
     recipients: z
-      .array(z.string().regex(/^age1[a-z0-9]+$/, { error: "expected an age public key, which starts with age1" }))
+      .array(
+        z
+          .string()
+          .regex(/^age1[a-z0-9]+$/, { error: "expected an age public key, which starts with age1", abort: true })
+          .refine(isAgeRecipient, {
+            error: "expected an age public key as age-keygen printed it; a typing error breaks its checksum",
+          }),
+      )
       .min(1)
       .describe("age public keys; each of their owners alone can decrypt. Made with `age-keygen`.")
-      .meta({ examples: [["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudftvzhs6w8w3v"]] }),
+      .meta({ examples: [["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]] }),
     identity: SecretRef.optional().describe(
       "The private key of one recipient, for `verify` and `restore`. A backup does not need it: leave it out where the " +
         "machine that writes backups must not be able to read them.",
@@ -138,7 +147,10 @@ export const JobSettings = Settings.refine(
       "expected somebody who alone can decrypt it, because database.vault is export: the backup has secrets as they read",
     path: ["encryption"],
   },
-);
+).refine(({ verify, retention }) => verify || retention === undefined, {
+  error: "expected true, or no retention: nothing is pruned of a job whose backups are not read back",
+  path: ["verify"],
+});
 
 /** What a person writes for a job; see the schema of the same name. */
 export type JobSettings = z.output<typeof JobSettings>;
@@ -149,10 +161,27 @@ export type JobSettings = z.output<typeof JobSettings>;
  */
 export const JobConfig = JobSettings.extend({
   stack: Name.describe("The stack's name: with the job's, the folder of its backups.").meta({ examples: ["prod"] }),
-}).meta({ id: "JobConfig", title: "A backup job of Provision" });
+})
+  .superRefine(({ destinations }, context) => {
+    for (const [index, first] of sameDestinations(destinations)) {
+      const path = ["destinations", index];
+      const message = `expected a place of its own, and not that of destinations[${first}]`;
+      context.addIssue({ code: "custom", path, message, input: destinations[index] });
+    }
+  })
+  .meta({ id: "JobConfig", title: "A backup job of Provision" });
 
 /** The contract; see the schema of the same name. */
 export type JobConfig = z.output<typeof JobConfig>;
+
+/** Destinations that are in the same place as an earlier one: the number of each, and that of the earlier one. */
+export function sameDestinations(destinations: readonly StorageConfig[]): [index: number, first: number][] {
+  const places = destinations.map(placeOf);
+  return places.flatMap((place, index): [number, number][] => {
+    const first = places.indexOf(place);
+    return first < index ? [[index, first]] : [];
+  });
+}
 
 /** A secret that a job refers to, and where it does. */
 export interface JobSecret {
@@ -177,13 +206,4 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
       found(["monitor", index], monitor, monitorProviders[monitor.kind].secrets),
     ),
   ];
-}
-
-function isTimeZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
 }

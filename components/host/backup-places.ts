@@ -8,6 +8,11 @@ export function localPath(destination: Destination): string | undefined {
   return destination.kind === "filesystem" ? destination.path : undefined;
 }
 
+/** The folder of backups in the stack's folder, for destinations that name none. */
+export function backupsIn(directory: string): string {
+  return `${directory}/backups`;
+}
+
 /** The destination, with a path where it is on the machine and names none. */
 export function withLocalPath(destination: Destination, path: string): Destination {
   return destination.kind === "filesystem" ? { path, ...destination } : destination;

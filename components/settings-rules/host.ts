@@ -1,8 +1,8 @@
-import { explain, type Problem } from "../../providers/config.ts";
-import { localPath } from "../host/backup-places.ts";
+import { explain, sameDestinations, type Problem } from "../../providers/config.ts";
+import { backupsIn, localPath, withLocalPath } from "../host/backup-places.ts";
 import { HostSettings } from "../host/host-settings.ts";
 import type { HostTarget } from "../settings.ts";
-import type { CheckedJob } from "./jobs.ts";
+import { sameDestinationProblems, type CheckedJob } from "./jobs.ts";
 import { parseJson } from "./raw.ts";
 import { checkReference } from "./secrets.ts";
 import type { TargetFindings, TargetInput } from "./target.ts";
@@ -12,8 +12,10 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
   const path = "provision:host";
   const input = parseJson(raw.values.get("host") ?? "{}");
   const result = HostSettings.safeParse(input);
+  const directory = result.data?.directory ?? `/var/lib/provision/${raw.stack}`;
   const problems = [
     ...jobs.flatMap(checkDestinations),
+    ...jobs.flatMap((each) => checkOwnFolder(each, backupsIn(directory))),
     ...(result.success ? [] : explain(result.error, HostSettings, input, path)),
   ];
   const warnings: string[] = [];
@@ -41,12 +43,21 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
   return {
     settings: result.data && {
       target: "host",
-      host: { ...result.data, directory: result.data.directory ?? `/var/lib/provision/${raw.stack}` },
+      host: { ...result.data, directory },
     },
     problems,
     warnings,
     secretNames: key === undefined ? [] : [key],
   };
+}
+
+/** A destination that names the folder which another one has without naming it. */
+function checkOwnFolder({ path, job: { destinations } }: CheckedJob, own: string): Problem[] {
+  if (sameDestinations(destinations).length > 0) return [];
+  return sameDestinationProblems(
+    destinations.map((destination) => withLocalPath(destination, own)),
+    path,
+  );
 }
 
 function checkDestinations({ path: root, job }: CheckedJob): Problem[] {

@@ -1,4 +1,4 @@
-import { explain, JobSettings, Schedule, type Problem } from "../../providers/config.ts";
+import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../providers/config.ts";
 import { parseCron } from "../cron.ts";
 import { isObject, parseJson, type RawSettings } from "./raw.ts";
 
@@ -52,7 +52,7 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
     for (const [task, value] of Object.entries({ prune, drill })) {
       problems.push(...checkCron(isObject(value) ? value.schedule : undefined, `${root}.${task}.schedule.cron`));
     }
-    if (result.success) problems.push(...checkDestinations(result.data, root));
+    if (result.success) problems.push(...sameDestinationProblems(result.data.destinations, root));
   }
   return { jobs, problems, references: references(list, path) };
 }
@@ -82,17 +82,13 @@ function checkCron(schedule: unknown, path: string): Problem[] {
   }
 }
 
-function checkDestinations(job: JobSettings, root: string): Problem[] {
-  const problems: Problem[] = [];
-  for (const [index, destination] of job.destinations.entries()) {
+/** Two copies in one place are one. */
+export function sameDestinationProblems(destinations: JobSettings["destinations"], root: string): Problem[] {
+  return sameDestinations(destinations).map(([index, first]) => {
     const path = `${root}.destinations[${index}]`;
-    const same = job.destinations.findIndex((other) => JSON.stringify(other) === JSON.stringify(destination));
-    if (same < index) {
-      const message = `it is the same as ${root}.destinations[${same}], and two copies cannot be in one place`;
-      problems.push({ path, message, fix: `Give it another prefix, or remove it: pulumi config rm --path '${path}'` });
-    }
-  }
-  return problems;
+    const message = `it is the same as ${root}.destinations[${first}], and two copies cannot be in one place`;
+    return { path, message, fix: `Give it another prefix, or remove it: pulumi config rm --path '${path}'` };
+  });
 }
 
 /** A reference to a secret, wherever in the configuration it stands. */

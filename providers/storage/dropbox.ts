@@ -244,6 +244,13 @@ export const dropbox = defineStorage({
     ...retryFields,
   }),
   secrets: ["appSecret", "refreshToken"],
+  // Whose account it is only the token knows.
+  place: ({ folder, prefix = "", namespace, appKey, refreshToken }) => [
+    `${folder}/${prefix}`.toLowerCase().replaceAll(/\/+/g, "/"),
+    namespace,
+    appKey,
+    JSON.stringify(refreshToken),
+  ],
   async create(config, { secrets }) {
     const { refreshToken } = secrets;
     if (refreshToken === undefined || refreshToken === "") {

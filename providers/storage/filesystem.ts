@@ -295,6 +295,7 @@ export const filesystem = defineStorage({
     ...storageFields,
   }),
   secrets: [],
+  place: ({ path, prefix = "" }) => (path === undefined ? [path, prefix] : [resolve(path, prefix)]),
   create(config) {
     if (config.path === undefined) {
       return Promise.reject(

@@ -308,6 +308,11 @@ const schema = z
 export const googleDrive = defineStorage({
   schema,
   secrets: ["clientSecret", "refreshToken", "serviceAccountKey"],
+  // Without a folder or drive that is named, it is that of the account, which only the secret knows.
+  place: ({ driveId, folderId, folder, prefix = "", refreshToken, serviceAccountKey, impersonate }) => [
+    [...folder.split("/"), ...prefix.split("/")].filter((name) => name !== "").join("/"),
+    driveId ?? folderId ?? JSON.stringify([refreshToken, serviceAccountKey, impersonate]),
+  ],
   async create(config, { secrets }) {
     const { driveId, folderId, retrySeconds, stallTimeoutSeconds } = config;
     const client = await DriveClient.open({

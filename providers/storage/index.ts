@@ -37,3 +37,9 @@ export function createStorage(config: StorageConfig, context: ProviderContext): 
       return supabase.create(config, context);
   }
 }
+
+/** A text that is equal for configurations of one place, whatever else they say. */
+export function placeOf(config: StorageConfig): string {
+  // The kind says which definition it is, which the type checker cannot follow.
+  return JSON.stringify([config.kind, storageProviders[config.kind].place?.(config as never) ?? config]);
+}

@@ -382,6 +382,7 @@ export const s3 = defineStorage({
   schema,
   secrets: ["accessKeyId", "secretAccessKey"],
   permissions: s3Permissions,
+  place: ({ endpoint, bucket, prefix }) => [endpoint, bucket, prefix],
   ports({ endpoint }) {
     const port = endpoint === undefined ? "" : new URL(endpoint).port;
     return port === "" ? [endpoint?.startsWith("http:") === true ? 80 : 443] : [Number(port)];

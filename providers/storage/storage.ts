@@ -94,11 +94,17 @@ export const storageFields = {
 };
 
 /** One kind of storage. */
-export type StorageDefinition<Schema extends z.ZodObject> = ProviderDefinition<
+export interface StorageDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
   Schema,
   StorageProvider,
   ProviderContext
->;
+> {
+  /**
+   * Where the objects would be, so that nobody takes one place for two: how it is reached, and with which credentials, does
+   * not count. Left out: any difference makes another place.
+   */
+  place?(config: z.output<Schema>): readonly (string | undefined)[];
+}
 
 /** Checks a definition's types and returns it. */
 export function defineStorage<Schema extends z.ZodObject>(definition: StorageDefinition<Schema>) {

@@ -13,7 +13,7 @@ export const app = JobSettings.parse({
     { kind: "dropbox", folder: "/backups", appKey: "abc123def456", refreshToken: { secret: "dropboxToken" } },
   ],
   encryption: {
-    recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudftvzhs6w8w3v"],
+    recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
     identity: { secret: "ageIdentity" },
   },
   retention: { daily: 7 },

@@ -227,6 +227,37 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "one folder twice, written in two ways",
+    change: withJob({
+      destinations: [
+        { kind: "filesystem", path: "/srv/backups/", prefix: "a" },
+        { kind: "filesystem", path: "/srv/backups/a", stallTimeoutSeconds: 60 },
+      ],
+    }),
+    problems: [
+      "provision:jobs[0].destinations[1]: it is the same as provision:jobs[0].destinations[0], and two copies cannot be in one place\n" +
+        "Give it another prefix, or remove it: pulumi config rm --path 'provision:jobs[0].destinations[1]'",
+    ],
+  },
+  {
+    name: "the stack's own folder twice, once by its name",
+    change: withJob({
+      destinations: [{ kind: "filesystem" }, { kind: "filesystem", path: "/var/lib/provision/dev/backups" }],
+    }),
+    problems: [
+      "provision:jobs[0].destinations[1]: it is the same as provision:jobs[0].destinations[0], and two copies cannot be in one place\n" +
+        "Give it another prefix, or remove it: pulumi config rm --path 'provision:jobs[0].destinations[1]'",
+    ],
+  },
+  {
+    name: "a retention of backups that are never read back",
+    change: withJob({ retention: { last: 7 }, verify: false }),
+    problems: [
+      "provision:jobs[0].verify: expected true, or no retention: nothing is pruned of a job whose backups are not read back, got false\n" +
+        "Write it, for example verify: true. About verify: Read every backup back in full after it is written. Default true. Without it nothing is ever pruned.",
+    ],
+  },
+  {
     name: "a path with a line end",
     change: withJob({ destinations: [{ kind: "filesystem", path: "/srv/a\nb" }] }),
     problems: [
@@ -323,6 +354,30 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "an offset for a time zone",
+    change: withJob({ schedule: { cron: "0 3 * * *", timezone: "+03:00" } }),
+    problems: [
+      'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, not an offset (there Etc/GMT-3 is 3 hours ahead of UTC), got "+03:00"\n' +
+        "Write it, for example timezone: America/Sao_Paulo. About timezone: IANA time zone in which the fields are read. Default UTC.",
+    ],
+  },
+  {
+    name: "a time zone in small letters",
+    change: withJob({ schedule: { cron: "0 3 * * *", timezone: "europe/berlin" } }),
+    problems: [
+      'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, spelt as there, Europe/Berlin, got "europe/berlin"\n' +
+        "Write it, for example timezone: America/Sao_Paulo. About timezone: IANA time zone in which the fields are read. Default UTC.",
+    ],
+  },
+  {
+    name: "a time zone's other name in small letters",
+    change: withJob({ schedule: { cron: "0 3 * * *", timezone: "asia/kolkata" } }),
+    problems: [
+      'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, spelt as there, for instance Asia/Kolkata, got "asia/kolkata"\n' +
+        "Write it, for example timezone: America/Sao_Paulo. About timezone: IANA time zone in which the fields are read. Default UTC.",
+    ],
+  },
+  {
     name: "a retention that keeps nothing",
     change: withJob({ retention: { daily: 0 } }),
     problems: [
@@ -344,6 +399,14 @@ export const mistakes: readonly Mistake[] = [
     problems: [
       'provision:jobs[0].encryption.recipients[0]: expected an age public key, which starts with age1, got "ssh-ed25519 AAAA"\n' +
         "Write an age public key, which starts with age1.",
+    ],
+  },
+  {
+    name: "an age public key with a typing error",
+    change: withJob({ encryption: { recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kudftvzhs6w8w3w"] } }),
+    problems: [
+      'provision:jobs[0].encryption.recipients[0]: expected an age public key as age-keygen printed it; a typing error breaks its checksum, got "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2k…"\n' +
+        "Write an age public key as age-keygen printed it; a typing error breaks its checksum.",
     ],
   },
   {

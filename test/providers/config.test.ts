@@ -15,7 +15,10 @@ const least = {
 const full = {
   ...least,
   stack: "prod",
-  encryption: { recipients: ["age1x"], identity: { file: "/etc/age.key" } },
+  encryption: {
+    recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
+    identity: { file: "/etc/age.key" },
+  },
   prune: { schedule: { cron: "0 5 * * *" } },
   drill: { schedule: { cron: "0 6 * * 0" }, target: { secret: "drillServerUrl" } },
   monitor: [

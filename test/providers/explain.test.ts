@@ -133,7 +133,7 @@ const mistakes: [string, object, string, string, string][] = [
   ],
   [
     "no secret",
-    { encryption: { recipients: ["age1x"], identity: {} } },
+    { encryption: { recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"], identity: {} } },
     "jobs[0].encryption.identity",
     `expected ${reference}, got an empty object`,
     setSecret("identity"),

@@ -109,6 +109,16 @@ describe("an error tells what to do", () => {
     for (const path of ["name", "destinations", "retention"]) expect(message).toMatch(new RegExp(`\\n {2}${path}`));
   });
 
+  it("with one folder twice, however it is written", async () => {
+    const destinations = [
+      { kind: "filesystem", path: "/srv/backups" },
+      { kind: "filesystem", path: "/srv", prefix: "backups" },
+    ];
+    expect(await refusal(file(JSON.stringify({ ...JOB, destinations })))).toContain(
+      "destinations[1]: expected a place of its own, and not that of destinations[0]",
+    );
+  });
+
   it("with a secret where a reference belongs, which is not repeated", async () => {
     const database = { kind: "postgres", url: "postgresql://app:hunter2@db/app" };
     const message = await refusal(file(JSON.stringify({ ...JOB, database })));
