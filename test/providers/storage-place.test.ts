@@ -40,7 +40,7 @@ describe("one place in two configurations", () => {
     ["another bucket", s3, { ...s3, bucket: "other" }],
     ["another service", s3, { ...s3, endpoint: "https://s3.example.com" }],
     ["another account", dropbox, { ...dropbox, refreshToken: { secret: "other" } }],
-    ["another folder", drive, { ...drive, folderId: "other" }],
+    ["another folder", drive, { ...drive, folderId: "other_123-XYZ" }],
     ["another project", supabase, { ...supabase, url: "https://zyxwvutsrqponmlkjihg.supabase.co" }],
     ["another kind", s3, supabase],
   ])("is not: %s", (_name, one, other) => {
