@@ -6,8 +6,10 @@ import { ownFunction, quote, scriptStart } from "./shell.ts";
 export interface BackupFolder {
   /** Absolute path of the destination's root. */
   readonly root: string;
-  /** The stack's own folder below it, relative to the root: all that may ever be removed. */
-  readonly own: string;
+  /** The stack's folder below it, relative to the root. */
+  readonly stack: string;
+  /** The folder of a job's backups in that of the stack: all that may ever be removed. */
+  readonly job: string;
 }
 
 /** Arguments of {@link BackupFolders}. */
@@ -16,19 +18,23 @@ export interface BackupFoldersArgs {
   readonly folders: readonly BackupFolder[];
   /** The user that runs the backups. Default: the one who connects. */
   readonly user?: string;
-  /** Whether `pulumi destroy` removes the stack's backups. */
+  /** Whether `pulumi destroy` removes the backups of the stack's jobs. */
   readonly removeOnDestroy: boolean;
 }
 
 /**
  * The folders that hold backups on a machine. They are never removed, moved or replaced by a change of the settings: a
- * folder that is no longer named stays as it is. `destroy` removes the stack's part of them where `removeOnDestroy` says so.
+ * folder that is no longer named stays as it is. `destroy` removes the backups of the stack's jobs where `removeOnDestroy` says so.
  */
 export class BackupFolders extends pulumi.ComponentResource {
   constructor(name: string, args: BackupFoldersArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:BackupFolders", name, {}, opts);
-    const create = args.folders.map(({ root }) => `make ${quote(root)}`);
-    const remove = args.folders.map(({ root, own }) => `rm -rf ${quote(`${root}/${own}`)}`);
+    const create = [...new Set(args.folders.map(({ root }) => `make ${quote(root)}`))];
+    const remove = args.folders.map(
+      // Whoever else keeps something in the folder of the stack's name keeps it.
+      ({ root, stack, job }) => `rm -rf ${quote(`${root}/${stack}/${job}`)}
+(cd ${quote(root)} && rmdir -p ${quote(stack)}) 2>/dev/null || true`,
+    );
     machineCommand(
       `${name}-paths`,
       args.machine,

@@ -23,10 +23,11 @@ export function backupFolders(jobs: readonly JobConfig[]): BackupFolder[] {
   const folders = jobs.flatMap((job) =>
     job.destinations.flatMap((destination): BackupFolder[] => {
       const root = localPath(destination);
-      return root === undefined ? [] : [{ root, own: [destination.prefix, job.stack].filter(Boolean).join("/") }];
+      const stack = [destination.prefix, job.stack].filter(Boolean).join("/");
+      return root === undefined ? [] : [{ root, stack, job: job.name }];
     }),
   );
-  return [...new Map(folders.map((folder) => [`${folder.root}/${folder.own}`, folder])).values()];
+  return [...new Map(folders.map((folder) => [`${folder.root}/${folder.stack}/${folder.job}`, folder])).values()];
 }
 
 /** Where a job's backups are, one entry a destination, for people. */

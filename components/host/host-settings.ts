@@ -52,7 +52,7 @@ export const HostSettings = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Whether `pulumi destroy` removes the stack's backups from the machine. Takes effect with `pulumi up`. Default false.",
+      "Whether `pulumi destroy` removes the backups of the stack's jobs from the machine. Takes effect with `pulumi up`. Default false.",
     ),
   scheduler: z
     .enum(["auto", "systemd", "crontab", "none"])

@@ -285,7 +285,10 @@ export const filesystem = defineStorage({
     kind: z.literal("filesystem").describe("A folder on the runner's machine."),
     path: z
       .string()
-      .regex(/^\/[^\0]*$/, { error: "expected an absolute path, which starts with '/'" })
+      .regex(/^\/[^\0]*$/, { error: "expected an absolute path, which starts with '/'", abort: true })
+      .refine((path) => !/\/\.\.(\/|$)/.test(path) && resolve(path) !== "/", {
+        error: "expected the path of a folder, without '..', and not the root of all",
+      })
       .optional()
       .describe(
         "Absolute path of the folder. It is made if it does not exist, for its owner alone. Left out: a folder of the " +

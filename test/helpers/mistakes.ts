@@ -257,6 +257,22 @@ export const mistakes: readonly Mistake[] = [
         "Write it, for example verify: true. About verify: Read every backup back in full after it is written. Default true. Without it nothing is ever pruned.",
     ],
   },
+  ...["/", "//", "/.", "/srv/..", "/srv/../etc"].map((path) => ({
+    name: `backups in ${path}`,
+    change: withJob({ destinations: [{ kind: "filesystem", path }] }),
+    problems: [
+      `provision:jobs[0].destinations[0].path: expected the path of a folder, without '..', and not the root of all, got "${path}"\n` +
+        "Write it, for example path: /srv/backups. About path: Absolute path of the folder. It is made if it does not exist, for its owner alone. Left out: a folder of the stack's own on the target `host`.",
+    ],
+  })),
+  ...["/", "/srv/../etc"].map((directory) => ({
+    name: `a stack in ${directory}`,
+    change: { host: { directory, removeBackupsOnDestroy: true } },
+    problems: [
+      `provision:host.directory: expected an absolute path whose parts are letters, digits, '.', '_', '-', '@' and '+', got "${directory}"\n` +
+        "Write it, for example directory: /srv/provision. About directory: Folder on the machine in which everything of the stack lives. Default /var/lib/provision/<stack>.",
+    ],
+  })),
   {
     name: "a path with a line end",
     change: withJob({ destinations: [{ kind: "filesystem", path: "/srv/a\nb" }] }),

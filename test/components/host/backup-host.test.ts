@@ -117,7 +117,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(host.jobs.web?.drill).toContain(" drill --job /srv/provision/jobs/web.json");
   });
 
-  it("removes backups only where the settings say so, and then no more than the stack's own", async () => {
+  it("removes backups only where the settings say so, and then no more than those of its jobs", async () => {
     const keeping = await mockEngine({ preview });
     await registered(new BackupHost("host", args()));
     expect(commands(keeping).get("host-backups-paths")).toBeDefined();
@@ -126,9 +126,15 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     await registered(new BackupHost("host", args({ host: { ...args().host, removeBackupsOnDestroy: true } })));
     const inputs = commands(removing).get("host-backups-paths");
     expect(inputs).not.toHaveProperty("triggers");
-    expect(String(inputs?.delete).match(/^rm -rf .*$/gm)).toEqual([
-      "rm -rf '/srv/provision/backups/dev'",
-      "rm -rf '/srv/b/x/dev'",
+    expect(String(inputs?.create).match(/^make .*$/gm)).toEqual(["make '/srv/provision/backups'", "make '/srv/b'"]);
+    expect(String(inputs?.delete).split("\n")).toEqual([
+      "set -eu",
+      "rm -rf '/srv/provision/backups/dev/app'",
+      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
+      "rm -rf '/srv/b/x/dev/app'",
+      "(cd '/srv/b' && rmdir -p 'x/dev') 2>/dev/null || true",
+      "rm -rf '/srv/provision/backups/dev/web'",
+      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
     ]);
   });
 

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -152,9 +153,9 @@ describe("the folder's scripts", () => {
 });
 
 describe("the backup folders' scripts", () => {
-  it("remove nothing but the stack's own, and only where they may", async () => {
+  it("remove nothing but the jobs' own, and only where they may", async () => {
     const root = join(folder.path, "back ups");
-    const folders = [{ root, own: "pre/dev" }];
+    const folders = [{ root, stack: "pre/dev", job: "app" }];
     const keep = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: false }));
     const remove = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: true }));
     expect(runScript(keep.create).code).toBe(0);
@@ -164,5 +165,14 @@ describe("the backup folders' scripts", () => {
     expect(readdirSync(join(root, "pre"))).toEqual(["dev", "dev2"]);
     expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(readdirSync(join(root, "pre"))).toEqual(["dev2"]);
+    for (const job of ["app/20260101T000000Z-abcdef", "notes"])
+      mkdirSync(join(root, "pre/dev", job), { recursive: true });
+    rmSync(join(root, "pre/dev2"), { recursive: true });
+    expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(readdirSync(join(root, "pre/dev"))).toEqual(["notes"]);
+    rmSync(join(root, "pre/dev/notes"), { recursive: true });
+    expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+    // The folder of the destination itself was perhaps there before the stack.
+    expect(readdirSync(root)).toEqual([]);
   });
 });
