@@ -53,22 +53,20 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const backups = await listBackups(storage, job, signal);
   const going = rule ? expired(backups, rule) : [];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
-  const unfinished = incomplete.filter(({ time, copied }) =>
-    copied ? copied < copiesBefore : time < unfinishedBefore,
-  );
+  const mayGoOn = ({ time, copied }: BackupFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
+  const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
   const begunBefore = new Date(Math.min(...[unfinishedBefore, ...copying].map(Number)));
-  const staying = backups.filter((backup) => backup.state !== "unfinished" && !going.includes(backup));
-  const settled = new Set([...staying, ...going, ...unfinished].map(({ id }) => id));
   let interruptedUploads = 0;
   if (!options.dryRun) {
     for (const backup of [...going, ...unfinished]) await remove(storage, job, backup, signal);
     interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
-  const files = await sweepFiles({ ...options, staying, settled, unfinishedBefore: begunBefore });
+  const removed = going.map(({ id }) => id);
+  const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
-    removed: going.map(({ id }) => id),
+    removed,
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length,

@@ -11,10 +11,10 @@ const BATCH = 1_000;
 interface SweepOptions {
   readonly storage: StorageProvider;
   readonly job: JobName;
-  /** The backups that stay: what any of them has, stays. */
-  readonly staying: readonly BackupFolder[];
-  /** The ids of all backups that stay or go. Any other is in the making, and may have contents of those that go. */
-  readonly settled: ReadonlySet<string>;
+  /** The ids of the backups that go: what any other has, stays. */
+  readonly going: readonly string[];
+  /** Whether a folder without a manifest is of a run or a copy that may still be going. */
+  readonly mayGoOn: (folder: BackupFolder) => boolean;
   /** A content without a backup is of a run that may still be going, unless it was written before this. */
   readonly unfinishedBefore: Date;
   readonly dryRun: boolean;
@@ -30,8 +30,11 @@ export interface SweepReport {
 }
 
 /**
- * Removes the contents of files that no backup has any more. Where it cannot be told what one of the backups has, nothing is
- * removed.
+ * Removes the contents of files that no backup has any more. Where it cannot be told what one of the backups has, or a run may
+ * be about to refer to contents, nothing is removed.
+ *
+ * The backups are listed here, after the contents and after the manifests of those that go were removed: whoever begins later
+ * finds only backups that stay to refer to.
  */
 export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
   const { storage, job, unfinishedBefore, dryRun, signal } = options;
@@ -42,21 +45,23 @@ export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
     else young += 1;
   }
   if (contents.length === 0) return { removed: 0, kept: young };
-  // Looked at only now: a run tells that it is there before it looks which contents it need not copy.
-  const unclear = (await listBackups(storage, job, signal)).find(({ id }) => !options.settled.has(id));
+  const kept = contents.length + young;
+  const backups = await listBackups(storage, job, signal);
+  const unclear = backups.find((backup) => backup.state === "unfinished" && options.mayGoOn(backup));
   if (unclear) {
-    const skipped = `No file was removed: ${unclear.id} may be in the making, and have some of them.`;
-    return { removed: 0, kept: contents.length + young, skipped };
+    const skipped = `No file was removed: ${unclear.id} may still be being written, and refer to any of them.`;
+    return { removed: 0, kept, skipped };
   }
   const needed = new Set<string>();
-  for (const { id } of options.staying) {
+  for (const { id, state } of backups) {
+    if (state === "unfinished" || options.going.includes(id)) continue;
     try {
       const manifest = await readManifest(storage, job, id, signal);
       for await (const { object } of readFileIndex({ storage, job, manifest }, signal)) needed.add(object);
     } catch (error) {
       if (!(error instanceof ProviderError) || !["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) throw error;
       const skipped = `No file was removed: which of them the backup ${id} has cannot be told. ${error.message}`;
-      return { removed: 0, kept: contents.length + young, skipped };
+      return { removed: 0, kept, skipped };
     }
   }
   const going = contents.filter((object) => !needed.has(object));

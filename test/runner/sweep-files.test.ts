@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { zstdCompressSync } from "node:zlib";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { prune, type PruneOptions } from "../../runner/prune.ts";
+import { seal } from "../../runner/sealed-json.ts";
+import { sampleManifest } from "../helpers/sample-manifest.ts";
+import { TemporaryFolder } from "../helpers/script.ts";
+import { fill, keysIn, openStore } from "../helpers/store.ts";
+
+const job = { stack: "prod", name: "app" };
+const idOf = (day: number) => `202601${String(day).padStart(2, "0")}T000000Z-abcdef`;
+
+let folder: TemporaryFolder;
+let storage: StorageProvider;
+beforeEach(async () => {
+  folder = new TemporaryFolder();
+  storage = await openStore(folder.path);
+});
+afterEach(() => {
+  folder.remove();
+});
+
+const measure = (bytes: Buffer) => ({ size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+const objectOf = (name: string) => `files/${name.repeat(2)}/${name.repeat(64)}-000000.zst`;
+
+/** Stores a verified backup that refers to contents, by a hexadecimal digit each. */
+async function addBackup(day: number, names: readonly string[]): Promise<void> {
+  const id = idOf(day);
+  const entries = names.map((name) => ({
+    id: name.repeat(64),
+    object: objectOf(name),
+    stored: { size: 1, sha256: "0".repeat(64) },
+    plain: { size: 1, sha256: "0".repeat(64) },
+    file: { bucket: "b", path: name, size: 1, etag: "e", modified: "2026-01-01T00:00:00Z" },
+  }));
+  const plain = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  const stored = zstdCompressSync(plain);
+  const index = {
+    file: "files.jsonl.zst",
+    artifact: "files.jsonl",
+    format: "file-index" as const,
+    compression: "zstd" as const,
+    encryption: null,
+    stored: measure(stored),
+    plain: measure(plain),
+  };
+  await storage.upload(`prod/app/${id}/files.jsonl.zst`, Readable.from([stored]));
+  const manifest = sampleManifest(id);
+  await fill(storage, [`prod/app/${id}/manifest.json`], seal({ ...manifest, objects: [...manifest.objects, index] }));
+  await fill(storage, [`prod/app/${id}/verified-20260201T000000Z.json`]);
+}
+
+function run(options: Partial<PruneOptions> = {}) {
+  return prune({
+    storage,
+    job,
+    rule: { last: 1 },
+    // All contents were written before.
+    unfinishedBefore: new Date(Date.now() + 60_000),
+    copiesBefore: new Date(Date.now() + 60_000),
+    dryRun: false,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+const contents = async () =>
+  (await keysIn(storage, "prod/app/files")).map((key) =>
+    key.slice("prod/app/files/".length, "prod/app/files/".length + 1),
+  );
+
+beforeEach(async () => {
+  await fill(
+    storage,
+    ["a", "b", "c"].map((name) => `prod/app/${objectOf(name)}`),
+  );
+  await addBackup(1, ["a", "b"]);
+  await addBackup(2, ["b"]);
+});
+
+it("removes contents that no backup has any more, and those of no backup", async () => {
+  expect(await run()).toMatchObject({ removed: [idOf(1)], files: { removed: 2, kept: 1 } });
+  expect(await contents()).toEqual(["b"]);
+});
+
+it("keeps what a backup refers to that came while it looked", async () => {
+  const busy = new Proxy(storage, {
+    get(target, name) {
+      const member = Reflect.get(target, name) as unknown;
+      if (name !== "list") return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      return async function* (...args: Parameters<StorageProvider["list"]>) {
+        yield* target.list(...args);
+        if (args[0] === "prod/app/files") await addBackup(3, ["a"]);
+      };
+    },
+  });
+  expect(await run({ storage: busy })).toMatchObject({ files: { removed: 1, kept: 2 } });
+  expect(await contents()).toEqual(["a", "b"]);
+});
+
+it("removes none while a run may be about to refer to them, and the next prune does", async () => {
+  await fill(storage, ["prod/app/20991231T000000Z-abcdef/database.dump.zst"]);
+  const report = await run();
+  expect(report).toMatchObject({ removed: [idOf(1)], unfinished: [], files: { removed: 0, kept: 3 } });
+  expect(report.files.skipped).toContain("20991231T000000Z-abcdef may still be being written");
+  await storage.remove(["prod/app/20991231T000000Z-abcdef/database.dump.zst"]);
+  expect(await run()).toMatchObject({ files: { removed: 2, kept: 1 } });
+});
