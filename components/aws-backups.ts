@@ -46,6 +46,9 @@ export interface AwsJobOutputs extends RunCommands {
  * All that makes backups on AWS: a key, a bucket, the secrets, the image, a network, the tasks of each job with their roles,
  * their schedules, the alarms and a dashboard.
  *
+ * It sets no budget (`aws.budgets.Budget`): that watches an account, not a stack. The tag `provision:stack` on everything tells its
+ * costs apart, once it is activated as a cost allocation tag.
+ *
  * Its parts are children `<name>-key`, `<name>-bucket` and so on. One that gets another name in a later version keeps the old one
  * in its `aliases`: a new name alone would replace a bucket or a key.
  */

@@ -89,6 +89,9 @@ export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Parti
  * - The role that starts tasks is one a job, not one a stack: 200 jobs' secrets do not fit into one policy, and none of them
  *   should start with another's secrets. Four or five roles a job are 1000 for 200 to 250 jobs, which is what an account has
  *   unless AWS raises its quota (Service Quotas, "Roles per account", up to 5000).
+ * - The role of `backup` may also read, in its own folder: each backup is read back before it counts.
+ * - Log groups go with the stack, and have no `deletionProtectionEnabled`, which would have `destroy` fail: what a backup is, and that
+ *   it was verified, stands beside it in the bucket. A transform sets it.
  * - Container Insights costs some cents a month here, since tasks run for minutes.
  * - There is no capacity provider, and so no Fargate Spot: a backup that is taken away in the middle is none.
  * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database.

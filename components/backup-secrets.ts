@@ -42,6 +42,7 @@ export interface BackupSecretsArgs {
  *
  * - No rotation: a database's owner changes its password, not this program. Checks that ask for one (SecretsManager.1 and
  *   .4, CKV2_AWS_57) are to be suppressed with that reason.
+ * - No replicas in other regions: they are read where the tasks run, and a stack in another region has its own.
  * - The policy keeps other accounts out, and whoever is not among `readers` where there are any. Without `readers` it does
  *   not name the execution role, which itself needs the secrets' ARNs.
  * - Pulumi names them, with a unique end: the name of a secret that waits for its deletion cannot be used again. That end must

@@ -37,6 +37,9 @@ const JOBS_A_CALL = 500;
  * the alarm ({@link rareLateness}) counts the hours since then without a `RunSucceeded`. Every day it also writes a 0 to both
  * metrics: without it they would be empty for weeks, which an alarm cannot tell from a scheduler that writes nothing.
  *
+ * Other than the schedules of tasks, these have no flexible window, as the alarm counts from the hour; no key, as there is nothing in
+ * them but names; and no dead letter queue, as the alarm itself rings when nothing is written.
+ *
  * @param enabled whether jobs become due at all: false where the stack has turned their schedules off
  */
 export function markDueTimes(
