@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
 import { fitName } from "../fit-name.ts";
+import { keyStatements } from "../key-statements.ts";
 import { policy } from "../policy.ts";
 import { roleLimits, type RoleLimits } from "../service-role.ts";
 import { transformed, type Transform } from "../transform.ts";
@@ -14,7 +15,7 @@ const ROLE_NAME = 64;
 /** Where backups are copied to as soon as they are written. */
 export type Replica = NewReplica | ExistingReplica;
 
-/** A bucket that the stack makes in another region of the same account, with a key of its own there. */
+/** A bucket that the stack makes in another region of the same account, with a key of its own there, used through S3 alone. */
 export interface NewReplica {
   /** The other region. */
   readonly region: string;
@@ -203,13 +204,7 @@ function makeReplica(
         description: `Copies of the backups of the stack ${stack}`,
         enableKeyRotation: true,
         deletionWindowInDays: 30,
-        policy: policy({
-          Sid: "Administer",
-          Effect: "Allow",
-          Principal: { AWS: pulumi.interpolate`arn:${place.partition}:iam::${place.account}:root` },
-          Action: "kms:*",
-          Resource: "*",
-        }),
+        policy: policy(...keyStatements({ ...place, region: pulumi.output(region) }, ["s3"])),
         ...(tags !== undefined && { tags }),
       },
       { parent, protect, retainOnDelete: !removable },

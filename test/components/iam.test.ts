@@ -16,6 +16,7 @@ const BUCKET = "arn:aws:s3:::prod-backups";
 const ID = "20261124T030000Z-abcdef";
 const CLUSTER = `arn:aws:ecs:${REGION}:${ACCOUNT}:cluster/runner-prod`;
 const SOURCE = "arn:aws:s3:::bucket";
+const REPLICA_REGION = "eu-west-1";
 const REPLICA = "arn:aws:s3:::bucket-replica";
 const REPLICA_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/bucket-replica-key`;
 const TOPIC_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/alarms-prod-key`;
@@ -102,7 +103,7 @@ beforeAll(async () => {
     stack: "prod",
     jobs: [app],
     keyArn: KEY,
-    replica: { region: "eu-west-1" },
+    replica: { region: REPLICA_REGION },
   });
   const alarms = new BackupAlarms("alarms", {
     stack: "prod",
@@ -173,8 +174,8 @@ const manifest = object("app", "manifest.json");
 const dump = object("app", "database.dump.zst.age");
 const create = { "s3:if-none-match": "*", "s3:ObjectCreationOperation": "true" };
 const list = (prefix: string) => ({ "s3:prefix": prefix });
-const viaS3 = (arn: string) => ({
-  "kms:ViaService": `s3.${REGION}.amazonaws.com`,
+const viaS3 = (arn: string, region = REGION) => ({
+  "kms:ViaService": `s3.${region}.amazonaws.com`,
   "kms:EncryptionContext:aws:s3:arn": arn,
 });
 const secretArn = (name: string) => secretArns[name] ?? "";
@@ -350,8 +351,9 @@ const attempts: readonly Attempt[] = [
   { action: "s3:DeleteObject", resource: `${REPLICA}/prod/app/x`, allowed: [] },
   { action: "s3:DeleteObjectVersion", resource: `${REPLICA}/prod/app/x`, allowed: [] },
   { action: "kms:Decrypt", resource: KEY, context: viaS3(SOURCE), allowed: ["replicate"] },
-  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: ["replicate"] },
-  { action: "kms:Decrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: [] },
+  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA, REPLICA_REGION), allowed: ["replicate"] },
+  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: [] },
+  { action: "kms:Decrypt", resource: REPLICA_KEY, context: viaS3(REPLICA, REPLICA_REGION), allowed: [] },
 ];
 
 const names: Readonly<Partial<Record<Role, string>>> = {
@@ -389,7 +391,8 @@ describe("the roles of a job", () => {
 describe.each([
   ["the stack's key", KEY, ["s3", "secretsmanager", "scheduler"]],
   ["the topic's key", TOPIC_KEY, ["sns"]],
-])("%s", (_, key, services) => {
+  ["the replica's key", REPLICA_KEY, ["s3"], REPLICA_REGION],
+] as const)("%s", (_, key, services: readonly string[], region: string = REGION) => {
   const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] };
   const administrator = (action: string, context?: Record<string, string>) =>
     simulate("deploy", everything, { action, resource: key, ...(context !== undefined && { context }) });
@@ -420,7 +423,7 @@ describe.each([
   it("lets an administrator use it through its services, and not by hand", async () => {
     for (const action of ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"]) {
       for (const service of ["s3", "secretsmanager", "scheduler", "sns", "sqs", "ecr", "ssm"]) {
-        const may = await administrator(action, { "kms:ViaService": `${service}.${REGION}.amazonaws.com` });
+        const may = await administrator(action, { "kms:ViaService": `${service}.${region}.amazonaws.com` });
         expect([service, may]).toEqual([service, services.includes(service)]);
       }
       expect(await administrator(action)).toBe(false);
