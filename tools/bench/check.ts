@@ -4,8 +4,8 @@ export interface Check {
   readonly what: string;
   readonly value: number;
   readonly atMost: number;
-  /** Seconds, megabytes of 1,000,000 bytes, or none for a ratio. */
-  readonly unit?: "s" | "MB";
+  /** Seconds, megabytes of 1,000,000 bytes, a number of files, or none for a ratio. */
+  readonly unit?: "s" | "MB" | "files";
 }
 
 /** Whether a promise is kept. One whose number could not be measured is not. */
@@ -16,7 +16,7 @@ export function isKept({ value, atMost }: Check): boolean {
 /** A check as a line for people. */
 export function describeCheck(check: Check): string {
   const { what, value, atMost, unit } = check;
-  const digits = unit === "MB" ? 0 : 2;
+  const digits = unit === "MB" || unit === "files" ? 0 : 2;
   const numbers = `${value.toFixed(digits)}${unit === undefined ? "" : ` ${unit}`} (at most ${atMost.toFixed(digits)})`;
   return `${isKept(check) ? "  " : "✗ "}${numbers.padStart(24)}  ${what}`;
 }

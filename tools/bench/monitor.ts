@@ -11,7 +11,7 @@ import { createSampleDatabase } from "../sample-database.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 
-// What Sentry costs a run on an almost empty database, where it shows most: node tools/bench/monitor.ts --runs 15
+// What Sentry costs a run on an almost empty database, where it shows most: npm run bench:monitor -- --runs 15
 
 const { values: options } = parseArgs({ options: { runs: { type: "string", default: "15" } } });
 

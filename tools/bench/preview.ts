@@ -1,12 +1,28 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { styleText } from "node:util";
+import { parseArgs } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
+import { type Check, describeCheck, judge } from "./check.ts";
 
 // Measures what a preview of the AWS target costs the program itself, by the number of jobs: settings, components, and every
 // resource handed over, but no engine and no provider. The processor's time counts, whatever else the machine does meanwhile.
-// `--json` for machines; numbers as arguments instead of the usual ones.
+// Ends with 1 where something is not as promised.
 
-const JOBS = [1, 10, 50, 200];
+const { values: options } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    /** Numbers of jobs, the smallest first. */
+    jobs: { type: "string", default: "1,10,50,200" },
+  },
+});
+
+/** What the program promises. */
+const LIMITS = {
+  /** Seconds of the program's own time, with up to 200 jobs. */
+  seconds: 15,
+  jobs: 200,
+  /** What a job costs among the most to what it costs among the next fewer: 1 where the cost grows linearly, 4 where by the square. */
+  growth: 1.3,
+};
 
 /** What a preview of some jobs cost. */
 interface Measurement {
@@ -68,25 +84,40 @@ function cpuSeconds(since: NodeJS.CpuUsage): number {
   return (user + system) / 1e6;
 }
 
-const arguments_ = process.argv.slice(2);
-const asJson = arguments_.includes("--json");
-const chosen = arguments_.filter((argument) => argument !== "--json").map(Number);
+const say = (line: string) => {
+  if (!options.json) console.log(line);
+};
 
 // The first import loads the packages, which the number of jobs does not change.
 const loading = process.cpuUsage();
 await import("../../components/aws-backups.ts");
 const loadSeconds = cpuSeconds(loading);
+say(`${loadSeconds.toFixed(2)} s to load the packages, once`);
+say("  jobs  resources  seconds  ms a job");
 const measurements: Measurement[] = [];
-for (const jobs of chosen.length === 0 ? JOBS : chosen) {
-  measurements.push(await measure(jobs));
+for (const count of options.jobs.split(",").map(Number)) {
+  const measured = await measure(count);
+  const { jobs, resources, seconds } = measured;
+  measurements.push(measured);
+  const columns = [jobs, resources, seconds.toFixed(2), msPerJob(measured).toFixed(0)];
+  say(columns.map((column, index) => String(column).padStart([6, 9, 7, 8][index] ?? 0)).join("  "));
   await sleep(0);
 }
-if (asJson) console.log(JSON.stringify({ loadSeconds, measurements }));
-else {
-  console.log(styleText("bold", "  jobs  resources  seconds  ms a job"));
-  for (const { jobs, resources, seconds } of measurements) {
-    const columns = [jobs, resources, seconds.toFixed(2), ((seconds * 1000) / jobs).toFixed(0)];
-    console.log(columns.map((column, index) => String(column).padStart([6, 9, 7, 8][index] ?? 0)).join("  "));
-  }
-  console.log(`and ${loadSeconds.toFixed(2)} s to load the packages, once`);
+
+function msPerJob({ jobs, seconds }: Measurement): number {
+  return (seconds * 1000) / jobs;
 }
+
+const checks: Check[] = measurements
+  .filter(({ jobs }) => jobs <= LIMITS.jobs)
+  .map(({ jobs, seconds }) => {
+    return { what: `time for ${jobs} jobs`, value: loadSeconds + seconds, atMost: LIMITS.seconds, unit: "s" };
+  });
+const [fewer, most] = measurements.slice(-2);
+if (fewer !== undefined && most !== undefined) {
+  const what = `what a job costs among ${most.jobs}, to the same among ${fewer.jobs}`;
+  checks.push({ what, value: msPerJob(most) / msPerJob(fewer), atMost: LIMITS.growth });
+}
+for (const check of checks) say(describeCheck(check));
+if (options.json) console.log(JSON.stringify({ loadSeconds, measurements, checks }, null, 2));
+judge(checks);
