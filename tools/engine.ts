@@ -14,6 +14,7 @@ import {
   type Stack,
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
+import { quote } from "../components/host/shell.ts";
 import { findOnPath } from "./executables.ts";
 import { downloadAnswers, ensurePulumi } from "./pulumi.ts";
 
@@ -195,13 +196,9 @@ async function installStandIn(directory: string): Promise<string> {
   await mkdir(folder);
   const executable = join(folder, "pulumi-resource-command");
   const program = fileURLToPath(new URL("../test/engine/command-plugin/main.ts", import.meta.url));
-  await writeFile(executable, `#!/bin/sh\nexec ${shellQuote(process.execPath)} ${shellQuote(program)} "$@"\n`);
+  await writeFile(executable, `#!/bin/sh\nexec ${quote(process.execPath)} ${quote(program)} "$@"\n`);
   await chmod(executable, 0o755);
   return folder;
-}
-
-function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 async function createStack(

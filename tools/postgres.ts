@@ -1,4 +1,4 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/clients.ts";
 import { freePort } from "./free-port.ts";
+import { keepServer } from "./kept-server.ts";
 import { privateInstallation } from "./postgres-installation.ts";
 import { ensureSystemPrograms, type SystemProgram } from "./system-programs.ts";
 
@@ -212,20 +213,6 @@ async function makeCertificates(directory: string, owner: Owner | undefined): Pr
   return file("ca.crt");
 }
 
-/**
- * Runs the server under a shell that reads from a pipe which only this process holds: when the pipe closes, even by a
- * kill -9 of this process, the shell ends the server and removes the folder.
- */
-const keeper = `
-dir=$1; shift
-"$@" </dev/null >"$dir/log" 2>&1 &
-server=$!
-read line
-kill -QUIT $server 2>/dev/null
-wait $server
-rm -rf "$dir"
-`;
-
 async function launch(
   binDirectory: string,
   directory: string,
@@ -240,32 +227,7 @@ async function launch(
     join(directory, "data"),
     ...assignments.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ];
-  const shell = spawn("/bin/sh", ["-c", keeper, "sh", directory, ...server], {
-    ...owner,
-    // Of its own session: Ctrl-C on a terminal reaches this process alone, which then closes the pipe.
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-    env: serverEnvironment(),
-    cwd: directory,
-  });
-  const exited = new Promise<void>((resolve) => {
-    shell.once("exit", () => {
-      resolve();
-    });
-    shell.once("error", () => {
-      resolve();
-    });
-  });
-  shell.stdin.on("error", () => undefined);
-  // A server that somebody forgot must not keep this process alive.
-  shell.unref();
-  (shell.stdin as unknown as { unref(): void }).unref();
-  const stop = async (): Promise<void> => {
-    shell.stdin.end();
-    shell.ref();
-    await exited;
-    await rm(directory, { recursive: true, force: true });
-  };
+  const stop = keepServer(server, { directory, signal: "QUIT", env: serverEnvironment(), owner });
   try {
     await waitUntilReady(directory);
   } catch (error) {

@@ -1,4 +1,3 @@
-import { readdir, readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { Client, type QueryResultRow } from "pg";
 import type { DatabaseArtifact } from "../../providers/database/database.ts";
@@ -21,16 +20,4 @@ export function contentOf(artifact: DatabaseArtifact | undefined, signal: AbortS
   return artifact === undefined
     ? Promise.reject(new Error("There is no such artifact."))
     : buffer(artifact.open(signal));
-}
-
-/** The process ids and command lines of all processes that this one's user can see. */
-export async function commandLines(): Promise<{ pid: number; line: string }[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const lines = await Promise.all(
-    pids.map(async (pid) => ({
-      pid: Number(pid),
-      line: await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
-    })),
-  );
-  return lines.map(({ pid, line }) => ({ pid, line: line.replaceAll("\0", " ") }));
 }

@@ -3,9 +3,8 @@
  * `s3-upload-process.ts ENDPOINT BUCKET KEY MIB`, with the access key in ACCESS_KEY_ID and SECRET_ACCESS_KEY. Prints
  * `{ seconds, peakMiB }` as JSON.
  */
-import { Readable } from "node:stream";
 import { s3 } from "../../providers/storage/s3.ts";
-import { bytesOf } from "./bytes.ts";
+import { measureUpload } from "./measured-upload.ts";
 
 const [endpoint, bucket, key = "", size] = process.argv.slice(2);
 const { ACCESS_KEY_ID: accessKeyId = "", SECRET_ACCESS_KEY: secretAccessKey = "" } = process.env;
@@ -17,17 +16,4 @@ const config = s3.schema.parse({
   secretAccessKey: { env: "SECRET_ACCESS_KEY" },
 });
 const storage = await s3.create(config, { secrets: { accessKeyId, secretAccessKey } });
-
-async function* pieces() {
-  const piece = bytesOf(128 * 1024);
-  for (let count = 0; count < Number(size) * 8; count += 1) {
-    await Promise.resolve();
-    yield piece;
-  }
-}
-
-const begun = performance.now();
-await storage.upload(key, Readable.from(pieces(), { objectMode: false }));
-const seconds = (performance.now() - begun) / 1000;
-await storage.close();
-console.log(JSON.stringify({ seconds, peakMiB: process.resourceUsage().maxRSS / 1024 }));
+await measureUpload(storage, key, Number(size));

@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { once } from "node:events";
 import { tmpdir, userInfo } from "node:os";
@@ -7,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import ssh2 from "ssh2";
 import { freePort } from "../../tools/free-port.ts";
+import { keepServer } from "../../tools/kept-server.ts";
 import { ensureSshServer } from "../../tools/ssh-server.ts";
 
 /** A running throwaway SSH server. */
@@ -59,7 +59,7 @@ Subsystem sftp internal-sftp
   );
   // As root it wants an empty folder for its unprivileged part, which otherwise the package's service makes.
   if (process.getuid?.() === 0) await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
-  const stop = keep(directory, [program, "-D", "-e", "-f", file("sshd_config")]);
+  const stop = keepServer([program, "-D", "-e", "-f", file("sshd_config")], { directory, signal: "TERM" });
   try {
     await waitUntilReady(port, file("log"));
   } catch (error) {
@@ -69,41 +69,6 @@ Subsystem sftp internal-sftp
   const [type = "", key = ""] = hostKeys.public.split(" ");
   const user = userInfo().username;
   return { host: "127.0.0.1", port, user, privateKey: userKeys.private, hostKey: `${type} ${key}`, stop };
-}
-
-/**
- * A shell that reads from a pipe which only this process holds: when the pipe closes, even by a kill -9 of this process,
- * the shell ends the server and removes the folder.
- */
-const keeper = `
-dir=$1; shift
-"$@" </dev/null >"$dir/log" 2>&1 &
-server=$!
-read line
-kill $server 2>/dev/null
-wait $server
-rm -rf "$dir"
-`;
-
-/** Starts the server under the {@link keeper}; returns what ends it. */
-function keep(directory: string, server: readonly string[]): () => Promise<void> {
-  const shell = spawn("/bin/sh", ["-c", keeper, "sh", directory, ...server], {
-    // Of its own session: Ctrl-C on a terminal reaches this process alone, which then closes the pipe.
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-    cwd: directory,
-  });
-  const exited = once(shell, "exit");
-  shell.stdin.on("error", () => undefined);
-  // A server that somebody forgot must not keep this process alive.
-  shell.unref();
-  (shell.stdin as unknown as { unref(): void }).unref();
-  return async () => {
-    shell.stdin.end();
-    shell.ref();
-    await exited;
-    await rm(directory, { recursive: true, force: true });
-  };
 }
 
 async function waitUntilReady(port: number, log: string): Promise<void> {

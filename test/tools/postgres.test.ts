@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
-import { commandLines } from "../helpers/postgres.ts";
+import { commandLines } from "../helpers/processes.ts";
 
 const module = join(import.meta.dirname, "../../tools/postgres.ts");
 
@@ -23,6 +23,6 @@ it.each(["process.kill(process.pid, 'SIGKILL')", "process.exit(0)", "await serve
     const directory = output.trim();
     expect(directory).not.toBe("");
     await expect.poll(() => existsSync(directory), { timeout: 10_000 }).toBe(false);
-    expect((await commandLines()).filter(({ line }) => line.includes(directory))).toEqual([]);
+    expect(commandLines().filter((line) => line.includes(directory))).toEqual([]);
   },
 );

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import type { ProviderContext } from "../../providers/definition.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { FanOut } from "../../runner/stream/fan-out.ts";
-import { peakMegabytes } from "./peak-memory.ts";
+import { peakMemory } from "../peak-memory.ts";
 
 interface Store {
   readonly config: unknown;
@@ -36,4 +36,4 @@ if (only !== undefined && more.length === 0) {
 }
 const seconds = (performance.now() - begun) / 1000;
 for (const store of stores) await store.close();
-console.log(JSON.stringify({ seconds, peakMegabytes: peakMegabytes() }));
+console.log(JSON.stringify({ seconds, peakMegabytes: peakMemory() / 1e6 }));

@@ -10,7 +10,8 @@ import { ProviderError } from "../../../providers/errors.ts";
 import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
 import { createSampleDatabase } from "../../../tools/sample-database.ts";
 import { describeDatabaseContract } from "../../contract/database.ts";
-import { commandLines, contentOf, query } from "../../helpers/postgres.ts";
+import { contentOf, query } from "../../helpers/postgres.ts";
+import { commandLines } from "../../helpers/processes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { streamOf } from "../../helpers/bytes.ts";
 
@@ -101,7 +102,7 @@ describe("PostgresDatabaseProvider", () => {
     }, 300);
     await expect(dump).rejects.toMatchObject({ code: "ABORTED" });
     await backup.close();
-    expect((await commandLines()).filter(({ line }) => line.includes(clients))).toEqual([]);
+    expect(commandLines().filter((line) => line.includes(clients))).toEqual([]);
   });
 
   it("shows the password in no command line, and hands pg_dump nothing of its own environment", async () => {
@@ -120,9 +121,9 @@ describe("PostgresDatabaseProvider", () => {
         { timeout: 10_000 },
       )
       .toBe(true);
-    const lines = await commandLines();
-    expect(lines.some(({ line }) => line.includes(join(clients, "pg_dump")))).toBe(true);
-    expect(lines.filter(({ line }) => line.includes(server.password))).toEqual([]);
+    const lines = commandLines();
+    expect(lines.some((line) => line.includes(join(clients, "pg_dump")))).toBe(true);
+    expect(lines.filter((line) => line.includes(server.password))).toEqual([]);
     await writeFile(`${listing}.go`, "");
     await dump;
     await backup.close();

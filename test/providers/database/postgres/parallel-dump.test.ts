@@ -14,7 +14,8 @@ import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
 import { createSampleDatabase } from "../../../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";
-import { commandLines, query } from "../../../helpers/postgres.ts";
+import { query } from "../../../helpers/postgres.ts";
+import { commandLines } from "../../../helpers/processes.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
@@ -167,7 +168,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
       await expect.poll(() => readdirSync(scratch).length).toBe(1);
       destroyed?.destroy();
       await expect.poll(() => readdirSync(scratch)).toEqual([]);
-      const working = () => commandLines().then((all) => all.filter(({ line }) => line.includes(scratch)));
+      const working = () => commandLines().filter((line) => line.includes(scratch));
       await expect.poll(working).toEqual([]);
     } finally {
       await backup.close();
