@@ -55,8 +55,8 @@ const schema = z.strictObject({
       error: "expected 1 to 50 lower-case letters, digits, '_' and '-', not digits alone",
     })
     .optional()
-    .describe("Name of the cron monitor, which the first run makes. Default: stack-job.")
-    .meta({ examples: ["prod-app"] }),
+    .describe("Name of the cron monitor, which the first run makes. Default: stack_job.")
+    .meta({ examples: ["prod_app"] }),
   checkinMargin: minutes()
     .default(10)
     .describe("Minutes after the scheduled time at which a run that has not begun is missed. Default 10.")
@@ -113,7 +113,8 @@ export class SentryTelemetryProvider implements TelemetryProvider {
     this.#dsn = dsn;
     this.#sentry = sentry;
     this.#environment = config.environment ?? job.stack;
-    this.#slug = config.slug ?? fitSlug(`${job.stack}-${job.name}`);
+    // No name has a '_': a-b and c make another monitor than a and b-c.
+    this.#slug = config.slug ?? fitSlug(`${job.stack}_${job.name}`);
     this.#client = openClient(sentry, {
       dsn: context.secrets.dsn ?? "",
       environment: this.#environment,
@@ -227,7 +228,7 @@ export class SentryTelemetryProvider implements TelemetryProvider {
   async check(): Promise<string> {
     this.#takeProblems();
     const event = this.#client.captureMessage("Test event of provision doctor", "info", {}, this.#scope);
-    const slug = fitSlug(`${this.#slug}-doctor`);
+    const slug = fitSlug(`${this.#slug}_doctor`);
     if (this.#job.schedule) {
       // Not the job's own monitor: there it would pass for a backup. Once a year, so that nobody hears of it again soon.
       const monitor = { schedule: { type: "interval" as const, value: 1, unit: "year" as const } };

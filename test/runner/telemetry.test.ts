@@ -264,7 +264,7 @@ describe("doctor", () => {
     expect(first).toMatchObject({ name: "monitor 0, sentry", ok: true });
     expect(first?.detail).toContain(`id ${String(ingest.events[0]?.event_id)}`);
     expect(first?.detail).toContain(`monitor ${String(ingest.checkIns[0]?.monitor_slug)}`);
-    expect(ingest.checkIns).toMatchObject([{ monitor_slug: "test-app-doctor" }]);
+    expect(ingest.checkIns).toMatchObject([{ monitor_slug: "test_app_doctor" }]);
     expect(second).toMatchObject({ name: "monitor 1, webhook", ok: true });
     expect(signals()).toEqual(["log"]);
   });

@@ -188,7 +188,7 @@ describe("check-ins", () => {
 
   it("bring the schedule and the limits of the job", async () => {
     const [begin, end] = await run("ok");
-    expect(begin).toMatchObject({ monitor_slug: "prod-app", environment: "prod", release: "provision@1.2.3" });
+    expect(begin).toMatchObject({ monitor_slug: "prod_app", environment: "prod", release: "provision@1.2.3" });
     expect(begin?.monitor_config).toEqual({
       schedule: { type: "crontab", value: "0 3 * * *" },
       timezone: "America/Sao_Paulo",
@@ -218,6 +218,19 @@ describe("check-ins", () => {
     const slugs = ingest.checkIns.map(({ monitor_slug }) => monitor_slug);
     expect(new Set(slugs).size).toBe(2);
     expect(slugs.map(({ length }) => length)).toEqual([50, 50, 50, 50]);
+  });
+
+  it("of a job do not pass for those of another, nor of its doctor", async () => {
+    const names = [
+      { stack: "a-b", name: "c" },
+      { stack: "a", name: "b-c" },
+      { stack: "a", name: "b-c-doctor" },
+    ];
+    for (const each of names) await run("ok", {}, { schedule, ...each });
+    const { monitor } = await open(ingest, {}, { schedule, stack: "a", name: "b-c" });
+    await monitor.check();
+    const slugs = ingest.checkIns.map(({ monitor_slug }) => monitor_slug);
+    expect([...new Set(slugs)]).toEqual(["a-b_c", "a_b-c", "a_b-c-doctor", "a_b-c_doctor"]);
   });
 
   it("are not sent for a job without a schedule", async () => {
@@ -300,10 +313,10 @@ describe("the check", () => {
     const [event] = ingest.events;
     expect(event).toMatchObject({ level: "info", environment: "prod" });
     // A monitor of its own: in the job's this would pass for a backup.
-    expect(ingest.checkIns).toMatchObject([{ monitor_slug: "prod-app-doctor", status: "ok" }]);
+    expect(ingest.checkIns).toMatchObject([{ monitor_slug: "prod_app_doctor", status: "ok" }]);
     expect(place).toBe(
       `project 42 of 127.0.0.1, environment prod: a test event in Issues, id ${String(event?.event_id)}, ` +
-        "and a test check-in in Crons, monitor prod-app-doctor",
+        "and a test check-in in Crons, monitor prod_app_doctor",
     );
   });
 
