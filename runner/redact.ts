@@ -3,14 +3,25 @@ const MASK = "[redacted]";
 /** Shorter secrets would turn every log line into masks; nothing that deserves the name has fewer characters. */
 const SHORTEST = 4;
 
+/** Of a secret's parts, shorter ones are words that stand in any text. */
+const SHORTEST_PART = 8;
+
+/** What says in a secret of JSON whose it is, as messages must: no secret by itself. */
+const PUBLIC_FIELD = /^(type|project_id|client_email|client_id|universe_domain)$|_(uri|url)$/;
+
+/** Lines that frame a key in PEM. */
+const FRAME = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
+
 /** Takes known secrets out of any text, in every form in which a library may print them. */
 export class Redactor {
   readonly #forms = new Set<string>();
   #pattern: RegExp | undefined;
 
-  /** Makes a secret known; of a URL also its password. */
+  /** Makes a secret known; of a URL also its password, of JSON the texts in it, and of several lines each. */
   add(secret: string): void {
-    for (const form of [secret, secret.trim(), ...passwordOf(secret)].flatMap(forms)) {
+    const inside = textsIn(secret);
+    const whole = [secret, ...(inside ?? [])].flatMap((text) => [text, text.trim(), ...passwordOf(text)]);
+    for (const form of [...whole, ...(inside ?? [secret]).flatMap(linesOf)].flatMap(forms)) {
       if (form.length >= SHORTEST) this.#forms.add(form);
     }
     // The longest first: a secret may be part of another.
@@ -35,6 +46,28 @@ function forms(value: string): string[] {
     return [inner, inner.replaceAll("+", "-").replaceAll("/", "_")];
   });
   return [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value), encodeURI(value), ...base64];
+}
+
+/** The texts in a secret that is JSON, such as the key of a service account; undefined for any other. */
+function textsIn(secret: string): string[] | undefined {
+  if (!/^\s*[[{]/.test(secret)) return undefined;
+  const found: string[] = [];
+  try {
+    JSON.parse(secret, (field, value: unknown) => {
+      if (typeof value === "string" && value.length >= SHORTEST_PART && !PUBLIC_FIELD.test(field)) found.push(value);
+      return value;
+    });
+  } catch {
+    return undefined;
+  }
+  return found;
+}
+
+/** The lines of a text that has several, such as a private key: a log may cut it into them. */
+function linesOf(text: string): string[] {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
+  if (lines.length === 1) return [];
+  return lines.filter((line) => line.length >= SHORTEST_PART && !FRAME.test(line));
 }
 
 function passwordOf(secret: string): string[] {

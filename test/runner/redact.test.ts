@@ -71,6 +71,54 @@ describe("the password of a URL is a secret of its own", () => {
   });
 });
 
+describe("a part of a secret is one too:", () => {
+  const body = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", "MzEfYyji"];
+  const pem = ["-----BEGIN PRIVATE KEY-----", ...body, "-----END PRIVATE KEY-----", ""].join("\n");
+  const account = {
+    type: "service_account",
+    project_id: "backups-of-ours",
+    private_key_id: "0123456789abcdef",
+    private_key: pem,
+    client_email: "backup@backups-of-ours.iam.gserviceaccount.com",
+    token_uri: "https://oauth2.googleapis.com/token",
+    more: [{ password: "hunter2-hunter2", database: "postgresql://app:s3same-open@db/app" }],
+  };
+
+  it.each([
+    ["as it is", pem],
+    ["with the line ends of Windows", pem.replaceAll("\n", "\r\n")],
+  ])("each line of a key %s", (_name, key) => {
+    for (const line of body) expect(redactor(key).redact(`line ${line}.`)).toBe("line [redacted].");
+    expect(redactor(key).redact("-----BEGIN PRIVATE KEY-----")).toBe("-----BEGIN PRIVATE KEY-----");
+  });
+
+  it("but no short line, which is a word", () => {
+    expect(redactor("correct\nhorse\nbattery-staple").redact("a horse, battery-staple")).toBe("a horse, [redacted]");
+  });
+
+  it.each([
+    ["on one line", JSON.stringify(account)],
+    ["on several lines", JSON.stringify(account, null, 2)],
+  ])("the texts in JSON %s", (_name, secret) => {
+    const { private_key_id: id, more } = account;
+    const texts = [pem, JSON.stringify(pem).slice(1, -1), pem.trim(), ...body, id];
+    for (const text of [...texts, "hunter2-hunter2", more[0]?.database ?? "", "s3same-open"]) {
+      expect(redactor(secret).redact(`it is ${text}!`)).toBe("it is [redacted]!");
+    }
+    expect(redactor(secret).redact(secret)).toBe("[redacted]");
+  });
+
+  it("each line of what only looks like JSON", () => {
+    expect(redactor('{ "key": "hunter2-hunter2"\n').redact("before {")).toBe("before {");
+    expect(redactor("{ half\nhunter2-hunter2").redact("it is hunter2-hunter2")).toBe("it is [redacted]");
+  });
+
+  it("but not what says whose it is", () => {
+    const whose = [account.type, account.project_id, account.client_email, account.token_uri].join(" ");
+    expect(redactor(JSON.stringify(account, null, 2)).redact(whose)).toBe(whose);
+  });
+});
+
 it("leaves a text without secrets as it is", () => {
   expect(redactor().redact("nothing is secret")).toBe("nothing is secret");
   expect(redactor(SECRET).redact("nothing is secret")).toBe("nothing is secret");
