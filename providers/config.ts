@@ -160,6 +160,11 @@ export type JobSettings = z.output<typeof JobSettings>;
  * secrets and never a secret.
  */
 export const JobConfig = JobSettings.extend({
+  $schema: z
+    .string()
+    .optional()
+    .describe("Where an editor finds this schema, which `provision schema` prints. The runner does not look at it.")
+    .meta({ examples: ["./job.schema.json"] }),
   stack: Name.describe("The stack's name: with the job's, the folder of its backups.").meta({ examples: ["prod"] }),
 })
   .superRefine(({ destinations }, context) => {

@@ -48,6 +48,7 @@ it("prints a JSON Schema that takes a job and refuses what is none", async () =>
   expect(schema).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema" });
   const job = z.fromJSONSchema(schema);
   expect(job.safeParse(JOB)).toMatchObject({ success: true });
+  expect(job.safeParse({ $schema: "./job.schema.json", ...JOB })).toMatchObject({ success: true });
   expect(job.safeParse({ ...JOB, retention: { last: 7 }, monitor: { kind: "log" } })).toMatchObject({ success: true });
   for (const wrong of [{ ...JOB, stack: undefined }, { ...JOB, destinations: [] }, { ...JOB, verify: "yes" }, {}]) {
     expect(job.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);

@@ -40,6 +40,11 @@ it("is read from a file, which goes before the environment, with its defaults", 
   });
 });
 
+it("may name its schema, as editors want it", async () => {
+  const job = { $schema: "./job.schema.json", ...JOB };
+  expect(await loadJob(file(JSON.stringify(job)), {})).toMatchObject(JOB);
+});
+
 it("is read from the environment where no file is named", async () => {
   expect(await loadJob(undefined, { PROVISION_JOB: JSON.stringify(JOB) })).toMatchObject(JOB);
 });
