@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -5,8 +6,12 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../helpers/bytes.ts";
 import { failureOf } from "../helpers/failure.ts";
+import { Random } from "../helpers/random.ts";
 
 const MiB = 1024 * 1024;
+
+/** What the random points follow from: another in each run, unless PROVISION_SEED says to do the same as in an earlier one. */
+const SEED = Number(process.env.PROVISION_SEED ?? randomInt(2 ** 31));
 
 /** How a store can be made to lie about an upload under way: to hold fewer or more bytes, or others, than it was sent. */
 export type Lie = "shorter" | "longer" | "different";
@@ -19,6 +24,8 @@ export interface StorageCapabilities {
   readonly oddKeys: boolean;
   /** The lies that the provider must notice: by the size at least, by a checksum too where the store reports one. */
   readonly lies: readonly Lie[];
+  /** Bytes that one request of an upload carries: a longer stream takes several. */
+  readonly chunkBytes: number;
   /** Bytes that a provider may hold between its source and the store, its chunks and look-ahead together. */
   readonly maxBuffered: number;
   /** The store itself refuses to overwrite, so that of several uploads at the same moment exactly one wins. */
@@ -59,6 +66,9 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       await storage.close();
       await subject.dispose();
     });
+
+    /** Where a source fails or stalls at random: within three requests. */
+    const cutBytes = Math.round(2.5 * capabilities.chunkBytes);
 
     const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
     const keys = async (prefix = "") => (await collect(storage.list(prefix))).map((object) => object.key);
@@ -231,19 +241,19 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         },
       );
 
-      it("at any of 100 points neither hangs nor leaves anything", { timeout: 120_000 }, async () => {
-        const bytes = bytesOf(2 * MiB, 7);
-        const random = bytesOf(400, 42);
-        const cut = async (index: number) => {
-          const length = random.readUInt32LE(index * 4) % bytes.length;
-          const pieceSize = 1 + (random.readUInt32LE(index * 4) % 150_000);
+      it(`at any of 100 points (seed ${SEED}) neither hangs nor leaves anything`, { timeout: 300_000 }, async () => {
+        const random = new Random(SEED);
+        const bytes = bytesOf(cutBytes, 7);
+        const points = Array.from({ length: 100 }, (_, index) => ({
+          // Half of them within the first MiB, where an upload begins.
+          length: random.below(index % 2 === 0 ? MiB : cutBytes),
+          pieceSize: 1 + random.below(150_000),
+        }));
+        await inTens(points, async ({ length, pieceSize }, index) => {
           const cause = new ProviderError("TRANSIENT", `cut at ${length}`);
           const source = failingStream(bytes.subarray(0, length), cause, Math.max(pieceSize, length / 50 + 1));
-          expect(await failureOf(storage.upload(`cut/${index}`, source))).toBe(cause);
-        };
-        for (let start = 0; start < 100; start += 10) {
-          await Promise.all(Array.from({ length: 10 }, (_, index) => cut(start + index)));
-        }
+          expect(await failureOf(storage.upload(`cut/${index}`, source)), `cut at ${length}`).toBe(cause);
+        });
         expect(await keys()).toEqual([]);
         expect(await subject.unfinished()).toBe(0);
       });
@@ -255,16 +265,37 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         await use(1);
       });
 
-      it.each([0, 100, 5 * MiB])("after %i bytes is given up", async (size) => {
-        const source = streamThen(bytesOf(size), () => new Promise(() => undefined));
-        const begun = Date.now();
-        const error = await failureOf(storage.upload("object", source));
-        expect(error.code).toBe("TRANSIENT");
-        expect(error.message).toMatch(/stalled/);
-        expect(error.fix).toMatch(/stallTimeoutSeconds/);
-        expect(Date.now() - begun).toBeGreaterThanOrEqual(990);
-        expect(source.destroyed).toBe(true);
-        await expectNothing("object");
+      it.each([0, 100, 5 * MiB, capabilities.chunkBytes, capabilities.chunkBytes + MiB + 7])(
+        "after %i bytes is given up",
+        async (size) => {
+          const source = streamThen(bytesOf(size), () => new Promise(() => undefined));
+          const begun = Date.now();
+          const error = await failureOf(storage.upload("object", source));
+          expect(error.code).toBe("TRANSIENT");
+          expect(error.message).toMatch(/stalled/);
+          expect(error.fix).toMatch(/stallTimeoutSeconds/);
+          expect(Date.now() - begun).toBeGreaterThanOrEqual(990);
+          expect(source.destroyed).toBe(true);
+          await expectNothing("object");
+        },
+      );
+
+      it(`at any of 100 points (seed ${SEED}) never hangs an upload`, { timeout: 300_000 }, async () => {
+        const random = new Random(SEED);
+        const bytes = bytesOf(cutBytes, 7);
+        // An eighth of them beyond the first MiB: what the others show, they show with less to send.
+        const points = Array.from({ length: 100 }, (_, index) => random.below(index % 8 === 0 ? cutBytes : MiB));
+        await inTens(points, async (length, index) => {
+          const source = streamThen(bytes.subarray(0, length), () => new Promise(() => undefined), length / 50 + 1);
+          const error = await failureOf(storage.upload(`stall/${index}`, source));
+          expect([error.code, error.message], `stalled at ${length}`).toEqual([
+            "TRANSIENT",
+            expect.stringContaining("stalled"),
+          ]);
+          expect(source.destroyed).toBe(true);
+        });
+        expect(await keys()).toEqual([]);
+        expect(await subject.unfinished()).toBe(0);
       });
 
       it("is not one that is merely slow", async () => {
@@ -298,7 +329,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         await expectNothing("object");
       });
 
-      it.each([0, 100, 5 * MiB])("after %i bytes", async (size) => {
+      it.each([0, 100, 5 * MiB, capabilities.chunkBytes + MiB + 7])("after %i bytes", async (size) => {
         const controller = new AbortController();
         const source = streamThen(bytesOf(size), async () => {
           controller.abort();
@@ -588,4 +619,11 @@ async function collect(objects: AsyncIterable<StoredObject>): Promise<StoredObje
   const all: StoredObject[] = [];
   for await (const object of objects) all.push(object);
   return all;
+}
+
+/** Does the work for all of some values, ten at the same time. */
+async function inTens<T>(values: readonly T[], work: (value: T, index: number) => Promise<void>): Promise<void> {
+  for (let start = 0; start < values.length; start += 10) {
+    await Promise.all(values.slice(start, start + 10).map((value, offset) => work(value, start + offset)));
+  }
 }

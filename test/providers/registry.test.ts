@@ -22,6 +22,13 @@ const families: [string, Readonly<Record<string, Definition>>, z.ZodType, string
   ["monitor", monitorProviders, MonitorConfig, "TelemetryProvider"],
 ];
 
+/** What tests the behaviour that all providers of a family have in common. There is one provider of files alone. */
+const CONTRACTS: Readonly<Record<string, string>> = {
+  database: "describeDatabaseContract",
+  storage: "describeStorageContract",
+  monitor: "describeMonitorContract",
+};
+
 const root = join(import.meta.dirname, "../..");
 
 /** `google-drive` as the name of a variable: `googleDrive`. */
@@ -87,6 +94,15 @@ describe.each(families)("the %s family", (family, registry, config, suffix) => {
   it("has a test for each provider", () => {
     const missing = kinds.filter((kind) => !existsSync(join(root, "test/providers", family, `${kind}.test.ts`)));
     expect(missing).toEqual([]);
+  });
+
+  it("runs the family's contract in each provider's test", () => {
+    const contract = CONTRACTS[family];
+    const without = kinds.filter((kind) => {
+      const test = readFileSync(join(root, "test/providers", family, `${kind}.test.ts`), "utf8");
+      return contract !== undefined && !new RegExp(`^${contract}\\(\\s*"${kind}"`, "m").test(test);
+    });
+    expect(without).toEqual([]);
   });
 
   it("has a row in the README for each provider", () => {

@@ -211,7 +211,12 @@ describe("a storage provider is added by the README's three steps", () => {
       expect(before.code).not.toBe(0);
       expect(before.output).toMatch(/has a test for each provider[\s\S]*\+ +"memory"/);
       expect(before.output).toMatch(/has a row in the README for each provider[\s\S]*\+ +"memory"/);
-      writeFileSync(join(copy, "test/providers/storage/memory.test.ts"), "");
+      const test = join(copy, "test/providers/storage/memory.test.ts");
+      writeFileSync(test, "");
+      const empty = await registry();
+      expect(empty.code).not.toBe(0);
+      expect(empty.output).toMatch(/runs the family's contract in each provider's test[\s\S]*\+ +"memory"/);
+      writeFileSync(test, 'describeStorageContract("memory", open, capabilities);\n');
       edit("README.md", [/^\| storage +\| `filesystem`/m, "| storage | `memory` | the memory of a service |\n$&"]);
       const after = await registry();
       expect(after.code, after.output).toBe(0);

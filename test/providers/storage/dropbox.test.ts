@@ -61,6 +61,7 @@ describeStorageContract(
     unicodeKeys: false,
     oddKeys: false,
     lies: ["shorter", "longer", "different"],
+    chunkBytes: 16 * MiB,
     // Two chunks, what waits before them, and what the sockets hold.
     maxBuffered: 33 * MiB,
     refusesToOverwrite: true,

@@ -73,6 +73,7 @@ describeStorageContract(
     oddKeys: true,
     // Other bytes of the same number are found by the verification, which reads everything back.
     lies: ["shorter", "longer"],
+    chunkBytes: 2 * 1024 * 1024,
     maxBuffered: 8 * 1024 * 1024,
     refusesToOverwrite: true,
     leavesUnfinished: true,

@@ -49,6 +49,7 @@ const capabilities = {
   unicodeKeys: true,
   oddKeys: true,
   lies: ["shorter", "longer", "different"],
+  chunkBytes: 16 * MiB,
   // Two chunks, what waits before them, and what the sockets hold.
   maxBuffered: 33 * MiB,
   leavesUnfinished: false,

@@ -91,6 +91,7 @@ describeStorageContract(
     oddKeys: true,
     // The service reports no checksum.
     lies: ["shorter", "longer"],
+    chunkBytes: 8 * MiB,
     // Four parts, and what waits in front of them.
     maxBuffered: 34 * MiB,
     // It does not read If-None-Match.

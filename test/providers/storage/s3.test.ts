@@ -104,6 +104,7 @@ describeStorageContract(
     unicodeKeys: true,
     oddKeys: true,
     lies: ["shorter", "longer", "different"],
+    chunkBytes: 5 * MiB,
     // Four parts, and what waits in front of them.
     maxBuffered: 21 * MiB,
     refusesToOverwrite: true,

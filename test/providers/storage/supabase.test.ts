@@ -54,6 +54,7 @@ describeStorageContract(
     unicodeKeys: true,
     oddKeys: true,
     lies: ["shorter", "longer", "different"],
+    chunkBytes: 6 * MiB,
     // Two chunks, what waits before them, and what the sockets hold.
     maxBuffered: 14 * MiB,
     refusesToOverwrite: true,
