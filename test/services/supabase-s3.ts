@@ -30,6 +30,8 @@ export class SupabaseS3 {
   readonly accessKeyId = "d6f3a1b2c4e5f60718293a4b5c6d7e8f";
   readonly secretAccessKey = registerSecret("the Supabase S3 secret key", "5up4base-s3-secret/of+a+project=");
   readonly region = "eu-central-1";
+  /** What tags are: MD5, or something that only looks like it, as where the service behind encrypts. */
+  etags: "md5" | "encrypted" = "md5";
   readonly #behind: Versitygw;
   readonly #server: Server;
 
@@ -84,8 +86,15 @@ export class SupabaseS3 {
       refuse(response, 501, "NotImplemented", "There are no checksums.");
       return;
     }
-    const body = /^delete(=|$)/.test(query) ? await buffer(request) : undefined;
-    const missing = body === undefined ? [] : await this.#missing(bucket, body.toString());
+    const removes = /^delete(=|$)/.test(query);
+    const completes = request.method === "POST" && query.includes("uploadId=");
+    let body = removes || completes ? await buffer(request) : undefined;
+    const missing = body !== undefined && removes ? await this.#missing(bucket, body.toString()) : [];
+    if (body !== undefined && completes) {
+      body = Buffer.from(body.toString().replaceAll(/[0-9a-f]{32}/g, (tag) => this.#disguised(tag)));
+      request.headers["content-length"] = String(body.length);
+      request.headers["x-amz-content-sha256"] = createHash("sha256").update(body).digest("hex");
+    }
     const onward = send({ ...this.#onward(request, path.slice(PATH.length), query) });
     onward.on("error", () => request.socket.destroy());
     response.on("close", () => {
@@ -96,9 +105,10 @@ export class SupabaseS3 {
     const [answer] = (await once(onward, "response")) as [IncomingMessage];
     // It keeps no checksums.
     const headers = Object.fromEntries(
-      Object.entries(answer.headers).filter(([name]) => !name.startsWith("x-amz-checksum-")),
+      Object.entries(plain(answer.headers)).filter(([name]) => !name.startsWith("x-amz-checksum-")),
     );
-    if (body === undefined || missing.length === 0) {
+    if (headers.etag !== undefined) headers.etag = headers.etag.replace(/[0-9a-f]{32}/, (tag) => this.#disguised(tag));
+    if (missing.length === 0) {
       response.writeHead(answer.statusCode ?? 502, headers);
       answer.on("error", () => response.destroy()).pipe(response);
       return;
@@ -115,6 +125,11 @@ export class SupabaseS3 {
     );
     response.writeHead(200, { "content-type": "application/xml" });
     response.end(`<DeleteResult>${told}${errors.join("")}</DeleteResult>`);
+  }
+
+  /** A tag as it is shown, or the other way round. */
+  #disguised(tag: string): string {
+    return this.etags === "md5" ? tag : [...tag].reverse().join("");
   }
 
   async #missing(bucket: string, body: string): Promise<string[]> {

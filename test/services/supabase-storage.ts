@@ -357,13 +357,13 @@ export class SupabaseStorageService {
     name: string,
     content: Buffer | string,
     size: number,
-    md5Hex: string,
+    tag: string,
     type: string | null,
     cacheControl: string | null,
     metadata: unknown,
   ): StoredObject {
     const id = randomUUID();
-    const etag = `"${this.etags === "md5" ? md5Hex : md5(Buffer.from(id))}"`;
+    const etag = `"${this.etags === "md5" ? tag : md5(Buffer.from(id)) + tag.slice(32)}"`;
     return { id, name, size, etag, type, cacheControl, metadata, moment: new Date().toISOString(), content };
   }
 
@@ -536,7 +536,7 @@ export class SupabaseStorageService {
     this.rowsAlone.delete(`${bucket}/${name}`);
     const { contentType = "", cacheControl = "", metadata } = upload.metadata ?? {};
     const own: unknown = typeof metadata === "string" ? JSON.parse(metadata) : null;
-    const etag = `${md5(Buffer.from(upload.id))}-${Math.ceil(size / CHUNK)}`;
+    const etag = `${md5(await chunkSums(path))}-${Math.ceil(size / CHUNK)}`;
     this.objects.set(
       `${bucket}/${name}`,
       this.#object(name, path, size, etag, contentType ?? "", cacheControl ?? "", own),
@@ -579,6 +579,14 @@ function infoOf({ id, name, size, etag, type, cacheControl, metadata, moment }: 
 function answer(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json; charset=utf-8", "sb-request-id": randomUUID() });
   response.end(JSON.stringify(body));
+}
+
+/** The MD5s of the chunks of a file, one after the other. */
+async function chunkSums(path: string): Promise<Buffer> {
+  const sums: Buffer[] = [];
+  const pieces = createReadStream(path, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>;
+  for await (const piece of pieces) sums.push(createHash("md5").update(piece).digest());
+  return Buffer.concat(sums);
 }
 
 function md5(bytes: Buffer): string {

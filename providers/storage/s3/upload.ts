@@ -6,6 +6,7 @@ import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput } fr
 import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
 import { slices } from "../http.ts";
+import { fits, PartTags } from "../part-tags.ts";
 import { settled } from "../settlement.ts";
 import type { StallWatchdog } from "../watchdog.ts";
 import { checksumHeader, wholeChecksum } from "./checksum.ts";
@@ -70,6 +71,9 @@ export class S3Upload {
   #committing = false;
   /** What the store answered to the commit, if its answer came. */
   #committed: Committed | undefined;
+  /** What is compared where the service keeps no checksums. */
+  readonly #tags = new PartTags();
+  #small: Buffer | undefined;
   #size = 0;
   #crc = 0;
 
@@ -84,7 +88,7 @@ export class S3Upload {
       await this.#send(source);
       // It is there: whoever gives up only now gets it, or an error and nothing.
       const head = await this.#head({ lastCall: this.#plan.watchdog.signal });
-      this.#check(head);
+      await this.#check(head);
       return head;
     } catch (error) {
       throw await this.#tidy(toProviderError(error));
@@ -174,6 +178,7 @@ export class S3Upload {
   /** The whole object in one request. */
   async #put(bytes: Buffer): Promise<void> {
     const { headers } = this.#plan;
+    this.#small = bytes;
     await this.#commit((s3, { abortSignal, moved }) =>
       s3.putObject(
         {
@@ -226,10 +231,16 @@ export class S3Upload {
     const part: CompletedPart = { ...sent };
     this.#parts.push(part);
     const input = { ...this.#target, ...sent, UploadId: uploadId, ContentLength: bytes.length };
-    const { ETag } = await this.#plan.service
+    const { service, basic } = this.#plan;
+    if (basic) this.#tags.sent(number, bytes);
+    const { ETag } = await service
       .request(
         this.#operation("write", "s3:PutObject"),
-        (s3, { abortSignal, moved }) => s3.uploadPart({ ...input, Body: this.#body(bytes, moved) }, { abortSignal }),
+        async (s3, { abortSignal, moved }) => {
+          const answer = await s3.uploadPart({ ...input, Body: this.#body(bytes, moved) }, { abortSignal });
+          if (basic && this.#tags.ofPart(number, answer.ETag) === "different") throw this.#changed(number);
+          return answer;
+        },
         { signal },
       )
       .catch((error: unknown) => {
@@ -339,9 +350,41 @@ export class S3Upload {
     );
   }
 
+  #changed(part: number): ProviderError {
+    const { verb, target } = this.#operation("write", "s3:PutObject");
+    const problem = `Cannot ${verb} ${target}: the bytes of part ${part} changed on their way.`;
+    return new ProviderError("TRANSIENT", problem, {
+      fix: "Look for a proxy that changes what it forwards, and check this machine's memory.",
+    });
+  }
+
+  /** Whether what the store has is what was sent, as far as it can be told where there are no checksums. */
+  async #isRight({ ETag }: HeadObjectCommandOutput): Promise<boolean> {
+    // A large object that cannot be compared is not read here: whoever stores it reads it back.
+    if (this.#small === undefined) return this.#tags.ofWhole(ETag) !== "different";
+    return fits(ETag, this.#small) || (await this.#readBack()) === this.#crc;
+  }
+
+  /** The CRC-32 of what the store gives back. */
+  async #readBack(): Promise<number> {
+    return this.#plan.service.request(
+      this.#operation("read", "s3:GetObject"),
+      async (s3, { abortSignal, moved }) => {
+        const { Body } = await s3.getObject(this.#target, { abortSignal });
+        let crc = 0;
+        for await (const piece of Body as AsyncIterable<Buffer>) {
+          moved();
+          crc = crc32(piece, crc);
+        }
+        return crc;
+      },
+      { lastCall: this.#plan.watchdog.signal },
+    );
+  }
+
   /** Compares what the store reports with what was sent. */
-  #check(head: HeadObjectCommandOutput): void {
-    const { service, key } = this.#plan;
+  async #check(head: HeadObjectCommandOutput): Promise<void> {
+    const { service, key, basic } = this.#plan;
     const id = head.Metadata?.[UPLOAD_ID];
     if (id !== undefined && id !== this.#id) {
       throw new ProviderError("CONFLICT", `Another upload has replaced ${key} in ${service.bucket}.`, {
@@ -358,6 +401,12 @@ export class S3Upload {
     if (found !== undefined && found !== expected) {
       const sums = `the CRC-32 ${found}, but what was sent has ${expected}`;
       throw new ProviderError("INTEGRITY", `${key} in ${service.bucket} has ${sums}.`, { fix });
+    }
+    if (basic && !(await this.#isRight(head))) {
+      const tag = `its tag is ${head.ETag ?? "(none)"}`;
+      throw new ProviderError("INTEGRITY", `${key} in ${service.bucket} has other bytes than were sent (${tag}).`, {
+        fix,
+      });
     }
   }
 

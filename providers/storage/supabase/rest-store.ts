@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
+import { crc32 } from "node:zlib";
 import { ProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
+import { PartTags } from "../part-tags.ts";
 import type { Try } from "../settlement.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
 import { StallWatchdog } from "../watchdog.ts";
@@ -46,9 +48,7 @@ export class RestStore implements NamedStore {
         return stored(name, await watchdog.settle(work));
       } catch (error) {
         // Given up while it hung: should it succeed after all, nobody expects the object any more.
-        work
-          .then(({ size }) => discard(this.#client, { ...object, size }, { action, signal: undefined }))
-          .catch(() => undefined);
+        work.then(() => discard(this.#client, object, { action, signal: undefined })).catch(() => undefined);
         throw error;
       }
     });
@@ -122,16 +122,21 @@ export class RestStore implements NamedStore {
     checkType(this.#bucket, facts);
     let limits = [facts.sizeLimit];
     let size = 0;
+    let crc = 0;
+    const tags = new PartTags();
+    let part = 0;
     let upload: ResumableUpload | undefined;
     let rest: Buffer = Buffer.alloc(0);
     try {
       for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved })) {
         size += bytes.length;
+        crc = crc32(bytes, crc);
         if (upload === undefined && !last) {
           await this.#expectFree(target.name, options);
           limits = [...limits, ...(await resumableLimits(this.#client, options))];
         }
         checkSize(size, limits, options);
+        if (upload !== undefined || !last) tags.sent((part += 1), bytes);
         if (last) {
           // No chunk comes after it that could use its buffer.
           rest = bytes;
@@ -141,8 +146,8 @@ export class RestStore implements NamedStore {
         }
       }
       return await (upload === undefined
-        ? this.#putSmall({ ...target, size, bytes: rest }, rest, options)
-        : this.#finish(upload, { ...target, size }, rest, options));
+        ? this.#putSmall({ ...target, size, content: rest }, rest, options)
+        : this.#finish(upload, { ...target, size, content: { tags, crc } }, rest, options));
     } catch (error) {
       // What cannot be ended now goes by itself. The error that led here is the one to report.
       await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ProviderError } from "../../../providers/errors.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
@@ -112,6 +112,7 @@ describe("supabase storage by S3", () => {
   let storage: StorageProvider;
   beforeEach(async () => {
     proxy.reset();
+    service.etags = "md5";
     bucket = await newBucket();
     storage = await open(bucket);
   });
@@ -168,6 +169,40 @@ describe("supabase storage by S3", () => {
       await storage.remove(["object"]);
       expect(await unfinished(bucket)).toBe(0);
     }
+  });
+
+  describe("bytes that change on their way", () => {
+    const part = (number: number) => (request: PassedRequest) => request.url.includes(`partNumber=${number}&`);
+
+    it("are sent again, in a part that comes after one that was right", async () => {
+      proxy.misbehave({ kind: "corrupt-request", at: 77 }, part(3));
+      const source = streamThen(large.subarray(0, 17 * MiB), () =>
+        vi.waitFor(() => {
+          expect(proxy.requests.some((request) => part(1)(request) && request.status === 200)).toBe(true);
+        }),
+      );
+      await storage.upload("object", source);
+      expect(proxy.requests.filter(part(3))).toHaveLength(2);
+      expect(await read("object")).toBe(digest(large.subarray(0, 17 * MiB)));
+    });
+
+    it.each([
+      ["a small object", 1_000, ({ method }: PassedRequest) => method === "PUT"],
+      ["the first part of a large one", 20 * MiB, part(1)],
+    ])("are noticed in %s, which does not stay", async (_what, size, strikes) => {
+      proxy.misbehave({ kind: "corrupt-request", at: 77 }, strikes);
+      const error = await failure(put("object", large.subarray(0, size)));
+      expect(error.code).toBe("INTEGRITY");
+      expect(error.message).toMatch(/other bytes than were sent/);
+      expect(error.message).toMatch(/The object was removed again\.$/);
+      expect(await keys()).toEqual([]);
+    });
+
+    it.each([1_000, 20 * MiB])("are not suspected where no tag is an MD5: of %i bytes", async (size) => {
+      service.etags = "encrypted";
+      await put("object", large.subarray(0, size));
+      expect(await read("object")).toBe(digest(large.subarray(0, size)));
+    });
   });
 
   it("neither hangs nor leaves anything at 100 random points of failure", { timeout: 240_000 }, async () => {

@@ -492,6 +492,14 @@ describe("supabase storage", () => {
       expect(error.message).toMatch(new RegExp(`but was sent ${large.length}\\. The object was removed again`));
       await expectNothing();
     });
+
+    it("a large object is kept with other bytes", async () => {
+      service.lie = "different";
+      const error = await failure(put("object", large));
+      expect(error.code).toBe("INTEGRITY");
+      expect(error.message).toMatch(/the service has other bytes than it was sent .* The object was removed again/);
+      await expectNothing();
+    });
   });
 
   describe("limits", () => {
@@ -642,6 +650,25 @@ describe("supabase storage", () => {
   });
 
   describe("what was stored", () => {
+    it("of a large object is read back where its tag is not of its parts' MD5s, and only there", async () => {
+      await put("plain", large);
+      expect(service.downloaded).toEqual([]);
+      service.etags = "encrypted";
+      await put("encrypted", large);
+      expect(service.downloaded).toEqual(["backups/encrypted"]);
+    });
+
+    it("is read back although the connection dies on the way", async () => {
+      await use({ stallTimeoutSeconds: 2 });
+      service.etags = "encrypted";
+      const reads = ({ url }: PassedRequest) => url.includes("/object/authenticated/");
+      for (const kind of ["stall-response", "cut-response"] as const) {
+        proxy.misbehave({ kind, after: 3 * MiB }, reads);
+        await put(kind, large);
+        expect(proxy.pending).toBe(0);
+      }
+    });
+
     it("is read back where its tag is no MD5", async () => {
       service.etags = "encrypted";
       await put("object", bytesOf(5 * MiB));
