@@ -364,7 +364,7 @@ const schema = z
       .max(5_120)
       .default(8)
       .describe(
-        "MiB in which large objects are sent, at least; it grows for objects above some 60 GiB. Four parts are in memory, or two " +
+        "MiB in which large objects are sent, at least; it grows with the database above some 40 GiB, because S3 takes 10,000 parts. Four parts are in memory, or two " +
           "where four are more than 64 MiB. Default 8.",
       )
       .meta({ examples: [16] }),

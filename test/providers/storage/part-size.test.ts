@@ -42,6 +42,14 @@ describe("partSize", () => {
     expect(Math.max(...partsOf(60 * GiB, 0))).toBeLessThanOrEqual(64 * MiB);
   });
 
+  it("holds in two parts less than a 3,000th of an object of more than 250 GiB whose size is known", () => {
+    for (const size of [250 * GiB, 500 * GiB, TiB, 5 * TiB]) {
+      expect(2 * partSize(size - 1, size, 8 * MiB)).toBeLessThan(size / 3_000);
+    }
+    // Up to there, it is no more than the buffers hold in any case.
+    expect(2 * partSize(0, 200 * GiB, 8 * MiB)).toBeLessThanOrEqual(64 * MiB);
+  });
+
   it("never shrinks, so that a buffer can be used again", () => {
     for (const estimate of estimates) {
       const parts = partsOf(5 * TiB, estimate);
