@@ -237,7 +237,9 @@ export function fromS3(error: unknown, operation: Operation): ProviderError {
 /** Whether the error tells nothing but a status: the same request by another method tells more. */
 export function isBare(error: unknown): boolean {
   const { name, status } = failureOf(error);
-  return status !== undefined && status < 500 && (name === "Unknown" || name === "UnknownError" || /^\d+$/.test(name));
+  // That there are too many requests needs no other one.
+  if (status === undefined || status === 429 || status >= 500) return false;
+  return name === "Unknown" || name === "UnknownError" || /^\d+$/.test(name);
 }
 
 function failureOf(error: unknown): Failure {

@@ -217,6 +217,7 @@ describe("s3 storage", () => {
     "an error 500": { kind: "answer", status: 500 },
     "an error 503 with a page of HTML": { kind: "answer", status: 503, body: "<html>Service unavailable</html>" },
     "an error 429": { kind: "answer", status: 429 },
+    "an error 429 with Retry-After": { kind: "answer", status: 429, headers: { "retry-after": "1" } },
     "SlowDown with Retry-After": {
       kind: "answer",
       status: 503,
