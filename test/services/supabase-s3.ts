@@ -129,7 +129,7 @@ export class SupabaseS3 {
 
   /** A tag as it is shown, or the other way round. */
   #disguised(tag: string): string {
-    return this.etags === "md5" ? tag : [...tag].reverse().join("");
+    return this.etags === "md5" ? tag : Buffer.from(tag, "hex").reverse().toString("hex");
   }
 
   async #missing(bucket: string, body: string): Promise<string[]> {

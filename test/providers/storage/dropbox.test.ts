@@ -247,6 +247,7 @@ describe("dropbox storage", () => {
     const parts = ["files/upload_session/start", "files/upload_session/append_v2", "files/upload_session/finish"];
     const answers: [string, Fault][] = [
       ["503", { kind: "answer", status: 503, body: "Service unavailable" }],
+      ["503 with Retry-After", { kind: "answer", status: 503, body: "wait", headers: { "Retry-After": "0" } }],
       ["500 with a page", { kind: "answer", status: 500, body: "<html>oops</html>" }],
       ["429", { kind: "answer", status: 429, body: { error_summary: "too_many_requests/..", error: { reason: {} } } }],
       ["429 in text", { kind: "answer", status: 429, body: "slow down", headers: { "Retry-After": "0" } }],

@@ -235,6 +235,7 @@ describe("supabase storage", () => {
       status: 544,
       body: '{"statusCode":"544","code":"DatabaseTimeout","message":"The connection to the database timed out"}',
     },
+    "an error 503 with Retry-After": { kind: "answer", status: 503, headers: { "retry-after": "1" } },
     "an error 429": { kind: "answer", status: 429 },
     "a flattened 429 with Retry-After": {
       kind: "answer",
