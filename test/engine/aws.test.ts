@@ -26,6 +26,9 @@ const UP_MS = 240_000;
 const IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
 const NIGHTLY = { cron: "0 3 * * *", timezone: "America/Sao_Paulo" };
 
+/** A bucket with its two companions, and without a lock. */
+const COPIED = { objectLock: "off", accessLogs: {}, replica: { region: "eu-west-1" } };
+
 interface JobOutputs {
   readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "restore", string>>;
   readonly schedules: Readonly<Record<string, string>>;
@@ -73,9 +76,14 @@ describe.skipIf(plugin === undefined)(
     });
 
     function configOf(
-      change: { readonly jobs?: readonly object[]; readonly role?: 0 | 1; readonly image?: string } = {},
+      change: {
+        readonly jobs?: readonly object[];
+        readonly role?: 0 | 1;
+        readonly image?: string;
+        readonly bucket?: object;
+      } = {},
     ) {
-      const { jobs = [app()], role = 0, image = IMAGE } = change;
+      const { jobs = [app()], role = 0, image = IMAGE, bucket = {} } = change;
       return {
         ...moto.config,
         target: "aws",
@@ -85,7 +93,7 @@ describe.skipIf(plugin === undefined)(
           ageIdentity: secret(identity),
         },
         jobs,
-        aws: { image, alarms: { emails: ["ops@example.com"] } },
+        aws: { image, bucket, alarms: { emails: ["ops@example.com"] } },
       } as StackConfig;
     }
 
@@ -148,7 +156,7 @@ describe.skipIf(plugin === undefined)(
       first = await dev.up();
       seen.push(first.output, await dev.exportState());
       // It takes a minute of waiting, which the tests below may use.
-      await staging.configure(configOf({ image: String((await dev.outputs()).image?.value) }));
+      await staging.configure(configOf({ image: String((await dev.outputs()).image?.value), bucket: COPIED }));
       promoted = staging.up();
       promoted.catch(() => undefined);
     }, UP_MS);
@@ -239,22 +247,26 @@ describe.skipIf(plugin === undefined)(
       expect(ended.code, ended.stderr + ended.stdout).toBe(0);
     });
 
-    it("adds a job, and takes it away again, without touching the other", async () => {
-      // What all jobs share is made anew or gets longer; nothing that the other job needs is changed.
-      const shared = /Dashboard|provision-schedule-dev-scheduler-\d\d|provision-alarms-dev-(due|zeros)/;
-      const ofOthers = (steps: readonly string[]) =>
-        steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
-      await up();
-      const added = await up({ jobs: [app(), notes()] });
-      expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
-      expect(ofOthers(added)).toEqual([]);
-      const { taskDefinitions } = await job(dev, "notes");
-      const ended = await runTask(moto.url, taskDefinitions.backup);
-      expect(ended.code, ended.stderr + ended.stdout).toBe(0);
-      const removed = await up();
-      expect(ofOthers(removed)).toEqual([]);
-      expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
-    });
+    it(
+      "adds a job, and takes it away again, without touching the other",
+      async () => {
+        // What all jobs share is made anew or gets longer; nothing that the other job needs is changed.
+        const shared = /Dashboard|provision-schedule-dev-scheduler-\d\d|provision-alarms-dev-(due|zeros)/;
+        const ofOthers = (steps: readonly string[]) =>
+          steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
+        await up();
+        const added = await up({ jobs: [app(), notes()] });
+        expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
+        expect(ofOthers(added)).toEqual([]);
+        const { taskDefinitions } = await job(dev, "notes");
+        const ended = await runTask(moto.url, taskDefinitions.backup);
+        expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+        const removed = await up();
+        expect(ofOthers(removed)).toEqual([]);
+        expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
+      },
+      UP_MS,
+    );
 
     it(
       "is promoted: the same digest in a second stack of the account",
@@ -271,6 +283,53 @@ describe.skipIf(plugin === undefined)(
       UP_MS,
     );
 
+    it(
+      "logs accesses and copies to a second bucket, and does neither anew",
+      async () => {
+        await promoted;
+        const Bucket = await bucketOf(staging);
+        const [{ LoggingEnabled }, { ReplicationConfiguration }] = await Promise.all([
+          s3.getBucketLogging({ Bucket }),
+          s3.getBucketReplication({ Bucket }),
+        ]);
+        expect(LoggingEnabled).toMatchObject({
+          TargetBucket: expect.stringMatching(/^provision-staging-access-/) as unknown,
+          TargetPrefix: "access/",
+        });
+        const [rule, ...others] = ReplicationConfiguration?.Rules ?? [];
+        expect(others).toEqual([]);
+        expect(rule).toMatchObject({
+          Status: "Enabled",
+          Destination: {
+            Bucket: expect.stringMatching(/^arn:aws:s3:::provision-staging-replica-/) as unknown,
+            EncryptionConfiguration: { ReplicaKmsKeyID: expect.stringMatching(/^arn:aws:kms:.*:key\//) as unknown },
+          },
+        });
+        const replica = rule?.Destination?.Bucket?.split(":").at(-1);
+        expect((await s3.getBucketVersioning({ Bucket: replica })).Status).toBe("Enabled");
+        await staging.preview({ expectNoChanges: true });
+      },
+      UP_MS,
+    );
+
+    it(
+      "gives a bucket a lock without replacing it, and refuses to take one away",
+      async () => {
+        await promoted;
+        await staging.configure(configOf({ bucket: { ...COPIED, objectLock: { days: 7 } } }));
+        const { steps } = await staging.preview();
+        const buckets = steps.filter(({ type }) => type.startsWith("aws:s3")).map(({ op, name }) => `${op} ${name}`);
+        expect(buckets.filter((step) => !step.startsWith("update")).sort()).toEqual([
+          "create provision-bucket-object-lock",
+          "create provision-bucket-replica-object-lock",
+        ]);
+        await dev.configure(configOf({ bucket: { objectLock: "off" } }));
+        await expect(dev.preview()).rejects.toThrow(/has Object Lock, which S3 never turns off again/);
+        await dev.configure(configOf());
+      },
+      UP_MS,
+    );
+
     it("finds no drift when it looks", async () => {
       expect(Object.keys((await dev.refresh()).summary)).toEqual(["same"]);
     });
@@ -279,6 +338,12 @@ describe.skipIf(plugin === undefined)(
       "leaves the bucket with its backups when it is destroyed",
       async () => {
         const bucket = await bucketOf(dev);
+        const { cluster, deadLetterQueue, key } = await dev.outputs();
+        expect([cluster?.value, deadLetterQueue?.value, key?.value]).toEqual([
+          expect.stringMatching(/^provision-runner-dev/),
+          expect.stringMatching(/^http.*\/provision-schedule-dev-not-started/),
+          expect.stringMatching(/^arn:aws:kms:us-east-1:/),
+        ]);
         const keys = await keysOf(bucket);
         seen.push((await dev.destroy()).output);
         expect(await keysOf(bucket)).toEqual(keys);

@@ -1,11 +1,19 @@
 import { fileURLToPath } from "node:url";
+import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
 
 const index = fileURLToPath(new URL("../../../index.ts", import.meta.url));
 
-/** The resource of which moto drops what it was told. */
-const NOTIFICATION = "aws:s3/bucketNotification:BucketNotification";
+/** The replication's type by the name that the Terraform provider knows it by. */
+const REPLICATION = "aws:s3/bucketReplicationConfiguration:BucketReplicationConfiguration";
+
+/** Of which resources moto drops what: by their type, the inputs that it answers otherwise. */
+const FORGOTTEN: Readonly<Record<string, readonly string[]>> = {
+  "aws:s3/bucketNotification:BucketNotification": ["eventbridge"],
+  "aws:s3/bucketReplicationConfig:BucketReplicationConfig": ["rules"],
+  [REPLICATION]: ["rules"],
+};
 
 let evaluations = 0;
 
@@ -14,17 +22,26 @@ let evaluations = 0;
  *
  * - moto ignores the conditions of bucket policies, so that a denial of what comes without TLS, or with another key, would
  *   deny everything: such statements are left out;
- * - moto forgets that a bucket sends its events to EventBridge, which would be made good with every `up`;
- * - where the plugin is the Terraform provider itself, some inputs have Terraform's names.
+ * - moto forgets that a bucket sends its events to EventBridge, and says of a replication's rules that none copies delete markers,
+ *   whatever it was told; both would be made good with every `up`;
+ * - where the plugin is the Terraform provider itself, some inputs have Terraform's names, and so has a type that it tells by its
+ *   name.
  */
 export function awsProgram(plugin: "official" | "stand-in"): PulumiFn {
+  if (plugin === "stand-in") {
+    Object.assign(aws.s3.BucketReplicationConfig, { __pulumiType: REPLICATION });
+  }
   return async () => {
     pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
       const changed = {
         ...withoutConditionalDenials(type, props),
         ...(plugin === "stand-in" && terraformNames(type, name, props)),
       };
-      return { props: changed, opts: type === NOTIFICATION ? { ...opts, ignoreChanges: ["eventbridge"] } : opts };
+      const ignoreChanges = FORGOTTEN[type];
+      return {
+        props: changed,
+        opts: ignoreChanges === undefined ? opts : { ...opts, ignoreChanges: [...ignoreChanges] },
+      };
     });
     evaluations += 1;
     const exported = (await import(/* @vite-ignore */ `${index}?run=${evaluations}`)) as Record<string, unknown>;
