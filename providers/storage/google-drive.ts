@@ -11,6 +11,7 @@ import { commit, taken } from "./google-drive/commit.ts";
 import { serviceAccount } from "./google-drive/credentials.ts";
 import type { Credentials } from "./google-drive/credentials.ts";
 import { openDownload } from "./google-drive/download.ts";
+import { removeEmptyFolders } from "./google-drive/empty-folders.ts";
 import { byAge, fileById, markOf } from "./google-drive/files.ts";
 import type { DriveFile } from "./google-drive/files.ts";
 import { Folders } from "./google-drive/folders.ts";
@@ -110,10 +111,18 @@ class GoogleDriveStorageProvider implements StorageProvider {
     );
   }
 
-  /** Upload sessions cannot be listed; Google drops them after a week, and they take no room till then. */
-  removeUnfinished(prefix: string): Promise<number> {
-    if (prefix !== "") keySegments(prefix);
-    return Promise.resolve(0);
+  /**
+   * Removes the empty folders that failed uploads left. Their sessions cannot be listed; Google drops them after a week, and
+   * they take no room till then.
+   */
+  async removeUnfinished(prefix: string, begunBefore: Date): Promise<number> {
+    const path = prefix === "" ? [] : keySegments(prefix);
+    const options = { action: `remove empty folders below ${prefix === "" ? "/" : prefix}`, signal: undefined };
+    const isUsed = (folder: readonly string[]) => {
+      const start = `${folder.join("/")}/`;
+      return [...this.#known.keys()].some((key) => key.startsWith(start));
+    };
+    return removeEmptyFolders(this.#folders, path, begunBefore, isUsed, options);
   }
 
   close(): Promise<void> {

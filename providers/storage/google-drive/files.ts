@@ -85,7 +85,8 @@ export async function filesIn(
   const named = name === undefined ? "" : ` and name = ${quoted(name)}`;
   const q = `${quoted(folder)} in parents and trashed = false${named}`;
   const fields = `nextPageToken,incompleteSearch,files(${FIELDS})`;
-  const found: DriveFile[] = [];
+  // By their ids: what changes while a listing goes on may come on two pages.
+  const found = new Map<string, DriveFile>();
   let page: string | undefined;
   do {
     const token = page === undefined ? {} : { pageToken: page };
@@ -100,11 +101,14 @@ export async function filesIn(
     );
     if (result === "missing") return [];
     if (result.incompleteSearch === true) throw incomplete(options.action);
-    for (const file of result.files ?? []) found.push(factsOf(file, options.action));
+    for (const file of result.files ?? []) {
+      const facts = factsOf(file, options.action);
+      found.set(facts.id, facts);
+    }
     page = result.nextPageToken ?? undefined;
   } while (page !== undefined);
   // The search takes upper and lower case for the same.
-  return found.filter((file) => name === undefined || file.name === name).sort(byAge);
+  return [...found.values()].filter((file) => name === undefined || file.name === name).sort(byAge);
 }
 
 /** Removes a file, for good where the account may do that, else into the trash. What is gone already is no error. */

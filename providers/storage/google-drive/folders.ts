@@ -89,20 +89,18 @@ export class Folders {
     const name = names.at(-1);
     if (name === undefined) return [(await this.#anchored(options)).id];
     const parents = await this.#ensure(names.slice(0, -1), options);
-    const find = async () => {
-      const found = await Promise.all(parents.map((id) => this.list(id, options, name)));
-      return foldersOf(found.flat());
-    };
-    const found = await find();
+    const find = async () => (await Promise.all(parents.map((id) => this.list(id, options, name)))).flat();
+    const found = foldersOf(await find());
     if (found.length > 0) return found;
     const [parent = ""] = parents;
     const own = await this.#create(parent, name, options);
-    const all = await find();
-    const [oldest = own] = all;
-    if (oldest === own) return [own, ...all.filter((id) => id !== own)];
+    // Ours counts also where the search does not show it yet: who made the other sees it, and would give way to it.
+    const others = (await find()).filter(({ id }) => id !== own.id);
+    const all = foldersOf([own, ...others]);
+    if (all[0] === own.id) return all;
     // Another run was quicker: its folder is used. Ours stays if somebody has put something into it meanwhile.
-    await this.#removeIfEmpty(own, options);
-    return all.filter((id) => id !== own);
+    await this.#removeIfEmpty(own.id, options);
+    return all.filter((id) => id !== own.id);
   }
 
   /** Into the trash: should a search not have shown yet what is in it, it can be brought back. */
@@ -110,18 +108,20 @@ export class Folders {
     if ((await this.list(id, options)).length === 0) await trashFile(this.#client, id, options);
   }
 
-  async #create(parent: string, name: string, options: CallOptions): Promise<string> {
+  async #create(parent: string, name: string, options: CallOptions): Promise<DriveFile> {
     const id = await this.#client.newId(options);
     const requestBody = { id, name, mimeType: FOLDER_TYPE, parents: [parent], appProperties: markOf("folder") };
-    await this.#client.call(
+    const made = await this.#client.call(
       (files, settings) =>
         // Not to be seen by everybody of a Workspace whose files are so by default.
-        files.create({ requestBody, ...ANY_DRIVE, ignoreDefaultVisibility: true, fields: "id" }, settings),
+        files.create({ requestBody, ...ANY_DRIVE, ignoreDefaultVisibility: true, fields: FIELDS }, settings),
       options,
       // Made by a try whose answer was lost.
-      (answer) => (answer.status === 409 ? "made" : undefined),
+      (answer) => (answer.status === 409 ? ("made" as const) : undefined),
     );
-    return id;
+    const facts = made === "made" ? await fileById(this.#client, id, options) : factsOf(made, options.action);
+    if (facts === undefined) throw gone(name, options.action);
+    return facts;
   }
 
   #anchored(options: CallOptions): Promise<Anchor> {
@@ -180,6 +180,12 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): 
   } finally {
     if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
   }
+}
+
+function gone(name: string, action: string): ProviderError {
+  return new ProviderError("TRANSIENT", `Cannot ${action}: the folder ${name} was removed as soon as it was made.`, {
+    fix: "Try again; look who removes folders there.",
+  });
 }
 
 function notShared(id: string, account: string, action: string): ProviderError {

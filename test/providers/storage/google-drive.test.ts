@@ -279,6 +279,21 @@ describe("google-drive storage", () => {
       expect(count("create")).toBe(3);
     });
 
+    it("keep the older folder although the search of who made it shows only the younger", async () => {
+      await put("first");
+      const parent = service.idOf("/Backups");
+      const id = service.put("a", "folder", { parent, byApp: true, properties: { provision: "folder" } });
+      const younger = { id, name: "a", mimeType: "application/vnd.google-apps.folder" };
+      const createdTime = new Date(Date.now() + 60_000).toISOString();
+      service.misbehave("list", { kind: "answer", status: 200, body: { files: [] } });
+      service.misbehave("list", { kind: "answer", status: 200, body: { files: [{ ...younger, createdTime }] } });
+      await put("a/one");
+      // Who made the younger sees both, gives way, and removes its own.
+      expect(service.paths().filter((path) => path === "/Backups/a/")).toHaveLength(2);
+      service.trash(id);
+      expect(service.files()).toContain("/Backups/a/one");
+    });
+
     it("whose folders remain because they were killed are read as one", async () => {
       const mark = { byApp: true, properties: { provision: "folder" } };
       await put("a/one");
@@ -898,6 +913,23 @@ describe("google-drive storage", () => {
       for (const key of many) await put(key);
     });
 
+    it("looks once into a folder that a search gives twice", async () => {
+      const folder = {
+        id: service.idOf("/Backups"),
+        name: "Backups",
+        mimeType: "application/vnd.google-apps.folder",
+        createdTime: new Date().toISOString(),
+      };
+      const other = await open(service);
+      const all = await keysIn(other, "");
+      const before = count("list");
+      service.misbehave("list", { kind: "answer", status: 200, body: { files: [folder, folder] } });
+      expect(await keysIn(await open(service), "")).toEqual(all);
+      const whole = count("list") - before;
+      await keysIn(await open(service), "");
+      expect(count("list") - before).toBe(2 * whole);
+    });
+
     it("goes on where a page fails", async () => {
       service.misbehave("list", { kind: "answer", status: 500 }, { after: 4 });
       service.misbehave("list", { kind: "lost" }, { after: 1 });
@@ -1119,6 +1151,41 @@ describe("google-drive storage", () => {
   it("says that there are no unfinished uploads to find", async () => {
     expect(await storage.removeUnfinished("", new Date())).toBe(0);
     expect(await storage.removeUnfinished("a", new Date())).toBe(0);
+  });
+
+  it("removes the empty folders that failed uploads left, and no others", async () => {
+    const soon = () => new Date(Date.now() + 3_600_000);
+    await put("kept/object");
+    const handMade = service.put("by hand", "folder", { parent: service.idOf("/Backups") });
+    service.put("below", "folder", { parent: handMade });
+    const fail = async (key: string) => {
+      await failure(storage.upload(key, failingStream(large.subarray(0, 17 * MiB), new Error("pg_dump failed"), MiB)));
+    };
+    await fail("stack/job/run/dump");
+    await fail("other/run/dump");
+    const left = service.paths();
+    expect(left).toContain("/Backups/stack/job/run/");
+    expect(await storage.removeUnfinished("", new Date(Date.now() - 3_600_000))).toBe(0);
+    expect(service.paths()).toEqual(left);
+    expect(await storage.removeUnfinished("stack/job", soon())).toBe(1);
+    expect(service.paths()).toContain("/Backups/stack/job/");
+    expect(await storage.removeUnfinished("", soon())).toBe(4);
+    expect(service.paths()).toEqual([
+      "/Backups/",
+      "/Backups/by hand/",
+      "/Backups/by hand/below/",
+      "/Backups/kept/",
+      "/Backups/kept/object",
+    ]);
+    await put("stack/job/run/object");
+    expect(service.files()).toContain("/Backups/stack/job/run/object");
+  });
+
+  it("does not remove a folder whose object searches do not show yet", async () => {
+    service.searchLag = 100;
+    await put("a/object");
+    await storage.removeUnfinished("", new Date(Date.now() + 3_600_000));
+    expect(service.files()).toEqual(["/Backups/a/object"]);
   });
 
   it("ends what is under way when it is closed", async () => {
