@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
-import { abortedError, ProviderError } from "../errors.ts";
+import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
+import { checkSignal } from "./check-signal.ts";
 import { chunksOf } from "./chunker.ts";
 import { DropboxClient } from "./dropbox/client.ts";
 import type { CallOptions } from "./dropbox/client.ts";
@@ -15,6 +16,7 @@ import { DropboxPaths } from "./dropbox/paths.ts";
 import { removeFiles } from "./dropbox/removal.ts";
 import type { Removal } from "./dropbox/removal.ts";
 import { UploadSession } from "./dropbox/session.ts";
+import { reportRemaining } from "./remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
@@ -109,16 +111,7 @@ class DropboxStorageProvider implements StorageProvider {
     await Promise.all(Array.from({ length: PARALLEL }, look));
     for (const [key, failure] of await removeFiles(this.#client, removals, signal)) failures.set(key, failure);
     if (failures.size > 0) checkSignal(signal);
-    const [first] = failures.values();
-    if (first === undefined) return;
-    if (keys.length === 1) throw first;
-    const stayed = [...failures.keys()].slice(0, 5).join(", ");
-    throw new ProviderError(
-      first.code,
-      `${failures.size} of ${keys.length} objects could not be removed (${stayed}${failures.size > 5 ? ", …" : ""}). ` +
-        first.message,
-      { cause: first, ...(first.fix === undefined ? {} : { fix: first.fix }) },
-    );
+    reportRemaining(failures, keys.length);
   }
 
   /** Upload sessions can neither be listed nor ended; Dropbox drops them after 7 days, and they take no room till then. */
@@ -183,10 +176,6 @@ class DropboxStorageProvider implements StorageProvider {
     const found = await fileAt(this.#client, this.#paths.of(key), options);
     return found?.name === key.split("/").at(-1) ? found : undefined;
   }
-}
-
-function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortedError(signal);
 }
 
 /** The service keeps a file's own moment in whole seconds. */

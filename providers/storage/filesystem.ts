@@ -6,13 +6,15 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import { abortedError, ProviderError } from "../errors.ts";
+import { checkSignal } from "./check-signal.ts";
 import { fromSystem, isMissing, systemCode } from "./filesystem/errors.ts";
-import { checkSignal, exists, fileFacts, walk } from "./filesystem/files.ts";
+import { exists, fileFacts, walk } from "./filesystem/files.ts";
 import { publish, syncFolders } from "./filesystem/publish.ts";
 import { FileSink } from "./filesystem/sink.ts";
 import { FileSource } from "./filesystem/source.ts";
 import { keySegments, refused } from "./keys.ts";
 import { pump } from "./pump.ts";
+import { reportRemaining } from "./remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
@@ -94,26 +96,16 @@ class FilesystemStorageProvider implements StorageProvider {
 
   async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     const paths = keys.map((key) => this.#path(key));
-    const failures: ProviderError[] = [];
-    for (const path of paths) {
+    const failures = new Map<string, ProviderError>();
+    for (const [index, path] of paths.entries()) {
       checkSignal(options.signal);
       try {
         await this.#removeFile(path);
       } catch (error) {
-        failures.push(await fromSystem(error, "remove", path));
+        failures.set(keys[index] ?? path, await fromSystem(error, "remove", path));
       }
     }
-    const [first] = failures;
-    if (first === undefined) return;
-    if (keys.length === 1) throw first;
-    throw new ProviderError(
-      first.code,
-      `${failures.length} of ${keys.length} objects could not be removed. ${first.message}`,
-      {
-        cause: first,
-        ...(first.fix === undefined ? {} : { fix: first.fix }),
-      },
-    );
+    reportRemaining(failures, keys.length);
   }
 
   /** Goes by the time of the last write: an upload that is older but still going keeps its file. */

@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
-import { abortedError, ProviderError } from "../errors.ts";
+import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
+import { checkSignal } from "./check-signal.ts";
 import { chunksOf } from "./chunker.ts";
 import { Checksums } from "./google-drive/checksums.ts";
 import { DriveClient } from "./google-drive/client.ts";
@@ -20,6 +21,7 @@ import { MULTIPART_BYTES, sendWhole } from "./google-drive/multipart.ts";
 import { removeFiles } from "./google-drive/removal.ts";
 import { GRAIN_BYTES, UploadSession } from "./google-drive/session.ts";
 import { keySegments } from "./keys.ts";
+import { reportRemaining } from "./remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
@@ -99,16 +101,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
     for (const { key } of removals) this.#known.delete(key);
     const failures = await removeFiles(this.#client, this.#folders, removals, signal);
     if (failures.size > 0) checkSignal(signal);
-    const [first] = failures.values();
-    if (first === undefined) return;
-    if (keys.length === 1) throw first;
-    const stayed = [...failures.keys()].slice(0, 5).join(", ");
-    throw new ProviderError(
-      first.code,
-      `${failures.size} of ${keys.length} objects could not be removed (${stayed}${failures.size > 5 ? ", …" : ""}). ` +
-        first.message,
-      { cause: first, ...(first.fix === undefined ? {} : { fix: first.fix }) },
-    );
+    reportRemaining(failures, keys.length);
   }
 
   /**
@@ -232,10 +225,6 @@ function positionOf(key: string): Position {
 
 function stored(key: string, { size, created }: DriveFile): StoredObject {
   return { key, size, modified: created };
-}
-
-function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortedError(signal);
 }
 
 function missing(key: string, place: string): ProviderError {

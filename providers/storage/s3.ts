@@ -1,9 +1,10 @@
 import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { z } from "zod";
-import { abortedError, ProviderError } from "../errors.ts";
+import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
+import { checkSignal } from "./check-signal.ts";
 import { DownloadStream } from "./download.ts";
 import { keySegments, refused } from "./keys.ts";
 import { RunningChecksum, wholeChecksum } from "./s3/checksum.ts";
@@ -252,10 +253,6 @@ export class S3StorageProvider implements StorageProvider {
   #operation(verb: string, permission: string, path: string) {
     return { verb, permission, target: `s3://${this.#service.bucket}/${path}` };
   }
-}
-
-function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortedError(signal);
 }
 
 function conflict(key: string, place: string): ProviderError {

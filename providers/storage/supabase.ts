@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
-import { abortedError, ProviderError } from "../errors.ts";
+import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
+import { checkSignal } from "./check-signal.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { SupabaseClient } from "./supabase/client.ts";
@@ -53,14 +54,14 @@ class SupabaseStorageProvider implements StorageProvider {
     }
     found.sort((one, other) => (one.key < other.key ? -1 : 1));
     for (const object of found) {
-      if (options.signal?.aborted === true) throw abortedError(options.signal);
+      checkSignal(options.signal);
       yield object;
     }
   }
 
   async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     const names = [...new Set(keys.map((key) => this.#names.of(key)))];
-    if (options.signal?.aborted === true) throw abortedError(options.signal);
+    checkSignal(options.signal);
     await this.#store.remove(names, options);
   }
 

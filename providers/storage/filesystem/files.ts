@@ -1,6 +1,6 @@
 import { lstat, opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { abortedError } from "../../errors.ts";
+import { checkSignal } from "../check-signal.ts";
 import type { StoredObject } from "../storage.ts";
 import { fromSystem, isMissing } from "./errors.ts";
 
@@ -45,9 +45,4 @@ export async function exists(path: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-/** Throws `ABORTED` if the caller has given up. */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortedError(signal);
 }

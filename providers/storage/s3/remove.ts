@@ -1,4 +1,5 @@
 import { ObjectLockedError, ProviderError } from "../../errors.ts";
+import { reportRemaining } from "../remaining.ts";
 import { fromS3 } from "./errors.ts";
 import type { ObjectVersion } from "./listing.ts";
 import type { S3Service } from "./service.ts";
@@ -6,32 +7,19 @@ import type { S3Service } from "./service.ts";
 /** Objects that one request may remove. */
 const BATCH = 1000;
 
-/** The names of keys in an error's message, at most. */
-const NAMED = 5;
-
 /** Removes objects, or versions of them. All are tried; one error names what stayed, since S3 answers with 200 even then. */
 export async function removeAll(
   service: S3Service,
   doomed: readonly ObjectVersion[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const failures: { key: string; error: ProviderError }[] = [];
+  const failures = new Map<string, ProviderError>();
   for (let start = 0; start < doomed.length; start += BATCH) {
-    failures.push(...(await removeBatch(service, doomed.slice(start, start + BATCH), signal)));
+    for (const { key, error } of await removeBatch(service, doomed.slice(start, start + BATCH), signal)) {
+      if (!failures.has(key)) failures.set(key, error);
+    }
   }
-  const [first] = failures;
-  if (first === undefined) return;
-  const named = failures.slice(0, NAMED).map(({ key }) => key);
-  const others = failures.length > NAMED ? ` and ${failures.length - NAMED} more` : "";
-  const message = `${failures.length} of ${doomed.length} objects could not be removed: ${named.join(", ")}${others}.`;
-  if (failures.every(({ error }) => error instanceof ObjectLockedError)) {
-    throw new ObjectLockedError(`${message} ${first.error.message}`, first.error);
-  }
-  const { code, fix } = first.error;
-  throw new ProviderError(code, `${message} ${first.error.message}`, {
-    cause: first.error,
-    ...(fix === undefined ? {} : { fix }),
-  });
+  reportRemaining(failures, doomed.length);
 }
 
 async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[], signal: AbortSignal | undefined) {

@@ -4,6 +4,7 @@ import { crc32 } from "node:zlib";
 import { ProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
 import { PartTags } from "../part-tags.ts";
+import { reportRemaining } from "../remaining.ts";
 import type { Try } from "../settlement.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
 import { StallWatchdog } from "../watchdog.ts";
@@ -86,15 +87,7 @@ export class RestStore implements NamedStore {
   async remove(names: readonly string[], { signal }: RequestOptions): Promise<void> {
     await this.#bucketFacts(signal);
     const failures = await removeObjects(this.#client, this.#bucket, names, signal);
-    const [first] = failures.values();
-    if (first === undefined) return;
-    const stayed = [...failures.keys()].slice(0, 5).join(", ");
-    throw new ProviderError(
-      first.code,
-      `${failures.size} of ${names.length} objects could not be removed (${stayed}${failures.size > 5 ? ", …" : ""}). ` +
-        first.message,
-      { cause: first, ...(first.fix === undefined ? {} : { fix: first.fix }) },
-    );
+    reportRemaining(failures, names.length);
   }
 
   /** Resumable uploads can neither be listed nor found again; the service drops them after a day at most. */
