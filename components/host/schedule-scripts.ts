@@ -114,7 +114,8 @@ install_timer() {
 }
 # Whether the machine's clock on the wall is the schedule's, today and in each of the weeks of more than a year.
 same_zone() {
-  if [ "$zone" != UTC ] && [ ! -e "/usr/share/zoneinfo/$zone" ]; then return 1; fi
+  # For date, a zone that the machine does not know is UTC.
+  case $zone in UTC | Etc/UTC) ;; *) [ -e "/usr/share/zoneinfo/$zone" ] || return 1 ;; esac
   moment=$(date +%s)
   end=$((moment + 60 * 604800))
   while [ "$moment" -lt "$end" ]; do

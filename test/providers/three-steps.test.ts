@@ -17,7 +17,7 @@ import { filesIn } from "../helpers/store.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** What is at the top of a working folder and not part of the tree. */
-const LEFT = new Set(["node_modules", ".git", ".demo"]);
+const LEFT = new Set(["node_modules", ".git"]);
 const TOKEN = "memory-t0ken-marker";
 const kind = [...memory.schema.shape.kind.values][0] ?? "";
 

@@ -4,6 +4,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parseCron } from "../../../components/cron.ts";
 import { crontabLine } from "../../../components/host/crontab-line.ts";
 import { scheduleScripts } from "../../../components/host/schedule-scripts.ts";
+import { quote } from "../../../components/host/shell.ts";
 import { renderSystemdUnits } from "../../../components/host/systemd-units.ts";
 import { makeCrontabUser } from "../../helpers/crontab.ts";
 import { runScript, TemporaryFolder } from "../../helpers/script.ts";
@@ -86,11 +87,40 @@ describe.runIf(user !== undefined)("a schedule's scripts with the real crontab",
     expect(user.read()).toBe("");
   });
 
-  it("take a zone of another name with the same clock", () => {
-    // Both have had no summer time since before 1970.
-    const pair = machineZone === "UTC" ? "Africa/Abidjan" : machineZone;
-    expect(runScript(scripts("app", user.name, "0 3 * * *", { timezone: pair }).create).code).toBe(0);
-    expect(user.read()).toContain("provision.test.app");
+  it.each([
+    // An alias, either way round.
+    { machine: "Etc/UTC", schedule: "UTC", taken: true },
+    { machine: "UTC", schedule: "Etc/UTC", taken: true },
+    // Another place whose clock has been the same for long, without and with summer time.
+    { machine: "UTC", schedule: "Africa/Abidjan", taken: true },
+    { machine: "Europe/Berlin", schedule: "Europe/Oslo", taken: true },
+    // The same clock for a part of the year.
+    { machine: "UTC", schedule: "Europe/London", taken: false },
+    { machine: "America/Denver", schedule: "America/Phoenix", taken: false },
+    // No zone that the machine knows.
+    { machine: "UTC", schedule: "Europe/Nowhere", taken: false },
+  ])("on a machine in $machine, take $schedule: $taken", ({ machine, schedule, taken }) => {
+    const folder = new TemporaryFolder();
+    try {
+      // What the script asks for the machine's own time, it asks without TZ.
+      folder.program("date", `#!/bin/sh\nTZ=\${TZ-${machine}} exec /bin/date "$@"\n`);
+      const environment = { PATH: `${folder.path}:${process.env.PATH ?? ""}` };
+      const { create } = scripts("app", user.name, "0 3 * * *", { timezone: schedule });
+      const { code, stderr } = runScript(create, { environment });
+      expect(code, stderr).toBe(taken ? 0 : 1);
+      expect(user.read()).toBe(taken ? line("app", "0 3 * * *") : "");
+      if (!taken) expect(stderr).toContain(`and not in ${schedule}.`);
+    } finally {
+      folder.remove();
+    }
+  });
+
+  it.each(["UTC", "Etc/UTC"])("take %s on a machine that has no time zones, and so is in UTC", (timezone) => {
+    const { create } = scripts("app", user.name, "0 3 * * *", { timezone });
+    const without = 'mount -t tmpfs none /usr/share/zoneinfo && exec /bin/sh -c "$1"';
+    const { code, stderr } = runScript(`exec unshare --mount /bin/sh -c ${quote(without)} sh ${quote(create)}`);
+    expect(code, stderr).toBe(0);
+    expect(user.read()).toBe(line("app", "0 3 * * *"));
   });
 
   it("never overwrite a crontab that could not be read", () => {
