@@ -120,7 +120,7 @@ it("tells of a destination that still fails, and monitors hear of it, but no sch
     sandbox.environment.DSN = ingest.dsn;
     expect(await retry(id, 3)).toMatchObject({
       status: "partial",
-      destinations: [{ status: "present" }, { status: "copied" }, { status: "failed", errors: [{ code: "CONFLICT" }] }],
+      destinations: [{ status: "present" }, { status: "copied" }, { status: "failed", errors: [{ code: "CONFIG" }] }],
     });
     expect(ingest.events).toMatchObject([{ tags: { step: "copy", destination: `filesystem ${place("three")}` } }]);
     expect(ingest.checkIns).toEqual([]);
