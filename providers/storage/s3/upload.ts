@@ -430,7 +430,7 @@ export class S3Upload {
           if (removed) outcomes.push("The object was removed again.");
         },
         (failure: unknown) => {
-          outcomes.push(`Whether s3://${Bucket}/${Key} is there must be looked at: ${because(failure)}`);
+          outcomes.push(`s3://${Bucket}/${Key} could not be removed: ${because(failure)}`);
         },
       );
     }

@@ -323,7 +323,7 @@ describe("s3 storage", () => {
       proxy.misbehave({ kind: "answer", status: 500 }, looksAfter, Infinity);
       const error = await failure(put("object"));
       expect(error.code).toBe("TRANSIENT");
-      expect(error.message).toMatch(/Whether s3:\/\/bucket-\d+\/object is there must be looked at/);
+      expect(error.message).toMatch(/s3:\/\/bucket-\d+\/object could not be removed/);
     });
 
     it.each(["lost", "refused"])("of the beginning of an upload (%s then) leaves none behind", async (how) => {
