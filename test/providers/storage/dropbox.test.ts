@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
@@ -10,6 +11,7 @@ import type { Fault } from "../../services/dropbox.ts";
 import { redirectDropbox } from "../../services/dropbox-redirect.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
+import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
 
 const MiB = 1024 * 1024;
 
@@ -843,6 +845,22 @@ describe("dropbox storage", () => {
       await storage.remove(["object"]);
       expect(await keys()).toEqual([]);
     });
+  });
+
+  it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
+    service.forgetful = true;
+    await expectBoundedMemory(
+      "dropbox",
+      {
+        config: { ...base, appKey: service.appKey, appSecret: { env: "SECRET" } },
+        secrets: { appSecret: service.appSecret, refreshToken: service.refreshToken },
+      },
+      {
+        module: join(import.meta.dirname, "../../services/dropbox-redirect.ts"),
+        environment: { DROPBOX_SERVICE: service.origin },
+      },
+    );
+    expect(await storage.stat("o1280")).toMatchObject({ size: 1280 * MiB });
   });
 
   describe("a service that stalls", () => {

@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import { googleDrive } from "../../../providers/storage/google-drive.ts";
@@ -10,6 +8,7 @@ import { describeStorageContract } from "../../contract/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
+import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
 import { googleError, GoogleDriveService } from "../../services/google-drive.ts";
 import type { Endpoint, Fault } from "../../services/google-drive.ts";
 import { redirectGoogleDrive } from "../../services/google-drive-redirect.ts";
@@ -1122,29 +1121,17 @@ describe("google-drive storage", () => {
 
   it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
     service.forgetful = true;
-    const script = join(import.meta.dirname, "../../helpers/google-drive-upload-process.ts");
-    const redirect = join(import.meta.dirname, "../../services/google-drive-redirect.ts");
-    const peaks: number[] = [];
-    for (const mebibytes of [1, 1280]) {
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        [`--import=${redirect}`, script, service.clientId, `o${mebibytes}`, String(mebibytes)],
-        {
-          env: {
-            CLIENT_SECRET: service.clientSecret,
-            REFRESH_TOKEN: service.refreshToken,
-            GOOGLE_DRIVE_SERVICE: service.origin,
-          },
-        },
-      );
-      const { seconds, peakMiB } = JSON.parse(stdout) as { seconds: number; peakMiB: number };
-      const took = `${mebibytes} MiB in ${seconds.toFixed(1)} s`;
-      process.stdout.write(`google-drive: ${took}, peak memory ${peakMiB.toFixed(0)} MiB\n`);
-      peaks.push(peakMiB);
-    }
-    expect(peaks[1]).toBeLessThan(220);
-    // The buffers, and what the sockets and the collector hold.
-    expect((peaks[1] ?? 0) - (peaks[0] ?? 0)).toBeLessThan(100);
+    await expectBoundedMemory(
+      "google-drive",
+      {
+        config: { ...base, clientId: service.clientId, clientSecret: { env: "S" }, refreshToken: { env: "T" } },
+        secrets: { clientSecret: service.clientSecret, refreshToken: service.refreshToken },
+      },
+      {
+        module: join(import.meta.dirname, "../../services/google-drive-redirect.ts"),
+        environment: { GOOGLE_DRIVE_SERVICE: service.origin },
+      },
+    );
     expect(await storage.stat("o1280")).toMatchObject({ size: 1280 * MiB });
   });
 
