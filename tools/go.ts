@@ -17,7 +17,7 @@ const HOW_TO_INSTALL = `Install Go ${VERSION} or newer (https://go.dev/doc/insta
 /** Go of any release, since an older one fetches the release that is needed. `builds` says what it builds. */
 export function go(...builds: readonly string[]): SystemProgram {
   return {
-    what: `Go, which builds ${builds.join(", ")}`,
+    what: `Go, which builds ${builds.join("; ")}`,
     isThere: async () => (await findOnPath("go")) !== undefined,
     packages: ["golang-go", "ca-certificates"],
     elsewhere: HOW_TO_INSTALL,
