@@ -29,7 +29,7 @@ const setSecret = (field: string) =>
   "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, " +
   `and write ${field}: { secret: NAME } here.`;
 const jobFields =
-  "name, schedule, database, files, destinations, encryption, compression, retention, verify, timeoutMinutes, prune, drill, monitor and stack";
+  "name, schedule, database, files, destinations, encryption, compression, retention, verify, timeoutMinutes, prune, drill, monitor, $schema and stack";
 
 /** What is wrong · the change · where · the message · the fix. */
 const mistakes: [string, object, string, string, string][] = [
@@ -177,8 +177,8 @@ const mistakes: [string, object, string, string, string][] = [
     "an unknown field with a secret",
     { database: { kind: "postgres", url: { secret: "appDatabaseUrl" }, password: "hunter2" } },
     "jobs[0].database.password",
-    "there is no such field; allowed are kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, databases and excludeDatabases",
-    "Remove it, or use one of kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, databases and excludeDatabases.",
+    "there is no such field; allowed are kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, jobs, scratch, databases and excludeDatabases",
+    "Remove it, or use one of kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, jobs, scratch, databases and excludeDatabases.",
   ],
   [
     "one destination without a list",
