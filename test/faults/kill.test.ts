@@ -118,8 +118,10 @@ it("kill -9 of the runner, at any moment, leaves no half of a backup and no secr
 it.runIf(seesProcesses)("kill -9 of pg_dump, at any moment, ends without a backup", async () => {
   const random = new Random(3);
   const exits: (number | null)[] = [];
+  const hits = () => exits.filter((code) => code === 4).length;
   let duration = 0;
-  for (let kill = -1; kill < KILLS; kill += 1) {
+  // On a busy machine no two dumps take the same time: it goes on until most of them were hit.
+  for (let kill = -1; kill < KILLS || (hits() <= KILLS / 2 && kill < 4 * KILLS); kill += 1) {
     const run = sandbox.start("backup");
     const own = () => dumps().filter(({ parent }) => parent === run.child.pid);
     await until(() => own().length > 0, "the start of pg_dump");
@@ -144,7 +146,7 @@ it.runIf(seesProcesses)("kill -9 of pg_dump, at any moment, ends without a backu
     expectNoSecrets();
     expect(dumps()).toEqual([]);
   }
-  expect(exits.filter((code) => code === 4).length).toBeGreaterThan(KILLS / 2);
+  expect(hits()).toBeGreaterThan(KILLS / 2);
   await expectRecovery();
 });
 

@@ -37,7 +37,6 @@ it("copies 20,000 files once, and afterwards only what changed; a prune of the f
   const second = await backUpFiles(sandbox, 3);
   expect(second).toMatchObject({ copied: changed.length, unchanged: FILES - 1 - changed.length });
   expect(service.downloaded.length).toBe(changed.length);
-  expect(second.seconds).toBeLessThan(first.seconds / 10);
 
   // The second run has pruned the first backup.
   const stored = filesIn(sandbox.store);
