@@ -3,10 +3,12 @@
  * `store-upload.ts FILE`, with a list of `{ config, secrets }` as JSON in STORES. Prints `{ seconds, peakMegabytes }`.
  */
 import { createReadStream } from "node:fs";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ProviderContext } from "../../providers/definition.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { FanOut } from "../../runner/stream/fan-out.ts";
+import { streamed } from "../../runner/stream/young-garbage.ts";
 import { peakMemory } from "../peak-memory.ts";
 
 interface Store {
@@ -28,7 +30,14 @@ const source = createReadStream(file);
 const key = `bench/${process.pid}`;
 const [only, ...more] = stores;
 if (only !== undefined && more.length === 0) {
-  await only.upload(key, source);
+  // What the runner's fan-out does, but for the hashing, as the plain clients do none.
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      streamed(chunk.length);
+      done(null, chunk);
+    },
+  });
+  await only.upload(key, source.pipe(counted));
 } else {
   const fan = new FanOut(stores.length, PATIENCE_MS);
   const uploads = fan.branches.map((branch, index) => stores[index]?.upload(key, branch));
