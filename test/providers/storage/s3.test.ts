@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { ProviderError } from "../../../providers/errors.ts";
 import { s3 } from "../../../providers/storage/s3.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import type { Lie } from "../../contract/storage.ts";
 import { describeStorageContract } from "../../contract/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { Random } from "../../helpers/random.ts";
@@ -14,6 +13,7 @@ import { startVersitygw } from "../../services/versitygw.ts";
 import type { Versitygw } from "../../services/versitygw.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
+import { bytesSent, lieAbout } from "../../helpers/s3-traffic.ts";
 import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
 
 let service: Versitygw;
@@ -73,24 +73,11 @@ describeStorageContract(
     const pathOf = (key: string) => `/${bucket}/${key}`;
     return {
       storage: await open(bucket, { stallTimeoutSeconds }),
-      tamper(key, _size, lie: Lie) {
-        proxy.misbehave(
-          {
-            kind: "headers",
-            change: (headers) => {
-              const length = Number(headers["content-length"]);
-              if (lie === "different") return { ...headers, "x-amz-checksum-crc32": "AAAAAA==" };
-              return { ...headers, "content-length": String(lie === "shorter" ? length - 1 : length + 1) };
-            },
-          },
-          ({ method, url }) => method === "HEAD" && url === pathOf(key),
-        );
+      tamper(key, _size, lie) {
+        lieAbout(proxy, pathOf(key), lie);
         return Promise.resolve();
       },
-      received(key) {
-        const sent = proxy.requests.filter(({ method, url }) => method === "PUT" && url.startsWith(pathOf(key)));
-        return Promise.resolve(sent.reduce((sum, { bytes }) => sum + bytes, 0));
-      },
+      received: (key) => Promise.resolve(bytesSent(proxy, pathOf(key))),
       async strand(Key) {
         const { UploadId } = await service.client.createMultipartUpload({ Bucket: bucket, Key });
         await service.client.uploadPart({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: "part" });

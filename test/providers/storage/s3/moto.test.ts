@@ -3,6 +3,7 @@ import { S3 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll } from "vitest";
 import { s3 } from "../../../../providers/storage/s3.ts";
 import { describeStorageContract } from "../../../contract/storage.ts";
+import { bytesSent, lieAbout } from "../../../helpers/s3-traffic.ts";
 import { registerSecret } from "../../../recording/secrets.ts";
 import { FaultyProxy } from "../../../services/faulty-proxy.ts";
 import { startMoto, type Moto } from "../../../services/moto.ts";
@@ -48,23 +49,10 @@ describeStorageContract(
     return {
       storage: await s3.create(config, { secrets: { accessKeyId, secretAccessKey } }),
       tamper(key, _size, lie) {
-        proxy.misbehave(
-          {
-            kind: "headers",
-            change: (headers) => {
-              const length = Number(headers["content-length"]);
-              if (lie === "different") return { ...headers, "x-amz-checksum-crc32": "AAAAAA==" };
-              return { ...headers, "content-length": String(lie === "shorter" ? length - 1 : length + 1) };
-            },
-          },
-          ({ method, url }) => method === "HEAD" && url === pathOf(key),
-        );
+        lieAbout(proxy, pathOf(key), lie);
         return Promise.resolve();
       },
-      received(key) {
-        const sent = proxy.requests.filter(({ method, url }) => method === "PUT" && url.startsWith(pathOf(key)));
-        return Promise.resolve(sent.reduce((sum, { bytes }) => sum + bytes, 0));
-      },
+      received: (key) => Promise.resolve(bytesSent(proxy, pathOf(key))),
       strand: () => Promise.reject(new Error("moto does not know when an upload was begun.")),
       unfinished: async () => (await client.listMultipartUploads({ Bucket })).Uploads?.length ?? 0,
       dispose: () => Promise.resolve(),
