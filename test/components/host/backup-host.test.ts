@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync } from "node:zlib";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BackupHost, type BackupHostArgs } from "../../../components/host/backup-host.ts";
@@ -203,7 +203,7 @@ describe("BackupHost", () => {
     await registered(new BackupHost("host", args({ host: { ...args().host, connection } })));
     const text = String(commands(recorded).get("host-program-copy")?.stdin);
     expect(text.length).toBeLessThan(500_000);
-    const files = JSON.parse(gunzipSync(Buffer.from(text, "base64")).toString()) as Record<string, string>;
+    const files = JSON.parse(brotliDecompressSync(Buffer.from(text, "base64")).toString()) as Record<string, string>;
     expect(files["package-lock.json"]).toBe(readFileSync(join(source, "package-lock.json"), "utf8"));
     expect(Object.keys(files)).toContain("providers/config.ts");
     const foreign = Object.keys(files).filter(
