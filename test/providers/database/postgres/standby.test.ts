@@ -78,9 +78,12 @@ describe("a read replica", () => {
     await new Promise((resolve) => stream.once("readable", resolve));
     await query(primary.url("postgres"), "DELETE FROM counted");
     await query(primary.url("postgres"), "VACUUM counted");
-    await caughtUp();
+    // A server process that waits for its reader ends only once that reads on, and replication waits for it.
+    const replicated = caughtUp();
+    await Promise.race([replicated, sleep(2_000)]);
     const error = await failureOf(buffer(stream));
     await backup.close();
+    await replicated;
     expect(error.code).toBe("TRANSIENT");
     expect(error.message).toContain("conflict with recovery");
     expect(error.fix).toContain("hot_standby_feedback = on");
