@@ -20,6 +20,9 @@ import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } fro
 import { StallWatchdog } from "./watchdog.ts";
 import { watchedUpload } from "./watched-upload.ts";
 
+/** Files that a listing looks at together: one after the other, most of the time goes to handing them to other threads. */
+const LOOKED_AT = 64;
+
 /** Names of files that are not objects: uploads under way or interrupted. No key may have such a segment. */
 const PARTIAL = /^\..*\.partial$/s;
 
@@ -88,9 +91,21 @@ class FilesystemStorageProvider implements StorageProvider {
   }
 
   async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
+    let paths: string[] = [];
     for await (const path of this.#files(prefix, options.signal)) {
-      const facts = PARTIAL.test(basename(path)) ? undefined : await fileFacts(path);
-      if (facts !== undefined) yield { key: relative(this.#root, path), ...facts };
+      if (!PARTIAL.test(basename(path))) paths.push(path);
+      if (paths.length < LOOKED_AT) continue;
+      yield* this.#factsOf(paths);
+      paths = [];
+    }
+    yield* this.#factsOf(paths);
+  }
+
+  async *#factsOf(paths: readonly string[]): AsyncIterable<StoredObject> {
+    const facts = await Promise.all(paths.map(fileFacts));
+    for (const [index, path] of paths.entries()) {
+      const found = facts[index];
+      if (found !== undefined) yield { key: relative(this.#root, path), ...found };
     }
   }
 
