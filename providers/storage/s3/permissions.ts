@@ -11,10 +11,10 @@ interface S3Place {
   readonly removeVersions: boolean;
 }
 
-/** The files that say what a backup is and how it stands; the others are the backup itself. */
 const DRILL_RECORDS = ["drilled-*.json", "drill-failed-*.json"];
 /** What a backup has of files beside the database, without which their contents cannot be told from those that nobody needs. */
 const FILE_INDEX = "files.jsonl.zst";
+/** The files that say what a backup is and how it stands; the others are the backup itself. */
 const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json", FILE_INDEX, ...DRILL_RECORDS];
 
 /**
@@ -22,8 +22,8 @@ const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json", FILE_INDE
  *
  * - `backup` creates and reads objects. It cannot replace one either: S3 itself refuses a write that does not ask for that.
  * - `read` reads, and `drill` besides creates the record of a drill.
- * - `prune` lists, reads the records and the list of files, and removes. With versions in the bucket that only hides objects, unless the
- *   configuration says `removeVersions`. A lock holds against it in any case.
+ * - `prune` lists, reads the records and the index of files, and removes. With versions in the bucket that only hides
+ *   objects, unless the configuration says `removeVersions`. A lock holds against it in any case.
  *
  * Nothing where the role has no part in it: another service, or an access key of its own.
  */
