@@ -202,9 +202,10 @@ describe("an interrupted copy", () => {
     sandbox.job.destinations = [folder(), folder("second"), s3()];
     const size = statSync(join(backupFolder(sandbox, id), "database.dump.zst")).size;
     const second = join(sandbox.path, "second/test/app", id);
+    /** The size of a file; 0 where it got its final name, or went, since it was listed. */
+    const sizeOf = (file: string) => statSync(join(second, file), { throwIfNoEntry: false })?.size ?? 0;
     /** Bytes that have arrived in the folder, hidden files included. */
-    const arrived = () =>
-      existsSync(second) ? filesIn(second).reduce((sum, file) => sum + statSync(join(second, file)).size, 0) : 0;
+    const arrived = () => (existsSync(second) ? filesIn(second).reduce((sum, file) => sum + sizeOf(file), 0) : 0);
     let unfinished = 0;
     for (const to of ["1", "2"]) {
       for (let kill = 0; kill < 3; kill += 1) {
