@@ -37,7 +37,9 @@ export default defineConfig(
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js"] } } },
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js", "runner/cli.js"] } },
+    },
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
@@ -46,5 +48,5 @@ export default defineConfig(
   boundaries(["providers/**/*.ts"], [noPulumi, noRunner, noComponents, lazySdks], true),
   boundaries(["runner/**/*.ts"], [noPulumi, noComponents], true),
   boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
-  { files: ["eslint.config.js"], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ["eslint.config.js", "runner/cli.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

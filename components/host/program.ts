@@ -34,11 +34,11 @@ export class Program extends pulumi.ComponentResource {
     super("provision:host:Program", name, {}, opts);
     if (args.machine.connection === undefined) {
       const own = join(args.source, "node_modules/.bin/node");
-      this.cli = join(args.source, "runner/cli.ts");
+      this.cli = join(args.source, "runner/cli.js");
       this.node = args.node ?? (existsSync(own) ? own : process.execPath);
     } else {
       const programs = `${args.folder}/program`;
-      this.cli = `${programs}/current/runner/cli.ts`;
+      this.cli = `${programs}/current/runner/cli.js`;
       this.node = `${programs}/current/node`;
       const content = pack(args.source);
       machineCommand(

@@ -180,7 +180,7 @@ describe("BackupImage that builds", () => {
     expect(await tag()).toBe(first);
 
     const tags = [first, await tag({ architecture: "x86_64" }), await tag({ baseImage: "debian:x" })];
-    for (const name of ["Dockerfile", ".dockerignore", "package-lock.json", "runner/cli.ts", "providers/new.ts"]) {
+    for (const name of ["Dockerfile", ".dockerignore", "package-lock.json", "runner/cli.js", "providers/new.ts"]) {
       writeFileSync(join(copy, name), "changed");
       tags.push(await tag());
     }

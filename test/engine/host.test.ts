@@ -119,11 +119,11 @@ describe("a stack of the host target, on the real engine", () => {
     const outputs = await stack.outputs();
     const { app } = outputs.jobs?.value as Record<string, Record<string, unknown>>;
     expect(app).toMatchObject({ backups: [`filesystem: ${directory}/backups/dev/app`] });
-    expect(app?.run).toContain(`runner/cli.ts backup --job ${directory}/jobs/app.json`);
+    expect(app?.run).toContain(`runner/cli.js backup --job ${directory}/jobs/app.json`);
     expect(app?.scheduled).toBe(user === undefined ? "none" : "crontab");
     if (user !== undefined) {
       expect(crontab()).toMatch(
-        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ \S+\/runner\/cli\.ts backup .* # provision\.dev\.app\n$/,
+        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ \S+\/runner\/cli\.js backup .* # provision\.dev\.app\n$/,
       );
     }
     backup = pretendBackup(join(directory, "backups"), "dev", "app");

@@ -85,7 +85,7 @@ describe("a stack of the host target on a machine behind SSH, on the real engine
 
   it("has a program there that runs", async () => {
     const current = join(directory, "program/current");
-    const { stdout } = await run(join(current, "node"), [join(current, "runner/cli.ts"), "--help"], { env: {} });
+    const { stdout } = await run(join(current, "node"), [join(current, "runner/cli.js"), "--help"], { env: {} });
     expect(stdout).toContain("Usage: provision");
     const { stdout: version } = await run(join(current, "node"), ["--version"], { env: {} });
     expect(version).toMatch(/^v24\./);

@@ -78,7 +78,7 @@ afterAll(async () => {
 /** Runs a command of the deployed runner as the stack's outputs give it to a person; requests go to the services here. */
 async function run(words: string, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   const { app } = (await stack.outputs()).jobs?.value as Record<string, { list: string }>;
-  const command = app?.list.replace("runner/cli.ts list", `runner/cli.ts ${words}`) ?? "";
+  const command = app?.list.replace("runner/cli.js list", `runner/cli.js ${words}`) ?? "";
   expect(command).toContain(words);
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], {
     env: {

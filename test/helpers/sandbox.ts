@@ -6,7 +6,7 @@ import { recorded } from "../recording/record.ts";
 import { registerSecret } from "../recording/secrets.ts";
 import { TemporaryFolder } from "./script.ts";
 
-const CLI = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 
 /** How a process ended, and what it wrote. */
 export interface Ended {

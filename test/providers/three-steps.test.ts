@@ -190,7 +190,7 @@ describe("a storage provider is added by the README's three steps", () => {
       writeFileSync(files.secrets, JSON.stringify(secrets), { mode: 0o600 });
       writeFileSync(files.job, JSON.stringify({ stack: "dev", ...job() }));
       for (const args of [["backup"], ["list"], ["verify"], ["doctor"], ["restore", "--to", "secret:target"]]) {
-        const { code, output } = await run(process.execPath, ["runner/cli.ts", ...args, "--job", files.job], {
+        const { code, output } = await run(process.execPath, ["runner/cli.js", ...args, "--job", files.job], {
           PROVISION_SECRETS_FILE: files.secrets,
         });
         expect(code, output).toBe(0);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const cli = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
+const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 
 /** One way to dump a database, as a shell command that ends when all is done. */
 export interface Case {

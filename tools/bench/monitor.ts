@@ -18,7 +18,7 @@ const { values: options } = parseArgs({ options: { runs: { type: "string", defau
 /** What a run with Sentry may take more than one without; beyond that this ends with 1. */
 const LIMITS = { seconds: 0.6, megabytes: 60 };
 
-const cli = fileURLToPath(new URL("../../runner/cli.ts", import.meta.url));
+const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 const preload = new URL("peak-memory.ts", import.meta.url).href;
 const directory = await mkdtemp(join(tmpdir(), "provision-bench-"));
 const ingest = createServer((request, response) => {

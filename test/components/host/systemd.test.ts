@@ -8,7 +8,7 @@ import { runScript, TemporaryFolder, type ScriptOptions } from "../../helpers/sc
 
 const args: SystemdUnitsArgs = {
   description: "the backup job app of the stack dev",
-  command: ["/usr/bin/env", '/srv/odd 100% $HOME "quoted"/cli.ts', "backup"],
+  command: ["/usr/bin/env", '/srv/odd 100% $HOME "quoted"/cli.js', "backup"],
   environment: { PROVISION_SECRETS_FILE: "/srv/odd 100% $x/secrets.json" },
   writable: ["/srv", "/var"],
   timeoutMinutes: 90,
@@ -53,7 +53,7 @@ describe("the units of a timer", () => {
         "PrivateTmp=yes",
         'ReadWritePaths="/srv" "/var"',
         'Environment="PROVISION_SECRETS_FILE=/srv/odd 100%% $x/secrets.json"',
-        String.raw`ExecStart="/usr/bin/env" "/srv/odd 100%% $$HOME \"quoted\"/cli.ts" "backup"`,
+        String.raw`ExecStart="/usr/bin/env" "/srv/odd 100%% $$HOME \"quoted\"/cli.js" "backup"`,
       ]),
     );
     expect(timer).toContain(
