@@ -3,9 +3,10 @@ import { ByteMeter, type Measure } from "./meter.ts";
 
 /**
  * Bytes that are gathered before they are passed on. A program's output arrives in pieces of some 10 to 60 KiB, and each
- * that goes to the compressor costs a trip to the thread pool.
+ * that goes to the compressor costs a trip to the thread pool. Measured with a database of 2 GB on two cores: 10.7 s, and
+ * 11.2 s with half of this and half of the compressor's output buffer; four times as much is no faster.
  */
-const SLAB = 512 * 1024;
+const SLAB = 1024 * 1024;
 
 /**
  * Sends a program's output to a compressor in large pieces, ends it, and measures what passed. Two buffers take turns, one

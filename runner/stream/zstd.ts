@@ -1,7 +1,8 @@
 import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from "node:zlib";
 
-/** Output buffer: with Node's default of 16 KiB, most of the time goes to handing buffers between threads. */
-const CHUNK = 128 * 1024;
+/** Output buffers: with Node's default of 16 KiB, most of the time goes to handing buffers between threads. */
+const COMPRESSED_CHUNK = 256 * 1024;
+const PLAIN_CHUNK = 128 * 1024;
 
 /**
  * A zstd compressor with a checksum in each frame. One thread: Node's `nbWorkers` is broken, and at level 1 one thread
@@ -9,12 +10,12 @@ const CHUNK = 128 * 1024;
  */
 export function compressor(level: number): ZstdCompress {
   return createZstdCompress({
-    chunkSize: CHUNK,
+    chunkSize: COMPRESSED_CHUNK,
     params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
   });
 }
 
 /** A zstd decompressor; it errors on damaged and on truncated input. */
 export function decompressor(): ZstdDecompress {
-  return createZstdDecompress({ chunkSize: CHUNK });
+  return createZstdDecompress({ chunkSize: PLAIN_CHUNK });
 }

@@ -6,7 +6,7 @@ import { feed } from "../../../runner/stream/feed.ts";
 import { compressor } from "../../../runner/stream/zstd.ts";
 import { bytesOf, digest, streamOf } from "../../helpers/bytes.ts";
 
-const SLAB = 512 * 1024;
+const SLAB = 1024 * 1024;
 
 it.each([0, 1, SLAB - 1, SLAB, SLAB + 1, 2 * SLAB, 5_000_011])(
   "sends %i bytes through a compressor and measures them",
@@ -45,7 +45,7 @@ it("writes large pieces, the next one only when the last but one is done with", 
       }, 5);
     },
   });
-  await feed(streamOf(bytesOf(2_000_000), 10_007), slow, () => undefined);
+  await feed(streamOf(bytesOf(4_000_000), 10_007), slow, () => undefined);
   expect(pieces.slice(0, -1)).toEqual([SLAB, SLAB, SLAB]);
 });
 
