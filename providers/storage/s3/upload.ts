@@ -75,6 +75,7 @@ export class S3Upload {
   readonly #tags = new PartTags();
   #small: Buffer | undefined;
   #size = 0;
+  /** Of all bytes; of those in parts only where the service keeps checksums. */
   #crc = 0;
 
   constructor(plan: UploadPlan) {
@@ -134,7 +135,7 @@ export class S3Upload {
 
   /** Sends all bytes, and commits. */
   async #send(source: Readable): Promise<void> {
-    const { watchdog, sizeEstimate, partBytes } = this.#plan;
+    const { watchdog, sizeEstimate, partBytes, basic } = this.#plan;
     const failed = new AbortController();
     const signal = AbortSignal.any([watchdog.signal, failed.signal]);
     const underWay = new Set<Promise<void>>();
@@ -150,11 +151,11 @@ export class S3Upload {
       for await (const chunk of chunks) {
         const { bytes, last } = chunk;
         this.#size += bytes.length;
-        this.#crc = crc32(bytes, this.#crc);
         if (last && this.#uploadId === undefined) {
           await this.#put(bytes);
           return;
         }
+        if (!basic) this.#crc = crc32(bytes, this.#crc);
         this.#uploadId ??= await this.#begin(signal);
         const release = chunk.keep();
         const part: Promise<void> = this.#sendPart(this.#uploadId, bytes, signal)
@@ -179,6 +180,7 @@ export class S3Upload {
   async #put(bytes: Buffer): Promise<void> {
     const { headers } = this.#plan;
     this.#small = bytes;
+    this.#crc = crc32(bytes);
     await this.#commit((s3, { abortSignal, moved }) =>
       s3.putObject(
         {
@@ -188,7 +190,7 @@ export class S3Upload {
           IfNoneMatch: "*",
           Body: this.#body(bytes, moved),
           ContentLength: bytes.length,
-          ...this.#checksum(this.#crc),
+          ...this.#checksum(() => this.#crc),
           // Where the bucket locks what is new, S3 asks for the algorithm beside the checksum.
           ...(this.#plan.basic ? {} : { ChecksumAlgorithm: "CRC32" }),
         },
@@ -227,7 +229,7 @@ export class S3Upload {
 
   async #sendPart(uploadId: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
     const number = this.#parts.length + 1;
-    const sent = { PartNumber: number, ...this.#checksum(crc32(bytes)) };
+    const sent = { PartNumber: number, ...this.#checksum(() => crc32(bytes)) };
     const part: CompletedPart = { ...sent };
     this.#parts.push(part);
     const input = { ...this.#target, ...sent, UploadId: uploadId, ContentLength: bytes.length };
@@ -257,7 +259,7 @@ export class S3Upload {
           UploadId: this.#uploadId,
           MultipartUpload: { Parts: this.#parts },
           IfNoneMatch: "*",
-          ...(this.#plan.basic ? {} : { ChecksumType: "FULL_OBJECT", ...this.#checksum(this.#crc) }),
+          ...(this.#plan.basic ? {} : { ChecksumType: "FULL_OBJECT", ...this.#checksum(() => this.#crc) }),
           MpuObjectSize: this.#size,
         },
         { abortSignal },
@@ -295,8 +297,9 @@ export class S3Upload {
     });
   }
 
-  #checksum(crc: number): { ChecksumCRC32?: string } {
-    return this.#plan.basic ? {} : { ChecksumCRC32: checksumHeader(crc) };
+  /** What goes along with bytes; not even computed for a service that keeps none. */
+  #checksum(crc: () => number): { ChecksumCRC32?: string } {
+    return this.#plan.basic ? {} : { ChecksumCRC32: checksumHeader(crc()) };
   }
 
   /** Of what a store says that there is none of an upload, the explanation; any other error as it is. */
