@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { Client } from "pg";
@@ -11,6 +9,7 @@ import { createSampleDatabase } from "../sample-database.ts";
 import { cases, limits, type Case } from "./cases.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
+import { type Cost, runMeasured } from "./run-measured.ts";
 
 // Compares `provision backup` with pg_dump and its peers on the same databases. Ends with 1 where something is not as promised.
 
@@ -31,41 +30,29 @@ interface Measurement {
   readonly peakMegabytes?: number;
 }
 
-const preload = pathToFileURL(fileURLToPath(new URL("peak-memory.ts", import.meta.url))).href;
 const directory = await mkdtemp(join(tmpdir(), "provision-bench-"));
 const say = (line: string) => {
   if (!options.json) console.log(line);
 };
 
-async function run(each: Case, url: string): Promise<{ seconds: number; peak: number }> {
+async function run(each: Case, url: string): Promise<Cost> {
   const out = join(directory, "out");
-  const peakFile = join(directory, "peak");
   await rm(out, { recursive: true, force: true });
   await mkdir(out);
-  const environment: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH,
-    URL: url,
-    OUT: out,
-    ...(each.own ? { NODE_OPTIONS: `--import ${preload}`, BENCH_PEAK_FILE: peakFile } : {}),
-  };
-  const begun = performance.now();
-  const child = spawn("/bin/sh", ["-c", each.command], { env: environment, stdio: ["ignore", "ignore", "inherit"] });
-  const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
-  const seconds = (performance.now() - begun) / 1000;
-  if (code !== 0) throw new Error(`${each.name} ended with ${String(code)}.`);
-  return { seconds, peak: each.own ? Number(await readFile(peakFile, "utf8")) : 0 };
+  const env = { PATH: process.env.PATH, URL: url, OUT: out };
+  return runMeasured(each.name, ["/bin/sh", "-c", each.command], { env, memory: each.own });
 }
 
 /** The cases take turns, so that a machine that grows slower or faster does not favour one of them. */
 async function measure(all: readonly Case[], url: string, rounds: number): Promise<Measurement[]> {
-  const runs = new Map(all.map((each) => [each, [] as Awaited<ReturnType<typeof run>>[]]));
+  const runs = new Map(all.map((each) => [each, [] as Cost[]]));
   for (let round = 0; round < rounds; round += 1) {
     for (const [each, results] of runs) results.push(await run(each, url));
   }
   return [...runs].map(([{ name, own }, results]) => ({
     name,
     seconds: median(results.map(({ seconds }) => seconds)),
-    ...(own ? { peakMegabytes: Math.max(...results.map(({ peak }) => peak)) } : {}),
+    ...(own ? { peakMegabytes: Math.max(...results.map(({ megabytes }) => megabytes)) } : {}),
   }));
 }
 

@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
+import { type Cost, runMeasured } from "./run-measured.ts";
 
 // What Sentry costs a run on an almost empty database, where it shows most: npm run bench:monitor -- --runs 15
 
@@ -19,7 +19,6 @@ const { values: options } = parseArgs({ options: { runs: { type: "string", defau
 const LIMITS = { seconds: 0.6, megabytes: 60 };
 
 const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
-const preload = new URL("peak-memory.ts", import.meta.url).href;
 const directory = await mkdtemp(join(tmpdir(), "provision-bench-"));
 const ingest = createServer((request, response) => {
   request.resume().on("end", () => response.end("{}"));
@@ -27,13 +26,8 @@ const ingest = createServer((request, response) => {
 await new Promise<void>((resolve) => ingest.listen(0, "127.0.0.1", resolve));
 const postgres = await startPostgres();
 
-interface Cost {
-  readonly seconds: number;
-  readonly megabytes: number;
-}
-
 async function run(monitor: readonly object[]): Promise<Cost> {
-  const [job, peak, out] = ["job.json", "peak", "out"].map((name) => join(directory, name)) as [string, string, string];
+  const [job, out] = ["job.json", "out"].map((name) => join(directory, name)) as [string, string];
   await rm(out, { recursive: true, force: true });
   await writeFile(
     job,
@@ -48,20 +42,11 @@ async function run(monitor: readonly object[]): Promise<Cost> {
   );
   const env = {
     PATH: process.env.PATH,
-    NODE_OPTIONS: `--import ${preload}`,
-    BENCH_PEAK_FILE: peak,
     URL: postgres.url("bench"),
     DSN: `http://key@127.0.0.1:${(ingest.address() as AddressInfo).port}/1`,
   };
-  const begun = performance.now();
-  const child = spawn(process.execPath, [cli, "backup", "--job", job, "--log-level", "error"], {
-    env,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
-  if (code !== 0) throw new Error(`The backup ended with ${String(code)}.`);
-  const seconds = (performance.now() - begun) / 1000;
-  return { seconds, megabytes: Number(await readFile(peak, "utf8")) };
+  const command = [process.execPath, cli, "backup", "--job", job, "--log-level", "error"];
+  return runMeasured("The backup", command, { env, memory: true });
 }
 
 try {
