@@ -9,5 +9,7 @@ export default defineConfig({
     // A test works against real servers and real processes; a hang is cut off well after the slowest of them.
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    // Likewise for what is waited for with expect.poll.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

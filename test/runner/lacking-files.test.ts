@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { FaultyProxy } from "../services/faulty-proxy.ts";
 import { SupabaseStorageService } from "../services/supabase-storage.ts";
 
@@ -122,12 +123,9 @@ it("a content that is removed while a run refers to it is missed before the mani
   service.put("slow.txt", Buffer.from("slow"), "papers");
   service.unreadable.add("papers/slow.txt");
   const running = sandbox.start("backup", "--json");
-  await vi.waitFor(
-    () => {
-      expect(proxy.requests.some(({ url }) => url.endsWith("authenticated/papers/slow.txt"))).toBe(true);
-    },
-    { timeout: 20_000, interval: 20 },
-  );
+  await eventually(() => {
+    expect(proxy.requests.some(({ url }) => url.endsWith("authenticated/papers/slow.txt"))).toBe(true);
+  });
   rmSync(join(sandbox.store, content));
   const ended = await running.ended;
   expect(ended.code, ended.stderr).toBe(3);

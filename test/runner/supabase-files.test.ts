@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { query } from "../helpers/postgres.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { startSupabase, type SupabaseServer } from "../services/supabase-database.ts";
 import { SupabaseStorageService } from "../services/supabase-storage.ts";
 
@@ -71,12 +72,9 @@ it("holds no snapshot while files are copied, and keeps the lock", async () => {
   const running = sandbox.start("backup", "--json");
   const sessions =
     "SELECT state, backend_xmin FROM pg_stat_activity WHERE application_name = 'provision' AND datname = 'app'";
-  await vi.waitFor(
-    async () => {
-      expect(await query(server.postgres.url("app"), sessions)).toEqual([{ state: "idle", backend_xmin: null }]);
-    },
-    { timeout: 20_000, interval: 100 },
-  );
+  await eventually(async () => {
+    expect(await query(server.postgres.url("app"), sessions)).toEqual([{ state: "idle", backend_xmin: null }]);
+  });
   expect((await sandbox.run("backup")).code).toBe(6);
   const ended = await running.ended;
   expect(ended.code, ended.stderr).toBe(3);

@@ -22,7 +22,7 @@ it.each(["process.kill(process.pid, 'SIGKILL')", "process.exit(0)", "await serve
     const [output] = await Promise.all([text(child.stdout), once(child, "exit")]);
     const directory = output.trim();
     expect(directory).not.toBe("");
-    await expect.poll(() => existsSync(directory), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => existsSync(directory)).toBe(false);
     expect(commandLines().filter((line) => line.includes(directory))).toEqual([]);
   },
 );

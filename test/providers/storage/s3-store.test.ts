@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ProviderError } from "../../../providers/errors.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
@@ -8,6 +8,7 @@ import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "
 import { failureOf } from "../../helpers/failure.ts";
 import { Random } from "../../helpers/random.ts";
 import { keysIn } from "../../helpers/store.ts";
+import { eventually } from "../../helpers/eventually.ts";
 import { FaultyProxy } from "../../services/faulty-proxy.ts";
 import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
 import { SupabaseS3 } from "../../services/supabase-s3.ts";
@@ -250,7 +251,7 @@ describe("supabase storage by S3", () => {
 
     it("the upload is ended by somebody else", async () => {
       const source = streamThen(large.subarray(0, 8 * MiB + 100), async () => {
-        await vi.waitFor(() => {
+        await eventually(() => {
           expect(proxy.requests.some(({ url, status }) => url.includes("partNumber=1&") && status === 200)).toBe(true);
         });
         const { Uploads = [] } = await behind.client.listMultipartUploads({ Bucket: bucket });
@@ -291,7 +292,7 @@ describe("supabase storage by S3", () => {
     it("are sent again, in a part that comes after one that was right", async () => {
       proxy.misbehave({ kind: "corrupt-request", at: 77 }, part(3));
       const source = streamThen(large.subarray(0, 17 * MiB), () =>
-        vi.waitFor(() => {
+        eventually(() => {
           expect(proxy.requests.some((request) => part(1)(request) && request.status === 200)).toBe(true);
         }),
       );

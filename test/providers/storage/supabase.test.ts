@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
@@ -10,6 +10,7 @@ import { failureOf } from "../../helpers/failure.ts";
 import { Random } from "../../helpers/random.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
+import { eventually } from "../../helpers/eventually.ts";
 import { FaultyProxy } from "../../services/faulty-proxy.ts";
 import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
 import { SupabaseStorageService } from "../../services/supabase-storage.ts";
@@ -105,7 +106,7 @@ describe("supabase storage", () => {
   const expectNothing = async () => {
     proxy.reset();
     expect(await keys()).toEqual([]);
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(service.openUploads).toBe(0);
     });
   };
@@ -259,7 +260,7 @@ describe("supabase storage", () => {
       if (fault.kind === "cut-request" || fault.kind === "cut-response") proxy.reset();
       expect(await read("a/object")).toBe(digest(bytes));
       expect(await keys()).toEqual(["a/object"]);
-      await vi.waitFor(() => {
+      await eventually(() => {
         // The answer to a beginning may be lost: that upload goes by itself.
         expect(service.openUploads).toBeLessThanOrEqual(what.includes("beginning") ? 1 : 0);
       });
@@ -458,7 +459,7 @@ describe("supabase storage", () => {
     it.each(["a chunk", "the last chunk"])("the upload expires before %s", async (what) => {
       const begun = performance.now();
       const source = streamThen(what === "a chunk" ? large.subarray(0, 9 * MiB) : large, async () => {
-        await vi.waitFor(() => {
+        await eventually(() => {
           expect(sent("PATCH").length).toBeGreaterThan(0);
         });
         service.expireUploads();
@@ -823,7 +824,7 @@ describe("supabase storage", () => {
   it("ends what is under way when it is closed", async () => {
     proxy.misbehave({ kind: "stall" }, requests["a small object"]);
     const upload = failure(put("a"));
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(proxy.pending).toBe(0);
     });
     await storage.close();
