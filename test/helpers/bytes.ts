@@ -39,6 +39,18 @@ export function streamThen(
   return stream;
 }
 
+/** A stream of bytes that waits for `between` before it gives others. */
+export function streamAround(first: Buffer, between: () => Promise<void>, second: Buffer): Readable {
+  return Readable.from(
+    (async function* () {
+      yield* pieces(first, 65_536);
+      await between();
+      yield* pieces(second, 65_536);
+    })(),
+    { objectMode: false },
+  );
+}
+
 /** Length and SHA-256 of what a stream gives. */
 export async function digestOf(stream: Readable): Promise<string> {
   const hash = createHash("sha256");

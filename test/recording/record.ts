@@ -23,6 +23,11 @@ export function recordInto(folder: string): void {
   process.env[FOLDER] = folder;
 }
 
+/** From now on this process records nothing, nor do those that get its environment. */
+export function stopRecording(): void {
+  Reflect.deleteProperty(process.env, FOLDER);
+}
+
 /** The environment with which a program of Node.js records what it shows as well. */
 export function recorded(environment: Readonly<Record<string, string>>): Record<string, string> {
   const folder = process.env[FOLDER];

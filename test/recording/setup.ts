@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { format } from "node:util";
 import { afterAll } from "vitest";
 import { findLeaks } from "./find-leaks.ts";
-import { record, recordInto, type Shown } from "./record.ts";
+import { record, recordInto, stopRecording, type Shown } from "./record.ts";
 import { registeredSecrets } from "./secrets.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "provision-recording-"));
@@ -25,6 +25,8 @@ for (const level of ["debug", "info", "log", "warn", "error"] as const) {
 }
 
 afterAll(() => {
+  // A request that was given up may still come as late as now.
+  stopRecording();
   const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
   rmSync(folder, { recursive: true });
   const leaks = findLeaks(
