@@ -301,14 +301,14 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       it("is not one that is merely slow", async () => {
         const source = Readable.from(
           (async function* () {
-            for (let count = 0; count < 4; count += 1) {
-              await sleep(450);
+            for (let count = 0; count < 8; count += 1) {
+              await sleep(250);
               yield bytesOf(10);
             }
           })(),
           { objectMode: false },
         );
-        expect(await storage.upload("object", source)).toMatchObject({ size: 40 });
+        expect(await storage.upload("object", source)).toMatchObject({ size: 80 });
       });
 
       it("does not end a download whose reader is slow", async () => {
