@@ -184,8 +184,14 @@ describe("dropbox storage", () => {
       ["delete\x7F", "DEL"],
       ["e\u0301", "Normalization Form C"],
     ])("%j is refused without a request", async (key, why) => {
-      for (const request of [put(key), storage.stat(key), storage.download(key), storage.remove([key]), keys(key)]) {
-        const error = await failure(request);
+      for (const request of [
+        () => put(key),
+        () => storage.stat(key),
+        () => storage.download(key),
+        () => storage.remove([key]),
+        () => keys(key),
+      ]) {
+        const error = await failure(request());
         expect(error).toMatchObject({ code: "CONFIG" });
         expect(error.message).toContain(why);
       }
@@ -736,7 +742,8 @@ describe("dropbox storage", () => {
 
     it("leaves what was replaced meanwhile, removes the rest, and says which stayed", async () => {
       for (const key of ["a", "b", "c"]) await put(key);
-      service.misbehave("files/delete_batch", { kind: "answer", status: 503 });
+      // The next try comes well after the replacement.
+      service.misbehave("files/delete_batch", { kind: "answer", status: 503, headers: { "retry-after": "1" } });
       const removing = storage.remove(["a", "b", "c"]);
       while (count("files/delete_batch") === 0) await sleep(1);
       service.put("/Backups/b", bytesOf(7));

@@ -461,8 +461,13 @@ describe("filesystem storage", () => {
   it("a file in the place of its root is a mistake of the configuration, whatever is asked", async () => {
     mkdirSync(dirname(root), { recursive: true });
     writeFileSync(root, "a file");
-    for (const work of [put("a/object"), keys(), storage.stat("a/object"), storage.download("a/object")]) {
-      expect(await failureOf(work)).toMatchObject({
+    for (const work of [
+      () => put("a/object"),
+      () => keys(),
+      () => storage.stat("a/object"),
+      () => storage.download("a/object"),
+    ]) {
+      expect(await failureOf(work())).toMatchObject({
         code: "CONFIG",
         message: `${root} is a file, and backups are kept in a folder.`,
         fix: expect.stringContaining("Set path to a folder") as string,
