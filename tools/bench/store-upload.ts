@@ -19,6 +19,9 @@ interface Store {
 /** As in the runner, a store that accepts nothing for so long is dropped; here none should be. */
 const PATIENCE_MS = 600_000;
 
+/** What the runner's compressor gives at a time. */
+const PIECE_BYTES = 256 * 1024;
+
 const [file = ""] = process.argv.slice(2);
 const stores = await Promise.all(
   (JSON.parse(process.env.STORES ?? "[]") as Store[]).map(({ config, secrets }) =>
@@ -26,7 +29,7 @@ const stores = await Promise.all(
   ),
 );
 const begun = performance.now();
-const source = createReadStream(file);
+const source = createReadStream(file, { highWaterMark: PIECE_BYTES });
 const key = `bench/${process.pid}`;
 const [only, ...more] = stores;
 if (only !== undefined && more.length === 0) {

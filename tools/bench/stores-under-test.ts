@@ -18,7 +18,7 @@ export interface StoreUnderTest {
   /** What sends the process's requests to the local service. */
   readonly preload?: string;
   readonly environment: NodeJS.ProcessEnv;
-  /** Uploads the file `$FILE` with the plainest client that there is, as a shell command. */
+  /** Uploads the file `$FILE` with the plainest client that there is, as a shell command, in requests no smaller than ours. */
   readonly plainClient: string;
   stop(): Promise<void>;
 }
@@ -76,6 +76,8 @@ const dropbox: StoreKind = {
   kind: "dropbox",
   start: async (place, file) => {
     const service = await DropboxService.start();
+    // What it would keep in memory takes as long as to receive it, and more the more there is.
+    service.forgetful = true;
     const { origin, appKey, appSecret, refreshToken } = service;
     const token = await accessToken(`${origin}/api.dropboxapi.com/oauth2/token`, {
       grant_type: "refresh_token",
@@ -83,7 +85,7 @@ const dropbox: StoreKind = {
       client_secret: appSecret,
       refresh_token: refreshToken,
     });
-    const pieces = await piecesOf(file, place, 64 * MiB);
+    const pieces = await piecesOf(file, place, 32 * MiB);
     const address = `${origin}/content.dropboxapi.com/2/files/upload_session`;
     const requests = pieces.map(({ path, offset }, index) => {
       const cursor = { session_id: "SESSION", offset };
