@@ -16,7 +16,7 @@ import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
 const MiB = 1024 * 1024;
 
 /** More than one request carries: goes through an upload session, in three parts. */
-const LARGE = 32 * MiB + 12_345;
+const LARGE = 64 * MiB + 12_345;
 
 const base = {
   kind: "dropbox",
@@ -63,9 +63,9 @@ describeStorageContract(
     unicodeKeys: false,
     oddKeys: false,
     lies: ["shorter", "longer", "different"],
-    chunkBytes: 16 * MiB,
+    chunkBytes: 32 * MiB,
     // Two chunks, what waits before them, and what the sockets hold.
-    maxBuffered: 33 * MiB,
+    maxBuffered: 65 * MiB,
     refusesToOverwrite: true,
     leavesUnfinished: false,
   },
@@ -114,15 +114,15 @@ describe("dropbox storage", () => {
   };
 
   describe("requests", () => {
-    it("sends a small object in one, and a large one in a session of 16 MiB parts", async () => {
-      await put("small", bytesOf(16 * MiB));
+    it("sends a small object in one, and a large one in a session of 32 MiB parts", async () => {
+      await put("small", bytesOf(32 * MiB));
       expect(count("files/upload")).toBe(1);
-      await put("large", bytesOf(16 * MiB + 1));
+      await put("large", bytesOf(32 * MiB + 1));
       expect(count("files/upload")).toBe(1);
       expect(count("files/upload_session/append_v2")).toBe(2);
       expect(count("files/upload_session/finish")).toBe(1);
       expect(service.openSessions).toBe(0);
-      expect(await read("large")).toBe(digest(bytesOf(16 * MiB + 1)));
+      expect(await read("large")).toBe(digest(bytesOf(32 * MiB + 1)));
     });
 
     it("never overwrites, never renames, and gives each part's hash", async () => {
@@ -395,7 +395,7 @@ describe("dropbox storage", () => {
     });
 
     it("breaks uploads at any of 100 points: none hangs, and all succeed", { timeout: 120_000 }, async () => {
-      const bytes = bytesOf(17 * MiB, 3);
+      const bytes = bytesOf(33 * MiB, 3);
       const random = bytesOf(400, 9);
       const endpoints = ["files/upload", "files/upload_session/append_v2"] as const;
       const cut = async (index: number) => {
@@ -403,7 +403,7 @@ describe("dropbox storage", () => {
         const own = large ? bytes : bytes.subarray(0, 300_000);
         service.misbehave(endpoints[large ? 1 : 0], {
           kind: "cut request",
-          bytes: random.readUInt32LE(index * 4) % Math.min(own.length, 16 * MiB),
+          bytes: random.readUInt32LE(index * 4) % Math.min(own.length, 32 * MiB),
         });
         expect(await storage.upload(`cut/${index}`, streamOf(own, MiB))).toMatchObject({ size: own.length });
         expect(await read(`cut/${index}`)).toBe(digest(own));
@@ -418,7 +418,7 @@ describe("dropbox storage", () => {
       "breaks sources of large uploads at any point: none hangs, nothing is visible",
       { timeout: 120_000 },
       async () => {
-        const bytes = bytesOf(34 * MiB, 3);
+        const bytes = bytesOf(66 * MiB, 3);
         const random = bytesOf(400, 11);
         for (let index = 0; index < 20; index += 1) {
           const length = random.readUInt32LE(index * 4) % bytes.length;
@@ -515,19 +515,19 @@ describe("dropbox storage", () => {
       service.misbehave("files/upload_session/append_v2", offset(5), { after: 1 });
       const error = await failure(put("object", bytesOf(LARGE)));
       expect(error).toMatchObject({ code: "INTEGRITY" });
-      expect(error.message).toMatch(/holds 5 bytes of it, where it had 16777216/);
+      expect(error.message).toMatch(/holds 5 bytes of it, where it had 33554432/);
     });
 
     it("that has a part of a request is given the rest of it", async () => {
       // The service took half of the first part, so the next try must begin there.
       const bytes = bytesOf(LARGE);
-      service.misbehave("files/upload_session/append_v2", offset(8 * MiB));
       service.misbehave("files/upload_session/append_v2", offset(16 * MiB));
+      service.misbehave("files/upload_session/append_v2", offset(32 * MiB));
       const error = await failure(put("object", bytes));
       const starts = service.requests
         .filter((request) => request.endpoint === "files/upload_session/append_v2")
         .map((request) => (JSON.parse(request.argument) as { cursor: { offset: number } }).cursor.offset);
-      expect(starts).toEqual([0, 8 * MiB, 16 * MiB]);
+      expect(starts).toEqual([0, 16 * MiB, 32 * MiB]);
       // This service did not really take it.
       expect(error).toMatchObject({ code: "INTEGRITY" });
     });
