@@ -1,7 +1,9 @@
 import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from "node:zlib";
 
-/** Output buffers: with Node's default of 16 KiB, most of the time goes to handing buffers between threads. */
-const COMPRESSED_CHUNK = 256 * 1024;
+// Output buffers: with Node's default of 16 KiB, most of the time goes to handing buffers between threads.
+
+/** Bytes that a compressor gives at a time. */
+export const COMPRESSED_CHUNK = 256 * 1024;
 const PLAIN_CHUNK = 128 * 1024;
 
 /**

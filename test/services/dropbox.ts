@@ -710,8 +710,7 @@ function metadata(_tree: Tree, node: Node): Json {
 /** Compares what a request carries with the hash that it gives, if it gives one. */
 function checkHash(args: Json, data: readonly Buffer[]): BlockHasher | undefined {
   if (args.content_hash === undefined) return undefined;
-  const hasher = new BlockHasher();
-  for (const piece of data) hasher.update(piece);
+  const hasher = hasherOf(data);
   if (args.content_hash !== hasher.digest()) throw refuse("content_hash_mismatch");
   return hasher;
 }
@@ -720,10 +719,14 @@ function sizeOf(data: readonly Buffer[]): number {
   return data.reduce((sum, piece) => sum + piece.length, 0);
 }
 
-function hashOf(data: readonly Buffer[]): string {
+function hasherOf(data: readonly Buffer[]): BlockHasher {
   const hasher = new BlockHasher();
   for (const piece of data) hasher.update(piece);
-  return hasher.digest();
+  return hasher;
+}
+
+function hashOf(data: readonly Buffer[]): string {
+  return hasherOf(data).digest();
 }
 
 /** The content hash as the service's documentation defines it. */

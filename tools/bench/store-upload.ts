@@ -9,6 +9,7 @@ import type { ProviderContext } from "../../providers/definition.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { FanOut } from "../../runner/stream/fan-out.ts";
 import { streamed } from "../../runner/stream/young-garbage.ts";
+import { COMPRESSED_CHUNK } from "../../runner/stream/zstd.ts";
 import { peakMemory } from "../peak-memory.ts";
 
 interface Store {
@@ -19,9 +20,6 @@ interface Store {
 /** As in the runner, a store that accepts nothing for so long is dropped; here none should be. */
 const PATIENCE_MS = 600_000;
 
-/** What the runner's compressor gives at a time. */
-const PIECE_BYTES = 256 * 1024;
-
 const [file = ""] = process.argv.slice(2);
 const stores = await Promise.all(
   (JSON.parse(process.env.STORES ?? "[]") as Store[]).map(({ config, secrets }) =>
@@ -29,7 +27,7 @@ const stores = await Promise.all(
   ),
 );
 const begun = performance.now();
-const source = createReadStream(file, { highWaterMark: PIECE_BYTES });
+const source = createReadStream(file, { highWaterMark: COMPRESSED_CHUNK });
 const key = `bench/${process.pid}`;
 const [only, ...more] = stores;
 if (only !== undefined && more.length === 0) {

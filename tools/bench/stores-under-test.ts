@@ -85,7 +85,7 @@ const dropbox: StoreKind = {
       client_secret: appSecret,
       refresh_token: refreshToken,
     });
-    const pieces = await piecesOf(file, place, 32 * MiB);
+    const pieces = await piecesOf(file, place, 64 * MiB);
     const address = `${origin}/content.dropboxapi.com/2/files/upload_session`;
     const requests = pieces.map(({ path, offset }, index) => {
       const cursor = { session_id: "SESSION", offset };

@@ -125,6 +125,11 @@ describe("supabase storage by S3", () => {
   const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
   const keys = (prefix = "") => keysIn(storage, prefix);
   const read = async (key: string) => digestOf(await storage.download(key));
+  const part = (number: number) => (request: PassedRequest) => request.url.includes(`partNumber=${number}&`);
+  const firstPartAnswered = () =>
+    eventually(() => {
+      expect(proxy.requests.some((request) => part(1)(request) && request.status === 200)).toBe(true);
+    });
   const failure = async (request: Promise<unknown>): Promise<ProviderError> => {
     const error = await failureOf(request);
     const text = inspect(error, { depth: 10, showHidden: true });
@@ -251,9 +256,7 @@ describe("supabase storage by S3", () => {
 
     it("the upload is ended by somebody else", async () => {
       const source = streamThen(large.subarray(0, 8 * MiB + 100), async () => {
-        await eventually(() => {
-          expect(proxy.requests.some(({ url, status }) => url.includes("partNumber=1&") && status === 200)).toBe(true);
-        });
+        await firstPartAnswered();
         const { Uploads = [] } = await behind.client.listMultipartUploads({ Bucket: bucket });
         for (const { Key, UploadId } of Uploads) {
           await behind.client.abortMultipartUpload({ Bucket: bucket, Key, UploadId });
@@ -287,13 +290,6 @@ describe("supabase storage by S3", () => {
   });
 
   describe("bytes that change on their way", () => {
-    const part = (number: number) => (request: PassedRequest) => request.url.includes(`partNumber=${number}&`);
-
-    const firstPartAnswered = () =>
-      eventually(() => {
-        expect(proxy.requests.some((request) => part(1)(request) && request.status === 200)).toBe(true);
-      });
-
     it("are sent again, in a part that comes after one that was right", async () => {
       proxy.misbehave({ kind: "corrupt-request", at: 77 }, part(3));
       const source = streamThen(large.subarray(0, 17 * MiB), firstPartAnswered);
