@@ -7,12 +7,12 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { registerSecret } from "../recording/secrets.ts";
+import { BLOCK, BlockHasher, checkHash, hashOf, sizeOf } from "./dropbox/block-hasher.ts";
+import { malformed, Refusal, refuse } from "./dropbox/refusal.ts";
+import type { Json } from "./dropbox/refusal.ts";
 import { readSome } from "./read-some.ts";
 
 const MiB = 1024 * 1024;
-
-/** What is hashed at a time. */
-const BLOCK = 4 * MiB;
 
 /** What a single request may carry. */
 const MAX_REQUEST = 150 * MiB;
@@ -67,40 +67,7 @@ interface Session {
   closed: boolean;
 }
 
-type Json = Record<string, unknown>;
 type Tree = Map<string, Node>;
-
-/** An answer that is not a success. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly body: unknown;
-  readonly headers: Record<string, string>;
-
-  constructor(status: number, body: unknown, headers: Record<string, string> = {}) {
-    super(String(status));
-    this.status = status;
-    this.body = body;
-    this.headers = headers;
-  }
-}
-
-/** A 409 with nested tags: `refuse("path/conflict/file")`; `leaf` is added to the innermost. */
-function refuse(tags: string, leaf: Json = {}): Refusal {
-  const names = tags.split("/");
-  const error = names.reduceRight<Json>(
-    (inner, name, index) => ({
-      ".tag": name,
-      ...(index === names.length - 1 ? leaf : { [name]: inner }),
-    }),
-    {},
-  );
-  return new Refusal(409, { error_summary: `${tags}/${".".repeat(1 + (tags.length % 3))}`, error });
-}
-
-/** A 400, which the service tells in plain text. */
-function malformed(endpoint: string, what: string): Refusal {
-  return new Refusal(400, `Error in call to API function "${endpoint}": ${what}`);
-}
 
 /** What each endpoint needs: its host, the scope, and the fields that it knows. */
 const ENDPOINTS: Readonly<
@@ -705,65 +672,6 @@ function metadata(_tree: Tree, node: Node): Json {
     server_modified: node.serverModified,
     is_downloadable: true,
   };
-}
-
-/** Compares what a request carries with the hash that it gives, if it gives one. */
-function checkHash(args: Json, data: readonly Buffer[]): BlockHasher | undefined {
-  if (args.content_hash === undefined) return undefined;
-  const hasher = hasherOf(data);
-  if (args.content_hash !== hasher.digest()) throw refuse("content_hash_mismatch");
-  return hasher;
-}
-
-function sizeOf(data: readonly Buffer[]): number {
-  return data.reduce((sum, piece) => sum + piece.length, 0);
-}
-
-function hasherOf(data: readonly Buffer[]): BlockHasher {
-  const hasher = new BlockHasher();
-  for (const piece of data) hasher.update(piece);
-  return hasher;
-}
-
-function hashOf(data: readonly Buffer[]): string {
-  return hasherOf(data).digest();
-}
-
-/** The content hash as the service's documentation defines it. */
-class BlockHasher {
-  #digests: Buffer[] = [];
-  #pending: Buffer[] = [];
-  #size = 0;
-
-  update(piece: Buffer): void {
-    let rest = piece;
-    while (this.#size + rest.length >= BLOCK) {
-      const cut = BLOCK - this.#size;
-      this.#pending.push(rest.subarray(0, cut));
-      this.#endBlock();
-      rest = rest.subarray(cut);
-    }
-    if (rest.length > 0) this.#pending.push(rest);
-    this.#size += rest.length;
-  }
-
-  /** Goes on with bytes that are whole blocks and have been hashed, where this one's end with a block, too. */
-  join(other: BlockHasher): void {
-    this.#digests.push(...other.#digests);
-  }
-
-  digest(): string {
-    if (this.#size > 0) this.#endBlock();
-    return createHash("sha256").update(Buffer.concat(this.#digests)).digest("hex");
-  }
-
-  #endBlock(): void {
-    const hash = createHash("sha256");
-    for (const part of this.#pending) hash.update(part);
-    this.#digests.push(hash.digest());
-    this.#pending = [];
-    this.#size = 0;
-  }
 }
 
 async function send(response: ServerResponse, chunks: readonly Buffer[], cutAfter: number | undefined): Promise<void> {
