@@ -7,15 +7,15 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { registerSecret } from "../recording/secrets.ts";
-import { BLOCK, BlockHasher, checkHash, hashOf, sizeOf } from "./dropbox/block-hasher.ts";
+import { hashOf } from "./dropbox/block-hasher.ts";
+import { readBody } from "./dropbox/body.ts";
+import type { Body } from "./dropbox/body.ts";
+import { checkHash } from "./dropbox/check-hash.ts";
 import { malformed, Refusal, refuse } from "./dropbox/refusal.ts";
 import type { Json } from "./dropbox/refusal.ts";
+import { beginSession } from "./dropbox/upload-session.ts";
+import type { UploadSession } from "./dropbox/upload-session.ts";
 import { readSome } from "./read-some.ts";
-
-const MiB = 1024 * 1024;
-
-/** What a single request may carry. */
-const MAX_REQUEST = 150 * MiB;
 
 /** How the service misbehaves, once for each time that it is told to. */
 export type Fault =
@@ -58,13 +58,6 @@ interface Node {
   readonly hash: string;
   readonly clientModified: string;
   readonly serverModified: string;
-}
-
-interface Session {
-  readonly chunks: Buffer[];
-  readonly hasher: BlockHasher;
-  size: number;
-  closed: boolean;
 }
 
 type Tree = Map<string, Node>;
@@ -117,6 +110,8 @@ export class DropboxService {
   background = false;
   /** What becomes of a session of which a file was made. */
   finished: "not_found" | "closed" | "open" = "not_found";
+  /** What is said to a part that is there already, of a session that takes several at the same time. */
+  repeated: "accepted" | "incorrect_offset" = "accepted";
   /** Without the bytes of files: for tests of very many of them. */
   forgetful = false;
   /** Access tokens that were given out. */
@@ -124,7 +119,7 @@ export class DropboxService {
   /** Bytes that have arrived in requests with data. */
   received = 0;
   readonly #server: Server;
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, UploadSession>();
   readonly #trees: Readonly<Record<string, Tree>> = { "1001": new Map(), "2002": new Map() };
   readonly #cursors = new Map<string, { tree: Tree; below: string; rest: Json[]; changes: number }>();
   readonly #changes: { tree: Tree; entry: Json; lower: string }[] = [];
@@ -202,9 +197,15 @@ export class DropboxService {
       await readSome(request, fault.bytes);
       return;
     }
-    const data = await this.#read(request, withData, fault?.kind === "cut request" ? fault.bytes : undefined);
-    if (data === "cut") return;
-    const argument = withData ? String(header) : Buffer.concat(data).toString();
+    const body = await readBody(request, {
+      forgetful: this.forgetful && withData,
+      cutAfter: fault?.kind === "cut request" ? fault.bytes : undefined,
+      arrived: (bytes) => {
+        if (withData) this.received += bytes;
+      },
+    });
+    if (body === undefined) return;
+    const argument = withData ? String(header) : Buffer.concat(body.pieces).toString();
     this.requests.push({ endpoint, url, headers: request.headers, argument });
     if (fault?.kind === "stall") return;
     let answer: { body: unknown; headers?: Record<string, string>; status?: number; stream?: readonly Buffer[] };
@@ -216,7 +217,7 @@ export class DropboxService {
       answer =
         endpoint === "oauth2/token" && host === "api.dropboxapi.com"
           ? { body: this.#grant(request, argument) }
-          : this.#call(host, endpoint, request, argument, data, fault?.kind === "lie" ? fault.lie : undefined);
+          : this.#call(host, endpoint, request, argument, body, fault?.kind === "lie" ? fault.lie : undefined);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       answer = { body: error.body, headers: error.headers, status: error.status };
@@ -246,28 +247,6 @@ export class DropboxService {
     }
     this.#faults.splice(this.#faults.indexOf(first), 1);
     return first.fault;
-  }
-
-  async #read(request: IncomingMessage, count: boolean, cutAfter: number | undefined): Promise<Buffer[] | "cut"> {
-    const data: Buffer[] = [];
-    let size = 0;
-    for await (const piece of request as AsyncIterable<Buffer>) {
-      size += piece.length;
-      if (count) this.received += piece.length;
-      if (cutAfter !== undefined && size >= cutAfter) {
-        request.socket.destroy();
-        return "cut";
-      }
-      // More than it takes is read and forgotten, so that the answer arrives.
-      if (size <= MAX_REQUEST) data.push(piece);
-      else data.length = 0;
-    }
-    if (cutAfter !== undefined) {
-      request.socket.destroy();
-      return "cut";
-    }
-    if (size > MAX_REQUEST) return [Buffer.alloc(0), Buffer.from("too large")];
-    return data;
   }
 
   #expireTokens(): void {
@@ -313,7 +292,7 @@ export class DropboxService {
     endpoint: string,
     request: IncomingMessage,
     argument: string,
-    data: readonly Buffer[],
+    body: Body,
     lie: "shorter" | "longer" | "different" | undefined,
   ) {
     const known = ENDPOINTS[endpoint];
@@ -327,24 +306,22 @@ export class DropboxService {
     if (type !== expected) throw malformed(endpoint, `Bad HTTP "Content-Type" header: "${type ?? ""}".`);
     const args = parseArguments(endpoint, argument, fields);
     const tree = this.#treeOf(request, endpoint);
-    if (data[1]?.toString() === "too large" && data[0]?.length === 0) throw refuse("payload_too_large");
+    if (body.tooLarge) throw refuse("payload_too_large");
     switch (endpoint) {
       case "users/get_current_account":
         return { body: { root_info: { ".tag": "team", root_namespace_id: "2002", home_namespace_id: "1001" } } };
       case "files/upload":
-        return { body: this.#upload(tree, args, data, lie) };
+        return { body: this.#upload(tree, args, body, lie) };
       case "files/upload_session/start": {
         const id = `pid_upload_session:${randomBytes(12).toString("hex")}`;
-        const session = { chunks: [], hasher: new BlockHasher(), size: 0, closed: false };
-        this.#append(session, args, data);
-        this.#sessions.set(id, session);
+        this.#sessions.set(id, beginSession(endpoint, args, body));
         return { body: { session_id: id } };
       }
       case "files/upload_session/append_v2":
-        this.#append(this.#session(args, ""), args, data);
+        this.#session(args, "").append(args, body, this.repeated);
         return { body: null };
       case "files/upload_session/finish":
-        return { body: this.#finish(tree, args, data, lie) };
+        return { body: this.#finish(tree, args, body, lie) };
       case "files/get_metadata": {
         const node = this.#lookUp(tree, String(args.path), "path");
         return { body: metadata(tree, node) };
@@ -391,42 +368,25 @@ export class DropboxService {
     return this.#tree("2002");
   }
 
-  #session(args: Json, prefix: string): Session {
-    const cursor = args.cursor as { session_id: string; offset: number };
-    const session = this.#sessions.get(cursor.session_id);
+  #session(args: Json, prefix: string): UploadSession {
+    const session = this.#sessions.get((args.cursor as { session_id: string }).session_id);
     if (session === undefined) throw refuse(`${prefix}not_found`);
-    if (session.closed) throw refuse(`${prefix}closed`);
-    if (cursor.offset !== session.size) throw refuse(`${prefix}incorrect_offset`, { correct_offset: session.size });
     return session;
   }
 
-  #append(session: Session, args: Json, data: readonly Buffer[]): void {
-    const hasher = checkHash(args, data);
-    const size = sizeOf(data);
-    // What was compared is not hashed once more.
-    if (hasher !== undefined && session.size % BLOCK === 0 && size % BLOCK === 0) session.hasher.join(hasher);
-    else for (const piece of data) session.hasher.update(piece);
-    session.size += size;
-    if (!this.forgetful) session.chunks.push(...data);
-    if (args.close === true) session.closed = true;
-  }
-
-  #finish(tree: Tree, args: Json, data: readonly Buffer[], lie: "shorter" | "longer" | "different" | undefined): Json {
+  #finish(tree: Tree, args: Json, body: Body, lie: "shorter" | "longer" | "different" | undefined): Json {
     const session = this.#session(args, "lookup_failed/");
-    this.#append(session, args, data);
-    const { session_id: id } = args.cursor as { session_id: string };
-    const hash = session.hasher.digest();
-    const made = this.#commit(tree, args.commit as Json, session.chunks, session.size, hash, lie);
+    const { chunks, size, hash } = session.finish(args, body);
+    const made = this.#commit(tree, args.commit as Json, chunks, size, hash, lie);
     if (typeof made === "string") throw refuse(`path/${made}`);
-    if (this.finished === "not_found") this.#sessions.delete(id);
-    if (this.finished === "closed") session.closed = true;
+    if (this.finished === "not_found") this.#sessions.delete((args.cursor as { session_id: string }).session_id);
+    if (this.finished === "closed") session.shut();
     return metadata(tree, made);
   }
 
-  #upload(tree: Tree, args: Json, data: readonly Buffer[], lie: "shorter" | "longer" | "different" | undefined): Json {
-    checkHash(args, data);
-    const size = sizeOf(data);
-    const made = this.#commit(tree, args, data, size, hashOf(data), lie);
+  #upload(tree: Tree, args: Json, body: Body, lie: "shorter" | "longer" | "different" | undefined): Json {
+    checkHash(args, body);
+    const made = this.#commit(tree, args, body.pieces, body.size, body.hasher.digest(), lie);
     if (typeof made !== "string") return metadata(tree, made);
     const reason = (refuse(made).body as { error: Json }).error;
     const error = { ".tag": "path", reason, upload_session_id: "pid_upload_session:0" };
@@ -475,7 +435,7 @@ export class DropboxService {
       id: `id:${this.#moment}`,
       rev: `0${this.#moment.toString(16).padStart(12, "0")}`,
       size,
-      chunks: this.forgetful ? [] : chunks,
+      chunks,
       hash,
       clientModified: typeof info.client_modified === "string" ? info.client_modified : now,
       serverModified: now,
