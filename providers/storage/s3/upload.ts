@@ -3,10 +3,11 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput } from "@aws-sdk/client-s3";
-import { abortedError, ProviderError, toProviderError } from "../../errors.ts";
+import { ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
 import { slices } from "../http.ts";
 import { fits, PartTags } from "../part-tags.ts";
+import { PartsUnderWay } from "../parts-under-way.ts";
 import { settled } from "../settlement.ts";
 import type { StallWatchdog } from "../watchdog.ts";
 import { checksumHeader, wholeChecksum } from "./checksum.ts";
@@ -136,9 +137,8 @@ export class S3Upload {
   /** Sends all bytes, and commits. */
   async #send(source: Readable): Promise<void> {
     const { watchdog, sizeEstimate, partBytes, basic } = this.#plan;
-    const failed = new AbortController();
-    const signal = AbortSignal.any([watchdog.signal, failed.signal]);
-    const underWay = new Set<Promise<void>>();
+    const parts = new PartsUnderWay(watchdog.signal);
+    const { signal } = parts;
     try {
       const chunks = chunksOf(source, {
         size: (offset) => partSize(offset, sizeEstimate, partBytes),
@@ -156,23 +156,14 @@ export class S3Upload {
           return;
         }
         if (!basic) this.#crc = crc32(bytes, this.#crc);
-        this.#uploadId ??= await this.#begin(signal);
-        const release = chunk.keep();
-        const part: Promise<void> = this.#sendPart(this.#uploadId, bytes, signal)
-          .catch((error: unknown) => {
-            failed.abort(toProviderError(error));
-          })
-          .finally(() => {
-            release();
-            underWay.delete(part);
-          });
-        underWay.add(part);
+        const uploadId = (this.#uploadId ??= await this.#begin(signal));
+        parts.begin(chunk, () => this.#sendPart(uploadId, bytes, signal));
       }
     } finally {
       // A part that arrives after the upload was ended would stay.
-      await Promise.all(underWay);
+      await parts.settle();
     }
-    if (signal.aborted) throw abortedError(signal);
+    parts.check();
     await this.#complete();
   }
 
