@@ -16,17 +16,18 @@ import { DropboxPaths } from "./dropbox/paths.ts";
 import { removeFiles } from "./dropbox/removal.ts";
 import type { Removal } from "./dropbox/removal.ts";
 import { UploadSession } from "./dropbox/session.ts";
+import { PartsUnderWay } from "./parts-under-way.ts";
 import { reportRemaining } from "./remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
 import { watchedUpload } from "./watched-upload.ts";
 
-/**
- * Bytes a request: 32 MiB, a multiple of 4 MiB as Dropbox asks for. The service takes 150 MiB, and puts the parts of a session
- * one after the other: fewer of them wait less for answers, and two, one sent and one filled, still fit anywhere.
- */
-const CHUNK_BYTES = 8 * BLOCK_BYTES;
+/** Bytes a request: 16 MiB, a multiple of 4 MiB as Dropbox asks of all parts of a session but the last. It takes 150 MiB. */
+const CHUNK_BYTES = 4 * BLOCK_BYTES;
+
+/** Three parts under way, and one that is being filled. */
+const BUFFERS = 4;
 
 /** Questions about single files that are under way at the same time. */
 const PARALLEL = 4;
@@ -131,25 +132,38 @@ class DropboxStorageProvider implements StorageProvider {
     const moved = () => {
       watchdog.moved();
     };
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal: watchdog.signal, moved };
+    const parts = new PartsUnderWay(watchdog.signal);
+    const { signal } = parts;
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
     const hasher = new ContentHasher();
     const hashed = (piece: Buffer) => {
       watchdog.moved();
       hasher.update(piece);
     };
     watchdog.check();
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, buffers: () => BUFFERS, signal, moved: hashed });
     let session: UploadSession | undefined;
     let rest: Buffer = Buffer.alloc(0);
-    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved: hashed });
-    for await (const { bytes, offset, last } of chunks) {
-      if (last && session === undefined) {
-        // No chunk comes after it that could use its buffer.
-        rest = bytes;
-      } else {
-        session ??= await this.#begin(key, path, options);
-        await session.append(bytes, hasher.digest(offset, offset + bytes.length));
+    try {
+      for await (const chunk of chunks) {
+        const { bytes, offset, last } = chunk;
+        if (last && session === undefined) {
+          // No chunk comes after it that could use its buffer.
+          rest = bytes;
+          break;
+        }
+        const begun = (session ??= await this.#begin(key, path, options));
+        const hash = hasher.digest(offset, offset + bytes.length);
+        if (last) await parts.settle();
+        parts.begin(chunk, () => begun.send(chunk, hash));
       }
+    } catch (error) {
+      parts.end(error);
+      throw error;
+    } finally {
+      await parts.settle();
     }
+    parts.check();
     const { size } = hasher;
     const file = { path, size, hash: hasher.digest(), modified: wholeSeconds(new Date()) };
     const made = await (session === undefined

@@ -16,8 +16,8 @@ let sandbox: Sandbox;
 beforeAll(async () => {
   postgres = await startPostgres();
   await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
-  // Does not compress: 40 MB of it do not fit one request.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 1200000) n";
+  // Does not compress: 20 MB of it do not fit one request.
+  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 650000) n";
   await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
 });
 afterAll(() => postgres.stop());

@@ -1,20 +1,20 @@
 import { ProviderError } from "../../errors.ts";
+import type { Chunk } from "../chunker.ts";
 import type { Answer } from "../http.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import { commit, commitInfo } from "./commit.ts";
 import type { Commit, FileFacts } from "./commit.ts";
-import { blockHashes, contentHash } from "./content-hash.ts";
 import { tagsOf } from "./errors.ts";
 
 /**
- * An upload session: bytes are appended to it, and one last request makes a file of them. Sessions cannot be ended or
- * listed; one that is left behind is not visible, takes no room in the account, and goes after 7 days.
+ * An upload session: parts are sent to it, several at the same time and in any order, and one last request makes a file of
+ * them. Sessions cannot be ended or listed; one that is left behind is not visible, takes no room in the account, and goes
+ * after 7 days.
  */
 export class UploadSession {
   readonly #client: DropboxClient;
   readonly #options: CallOptions;
   readonly #id: string;
-  #offset = 0;
 
   private constructor(client: DropboxClient, options: CallOptions, id: string) {
     this.#client = client;
@@ -22,93 +22,77 @@ export class UploadSession {
     this.#id = id;
   }
 
-  /** Begins a session without data: should the answer be lost, beginning another does no harm. */
+  /** Begins a session: should the answer be lost, beginning another does no harm. */
   static async begin(client: DropboxClient, options: CallOptions): Promise<UploadSession> {
     const { session_id: id } = await client.call(
-      (sdk, settings) => sdk.filesUploadSessionStart({ contents: Buffer.alloc(0) }, settings),
+      (sdk, settings) =>
+        sdk.filesUploadSessionStart({ contents: Buffer.alloc(0), session_type: { ".tag": "concurrent" } }, settings),
       options,
     );
     return new UploadSession(client, options, id);
   }
 
   /**
-   * Appends bytes, whose content hash is given and which the service compares. Where the answer to a try was lost, the
-   * service says with the next one how much it has, and the rest is sent.
+   * Sends a part, whose content hash is given and which the service compares. The last one closes the session: it is sent
+   * when all others are there.
+   *
+   * Where the answer to a try was lost, the service may say to the next one that it has the part, or that the session is
+   * closed. What it really has is compared once a file is made of it.
    */
-  async append(bytes: Buffer, hash: string): Promise<void> {
-    const start = this.#offset;
-    const end = start + bytes.length;
-    while (this.#offset < end) {
-      const rest = bytes.subarray(this.#offset - start);
-      const restHash = rest.length === bytes.length ? hash : contentHash(blockHashes(rest));
-      const answer = await this.#client.retry(() => this.#send(rest, restHash), this.#options.signal);
-      if (answer === "gone") throw this.#gone();
-      if (answer.held <= this.#offset || answer.held > end) throw this.#wrongOffset(answer.held);
-      this.#offset = answer.held;
-    }
+  async send({ bytes, offset, last }: Chunk, hash: string): Promise<void> {
+    const cursor = { session_id: this.#id, offset };
+    const refusal = await this.#client.call<unknown, ProviderError | "is there">(
+      (sdk, settings) =>
+        sdk.filesUploadSessionAppendV2({ cursor, contents: bytes, close: last, content_hash: hash }, settings),
+      this.#options,
+      (answer) => {
+        const { tag, held } = sessionError(answer);
+        if (held === offset + bytes.length || (last && tag === "closed")) return "is there";
+        return this.#refused(answer, offset);
+      },
+    );
+    if (refusal instanceof ProviderError) throw refusal;
   }
 
-  /** Makes a file of all that was appended. */
+  /** Makes a file of all that was sent. */
   finish(file: Commit): Promise<FileFacts> {
-    const request = { cursor: this.#cursor, commit: commitInfo(file), contents: Buffer.alloc(0) };
+    const cursor = { session_id: this.#id, offset: file.size };
+    const request = { cursor, commit: commitInfo(file), contents: Buffer.alloc(0) };
     return commit(
       this.#client,
       file,
       (sdk, settings) => sdk.filesUploadSessionFinish(request, settings),
       { ...this.#options, kind: "commit" },
-      (answer) => (isGone(answer) ? this.#gone() : this.#wrongAtEnd(answer)),
+      (answer) => this.#refused(answer, file.size),
     );
   }
 
-  get #cursor(): { session_id: string; offset: number } {
-    return { session_id: this.#id, offset: this.#offset };
-  }
-
-  async #send(contents: Buffer, hash: string): Promise<"gone" | { held: number }> {
-    const cursor = this.#cursor;
-    return this.#client.once(
-      async (sdk, settings) => {
-        const request = { cursor, contents, content_hash: hash };
-        const { status, result }: { status: number; result: unknown } = await sdk.filesUploadSessionAppendV2(
-          request,
-          settings,
-        );
-        return { status, result: result === null ? { held: cursor.offset + contents.length } : (result as never) };
-      },
-      this.#options,
-      (answer) => (isGone(answer) ? "gone" : heldIn(answer)),
-    );
-  }
-
-  #gone(): ProviderError {
-    const problem = `Cannot ${this.#options.action}: Dropbox does not know the upload session any more`;
-    return new ProviderError("TRANSIENT", `${problem}, which held ${this.#offset} bytes.`, {
-      fix: "Start the backup again. A session lives for 7 days: an upload that takes longer needs a faster connection.",
+  /** The error for what the service says of the session, after which trying again is of no use. */
+  #refused(answer: Answer, at: number): ProviderError | undefined {
+    const { tag, held } = sessionError(answer);
+    const cannot = `Cannot ${this.#options.action}: Dropbox`;
+    if (tag === "not_found" || tag === "closed") {
+      return new ProviderError("TRANSIENT", `${cannot} does not know the upload session any more, at byte ${at}.`, {
+        fix: "Start the backup again. A session lives for 7 days: an upload that takes longer needs a faster connection.",
+      });
+    }
+    if (!/^(incorrect_offset|concurrent_session_(missing_data|not_closed))$/.test(tag ?? "")) return undefined;
+    const what = held === undefined ? "lacks parts of it" : `holds ${held} bytes of it`;
+    return new ProviderError("INTEGRITY", `${cannot} ${what}, at byte ${at}.`, {
+      fix: "Start the backup again; its source cannot be read twice.",
     });
   }
-
-  #wrongAtEnd(answer: Answer): ProviderError | undefined {
-    const held = heldIn(answer)?.held;
-    return held === undefined ? undefined : this.#wrongOffset(held);
-  }
-
-  #wrongOffset(held: number): ProviderError {
-    const problem = `Cannot ${this.#options.action}: Dropbox holds ${held} bytes of it, where it had ${this.#offset}.`;
-    return new ProviderError("INTEGRITY", problem, { fix: "Start the backup again; its source cannot be read twice." });
-  }
 }
 
-/** Whether the service does not know the session any more, or has made a file of it already. */
-function isGone(answer: Answer): boolean {
-  return /^(lookup_failed,)?(not_found|closed)$/.test(String(tagsOf(answer)));
-}
-
-/** How many bytes the service says that it holds, where it was sent others than the next ones. */
-function heldIn(answer: Answer): { held: number } | undefined {
-  if (!tagsOf(answer).includes("incorrect_offset")) return undefined;
-  const { error } = answer.body as {
+/** What an answer says of the session, and how many bytes it holds if it says so. The request that makes a file wraps it. */
+function sessionError(answer: Answer): { readonly tag: string | undefined; readonly held: number | undefined } {
+  const tags = tagsOf(answer);
+  const { error } = (answer.body ?? {}) as {
     error?: { lookup_failed?: { correct_offset?: unknown }; correct_offset?: unknown };
   };
   const held = (error?.lookup_failed ?? error)?.correct_offset;
-  return typeof held === "number" ? { held } : undefined;
+  return {
+    tag: tags[0] === "lookup_failed" ? tags[1] : tags[0],
+    held: typeof held === "number" ? held : undefined,
+  };
 }
