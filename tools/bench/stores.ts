@@ -99,10 +99,13 @@ try {
           plain.push((await run(["/bin/sh", "-c", store.plainClient], env)).seconds);
         },
       ];
-      // Whoever comes second finds the machine writing what the first has sent.
       if (round % 2 === 1) clients.reverse();
       try {
-        for (const client of clients) await client();
+        for (const client of clients) {
+          // Else it would find the machine still writing what came before: the other's bytes, or the pieces for curl.
+          await run(["sync"], {});
+          await client();
+        }
       } finally {
         await store.stop();
         await rm(place, { recursive: true, force: true });
