@@ -4,20 +4,6 @@ import type { Hash } from "node:crypto";
 /** Dropbox hashes blocks of this size (https://www.dropbox.com/developers/reference/content-hash). */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
 
-/** The SHA-256 of each block of some bytes, one after the other. */
-export function blockHashes(bytes: Buffer): Buffer {
-  const hashes: Buffer[] = [];
-  for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
-    hashes.push(hash("sha256", bytes.subarray(start, start + BLOCK_BYTES), "buffer"));
-  }
-  return Buffer.concat(hashes);
-}
-
-/** Dropbox's content hash of bytes whose {@link blockHashes} are given. */
-export function contentHash(blocks: Buffer): string {
-  return hash("sha256", blocks, "hex");
-}
-
 /** Dropbox's content hash of bytes that come in pieces of any size. */
 export class ContentHasher {
   /** The hashes of the blocks that have ended. */
@@ -51,7 +37,8 @@ export class ContentHasher {
    */
   digest(start = 0, end = this.#size): string {
     if (end % BLOCK_BYTES !== 0) this.#endBlock();
-    return contentHash(Buffer.concat(this.#blocks.slice(start / BLOCK_BYTES, Math.ceil(end / BLOCK_BYTES))));
+    const blocks = this.#blocks.slice(start / BLOCK_BYTES, Math.ceil(end / BLOCK_BYTES));
+    return hash("sha256", Buffer.concat(blocks), "hex");
   }
 
   #endBlock(): void {
