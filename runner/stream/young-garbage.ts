@@ -11,10 +11,11 @@ const EVERY = 8 * 1024 * 1024;
 // worth doing: the buffers' objects are small, and their memory is not its own. So it lets gigabytes of buffers grow old,
 // and then marks the whole heap again and again, on every core. The switch has no other way to it than these two lines.
 setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
+
 // What is marked bit by bit stays until the marking ends, and so do the buffers that come meanwhile: some runs were never done
 // with it, and took a fifth more processor time. In one go it takes 10 ms, once or twice a run.
 setFlagsFromString("--no-incremental-marking");
-const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
 
 let since = 0;
 

@@ -123,6 +123,7 @@ const googleDrive: StoreKind = {
   kind: "google-drive",
   start: async (place, file) => {
     const service = await GoogleDriveService.start();
+    // As with Dropbox.
     service.forgetful = true;
     const { origin, clientId, clientSecret, refreshToken } = service;
     const token = await accessToken(`${origin}/oauth2.googleapis.com/token`, {
