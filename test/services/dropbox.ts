@@ -14,7 +14,7 @@ import { checkHash } from "./dropbox/check-hash.ts";
 import { malformed, Refusal, refuse } from "./dropbox/refusal.ts";
 import type { Json } from "./dropbox/refusal.ts";
 import { beginSession } from "./dropbox/upload-session.ts";
-import type { UploadSession } from "./dropbox/upload-session.ts";
+import type { Repeated, UploadSession } from "./dropbox/upload-session.ts";
 import { readSome } from "./read-some.ts";
 
 /** How the service misbehaves, once for each time that it is told to. */
@@ -111,7 +111,7 @@ export class DropboxService {
   /** What becomes of a session of which a file was made. */
   finished: "not_found" | "closed" | "open" = "not_found";
   /** What is said to a part that is there already, of a session that takes several at the same time. */
-  repeated: "accepted" | "incorrect_offset" = "accepted";
+  repeated: Repeated = "accepted";
   /** Without the bytes of files: for tests of very many of them. */
   forgetful = false;
   /** Access tokens that were given out. */

@@ -99,6 +99,7 @@ try {
           plain.push((await run(["/bin/sh", "-c", store.plainClient], env)).seconds);
         },
       ];
+      // They take turns in coming first.
       if (round % 2 === 1) clients.reverse();
       try {
         for (const client of clients) {

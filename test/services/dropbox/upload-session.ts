@@ -46,11 +46,12 @@ class SequentialSession implements UploadSession {
   #closed = false;
 
   append(args: Json, body: Body): void {
-    this.#add("", args, body);
+    // What was hashed when it arrived is not hashed once more, unless its blocks are not the session's.
+    this.#add("", args, body, body.size % BLOCK === 0);
   }
 
   finish(args: Json, body: Body): Whole {
-    this.#add("lookup_failed/", args, body);
+    this.#add("lookup_failed/", args, body, true);
     return { chunks: this.#chunks, size: this.#size, hash: this.#hasher.digest() };
   }
 
@@ -58,12 +59,14 @@ class SequentialSession implements UploadSession {
     this.#closed = true;
   }
 
-  #add(prefix: string, args: Json, body: Body): void {
+  /** @param endsBlock whether nothing comes after it in the block with which it ends */
+  #add(prefix: string, args: Json, body: Body, endsBlock: boolean): void {
     if (this.#closed) throw refuse(`${prefix}closed`);
     if (offsetIn(args) !== this.#size) throw refuse(`${prefix}incorrect_offset`, { correct_offset: this.#size });
     checkHash(args, body);
-    // What was hashed when it arrived is not hashed once more, unless its blocks are not the session's.
-    if (this.#size % BLOCK === 0 && body.size % BLOCK === 0) this.#hasher.join(body.hasher);
+    const aligned = this.#size % BLOCK === 0 && endsBlock;
+    if (!aligned && body.size > 0 && body.pieces.length === 0) throw new Error("One that forgets takes whole blocks.");
+    if (aligned) this.#hasher.join(body.hasher);
     else for (const piece of body.pieces) this.#hasher.update(piece);
     this.#size += body.size;
     this.#chunks.push(...body.pieces);
