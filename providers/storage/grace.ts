@@ -1,6 +1,7 @@
 /**
- * How long a commit that is under way may go on once its upload was given up. Ending it at once would leave open whether
- * there is a file. Less than the time that the watchdog gives for tidying up.
+ * How long a commit that is under way may go on once its upload was given up, and what begins an upload in parts. Ending it at
+ * once would leave open whether there is a file, or an upload to be ended. Less than the time that the watchdog gives for
+ * tidying up.
  */
 export const GRACE_MS = 2_000;
 
@@ -22,12 +23,12 @@ export class Grace {
     else outer?.addEventListener("abort", this.#begin, { once: true });
   }
 
-  /** For the commit. */
+  /** For the request. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** The commit is over. */
+  /** The request is over. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#outer?.removeEventListener("abort", this.#begin);

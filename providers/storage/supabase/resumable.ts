@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ProviderError, toProviderError } from "../../errors.ts";
+import { Grace } from "../grace.ts";
 import { CONTENT_TYPE } from "./bucket.ts";
 import type { SizeLimit } from "./bucket.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
@@ -81,7 +82,10 @@ export class ResumableUpload {
     this.#path = path;
   }
 
-  /** Begins an upload. Should the answer be lost, beginning another does no harm. */
+  /**
+   * Begins an upload. Should the answer be lost, beginning another does no harm. An abort ends it only after a grace: till then
+   * it may give an upload all the same, which is to be ended.
+   */
   static async begin(client: SupabaseClient, target: Target, options: CallOptions): Promise<ResumableUpload> {
     const metadata = {
       bucketName: target.bucket,
@@ -97,10 +101,14 @@ export class ResumableUpload {
       "upload-metadata": pairs.join(","),
       "x-upsert": String(target.replaces ?? false),
     };
-    const response = await client.retry(
-      () => client.send(PATH, { method: "POST", headers }, [201], options),
-      options.signal,
-    );
+    // Whoever gives up meanwhile has to end it, and without its address it could not be found.
+    const grace = new Grace(options.signal);
+    const late = { ...options, signal: grace.signal };
+    const response = await client
+      .retry(() => client.send(PATH, { method: "POST", headers }, [201], late), options.signal)
+      .finally(() => {
+        grace.stop();
+      });
     response.resume();
     // Of its address only the id is used: a gateway may have told the service a wrong host, and the key goes to none but ours.
     const id = /([^/?#]+)\/?$/.exec(response.headers.location ?? "")?.[1];

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
@@ -451,6 +452,18 @@ describe("supabase storage", () => {
       setTimeout(() => {
         controller.abort();
       }, 300);
+      const error = await failure(storage.upload("a/object", streamOf(large), { signal: controller.signal }));
+      expect(error.code).toBe("ABORTED");
+      await expectNothing();
+    });
+
+    it("the caller gives up when the service has begun the upload and its answer has not come yet", async () => {
+      const controller = new AbortController();
+      const change = (headers: IncomingHttpHeaders) => {
+        controller.abort();
+        return headers;
+      };
+      proxy.misbehave({ kind: "headers", change }, requests["the beginning of a resumable upload"]);
       const error = await failure(storage.upload("a/object", streamOf(large), { signal: controller.signal }));
       expect(error.code).toBe("ABORTED");
       await expectNothing();
