@@ -1,4 +1,5 @@
 import { ProviderError } from "../../errors.ts";
+import { Grace } from "../grace.ts";
 import type { Answer } from "../http.ts";
 import type { CallOptions, DriveClient, RawRequest } from "./client.ts";
 import { notGoogle } from "./errors.ts";
@@ -32,14 +33,20 @@ export class UploadSession {
     this.#url = url;
   }
 
-  /** Begins a session. Should the answer be lost, beginning another does no harm. */
+  /**
+   * Begins a session. Should the answer be lost, beginning another does no harm. An abort ends it only after a grace: till then it
+   * may give a session all the same, which is to be cancelled.
+   */
   static async begin(
     client: DriveClient,
     metadata: Readonly<Record<string, unknown>>,
     options: CallOptions,
   ): Promise<UploadSession> {
     const { action, signal } = options;
-    const url = await client.retry(async () => {
+    // Whoever gives up meanwhile has to cancel it, and without its address it could not be found.
+    const grace = new Grace(signal);
+    const late = { ...options, signal: grace.signal };
+    const begin = async () => {
       const request: RawRequest = {
         method: "POST",
         headers: {
@@ -48,10 +55,13 @@ export class UploadSession {
         },
         body: JSON.stringify(metadata),
       };
-      const answer = await client.ask(`${UPLOAD_URL}&uploadType=resumable`, request, options);
+      const answer = await client.ask(`${UPLOAD_URL}&uploadType=resumable`, request, late);
       if (answer.status !== 200) throw client.refusal(answer, action);
       return sessionUrl(answer, action);
-    }, signal);
+    };
+    const url = await client.retry(begin, signal).finally(() => {
+      grace.stop();
+    });
     return new UploadSession(client, options, url);
   }
 

@@ -1119,6 +1119,18 @@ describe("google-drive storage", () => {
     }
   });
 
+  it("cancels a session that the service has begun when the caller gives up, and whose answer has not come yet", async () => {
+    const controller = new AbortController();
+    const watch = () => {
+      if (service.openSessions === 0) setImmediate(watch);
+      else controller.abort();
+    };
+    watch();
+    const error = await failureOf(storage.upload("object", streamOf(bytesOf(LARGE)), { signal: controller.signal }));
+    expect(error.code).toBe("ABORTED");
+    expect(service.openSessions).toBe(0);
+  });
+
   it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
     service.forgetful = true;
     await expectBoundedMemory(
