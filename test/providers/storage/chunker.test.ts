@@ -80,6 +80,23 @@ describe("chunksOf", () => {
     expect(endless.destroyed).toBe(true);
   });
 
+  it("lets the source read on before it takes the time to hash what came", async () => {
+    const events: string[] = [];
+    let count = 0;
+    const source = new Readable({
+      highWaterMark: 1,
+      read() {
+        const number = (count += 1);
+        events.push(`read ${number}`);
+        setImmediate(() => this.push(number > 2 ? null : Buffer.alloc(10, number)));
+      },
+    });
+    const moved = (piece: Buffer) => events.push(`hash ${piece[0]}`);
+    for await (const chunk of chunksOf(source, { size: 1000, signal: never, moved }))
+      events.push(`${chunk.bytes.length}`);
+    expect(events).toEqual(["read 1", "read 2", "hash 1", "read 3", "hash 2", "20"]);
+  });
+
   it.each([0, 999, 1000, 1001, 5000])("fails with its source after %i bytes, without a last chunk", async (length) => {
     const cause = new ProviderError("TRANSIENT", "pg_dump exited with 1");
     const source = failingStream(bytesOf(length), cause, 100);
