@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /**
  * What a tag tells of the bytes that it stands for: `unknown` where it is of another kind, `unlike` where it is of the right kind,
@@ -14,13 +14,18 @@ export type Verdict = "same" | "different" | "unlike" | "unknown";
  * shows that the others must.
  */
 export class PartTags {
-  readonly #sums: Buffer[] = [];
+  readonly #sums: Buffer[];
   #fitting = 0;
   #others = 0;
 
+  /** @param sums the MD5s of all parts, where they are known */
+  constructor(sums: readonly Buffer[] = []) {
+    this.#sums = [...sums];
+  }
+
   /** Notes the bytes of a part, whose number counts from 1. */
   sent(part: number, bytes: Buffer): void {
-    this.#sums[part - 1] = createHash("md5").update(bytes).digest();
+    this.#sums[part - 1] = md5(bytes);
   }
 
   /** Compares the tag that the service gave to a part. */
@@ -38,7 +43,7 @@ export class PartTags {
   ofWhole(tag: string | undefined): Verdict {
     if (this.#fitting > 0 && this.#others > 0) return "different";
     const count = this.#sums.length;
-    const expected = `${createHash("md5").update(Buffer.concat(this.#sums)).digest("hex")}-${count}`;
+    const expected = `${md5(Buffer.concat(this.#sums)).toString("hex")}-${count}`;
     const given = plain(tag);
     if (given === expected) return "same";
     const isOfParts = /^[0-9a-f]{32}-\d+$/.test(given) && given.endsWith(`-${count}`);
@@ -49,8 +54,13 @@ export class PartTags {
 }
 
 /** Whether the tag of an object in one piece is the MD5 of its bytes. It may be something else, though the bytes are right. */
-export function fits(tag: string | undefined, bytes: Buffer): boolean {
-  return plain(tag) === createHash("md5").update(bytes).digest("hex");
+export function fits(tag: string | undefined, sum: Buffer): boolean {
+  return plain(tag) === sum.toString("hex");
+}
+
+/** The MD5 of bytes that are there as a whole. */
+export function md5(bytes: Buffer): Buffer {
+  return hash("md5", bytes, "buffer");
 }
 
 /** A tag without its quotes. */

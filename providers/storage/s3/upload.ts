@@ -6,7 +6,7 @@ import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput } fr
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../chunker.ts";
 import { slices } from "../http.ts";
-import { fits, PartTags } from "../part-tags.ts";
+import { fits, md5, PartTags } from "../part-tags.ts";
 import { PartsUnderWay } from "../parts-under-way.ts";
 import { settled } from "../settlement.ts";
 import type { StallWatchdog } from "../watchdog.ts";
@@ -356,7 +356,7 @@ export class S3Upload {
   async #isRight({ ETag }: HeadObjectCommandOutput): Promise<boolean> {
     // A large object that cannot be compared is not read here: whoever stores it reads it back.
     if (this.#small === undefined) return this.#tags.ofWhole(ETag) !== "different";
-    return fits(ETag, this.#small) || (await this.#readBack()) === this.#crc;
+    return fits(ETag, md5(this.#small)) || (await this.#readBack()) === this.#crc;
   }
 
   /** The CRC-32 of what the store gives back. */

@@ -1,8 +1,7 @@
 import { crc32 } from "node:zlib";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { fits } from "../part-tags.ts";
-import type { PartTags } from "../part-tags.ts";
+import { fits, md5, PartTags } from "../part-tags.ts";
 import { settled } from "../settlement.ts";
 import type { Try } from "../settlement.ts";
 import { StallWatchdog } from "../watchdog.ts";
@@ -22,6 +21,14 @@ export interface ObjectFacts {
   readonly uploadId: string | undefined;
 }
 
+/** What an object holds. */
+export interface Content {
+  /** The MD5s of its parts: one of an object that is sent as a whole. */
+  readonly sums: readonly Buffer[];
+  readonly inParts: boolean;
+  readonly crc: number;
+}
+
 /** An object that is about to become visible. */
 export interface Commit {
   readonly bucket: string;
@@ -29,8 +36,8 @@ export interface Commit {
   readonly size: number;
   /** A random id of the upload. */
   readonly id: string;
-  /** What to compare with: all bytes of a small object, or the parts and the CRC-32 of a large one. */
-  readonly content: Buffer | { readonly tags: PartTags; readonly crc: number };
+  /** What to compare with. */
+  readonly content: Content;
 }
 
 /** What is kept with an object: by it, its upload knows it again. */
@@ -132,9 +139,9 @@ async function difference(
   if (facts.size !== size) return `the service has ${facts.size} bytes, but was sent ${size}`;
   // The tag is no MD5 where the service encrypts with keys of its own, or is told to use the time. Only the bytes themselves tell.
   // Where the tag of a large object is of no known kind, they are not read here: whoever stores it reads it back.
-  const isRight = Buffer.isBuffer(content) ? fits(facts.etag, content) : content.tags.ofWhole(facts.etag) !== "unlike";
-  if (isRight) return undefined;
-  const expected = Buffer.isBuffer(content) ? crc32(content) : content.crc;
+  const { sums, inParts, crc } = content;
+  const [sum = md5(Buffer.alloc(0))] = sums;
+  if (inParts ? new PartTags(sums).ofWhole(facts.etag) !== "unlike" : fits(facts.etag, sum)) return undefined;
   const watchdog = new StallWatchdog(`download of ${name}`, client.stallTimeoutSeconds, options.signal);
   let found = 0;
   try {
@@ -143,7 +150,7 @@ async function difference(
   } finally {
     watchdog.stop();
   }
-  return found === expected ? undefined : `the service has other bytes than it was sent (its tag is ${facts.etag})`;
+  return found === crc ? undefined : `the service has other bytes than it was sent (its tag is ${facts.etag})`;
 }
 
 /** Removes the object if this upload made it. */

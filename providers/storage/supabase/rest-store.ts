@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { ProviderError } from "../../errors.ts";
+import { BlockHashes } from "../block-hashes.ts";
 import { chunksOf } from "../chunker.ts";
-import { PartTags } from "../part-tags.ts";
 import { reportRemaining } from "../remaining.ts";
 import type { Try } from "../settlement.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
@@ -116,20 +116,23 @@ export class RestStore implements NamedStore {
     let limits = [facts.sizeLimit];
     let size = 0;
     let crc = 0;
-    const tags = new PartTags();
-    let part = 0;
+    const hashes = new BlockHashes("md5", CHUNK_BYTES);
+    const hashed = (piece: Buffer) => {
+      watchdog.moved();
+      crc = crc32(piece, crc);
+      hashes.update(piece);
+    };
     let upload: ResumableUpload | undefined;
     let rest: Buffer = Buffer.alloc(0);
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved: hashed });
     try {
-      for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved })) {
+      for await (const { bytes, last } of chunks) {
         size += bytes.length;
-        crc = crc32(bytes, crc);
         if (upload === undefined && !last) {
           await this.#expectFree(target.name, options);
           limits = [...limits, ...(await resumableLimits(this.#client, options))];
         }
         checkSize(size, limits, options);
-        if (upload !== undefined || !last) tags.sent((part += 1), bytes);
         if (last) {
           // No chunk comes after it that could use its buffer.
           rest = bytes;
@@ -138,9 +141,11 @@ export class RestStore implements NamedStore {
           await upload.append(bytes);
         }
       }
+      hashes.end();
+      const object = { ...target, size, content: { sums: hashes.ended, inParts: upload !== undefined, crc } };
       return await (upload === undefined
-        ? this.#putSmall({ ...target, size, content: rest }, rest, options)
-        : this.#finish(upload, { ...target, size, content: { tags, crc } }, rest, options));
+        ? this.#putSmall(object, rest, options)
+        : this.#finish(upload, object, rest, options));
     } catch (error) {
       // What cannot be ended now goes by itself. The error that led here is the one to report.
       await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
