@@ -5,7 +5,7 @@ import { ProviderError } from "../errors.ts";
 import type { Call } from "./watched-request.ts";
 
 /** Bytes that are handed to the connection at a time: who watches sees each of them go. */
-const SLICE_BYTES = 256 * 1024;
+const SLICE_BYTES = 512 * 1024;
 
 /** What is sent. */
 export interface Outgoing extends Call {
