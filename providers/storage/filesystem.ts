@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, realpath, rmdir, stat, unlink } from "node:fs/promises";
+import { lstat, mkdir, open, readlink, rmdir, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
@@ -41,7 +41,10 @@ interface Unfinished {
   readonly top: string;
 }
 
-/** A folder of this machine: on a disk of its own, or in a mounted network file system. */
+/**
+ * A folder of this machine: on a disk of its own, or in a mounted network file system. The folder itself may be a symbolic
+ * link; below it none is followed, for reading, writing, listing or removing.
+ */
 class FilesystemStorageProvider implements StorageProvider {
   readonly kind = "filesystem";
   readonly description: string;
@@ -209,7 +212,7 @@ class FilesystemStorageProvider implements StorageProvider {
   async #makeFolders(folder: string): Promise<string> {
     if (await this.#exists(folder)) return this.#root;
     const made = await mkdir(this.#root, { recursive: true, mode: FOLDER_MODE });
-    // One by one: mkdir's own `recursive` would follow a symbolic link out of the root.
+    // One by one: mkdir's own `recursive` would follow a symbolic link.
     let current = this.#root;
     for (const segment of relative(this.#root, folder).split("/")) {
       current = join(current, segment);
@@ -221,7 +224,10 @@ class FilesystemStorageProvider implements StorageProvider {
     return made === undefined ? this.#root : dirname(made);
   }
 
-  /** Whether a folder at or below the root exists. `CONFIG` where a symbolic link leads out of the root, or that is a file. */
+  /**
+   * Whether a folder at or below the root exists. `CONFIG` where the way there has a symbolic link below the root: what a
+   * listing shows under one job's name, and a prune removes, could be another job's. The root itself may be a link.
+   */
   async #exists(folder: string): Promise<boolean> {
     try {
       if ((await stat(this.#root)).isFile()) {
@@ -229,11 +235,12 @@ class FilesystemStorageProvider implements StorageProvider {
           fix: "Set path to a folder, which need not exist yet, or move the file away.",
         });
       }
-      const [root, real] = await Promise.all([realpath(this.#root), realpath(folder)]);
-      if (real === root || real.startsWith(root === "/" ? root : `${root}/`)) return true;
-      throw new ProviderError("CONFIG", `${folder} leads out of ${this.#root}, through a symbolic link, to ${real}.`, {
-        fix: "Remove the link, or set path to the folder that it leads to.",
-      });
+      let current = this.#root;
+      for (const segment of relative(this.#root, folder).split("/")) {
+        current = join(current, segment);
+        if (current !== this.#root && (await lstat(current)).isSymbolicLink()) throw await linked(current, this.#root);
+      }
+      return true;
     } catch (error) {
       if (isMissing(error)) return false;
       throw await fromSystem(error, "look at", folder);
@@ -266,6 +273,15 @@ class FilesystemStorageProvider implements StorageProvider {
       }
     }
   }
+}
+
+async function linked(link: string, root: string): Promise<ProviderError> {
+  const target = resolve(dirname(link), await readlink(link));
+  return new ProviderError(
+    "CONFIG",
+    `${link} is a symbolic link to ${target}, and below ${root} no link is followed.`,
+    { fix: "Remove the link, or set path to the folder that it leads to." },
+  );
 }
 
 function missing(key: string, place: string): ProviderError {
