@@ -35,6 +35,8 @@ export interface DestinationReport {
   readonly destination: string;
   /** Whether it has the whole backup. */
   readonly stored: boolean;
+  /** What was found there that needs a person, and kept nothing from being done, one sentence each. Left out where there is none. */
+  readonly warnings?: readonly string[];
   /** Undefined where verification was left out or did not come to an end. */
   readonly verification?: Verification;
   readonly prune?: PruneReport;
@@ -62,6 +64,7 @@ class Destination {
   readonly facts: Attributes;
   readonly storage: StorageProvider | undefined;
   readonly errors: ProviderError[] = [];
+  readonly warnings: ProviderError[] = [];
   stored = false;
   verification: Verification | undefined;
   prune: PruneReport | undefined;
@@ -76,6 +79,7 @@ class Destination {
     return {
       destination: this.description,
       stored: this.stored,
+      ...(this.warnings.length > 0 && { warnings: this.warnings.map(withFix) }),
       ...(this.verification ? { verification: this.verification } : {}),
       ...(this.prune ? { prune: this.prune } : {}),
       errors: this.errors.map(({ code, message, fix }) => ({ code, message, ...(fix === undefined ? {} : { fix }) })),
@@ -149,6 +153,7 @@ class BackupRun {
       try {
         this.#begin();
         span.set(this.#named());
+        await this.#look();
         await this.#readDatabase(source);
         for (const destination of this.#live()) await this.#examine(destination);
       } finally {
@@ -196,6 +201,25 @@ class BackupRun {
   #begin(): void {
     const startedAt = new Date();
     this.#begun = { startedAt, id: newBackupId(startedAt) };
+  }
+
+  /** Looks at what the destinations have already, before anything is dumped. */
+  async #look(): Promise<void> {
+    const { job, signal } = this.#run;
+    await Promise.all(
+      this.#live().map(async (destination) => {
+        try {
+          const backups = await listBackups(destination.storage, job, signal);
+          for (const { foreign } of backups) if (foreign) this.#warn(destination, foreign);
+        } catch (error) {
+          const failure = toProviderError(error);
+          // Some may write and not list.
+          if (failure.code === "AUTH") this.#warn(destination, failure);
+          else this.#fail("look", destination, failure);
+        }
+      }),
+    );
+    this.#requireLive();
   }
 
   async #readDatabase(source: DatabaseBackup): Promise<void> {
@@ -437,6 +461,13 @@ class BackupRun {
     this.#track(failure, { step, ...destination.facts });
   }
 
+  /** Tells of something that keeps the backup from nothing. */
+  #warn(destination: Live, warning: ProviderError): void {
+    destination.warnings.push(warning);
+    this.#run.log.write("warn", `${destination.description}: ${withFix(warning)}`, this.#named());
+    this.#track(warning, destination.facts);
+  }
+
   /** Measures a step. An error that it throws is known to come from there. */
   async #step<T>(name: string, about: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
     return this.#telemetry.measure(name, about, async (span) => {
@@ -526,6 +557,10 @@ class BackupRun {
     if (this.#run.job.files === undefined) return false;
     return this.#files === undefined || this.#files.report.leftOut.length > 0;
   }
+}
+
+function withFix({ message, fix }: ProviderError): string {
+  return fix === undefined ? message : `${message} Fix: ${fix}`;
 }
 
 function ageOfNewest(name: string, backups: readonly BackupFolder[]): Attributes {

@@ -1,17 +1,23 @@
 import { buffer } from "node:stream/consumers";
+import pMap from "p-map";
+import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { parseTimestamp, timeOfBackup, timestamp } from "./backup-id.ts";
 import { Manifest } from "./manifest.ts";
-import { unseal } from "./sealed-json.ts";
+import { ForeignBackupError, requireOwn } from "./own-backup.ts";
+import { openSealed, parseSealed } from "./sealed-json.ts";
 
 /** Name of the file that makes a folder a backup. */
 export const MANIFEST = "manifest.json";
 
+/** Manifests that a listing reads at the same time. */
+const PARALLEL = 8;
+
 /**
- * How a backup stands, from the names in its folder: `unfinished` has no manifest and is no backup; `verified` and
- * `damaged` tell the newest verification; `unverified` was never read back in full.
+ * How a backup stands: `unfinished` has no manifest and is no backup; `foreign` has the manifest of another backup and is none
+ * of this job; `verified` and `damaged` tell the newest verification; `unverified` was never read back in full.
  */
-export type BackupState = "unfinished" | "unverified" | "verified" | "damaged";
+export type BackupState = "unfinished" | "foreign" | "unverified" | "verified" | "damaged";
 
 /** What the outcomes of verifications and drills are called in the names of their records. */
 const RECORDS = /^(verified|damaged|drilled|drill-failed)-\d{8}T\d{6}Z\.json$/;
@@ -27,6 +33,8 @@ export interface BackupFolder {
   readonly id: string;
   readonly time: Date;
   readonly state: BackupState;
+  /** What is wrong with a `foreign` one; undefined for all others. */
+  readonly foreign?: ForeignBackupError | undefined;
   /** Undefined where it was never drilled. */
   readonly drill: DrillOutcome | undefined;
   /** When it was last begun to be copied here from another store; undefined where it was made here. */
@@ -62,7 +70,7 @@ export function recordsOf(names: Iterable<string>): string[] {
   return [...names].filter((name) => RECORDS.test(name));
 }
 
-/** A job's backups in a store, unfinished ones included, the oldest first. */
+/** A job's backups in a store, unfinished and foreign ones included, the oldest first. Reads the manifest of each. */
 export async function listBackups(
   storage: StorageProvider,
   job: JobName,
@@ -77,15 +85,19 @@ export async function listBackups(
     if (files) files.push(object);
     else folders.set(id, [object]);
   }
-  return [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const backups = [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  return pMap(backups, (backup) => withOwner(storage, job, backup, signal), { concurrency: PARALLEL });
 }
 
-/** A job's backups in a store, the oldest first. A folder without a manifest is none. */
+/**
+ * A job's backups in a store, the oldest first. A folder without a manifest is none; one with the manifest of another backup is
+ * listed as `foreign`.
+ */
 export async function listWhole(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<BackupFolder[]> {
   return (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
 }
 
-/** A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is damaged. */
+/** A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is damaged or that of another backup. */
 export async function readManifest(
   storage: StorageProvider,
   job: JobName,
@@ -95,15 +107,36 @@ export async function readManifest(
   return parseManifest(job, id, await readDocument(storage, backupKey(job, id, MANIFEST), signal));
 }
 
-/** The manifest in a document's bytes. `INTEGRITY` where they are damaged. */
+/** The manifest in a document's bytes. `INTEGRITY` where they are damaged or the manifest of another backup. */
 export function parseManifest(job: JobName, id: string, bytes: Buffer): Manifest {
+  const key = backupKey(job, id, MANIFEST);
   // The decoding keeps a byte order mark, which `text` of a stream would drop without a word.
-  return unseal(backupKey(job, id, MANIFEST), bytes.toString("utf8"), Manifest);
+  const document = openSealed(key, bytes.toString("utf8"));
+  requireOwn(job, id, document);
+  return parseSealed(key, document, Manifest);
 }
 
 /** All bytes of a manifest or a record. */
 export async function readDocument(storage: StorageProvider, key: string, signal: AbortSignal): Promise<Buffer> {
   return buffer(await storage.download(key, { signal }));
+}
+
+/** The backup, as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */
+async function withOwner(
+  storage: StorageProvider,
+  job: JobName,
+  backup: BackupFolder,
+  signal: AbortSignal,
+): Promise<BackupFolder> {
+  if (backup.state === "unfinished") return backup;
+  try {
+    await readManifest(storage, job, backup.id, signal);
+    return backup;
+  } catch (error) {
+    if (error instanceof ForeignBackupError) return { ...backup, state: "foreign", foreign: error };
+    if (error instanceof ProviderError && ["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) return backup;
+    throw error;
+  }
 }
 
 function describe(id: string, files: readonly StoredObject[]): BackupFolder {

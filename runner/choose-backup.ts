@@ -6,7 +6,7 @@ import { listWhole, type BackupFolder, type JobName } from "./catalogue.ts";
  * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged,
  * `verified` the newest that was read in full.
  *
- * @throws ProviderError `NOT_FOUND` where there is none.
+ * @throws ProviderError `NOT_FOUND` where there is none, `INTEGRITY` where the id is of a folder with another backup's manifest.
  */
 export async function chooseBackup(
   storage: StorageProvider,
@@ -17,17 +17,21 @@ export async function chooseBackup(
   const backups = await listWhole(storage, job, signal);
   const chosen =
     id === "latest"
-      ? backups.findLast(({ state }) => state !== "damaged")
+      ? backups.findLast(({ state }) => state === "verified" || state === "unverified")
       : id === "verified"
         ? backups.findLast(({ state }) => state === "verified")
         : backups.find((candidate) => candidate.id === id);
+  if (chosen?.foreign) throw chosen.foreign;
   if (chosen) return chosen;
-  const newest = backups.at(-1)?.id;
+  const own = backups.filter(({ state }) => state !== "foreign");
+  const newest = own.at(-1)?.id;
   const what = id === "verified" ? "verified backup" : `backup "${id}"`;
   throw new ProviderError("NOT_FOUND", `${storage.description} has no ${what} of ${job.stack}/${job.name}.`, {
     fix:
       newest === undefined
-        ? "It has none of this job at all: check the job's stack, name and destination."
-        : `It has ${backups.length}, the newest of them ${newest}; see \`provision list\`.`,
+        ? backups.length > 0
+          ? "What it has in the job's folder are other jobs' backups; see `provision list`."
+          : "It has none of this job at all: check the job's stack, name and destination."
+        : `It has ${own.length}, the newest of them ${newest}; see \`provision list\`.`,
   });
 }

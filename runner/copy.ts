@@ -18,6 +18,7 @@ import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { seal } from "./sealed-json.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
 import { writeDocument } from "./write-document.ts";
@@ -58,7 +59,8 @@ export interface CopyReport {
 /**
  * Copies a backup from one store to another as it is stored, encrypted or not. Each object is compared with the manifest
  * while it passes; the manifest is written last, the copy is read back, and then the records of earlier verifications and
- * drills follow, which hold for the same bytes. Called again, it goes on where it was interrupted.
+ * drills follow, which hold for the same bytes. Only where the job or the stack has another name there, the manifest of the copy
+ * names that. Called again, it goes on where it was interrupted.
  *
  * @throws ProviderError `INTEGRITY` where the backup is damaged in the store that it comes from; nothing is visible then.
  */
@@ -88,8 +90,9 @@ class Copy {
 
   async go(): Promise<CopyReport> {
     const { from, to, id, signal } = this.#options;
-    const document = await readDocument(from.storage, backupKey(from.job, id, MANIFEST), signal);
-    const manifest = parseManifest(from.job, id, document);
+    const original = await readDocument(from.storage, backupKey(from.job, id, MANIFEST), signal);
+    const manifest = parseManifest(from.job, id, original);
+    const document = isSameJob(from.job, to.job) ? original : renamed(manifest, to.job);
     const there = await this.#filesOf(to);
     const records = recordsOf((await this.#filesOf(from)).keys()).filter((name) => !there.has(name));
     const whole = there.has(MANIFEST);
@@ -258,6 +261,15 @@ class Copy {
       ...(verification ? { verification } : {}),
     };
   }
+}
+
+function isSameJob(one: JobName, other: JobName): boolean {
+  return one.stack === other.stack && one.name === other.name;
+}
+
+/** The manifest for a job or a stack that has another name now. A manifest that names another job makes no backup of this one. */
+function renamed(manifest: Manifest, { stack, name }: JobName): Buffer {
+  return Buffer.from(seal({ ...manifest, stack, job: name }));
 }
 
 function exceptConflict(error: unknown): void {

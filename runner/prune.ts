@@ -39,6 +39,8 @@ export interface PruneReport {
   readonly kept: number;
   /** Backups that a verification found damaged. They are kept until a person removes them. */
   readonly damaged: readonly string[];
+  /** Folders with the manifest of another backup. They neither count nor go; a person removes them. Left out where there is none. */
+  readonly foreign?: readonly string[];
   readonly files: SweepReport;
 }
 
@@ -64,13 +66,15 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
   const removed = going.map(({ id }) => id);
+  const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
   const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
-    kept: backups.length - going.length - unfinished.length,
+    kept: backups.length - going.length - unfinished.length - foreign.length,
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
+    ...(foreign.length > 0 && { foreign }),
     files,
   };
 }

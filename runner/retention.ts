@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
  *   takes no place from one that was, and the other way round.
  * - The newest verified backup is always kept. Without any verified backup nothing is removed.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
- * - Unfinished folders are none of this function's business.
+ * - Unfinished folders, and those with another backup's manifest, are none of this function's business.
  */
 export function expired(backups: readonly BackupFolder[], rule: Retention): BackupFolder[] {
   const newestFirst = [...backups].sort((a, b) => (a.id < b.id ? 1 : -1));

@@ -8,13 +8,16 @@ export function seal(document: object): string {
   return JSON.stringify({ ...document, checksum }, null, 2) + "\n";
 }
 
+/** A document as it was sealed, before its format is looked at. */
+export type SealedDocument = Readonly<Record<string, unknown>>;
+
 /**
- * Reads a document that {@link seal} wrote. `INTEGRITY` where a single byte differs from what was written, white space
- * included; `CONFIG` where it is whole but of a format that this version does not know.
+ * The content of a text that {@link seal} wrote, of whatever format. `INTEGRITY` where a single byte differs from what was
+ * written, white space included.
  *
  * @param name what to call the document in an error.
  */
-export function unseal<Schema extends z.ZodType>(name: string, text: string, schema: Schema): z.output<Schema> {
+export function openSealed(name: string, text: string): SealedDocument {
   const damaged = () => new ProviderError("INTEGRITY", `${name} is damaged: it is not what was written.`);
   let content: unknown;
   try {
@@ -25,10 +28,29 @@ export function unseal<Schema extends z.ZodType>(name: string, text: string, sch
   if (typeof content !== "object" || content === null) throw damaged();
   const document = Object.fromEntries(Object.entries(content).filter(([name]) => name !== "checksum"));
   if (seal(document) !== text) throw damaged();
+  return document;
+}
+
+/** A sealed document in its format. `CONFIG` where this version does not know that. */
+export function parseSealed<Schema extends z.ZodType>(
+  name: string,
+  document: SealedDocument,
+  schema: Schema,
+): z.output<Schema> {
   const parsed = schema.safeParse(document);
   if (parsed.success) return parsed.data;
   throw new ProviderError("CONFIG", `${name} is whole, but this version of Provision does not know its format.`, {
     cause: parsed.error,
     fix: "Use the version that wrote it or a newer one, or restore by hand with age, zstd and pg_restore.",
   });
+}
+
+/**
+ * Reads a document that {@link seal} wrote. `INTEGRITY` where it is not what was written; `CONFIG` where it is whole but of a
+ * format that this version does not know.
+ *
+ * @param name what to call the document in an error.
+ */
+export function unseal<Schema extends z.ZodType>(name: string, text: string, schema: Schema): z.output<Schema> {
+  return parseSealed(name, openSealed(name, text), schema);
 }

@@ -7,6 +7,7 @@ import { backupKey, readManifest, recordName, type JobName } from "./catalogue.t
 import { FILE_INDEX } from "./files/file-index.ts";
 import { verifyFiles } from "./files/verify-files.ts";
 import type { Manifest, VerificationRecord } from "./manifest.ts";
+import { ForeignBackupError } from "./own-backup.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
 import { writeDocument } from "./write-document.ts";
@@ -16,9 +17,10 @@ export interface Verification {
   readonly id: string;
   /**
    * `verified`: every object was read to its end, decrypted, decompressed and parsed. `damaged`: some object is not what
-   * was written. `stored`: the stored bytes are what was written, but without the identity no more could be told.
+   * was written. `stored`: the stored bytes are what was written, but without the identity no more could be told. `foreign`: the
+   * manifest is that of another backup; nothing is recorded beside it.
    */
-  readonly outcome: "verified" | "damaged" | "stored";
+  readonly outcome: "verified" | "damaged" | "stored" | "foreign";
   /** What is wrong, one entry an object. */
   readonly problems: readonly string[];
 }
@@ -48,11 +50,16 @@ export interface VerifyOptions {
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const problems: string[] = [];
   let complete = true;
-  for await (const result of readObjects(options)) {
-    if (typeof result === "string") problems.push(result);
-    else complete &&= result.inFull;
-  }
   const { id } = options;
+  try {
+    for await (const result of readObjects(options)) {
+      if (typeof result === "string") problems.push(result);
+      else complete &&= result.inFull;
+    }
+  } catch (error) {
+    if (!(error instanceof ForeignBackupError)) throw error;
+    return { id, outcome: "foreign", problems: [error.message] };
+  }
   if (problems.length === 0 && !complete) return { id, outcome: "stored", problems };
   const outcome = problems.length > 0 ? "damaged" : "verified";
   await record(options, outcome, problems);
@@ -66,6 +73,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { i
   try {
     manifest = await readManifest(storage, job, id, signal);
   } catch (error) {
+    if (error instanceof ForeignBackupError) throw error;
     if (!(error instanceof ProviderError && error.code === "INTEGRITY")) throw error;
     yield error.message;
     return;

@@ -75,10 +75,18 @@ function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }:
   ];
 }
 
-function describeDestination({ destination, stored, verification, prune, errors }: DestinationReport): string[] {
+function describeDestination({
+  destination,
+  stored,
+  warnings = [],
+  verification,
+  prune,
+  errors,
+}: DestinationReport): string[] {
   const facts = [stored ? "stored" : "failed", verification?.outcome ?? "not verified"];
   if (prune) facts.push(`${prune.removed.length + prune.unfinished.length} pruned, ${prune.kept} kept`);
-  return [`  ${destination}: ${facts.join(", ")}`, ...errors.map(describeError)];
+  const warned = warnings.map((warning) => `    warning: ${warning}`);
+  return [`  ${destination}: ${facts.join(", ")}`, ...warned, ...errors.map(describeError)];
 }
 
 function describeRetry({ id, status, destinations }: RetryReport): string {

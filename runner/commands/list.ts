@@ -26,7 +26,8 @@ export function addList(program: Command): void {
     .summary("list the job's backups")
     .description(
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
-        "unverified, or damaged; and when its newest drill restored it, or failed to. A folder without a manifest is no backup and is not listed.",
+        "unverified, or damaged; and when its newest drill restored it, or failed to. A folder without a manifest is no backup and is not listed; " +
+        "one with the manifest of another backup is listed as foreign, and is no backup of this job.",
     )
     .argument("[id]", "only this backup")
     .option("--contents", "tell what each backup covers, part by part, and what is in none of its parts", false)
@@ -37,12 +38,17 @@ export function addList(program: Command): void {
         const existing = new Set<string>();
         const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
-          for (const { id, time, state, drill, size } of await listWhole(storage, run.job, run.signal)) {
+          for (const { id, time, state, foreign, drill, size } of await listWhole(storage, run.job, run.signal)) {
             existing.add(id);
             if (only !== undefined && id !== only) continue;
             const drilled = drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null;
-            const listed = { id, time: time.toISOString(), state, size, drill: drilled };
-            backups.push(options.contents ? { ...listed, contents: await contentsOf(run, storage, id) } : listed);
+            const problem = foreign === undefined ? {} : { problem: foreign.message, fix: foreign.fix };
+            const listed = { id, time: time.toISOString(), state, size, drill: drilled, ...problem };
+            backups.push(
+              options.contents && foreign === undefined
+                ? { ...listed, contents: await contentsOf(run, storage, id) }
+                : listed,
+            );
           }
           return { destination: storage.description, backups };
         });
@@ -84,6 +90,9 @@ interface Listed {
   readonly state: BackupState;
   readonly size: number;
   readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
+  /** Why it is foreign, and what to do about it. */
+  readonly problem?: string;
+  readonly fix?: string | undefined;
   readonly contents?: Contents;
 }
 
@@ -93,9 +102,10 @@ async function contentsOf({ job, signal }: Run, storage: StorageProvider, id: st
   return { parts: objects.map(({ artifact, covers = [] }) => ({ name: artifact, covers })), omitted };
 }
 
-function describe({ id, state, size, drill, contents }: Listed): string[] {
+function describe({ id, state, size, drill, problem, fix, contents }: Listed): string[] {
   return [
     `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}`,
+    ...(problem === undefined ? [] : [`    ${problem}`, `    Fix: ${fix ?? ""}`]),
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),
     ...(contents?.omitted ?? []).map(({ artifact, reason }) => `    NOT in this backup: ${artifact}. ${reason}`),
   ];

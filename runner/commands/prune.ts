@@ -41,14 +41,20 @@ export function addPrune(program: Command): void {
         return {
           json: [...results, ...failed],
           text: [
-            ...results.flatMap(({ destination, removed, unfinished, interruptedUploads, kept, damaged, files }) => [
-              `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
-              ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
-              ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
-              ...removed.map((id) => `  ${verb} ${id}`),
-              ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
-              ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),
-            ]),
+            ...results.flatMap(
+              ({ destination, removed, unfinished, interruptedUploads, kept, damaged, foreign = [], files }) => [
+                `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
+                ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
+                ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
+                ...removed.map((id) => `  ${verb} ${id}`),
+                ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
+                ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),
+                ...foreign.map(
+                  (id) =>
+                    `  ${id} has the manifest of another backup: it counts for nothing, and stays until you remove it`,
+                ),
+              ],
+            ),
             ...describeFailed(failed),
           ].join("\n"),
           exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,

@@ -14,6 +14,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
 const OUTCOMES: Record<Verification["outcome"], string> = {
   verified: "verified: read in full",
   damaged: "DAMAGED",
+  foreign: "NO BACKUP OF THIS JOB",
   stored: "the stored bytes are what was written; reading it in full needs the identity",
 };
 
@@ -63,7 +64,7 @@ export function addVerify(program: Command): void {
             ]),
             ...describeFailed(failed),
           ].join("\n"),
-          exitCode: flat.some(({ outcome }) => outcome === "damaged")
+          exitCode: flat.some(({ outcome }) => outcome === "damaged" || outcome === "foreign")
             ? EXIT.verification
             : failed.length > 0
               ? EXIT.partial

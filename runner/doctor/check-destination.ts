@@ -65,6 +65,12 @@ export async function* checkDestination(
   yield* guarded(`${name}: backups`, async () => {
     await removeLeftovers(storage, job, signal);
     const backups = await listBackups(storage, job, signal);
+    const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? []);
+    if (foreign) {
+      if (second === undefined) throw foreign;
+      const message = `${foreign.message} There are others like this: see \`provision list\`.`;
+      throw new ProviderError(foreign.code, message, foreign.fix === undefined ? {} : { fix: foreign.fix });
+    }
     const newest = backups.findLast(({ state }) => state === "verified");
     return newest
       ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`

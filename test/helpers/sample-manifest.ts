@@ -1,12 +1,13 @@
+import type { JobName } from "../../runner/catalogue.ts";
 import type { Manifest } from "../../runner/manifest.ts";
 
 /** A manifest of a small backup, with names and texts that JSON must escape. */
-export function sampleManifest(id: string): Manifest {
+export function sampleManifest(id: string, job: JobName = { stack: "prod", name: "app" }): Manifest {
   return {
     format: 1,
     id,
-    stack: "prod",
-    job: "app",
+    stack: job.stack,
+    job: job.name,
     program: "0.1.0",
     startedAt: "2026-01-02T03:04:05.678Z",
     finishedAt: "2026-01-02T03:05:06.789Z",

@@ -305,7 +305,7 @@ describe("what is damaged", () => {
     ]);
 
     const manifest = join(sandbox.path, "second/test/app", id, "manifest.json");
-    writeFileSync(manifest, seal(sampleManifest(id)));
+    writeFileSync(manifest, seal(sampleManifest(id, { stack: "test", name: "app" })));
     const other = await sandbox.run("copy", "--from", "0", "--to", "1");
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("which is not that of filesystem")]);
   });
@@ -322,7 +322,7 @@ it("holds no more in memory for a large backup", async () => {
     hash.update(piece);
     writeFileSync(join(there, "database.dump.zst"), piece, { flag: "a", mode: 0o600 });
   }
-  const manifest: Manifest = sampleManifest(id);
+  const manifest: Manifest = sampleManifest(id, { stack: "test", name: "app" });
   const [object] = manifest.objects;
   if (!object) throw new Error("no object");
   const stored = { size: pieces * piece.length, sha256: hash.digest("hex") };
