@@ -12,6 +12,7 @@ import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { backupFiles, type FilesBackup, type FilesReport } from "./files/backup-files.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
+import { requireManifestRoom } from "./manifest-room.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { PROGRAM } from "./program.ts";
 import { beforeAnyRun, prune, type PruneReport } from "./prune.ts";
@@ -224,6 +225,7 @@ class BackupRun {
 
   async #readDatabase(source: DatabaseBackup): Promise<void> {
     const { job } = this.#run;
+    requireManifestRoom(source);
     for (const { artifact, reason } of source.omitted) this.#omit(artifact, reason);
     for (const artifact of source.artifacts) await this.#dump(artifact);
     const rows = job.files && source.storedFiles?.(job.files.buckets);

@@ -1,8 +1,8 @@
-import { buffer } from "node:stream/consumers";
 import pMap from "p-map";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { parseTimestamp, timeOfBackup, timestamp } from "./backup-id.ts";
+import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
 import { Manifest } from "./manifest.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
@@ -113,12 +113,29 @@ export function parseManifest(job: JobName, id: string, bytes: Buffer): Manifest
   // The decoding keeps a byte order mark, which `text` of a stream would drop without a word.
   const document = openSealed(key, bytes.toString("utf8"));
   requireOwn(job, id, document);
-  return parseSealed(key, document, Manifest);
+  const manifest = parseSealed(key, document, Manifest);
+  const count = manifest.objects.length;
+  if (count <= MANIFEST_OBJECTS) return manifest;
+  throw new ProviderError("INTEGRITY", `${key} names ${count} objects, and a backup has at most ${MANIFEST_OBJECTS}.`);
 }
 
-/** All bytes of a manifest or a record. */
+/** All bytes of a manifest or a record. `INTEGRITY`, without reading on, where it has more than such a document may have. */
 export async function readDocument(storage: StorageProvider, key: string, signal: AbortSignal): Promise<Buffer> {
-  return buffer(await storage.download(key, { signal }));
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of (await storage.download(key, { signal })) as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > DOCUMENT_BYTES) throw await tooLarge(storage, key, signal);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, size);
+}
+
+async function tooLarge(storage: StorageProvider, key: string, signal: AbortSignal): Promise<ProviderError> {
+  const { size } = await storage.stat(key, { signal });
+  return new ProviderError("INTEGRITY", `${key} has ${size} bytes, and such a file has at most ${DOCUMENT_BYTES}.`, {
+    fix: "Look who writes there. What is damaged is kept until a person removes it.",
+  });
 }
 
 /** The backup, as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */

@@ -14,6 +14,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
+import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
@@ -37,7 +38,7 @@ export interface DrillOptions {
 }
 
 /** What a drill found. */
-export interface DrillReport extends Omit<DrillRecord, "format" | "program"> {
+export interface DrillReport extends Omit<DrillRecord, "format" | "program" | "more"> {
   /** The store that it was restored from. */
   readonly from: string;
   /** Server of the scratch database. */
@@ -108,7 +109,8 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
     serverVersion: scratch.serverVersion,
     ...found,
   };
-  const recorded = await write(options, { format: 1, program: PROGRAM, ...facts }, drilledAt);
+  const record = { format: 1, program: PROGRAM, ...facts, ...listable(facts.problems) } as const;
+  const recorded = await write(options, record, drilledAt);
   const seconds = Math.round(performance.now() - begun) / 1000;
   return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };
 }

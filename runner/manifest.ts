@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ArtifactFormat } from "../providers/database/database.ts";
+import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
 /** A size in bytes and its SHA-256 in hexadecimal. */
@@ -46,16 +47,16 @@ export const Manifest = z.strictObject({
     clientVersion: z.string(),
     /** The moment that the backup shows, by the server's clock. */
     snapshotTime: Time,
-    tables: z.array(z.strictObject({ schema: z.string(), name: z.string(), estimatedRows: z.number() })),
+    tables: listOf(z.strictObject({ schema: z.string(), name: z.string(), estimatedRows: z.number() })),
     roles: z.array(z.string()),
   }),
-  objects: z.array(ManifestObject).min(1),
+  objects: listOf(ManifestObject).refine(({ length }) => length > 0, { error: "expected at least one object" }),
   /** The files that were backed up beside the database; the object of format `file-index` lists them one by one. */
   files: z
     .strictObject({
       kind: z.string(),
       from: z.string(),
-      buckets: z.array(
+      buckets: listOf(
         z.strictObject({
           name: z.string(),
           public: z.boolean(),
@@ -74,7 +75,7 @@ export const Manifest = z.strictObject({
     })
     .optional(),
   /** Parts that are not in the backup although they would belong to it, and why. */
-  omitted: z.array(z.strictObject({ artifact: z.string(), reason: z.string() })),
+  omitted: listOf(z.strictObject({ artifact: z.string(), reason: z.string() })),
   /** The age public keys whose owners can decrypt. */
   recipients: z.array(z.string()),
 });
@@ -98,6 +99,8 @@ export const VerificationRecord = z.strictObject({
   checkedAt: Time,
   outcome: z.enum(["verified", "damaged"]),
   problems: z.array(z.string()),
+  /** How many problems there were beyond these; left out for none. */
+  more: z.int().min(1).optional(),
 });
 
 /** The outcome of a verification; see the schema of the same name. */
@@ -116,6 +119,8 @@ export const DrillRecord = z.strictObject({
   tables: z.int().min(0),
   rows: z.int().min(0),
   problems: z.array(z.string()),
+  /** How many problems there were beyond these; left out for none. */
+  more: z.int().min(1).optional(),
 });
 
 /** The outcome of a drill; see the schema of the same name. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { ProviderError } from "../providers/errors.ts";
+import { beyond, DOCUMENT } from "./document-bounds.ts";
 
 /** Writes a document whose every byte is covered by a checksum of its own. */
 export function seal(document: object): string {
@@ -13,12 +14,14 @@ export type SealedDocument = Readonly<Record<string, unknown>>;
 
 /**
  * The content of a text that {@link seal} wrote, of whatever format. `INTEGRITY` where a single byte differs from what was
- * written, white space included.
+ * written, white space included, or where it exceeds the bounds of a document.
  *
  * @param name what to call the document in an error.
  */
 export function openSealed(name: string, text: string): SealedDocument {
   const damaged = () => new ProviderError("INTEGRITY", `${name} is damaged: it is not what was written.`);
+  const excess = beyond(text, DOCUMENT);
+  if (excess !== undefined) throw new ProviderError("INTEGRITY", `${name} is not what was written: ${excess}.`);
   let content: unknown;
   try {
     content = JSON.parse(text);

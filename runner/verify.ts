@@ -4,6 +4,7 @@ import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
+import { listable } from "./document-bounds.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
 import { verifyFiles } from "./files/verify-files.ts";
 import type { Manifest, VerificationRecord } from "./manifest.ts";
@@ -123,7 +124,7 @@ async function record(
     program: PROGRAM,
     checkedAt: checkedAt.toISOString(),
     outcome,
-    problems: [...problems],
+    ...listable(problems),
   };
   const key = backupKey(job, id, recordName(outcome, checkedAt));
   try {

@@ -6,7 +6,7 @@ import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import type { JobName } from "../catalogue.ts";
 import { ending, storeStream, type DumpOptions } from "../dump.ts";
-import { fileId, type FileEntry } from "./file-entry.ts";
+import { beyondBounds, fileId, type FileEntry } from "./file-entry.ts";
 import { contentKey } from "./file-pool.ts";
 import { FactsSealer } from "./sealed-facts.ts";
 
@@ -158,6 +158,11 @@ class FilesCopy {
   async #copyFile(file: ListedFile): Promise<FileEntry> {
     const { source, job, dump, stores: live } = this.#options;
     const { facts, source: bytes } = await source.read(file, dump);
+    const excess = beyondBounds(facts);
+    if (excess) {
+      bytes.destroy();
+      throw excess;
+    }
     const id = fileId(facts);
     const object = `files/${id.slice(0, 2)}/${id}-${randomBytes(3).toString("hex")}${ending(dump.recipients)}`;
     const stores = live();

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { ProviderError } from "../../providers/errors.ts";
 import type { FileFacts, ListedFile } from "../../providers/files/files.ts";
+import { beyond, FILE_FACTS } from "../document-bounds.ts";
 import { Measured } from "../manifest.ts";
 
 /** A file with its attributes, as the index of a backup has it. */
@@ -45,6 +47,21 @@ export function encryptionOf({ sealed }: FileEntry): "age" | null {
 /** Reads what {@link FileEntry} holds of a file. */
 export function parseFacts(value: unknown): FileFacts {
   return Facts.parse(value);
+}
+
+/** Why a file's attributes have no place in an index; undefined where they have. Whoever may write a file chooses them. */
+export function beyondBounds(facts: FileFacts): ProviderError | undefined {
+  let excess: string | undefined;
+  try {
+    excess = beyond(JSON.stringify(facts), FILE_FACTS);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    excess = `they are nested more than ${FILE_FACTS.depth} levels deep`;
+  }
+  if (excess === undefined) return undefined;
+  return new ProviderError("CONFIG", `Its attributes are more than a backup takes of a file: ${excess}.`, {
+    fix: "Upload the file again with less metadata.",
+  });
 }
 
 /** SHA-256 of everything that a listing tells of a file: the same id means the same content under the same name. */

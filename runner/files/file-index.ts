@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { backupKey, type JobName } from "../catalogue.ts";
+import { beyond, FILE_LINE } from "../document-bounds.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import { openPlain } from "../open-plain.ts";
 import { FileEntry } from "./file-entry.ts";
@@ -36,6 +37,8 @@ export async function* readFileIndex(place: IndexPlace, signal: AbortSignal): As
 }
 
 function parseEntry(key: string, line: string): FileEntry {
+  const excess = beyond(line, FILE_LINE);
+  if (excess !== undefined) throw new ProviderError("INTEGRITY", `${key}: a line is no entry of a file: ${excess}.`);
   try {
     return FileEntry.parse(JSON.parse(line));
   } catch (error) {
@@ -43,12 +46,14 @@ function parseEntry(key: string, line: string): FileEntry {
   }
 }
 
+/** A line without an end is given as it is once it is too long for an entry: the reader refuses it. */
 async function* linesOf(bytes: Readable): AsyncGenerator<string> {
   let rest = "";
   for await (const text of bytes.setEncoding("utf8") as AsyncIterable<string>) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     yield* lines;
+    if (rest.length > FILE_LINE.bytes) yield rest;
   }
   // An index that was written whole ends with a line's end.
   if (rest !== "") yield rest;

@@ -125,7 +125,9 @@ async function foundDamaged(
   const objects: string[] = [];
   for (const key of records) {
     const text = (await readDocument(storage, key, signal)).toString("utf8");
-    for (const problem of unseal(key, text, VerificationRecord).problems) {
+    const { problems, more } = unseal(key, text, VerificationRecord);
+    if (more !== undefined) throw new ProviderError("NOT_FOUND", `${key} does not name all of what is damaged.`);
+    for (const problem of problems) {
       if (problem.startsWith(start)) objects.push(problem.slice(start.length).split(":", 1)[0] ?? "");
     }
   }

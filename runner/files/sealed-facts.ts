@@ -28,7 +28,7 @@ export class FactsSealer {
 
   seal(facts: FileFacts): string {
     const nonce = randomBytes(NONCE);
-    // Longer facts than one chunk do not occur: paths and metadata have a few kilobytes at most.
+    // Facts fit into one chunk: see FILE_FACTS.
     const sealed = new PayloadCipher(this.#header.fileKey, nonce).seal(Buffer.from(JSON.stringify(facts)), true);
     return Buffer.concat([this.#header.bytes, nonce, ...sealed]).toString("base64");
   }
