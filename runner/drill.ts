@@ -18,6 +18,7 @@ import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { writePiece } from "./stream/write-piece.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { writeDocument } from "./write-document.ts";
 
@@ -209,7 +210,8 @@ async function* twice(
   copy.on("error", () => undefined);
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
-      if (!(await written(copy, chunk))) await reading;
+      // A copy that is closed early: how the reading ended says why.
+      await writePiece(copy, chunk).catch(() => reading);
       progress((bytes += chunk.length));
       yield chunk;
     }
@@ -218,15 +220,6 @@ async function* twice(
     // Whoever gives up on these bytes gives up on the copy.
     if (!copy.writableEnded) copy.destroy();
   }
-}
-
-/** Whether a stream has taken a piece; false where it is destroyed. */
-function written(stream: PassThrough, piece: Buffer): Promise<boolean> {
-  return new Promise((resolve) => {
-    stream.write(piece, (error) => {
-      resolve(!error);
-    });
-  });
 }
 
 /** What differs between the manifest, the archive and what was restored, one sentence a table. */

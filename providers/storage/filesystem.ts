@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { lstat, mkdir, open, readlink, rmdir, stat, unlink } from "node:fs/promises";
+import { lstat, open, readlink, rmdir, stat, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
@@ -8,7 +8,7 @@ import { z } from "zod";
 import { abortedError, ProviderError } from "../errors.ts";
 import { checkSignal } from "./check-signal.ts";
 import { fromSystem, isMissing, systemCode } from "./filesystem/errors.ts";
-import { exists, fileFacts, walk } from "./filesystem/files.ts";
+import { exists, fileFacts, makeFolder, makeFolders, walk } from "./filesystem/files.ts";
 import { publish, syncFolders } from "./filesystem/publish.ts";
 import { FileSink } from "./filesystem/sink.ts";
 import { FileSource } from "./filesystem/source.ts";
@@ -28,7 +28,6 @@ const PARTIAL = /^\..*\.partial$/s;
 
 /** Backups are for their owner alone, however loose the umask is. */
 const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o700;
 
 /** How often a folder is made again that somebody removes, because it is empty, before the file is in it. */
 const CREATE_ATTEMPTS = 5;
@@ -195,11 +194,11 @@ class FilesystemStorageProvider implements StorageProvider {
   /** Makes the folders and an empty file that neither `list` nor `stat` show. */
   async #create(key: string, path: string): Promise<Unfinished> {
     for (let attempt = 1; ; attempt += 1) {
-      const top = await this.#makeFolders(dirname(path));
-      // Early, so that a large upload is not refused only at its end.
-      if (await exists(path)) throw conflict(key, this.description);
       const partial = join(dirname(path), `.${randomBytes(12).toString("hex")}.partial`);
       try {
+        const top = await this.#makeFolders(dirname(path));
+        // Early, so that a large upload is not refused only at its end.
+        if (await exists(path)) throw conflict(key, this.description);
         // Appending: if somebody cuts the file meanwhile, its size tells.
         return { file: await open(partial, "ax", FILE_MODE), partial, top };
       } catch (error) {
@@ -211,15 +210,12 @@ class FilesystemStorageProvider implements StorageProvider {
   /** Makes a folder below the root, and says which is the topmost one that may hold a new entry. */
   async #makeFolders(folder: string): Promise<string> {
     if (await this.#exists(folder)) return this.#root;
-    const made = await mkdir(this.#root, { recursive: true, mode: FOLDER_MODE });
-    // One by one: mkdir's own `recursive` would follow a symbolic link.
+    const made = await makeFolders(this.#root);
+    // One by one, to follow no symbolic link.
     let current = this.#root;
     for (const segment of relative(this.#root, folder).split("/")) {
       current = join(current, segment);
-      if (await this.#exists(current)) continue;
-      await mkdir(current, { mode: FOLDER_MODE }).catch((error: unknown) => {
-        if (systemCode(error) !== "EEXIST") throw error;
-      });
+      if (!(await this.#exists(current))) await makeFolder(current);
     }
     return made === undefined ? this.#root : dirname(made);
   }

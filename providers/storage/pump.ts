@@ -2,8 +2,8 @@ import type { Readable, Writable } from "node:stream";
 import { abortedError, ProviderError, toProviderError } from "../errors.ts";
 
 /**
- * Moves all bytes of the source into the sink. Ends with an error as soon as either fails, the source is closed before its
- * `end`, or the signal is aborted, and destroys both then.
+ * Moves all bytes of the source into the sink. Ends with an error as soon as either fails or is closed before its end, or the
+ * signal is aborted, and destroys both then.
  *
  * Node's own `pipeline` does not serve: it waits for a source to close, which one that hangs never does, and it takes a
  * source that is destroyed right after its last byte for a complete one.
@@ -13,6 +13,7 @@ export function pump(source: Readable, sink: Writable, signal: AbortSignal): Pro
     const settle = (error?: ProviderError) => {
       signal.removeEventListener("abort", onAbort);
       source.off("error", onSourceError).off("close", onSourceClose).off("end", onSourceEnd);
+      sink.off("close", onSinkClose);
       if (error === undefined) {
         resolve();
         return;
@@ -34,6 +35,9 @@ export function pump(source: Readable, sink: Writable, signal: AbortSignal): Pro
       // A stream that was destroyed may still emit `end`; one that ends by itself is destroyed after it.
       if (source.destroyed) settle(closedEarly(source));
     };
+    const onSinkClose = () => {
+      settle(new ProviderError("ABORTED", "What takes the upload was closed before its end."));
+    };
     if (signal.aborted) {
       onAbort();
     } else if (source.destroyed || source.readableEnded) {
@@ -44,7 +48,7 @@ export function pump(source: Readable, sink: Writable, signal: AbortSignal): Pro
       sink.on("error", (error) => {
         settle(toProviderError(error));
       });
-      sink.on("finish", () => {
+      sink.on("close", onSinkClose).on("finish", () => {
         settle();
       });
       source.pipe(sink);

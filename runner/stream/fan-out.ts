@@ -13,7 +13,8 @@ const BRANCH_STEP = 512 * 1024;
 
 /**
  * Writes the same bytes to several branches, as fast as the slowest of them, and measures them. A branch that is destroyed
- * is dropped and the others go on; without any branch left the fan-out itself fails.
+ * is dropped and the others go on; without any branch left the fan-out itself fails, at once and not with the next bytes:
+ * those may be long in coming.
  */
 export class FanOut extends Writable {
   readonly #meter = new ByteMeter();
@@ -33,6 +34,10 @@ export class FanOut extends Writable {
       const branch = new PassThrough({ readableHighWaterMark: BRANCH_BUFFER, writableHighWaterMark: BRANCH_STEP });
       // Whoever reads the branch reports its error; here it only means that the branch is gone.
       branch.on("error", () => undefined);
+      // One that was read to its end closes too, but only after the end of what is written here.
+      branch.on("close", () => {
+        if (!this.writableEnded && !this.destroyed && this.#live().length === 0) this.destroy(this.#abandon());
+      });
       return branch;
     });
   }
@@ -79,8 +84,12 @@ export class FanOut extends Writable {
   }
 
   #proceed(callback: (error?: Error | null) => void): void {
-    this.#abandoned = this.#live().length === 0;
-    callback(this.#abandoned ? new ProviderError("ABORTED", "No destination is left.") : null);
+    callback(this.#live().length === 0 ? this.#abandon() : null);
+  }
+
+  #abandon(): ProviderError {
+    this.#abandoned = true;
+    return new ProviderError("ABORTED", "No destination is left.");
   }
 
   #drained(branch: PassThrough): Promise<void> {

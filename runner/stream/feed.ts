@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import { ByteMeter, type Measure } from "./meter.ts";
+import { writePiece } from "./write-piece.ts";
 
 /**
  * Bytes that are gathered before they are passed on. A program's output arrives in pieces of some 10 to 60 KiB, and each
@@ -30,7 +31,7 @@ export async function feed(
   const pass = async (): Promise<void> => {
     await writing;
     progress(meter.size);
-    writing = write(compressor, slab.subarray(0, filled));
+    writing = writePiece(compressor, slab.subarray(0, filled));
     // Whoever waits for it hears of its failure; it may fail while nobody does.
     writing.catch(() => undefined);
     [slab, other] = [other, slab];
@@ -58,13 +59,4 @@ export async function feed(
   } finally {
     compressor.off("close", giveUp);
   }
-}
-
-function write(stream: Writable, piece: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(piece, (error) => {
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }
