@@ -1,8 +1,18 @@
 import { defineConfig } from "vitest/config";
+import { filesByTier, TIERS } from "./tools/tests/tiers.ts";
+
+const files = filesByTier();
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    projects: TIERS.map((tier) => ({
+      extends: true,
+      test: {
+        name: tier,
+        include: files[tier],
+        setupFiles: tier === "unit" ? ["test/helpers/no-servers.ts"] : [],
+      },
+    })),
     // Fails a file in which a secret is shown.
     setupFiles: ["test/recording/setup.ts"],
     reporters: ["default", "./test/closing-line.ts"],

@@ -10,27 +10,37 @@ import { postgres17 } from "./postgres-17.ts";
 import { pulumiBuild } from "./pulumi.ts";
 import { sshServer } from "./ssh-server.ts";
 import type { SystemProgram } from "./system-programs.ts";
+import { NEEDS, type Need } from "./tests/needs.ts";
 import { versitygw } from "./versitygw.ts";
 
 /** The programs of the machine's own that the demo needs. Go is one only where something has to be built. */
 export async function demoNeeds(): Promise<SystemProgram[]> {
-  return [postgresServer, ...(await goFor([])), scheduler];
+  return [postgresServer, ...(await buildsFor([], true)), scheduler];
 }
 
 const without = "some tests are left out";
 
-/** The same of the tests; pip is one only where something has to be installed with it. */
-export async function testNeeds(): Promise<SystemProgram[]> {
-  const installs = await missing([moto, postgres17], ({ purpose }) => purpose);
+/** The same of tests that need certain things; pip is one only where something has to be installed with it. */
+export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemProgram[]> {
+  const builds = await buildsFor(
+    [versitygw, actionlint].filter(({ name }) => needs.some((need) => need === name)),
+    needs.includes("pulumi"),
+  );
+  const installs = await missing(
+    [...(needs.includes("moto") ? [moto] : []), ...(needs.includes("postgres17") ? [postgres17] : [])],
+    ({ purpose }) => purpose,
+  );
+  const programs: readonly (readonly [Need, readonly SystemProgram[]])[] = [
+    ["postgres", [postgresServer, onPath("openssl", "which makes the certificates of throwaway servers")]],
+    ["ssh", [sshServer]],
+    ["age", [{ ...onPath("age", "which restores a backup without this program"), without }]],
+    ["zstd", [{ ...onPath("zstd", "which restores a backup without this program"), without }]],
+    ["crontab", [{ ...crontab, without }]],
+  ];
   return [
-    postgresServer,
-    ...(await goFor([versitygw, actionlint])),
+    ...builds,
     ...(installs.length === 0 ? [] : [pip(...installs)]),
-    sshServer,
-    onPath("openssl", "which makes the certificates of throwaway servers"),
-    { ...onPath("age", "which restores a backup without this program"), without },
-    { ...onPath("zstd", "which restores a backup without this program"), without },
-    { ...crontab, without },
+    ...programs.flatMap(([need, own]) => (needs.includes(need) ? own : [])),
   ];
 }
 
@@ -44,9 +54,10 @@ const scheduler: SystemProgram = {
 
 type Kept = typeof moto;
 
-async function goFor(programs: readonly Kept[]): Promise<SystemProgram[]> {
+/** Go, where one of some programs or the Pulumi CLI has to be built with it. */
+async function buildsFor(programs: readonly Kept[], pulumi: boolean): Promise<SystemProgram[]> {
   const builds = await missing(programs, ({ name, purpose }) => `${name} (${purpose})`);
-  const cli = await pulumiBuild();
+  const cli = pulumi ? await pulumiBuild() : undefined;
   if (cli !== undefined) builds.unshift(cli);
   return builds.length === 0 ? [] : [go(...builds)];
 }

@@ -1,24 +1,10 @@
-import { ensureActionlint } from "./actionlint.ts";
-import { ensureMoto } from "./moto.ts";
-import { testNeeds } from "./needs.ts";
-import { ensurePostgres17 } from "./postgres-17.ts";
-import { ensurePulumi } from "./pulumi.ts";
-import { ensureSystemPrograms } from "./system-programs.ts";
-import { ensureVersitygw } from "./versitygw.ts";
+import { NEEDS } from "./tests/needs.ts";
+import { prepare } from "./tests/prepare.ts";
 
-// Brings what the tests need, before their time limits count: where programs must be built, that takes minutes. What the
-// machine lacks is told first and at once; what the cache has already is not brought again.
+// Brings what all tests need. `npm test` brings by itself what the tests that it runs need.
 
-const say = (line: string) => {
-  console.log(line);
-};
 try {
-  await ensureSystemPrograms(await testNeeds(), say);
-  await ensurePulumi(say);
-  await ensureVersitygw(say);
-  await ensureActionlint(say);
-  await ensureMoto(say);
-  await ensurePostgres17(say);
+  await prepare(NEEDS, console.log);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -1,0 +1,30 @@
+import { ensureActionlint } from "../actionlint.ts";
+import { ensureMoto } from "../moto.ts";
+import { testNeeds } from "../needs.ts";
+import { ensurePostgres17 } from "../postgres-17.ts";
+import { ensurePulumi } from "../pulumi.ts";
+import { ensureSystemPrograms } from "../system-programs.ts";
+import { ensureVersitygw } from "../versitygw.ts";
+import type { Need } from "./needs.ts";
+
+type Bring = (say: (line: string) => void) => Promise<unknown>;
+
+/** What is kept in the cache. All else is a program of the machine's own. */
+const BRING: readonly (readonly [Need, Bring])[] = [
+  ["pulumi", ensurePulumi],
+  ["versitygw", ensureVersitygw],
+  ["actionlint", ensureActionlint],
+  ["moto", ensureMoto],
+  ["postgres17", ensurePostgres17],
+];
+
+/**
+ * Brings what tests need, before their time limits count: where programs must be built, that takes minutes. What the machine
+ * lacks is told first and at once; what the cache has already is not brought again.
+ *
+ * @throws {Error} where something is missing and cannot be brought; it says what to install
+ */
+export async function prepare(needs: readonly Need[], say: (line: string) => void): Promise<void> {
+  await ensureSystemPrograms(await testNeeds(needs), say);
+  for (const [need, bring] of BRING) if (needs.includes(need)) await bring(say);
+}
