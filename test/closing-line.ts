@@ -1,9 +1,19 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Reporter, TestModule } from "vitest/node";
+
+/** The variable that names a file for the counts of several runs, so that the last one's line counts all of them. */
+const COUNTS = "PROVISION_TEST_COUNTS";
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
 
 /** Ends a run's output with one line that counts its tests, for whoever reads logs: `12 passed, 0 failed, 1 skipped`. */
 export default class ClosingLine implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const count = { passed: 0, failed: 0, skipped: 0 };
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
+    const count = earlier();
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
@@ -12,9 +22,20 @@ export default class ClosingLine implements Reporter {
       // A module that cannot be loaded has no tests that could fail.
       count.failed += module.errors().length;
     }
+    // Of no test in particular, but the run has failed.
+    count.failed += unhandledErrors.length;
+    const file = process.env[COUNTS];
+    if (file !== undefined) writeFileSync(file, JSON.stringify(count));
     // After the other reporters' summaries.
     process.on("exit", () => {
       console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
     });
   }
+}
+
+/** What the runs before this one have counted. */
+function earlier(): Count {
+  const file = process.env[COUNTS];
+  if (file === undefined || !existsSync(file)) return { passed: 0, failed: 0, skipped: 0 };
+  return JSON.parse(readFileSync(file, "utf8")) as Count;
 }
