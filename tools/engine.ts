@@ -101,6 +101,8 @@ export interface EngineStack {
 export interface Engine {
   /** The folder that holds the stacks' state and settings. */
   readonly directory: string;
+  /** The folder that holds the `pulumi` executable. */
+  readonly cli: string;
   /** Whether the official `command` plugin serves the stacks or the stand-in for it. */
   readonly commandPlugin: "official" | "stand-in";
   /**
@@ -155,6 +157,7 @@ export async function startEngine(
   const command = await PulumiCommand.get(cli.origin === "path" ? {} : { root: dirname(cli.directory) });
   return {
     directory,
+    cli: cli.directory,
     commandPlugin,
     async awsPlugin() {
       if (!(await hasPlugin("aws", environment))) return undefined;

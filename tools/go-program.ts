@@ -68,8 +68,13 @@ export function isKept(program: ProgramVersion): Promise<boolean> {
   return isExecutable(join(placeOf(program), "bin", program.name));
 }
 
+/** The folder of all kept programs, each in one of its own: `pulumi-v3.259.0`. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "provision");
+}
+
 function placeOf({ name, version }: ProgramVersion): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "provision", `${name}-v${version}`);
+  return join(cacheFolder(), `${name}-v${version}`);
 }
 
 /** A program that only tests use, built from a Go module of this project in `tools/<name>`. */
