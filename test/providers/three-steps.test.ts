@@ -215,7 +215,7 @@ describe("a storage provider is added by the README's three steps", () => {
       writeFileSync(test, "");
       const empty = await registry();
       expect(empty.code).not.toBe(0);
-      expect(empty.output).toMatch(/runs the family's contract in each provider's test[\s\S]*\+ +"memory"/);
+      expect(empty.output).toMatch(/runs the family's contract for each provider[\s\S]*\+ +"memory"/);
       writeFileSync(test, 'describeStorageContract("memory", open, capabilities);\n');
       edit("README.md", [/^\| storage +\| `filesystem`/m, "| storage | `memory` | the memory of a service |\n$&"]);
       const after = await registry();
