@@ -6,6 +6,7 @@ import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./manifest.ts";
 import { HoldBack } from "./stream/hold-back.ts";
 import { MeterStream, type Measure } from "./stream/meter.ts";
+import { OneFrame } from "./stream/one-frame.ts";
 import { decompressor } from "./stream/zstd.ts";
 
 /** Where an object of a backup is and how it is read. */
@@ -40,21 +41,22 @@ export function openPlain(source: ObjectSource, signal: AbortSignal): Readable {
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { storage, key, object, fileKey } = source;
   let storedProven = false;
-  const stored = new MeterStream((measure) => {
+  const proveStored = (measure: Measure) => {
     compare(key, "as stored", measure, object.stored);
     storedProven = true;
-  });
-  const plain = new HoldBack((measure) => {
+  };
+  const provePlain = (measure: Measure) => {
     compare(key, "decompressed", measure, object.plain);
     // A decompressor may be done before its input is: then there are bytes too many.
-    if (!storedProven) return Promise.reject(damaged(key, "it has more bytes than the manifest says"));
-    return Promise.resolve();
-  });
+    if (!storedProven) throw damaged(key, "it has more bytes than the manifest says");
+  };
+  const stored = new MeterStream(proveStored, undefined, object.stored.size);
+  const plain = new HoldBack((measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
   const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
   try {
     const bytes = await storage.download(key, { signal });
     // Its failure is the failure of its last stage, which is read here.
-    pipeline([bytes, stored, ...decrypt, decompressor(), plain], { signal }).catch(() => undefined);
+    pipeline([bytes, stored, ...decrypt, new OneFrame(), decompressor(), plain], { signal }).catch(() => undefined);
     yield* plain as AsyncIterable<Buffer>;
   } catch (error) {
     if (signal.aborted) throw abortedError(signal);
@@ -76,9 +78,10 @@ export async function openStored(
   signal: AbortSignal,
   progress?: (bytes: number) => void,
 ): Promise<Readable> {
-  const meter = new MeterStream((measure) => {
+  const prove = (measure: Measure) => {
     compare(key, "as stored", measure, object.stored);
-  }, progress);
+  };
+  const meter = new MeterStream(prove, progress, object.stored.size);
   // Its failure is the failure of its last stage, which is read by the caller.
   pipeline([await storage.download(key, { signal }), meter], { signal }).catch(() => undefined);
   return meter;
@@ -97,7 +100,8 @@ export async function checkStored(source: Omit<ObjectSource, "fileKey">, signal:
 }
 
 function compare(key: string, how: string, found: Measure, expected: Measure): void {
-  if (found.size !== expected.size) {
+  if (found.size > expected.size) throw damaged(key, `${how} it has more than the manifest's ${expected.size} bytes`);
+  if (found.size < expected.size) {
     throw damaged(key, `${how} it has ${found.size} bytes, and the manifest says ${expected.size}`);
   }
   if (found.sha256 !== expected.sha256) throw damaged(key, `${how} its SHA-256 is not the manifest's`);

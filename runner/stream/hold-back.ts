@@ -3,16 +3,23 @@ import { ByteMeter, STAGE, type Measure } from "./meter.ts";
 
 /**
  * Passes bytes on but keeps the last piece back until `prove` has resolved. Whoever needs the last byte, as pg_restore
- * does before it commits, thus never acts on bytes that turn out damaged.
+ * does before it commits, thus never acts on bytes that turn out damaged. Where more bytes come than there should be, what has
+ * come so far is to be proven, and nothing more is read.
  */
 export class HoldBack extends Transform {
   readonly #meter = new ByteMeter();
   readonly #prove: (measure: Measure) => Promise<void>;
   #last: Buffer | undefined;
 
-  /** @param prove rejects where the bytes are not what they should be; its error ends the stream. */
-  constructor(prove: (measure: Measure) => Promise<void>) {
+  readonly #expected: number;
+
+  /**
+   * @param prove rejects where the bytes are not what they should be; its error ends the stream.
+   * @param expected bytes that there should be; any number by default.
+   */
+  constructor(prove: (measure: Measure) => Promise<void>, expected = Infinity) {
     super(STAGE);
+    this.#expected = expected;
     this.#prove = prove;
   }
 
@@ -20,10 +27,15 @@ export class HoldBack extends Transform {
     const previous = this.#last;
     this.#meter.update(chunk);
     this.#last = chunk;
-    callback(null, previous);
+    if (this.#meter.size > this.#expected) this.#finish(callback);
+    else callback(null, previous);
   }
 
   override _flush(callback: TransformCallback): void {
+    this.#finish(callback);
+  }
+
+  #finish(callback: TransformCallback): void {
     this.#prove(this.#meter.finish()).then(
       () => {
         callback(null, this.#last);

@@ -37,15 +37,25 @@ export class ByteMeter {
   }
 }
 
-/** Passes bytes on unchanged and hands what it measured to `done` before its end; an error that `done` throws is its own. */
+/**
+ * Passes bytes on unchanged and hands what it measured to `done` before its end; an error that `done` throws is its own. Where
+ * more bytes come than there should be, `done` gets what has come so far, and nothing more is read.
+ */
 export class MeterStream extends Transform {
   readonly #meter = new ByteMeter();
   readonly #done: (measure: Measure) => void;
   readonly #progress: ((bytes: number) => void) | undefined;
 
-  /** @param progress is told the bytes so far, once a piece. */
-  constructor(done: (measure: Measure) => void, progress?: (bytes: number) => void) {
+  readonly #expected: number;
+
+  /**
+   * @param done must throw where the bytes are not what they should be.
+   * @param progress is told the bytes so far, once a piece.
+   * @param expected bytes that there should be; any number by default.
+   */
+  constructor(done: (measure: Measure) => void, progress?: (bytes: number) => void, expected = Infinity) {
     super(STAGE);
+    this.#expected = expected;
     this.#done = done;
     this.#progress = progress;
   }
@@ -53,10 +63,15 @@ export class MeterStream extends Transform {
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
     this.#meter.update(chunk);
     this.#progress?.(this.#meter.size);
-    callback(null, chunk);
+    if (this.#meter.size > this.#expected) this.#finish(callback);
+    else callback(null, chunk);
   }
 
   override _flush(callback: TransformCallback): void {
+    this.#finish(callback);
+  }
+
+  #finish(callback: TransformCallback): void {
     try {
       this.#done(this.#meter.finish());
       callback();
