@@ -7,6 +7,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { newBackupId } from "./backup-id.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder } from "./catalogue.ts";
+import { decisiveError } from "./decisive-error.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { backupFiles, type FilesBackup, type FilesReport } from "./files/backup-files.ts";
@@ -452,8 +453,8 @@ class BackupRun {
   }
 
   #requireLive(): void {
-    const [first] = this.#destinations.flatMap(({ errors }) => errors);
-    if (this.#live().length === 0 && first) throw first;
+    const decisive = decisiveError(this.#destinations.flatMap(({ errors }) => errors.slice(0, 1)));
+    if (this.#live().length === 0 && decisive) throw decisive;
   }
 
   /** Notes a failure. A destination that does not have the whole backup yet gets nothing more. */

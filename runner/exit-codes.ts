@@ -3,13 +3,14 @@ import { LockHeldError, ProviderError } from "../providers/errors.ts";
 /** What the process's exit code says. */
 export const EXIT = {
   done: 0,
+  /** It could not be done: a store or a server cannot be reached or refuses, or this program has a defect. */
   unexpected: 1,
   /** The configuration or the command line is wrong; nothing was done. */
   config: 2,
   /** Some destination failed, another has the backup. */
   partial: 3,
   noBackup: 4,
-  /** A backup is not what it should be. */
+  /** A backup is not what it should be. A store that does not let it be read says nothing of it. */
   verification: 5,
   locked: 6,
   SIGINT: 130,

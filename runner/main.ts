@@ -28,10 +28,14 @@ looked up in the JSON file that PROVISION_SECRETS_FILE names, else in the variab
 
 Exit codes:
   0 done                          4 no backup was made
-  1 unexpected                    5 a verification or a drill failed
-  2 configuration or usage        6 another run of the job holds its lock
-  3 partial: some destination     130, 143 interrupted by SIGINT, SIGTERM
-    failed, another has it
+  1 it could not be done: no      5 a verification or a drill failed
+    store or server answers, or   6 another run of the job holds its lock
+    a defect                      130, 143 interrupted by SIGINT, SIGTERM
+  2 configuration or usage: a bucket that does not exist, too
+  3 partial: some destination failed, another has it
+
+A store that cannot be reached is no damage: it ends a backup with 4 and anything else with 1 if it is the only one, and
+with 3 if another can be reached.
 
 Examples:
   provision doctor --job app.json

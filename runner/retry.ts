@@ -3,6 +3,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { listWhole, type BackupState } from "./catalogue.ts";
 import { copyBackup, type CopyReport } from "./copy.ts";
+import { decisiveError } from "./decisive-error.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Run } from "./run.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -97,7 +98,7 @@ function sourcesOf(destinations: readonly Destination[]): Open[] {
 }
 
 function nowhere(destinations: readonly Destination[], job: string, id: string): ProviderError {
-  const [problem] = destinations.flatMap(({ error }) => (error ? [error] : []));
+  const problem = decisiveError(destinations.flatMap(({ error }) => (error ? [error] : [])));
   if (problem) return problem;
   return new ProviderError("NOT_FOUND", `No destination has a sound backup "${id}" of ${job} to copy from.`, {
     fix: "See `provision list`; a run that ended with 3 prints the id of its backup.",

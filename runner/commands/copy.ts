@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError, type ErrorCode } from "../../providers/errors.ts";
 import { listWhole } from "../catalogue.ts";
 import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { copyBackup, type CopyOptions, type CopyReport } from "../copy.ts";
-import { EXIT } from "../exit-codes.ts";
+import { decisiveError } from "../decisive-error.ts";
+import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { loadJob } from "../job.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
@@ -23,7 +24,7 @@ interface Options extends JobOptions, IdentityOptions {
 interface Failed {
   readonly id: string;
   readonly status: "failed";
-  readonly error: { readonly code: string; readonly message: string; readonly fix?: string };
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly fix?: string };
 }
 
 /** Adds `provision copy`. */
@@ -100,7 +101,11 @@ function exitCode(results: readonly (CopyReport | Failed)[]): number {
     result.status === "failed" ? result.error.code === "INTEGRITY" : result.verification?.outcome === "damaged",
   );
   if (damaged) return EXIT.verification;
-  return results.some(({ status }) => status === "failed") ? EXIT.partial : EXIT.done;
+  const failures = results.flatMap((result) => (result.status === "failed" ? [result.error] : []));
+  const decisive = decisiveError(failures);
+  if (decisive === undefined) return EXIT.done;
+  if (failures.length < results.length) return EXIT.partial;
+  return exitCodeOf(new ProviderError(decisive.code, decisive.message), EXIT.unexpected);
 }
 
 function describe(result: CopyReport | Failed): string {

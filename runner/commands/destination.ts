@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { decisiveError } from "../decisive-error.ts";
 import type { Run } from "../run.ts";
 
 /** The options of {@link chosenDestinations}. */
@@ -96,7 +97,7 @@ export interface InDestinations<T> {
 /**
  * Does some work in each of the chosen destinations, one after the other. One that fails does not keep it from the others.
  *
- * @throws ProviderError the error of the first where all of them failed; its message has the others' too.
+ * @throws ProviderError where all of them failed: the decisive error; its message has the others' too.
  */
 export async function inDestinations<T>(
   run: Run,
@@ -119,8 +120,8 @@ export async function inDestinations<T>(
       failures.push({ destination, error });
     }
   }
-  const [first] = failures;
-  if (first && results.length === 0) throw failures.length === 1 ? first.error : allFailed(first.error, failures);
+  const decisive = decisiveError(failures.map(({ error }) => error));
+  if (decisive && results.length === 0) throw failures.length === 1 ? decisive : allFailed(decisive, failures);
   const failed = failures.map(({ destination, error: { code, message, fix } }) => ({
     destination,
     error: { code, message, ...(fix === undefined ? {} : { fix }) },

@@ -15,14 +15,15 @@ export function addDrill(program: Command): void {
       "Restores a backup into a scratch database, which it creates on the server of the job's drill.target and always " +
         "drops, and compares the two table by table: the manifest's tables with those restored, and the rows in the " +
         "archive with those restored. Roles that the server lacks are created without rights, and dropped; owners and " +
-        "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs.",
+        "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs, and with 1 if the store or the " +
+        "server cannot be reached.",
     )
     .argument("[id]", "the backup's id, latest, or verified: the newest that was read in full", "verified")
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: JobOptions & DestinationOptions & IdentityOptions = command.optsWithGlobals();
-      return runCommand(options, EXIT.verification, async (run) => {
+      return runCommand(options, EXIT.unexpected, async (run) => {
         const { job, log, signal } = run;
         const target = await run.openDrillTarget();
         const identity = await chosenIdentity(run, options);

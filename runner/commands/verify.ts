@@ -25,7 +25,8 @@ export function addVerify(program: Command): void {
     .summary("read a backup back in full")
     .description(
       "Reads every object of a backup to its end, compares it with the manifest, decrypts and decompresses it, and has " +
-        "pg_restore parse all of it. The outcome is recorded beside the backup. Ends with 5 if anything is damaged.",
+        "pg_restore parse all of it. The outcome is recorded beside the backup. Ends with 5 if anything is damaged, with 1 if no store can be " +
+        "reached, and with 3 if one of several cannot.",
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--all", "every backup of the job")
@@ -33,7 +34,7 @@ export function addVerify(program: Command): void {
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
-      return runCommand(options, EXIT.verification, async (run) => {
+      return runCommand(options, EXIT.unexpected, async (run) => {
         const { job, signal } = run;
         const identity = await chosenIdentity(run, options);
         const { results, failed } = await inDestinations(run, options, async (storage) => {
