@@ -9,6 +9,7 @@ function forbid(group, message) {
 const noPulumi = forbid(["@pulumi/*"], "The run-time half never imports @pulumi: a backup must not pay for it.");
 const noRunner = forbid(["**/runner/**"], "Providers and components do not know the runner.");
 const noComponents = forbid(["**/components/**"], "The run-time half does not know the deploy-time half.");
+const noProviders = forbid(["**/providers/**"], "What judges the runner shares no code with it.");
 const onlyContract = forbid(
   ["**/providers/*", "**/providers/*/*", "!**/providers/config.ts", "!**/providers/*/index.ts"],
   "The deploy-time half imports only providers/config.ts and each family's index.ts.",
@@ -48,5 +49,6 @@ export default defineConfig(
   boundaries(["providers/**/*.ts"], [noPulumi, noRunner, noComponents, lazySdks], true),
   boundaries(["runner/**/*.ts"], [noPulumi, noComponents], true),
   boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
+  boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
   { files: ["eslint.config.js", "runner/cli.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

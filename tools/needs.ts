@@ -44,6 +44,14 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
   ];
 }
 
+/** The same of the random faults (`npm run test:faults`). */
+export const faultNeeds: readonly SystemProgram[] = [
+  postgresServer,
+  onPath("age", "which decrypts what a run has stored, to judge it"),
+  onPath("zstd", "which decompresses what a run has stored, to judge it"),
+  { ...onPath("faketime", "which makes clocks wrong"), without: "no clock is wrong" },
+];
+
 const crontab = onPath("crontab", "which schedules jobs where there is no systemd", "cron");
 
 const scheduler: SystemProgram = {

@@ -171,13 +171,14 @@ async function copyPrimary(programs: string, { data, primary, owner, directory }
   await run(join(programs, "pg_basebackup"), args, { ...owner, cwd: directory, env });
 }
 
-interface Owner {
+/** The user and group that a server runs as. */
+export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
 /** PostgreSQL refuses to run as root; then it runs as the packages' own user, or as nobody. */
-async function serverOwner(): Promise<Owner | undefined> {
+export async function serverOwner(): Promise<Owner | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
   const user = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
@@ -186,7 +187,8 @@ async function serverOwner(): Promise<Owner | undefined> {
   return { uid: Number(user[2]), gid: Number(user[3]) };
 }
 
-function serverEnvironment(): Record<string, string> {
+/** The environment that a server runs with: this machine's settings must not change what it does. */
+export function serverEnvironment(): Record<string, string> {
   return { PATH: process.env.PATH ?? "", LC_ALL: "C.UTF-8", TZ: "UTC" };
 }
 

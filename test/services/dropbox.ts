@@ -168,6 +168,13 @@ export class DropboxService {
     return [...tree.values()].filter((node) => node.tag === "file").map((node) => shownPath(tree, node));
   }
 
+  /** The bytes of a file, by its path as it is shown; undefined where there is none. */
+  content(path: string): Buffer | undefined {
+    const tree = this.#tree("1001");
+    const node = [...tree.values()].find((each) => each.tag === "file" && shownPath(tree, each) === path);
+    return node && Buffer.concat(node.chunks);
+  }
+
   /** Makes a file or a folder as another program would. */
   put(path: string, bytes: Buffer | "folder"): void {
     const tree = this.#tree("1001");

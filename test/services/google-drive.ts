@@ -347,6 +347,11 @@ export class GoogleDriveService {
     return id;
   }
 
+  /** The bytes of a file. */
+  content(id: string): Buffer {
+    return Buffer.concat(this.#node(id).chunks);
+  }
+
   /** Replaces the bytes of a file, as another app would. */
   replace(id: string, bytes: Buffer): void {
     this.#fill(this.#node(id), [bytes]);

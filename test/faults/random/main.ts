@@ -1,0 +1,87 @@
+import { appendFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { missingHere, prepareMachine } from "./machine.ts";
+import { readOptions, USAGE, type Options } from "./options.ts";
+import { detailsOf, lineOf, summaryOf } from "./report.ts";
+import { makeRun, type Outcome } from "./run.ts";
+import { draw, seedOf, type Missing } from "./scenario.ts";
+import { selfTest } from "./self-test.ts";
+import { openWorld, type World } from "./world.ts";
+
+// Random faults against the real runner, judged by what sha256sum, age, zstd, pg_restore and psql say. See docs/promises.md.
+
+/** Milliseconds for any command: its time limit of a minute, another in which it must end, and a busy machine. */
+const LIMIT_MS = 130_000;
+
+const RUNNER = [process.execPath, fileURLToPath(new URL("../../../runner/cli.js", import.meta.url))];
+
+/** Runs from the first number on, several at a time, until there is no time left. */
+async function runAll(options: Options, missing: Missing, worlds: readonly World[]): Promise<Outcome[]> {
+  const { seed, minutes, runs = Infinity, only } = options;
+  const outcomes: Outcome[] = [];
+  const end = Date.now() + minutes * 60_000;
+  let next = only ?? 1;
+  const last = only ?? runs;
+  const lane = async (world: World): Promise<void> => {
+    while (next <= last && Date.now() < end) {
+      const run = next;
+      next += 1;
+      const scenario = draw(seedOf(seed, run), missing, options.wanted);
+      const outcome = await makeRun(scenario, world).catch((error: unknown) => {
+        throw new Error(`Run ${run} of seed ${seed} could not be made: ${String((error as Error).stack)}`, {
+          cause: error,
+        });
+      });
+      outcomes.push(outcome);
+      console.log(lineOf(run, outcome));
+      if (outcome.broken.length > 0) console.log(detailsOf(run, againOf(options, run), outcome));
+      if (options.log !== undefined) {
+        // The commands are told of a failure alone: they are long.
+        const commands =
+          outcome.broken.length === 0 ? [] : outcome.commands.map((each) => ({ ...each, tree: undefined }));
+        appendFileSync(options.log, `${JSON.stringify({ seed, run, ...outcome, commands })}\n`);
+      }
+    }
+  };
+  await Promise.all(worlds.map(lane));
+  return outcomes;
+}
+
+/** The command that makes a run again. */
+function againOf({ seed, wanted }: Options, run: number): string {
+  const filters = Object.entries(wanted).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === "string" ? [`--${name}`, JSON.stringify(value)] : [],
+  );
+  return ["npm run test:faults --", `--seed ${seed} --run ${run}`, ...filters].join(" ");
+}
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  await prepareMachine();
+  const missing = await missingHere();
+  if (options.selfTest) return selfTest(RUNNER, LIMIT_MS);
+  const { seed } = options;
+  console.log(`seed ${seed}`);
+  const withS3 = !missing.stores.includes("s3");
+  const lanes = options.only === undefined ? Math.max(1, options.lanes) : 1;
+  const worlds = await Promise.all(
+    Array.from({ length: lanes }, () => openWorld({ runner: RUNNER, limitMs: LIMIT_MS, withS3 })),
+  );
+  try {
+    const outcomes = await runAll(options, missing, worlds);
+    const broken = outcomes.filter((outcome) => outcome.broken.length > 0).length;
+    console.log(summaryOf(outcomes));
+    console.log(`${outcomes.length} runs of seed ${seed}, ${broken} broke a promise`);
+    return broken > 0 || outcomes.length === 0 ? 1 : 0;
+  } finally {
+    await Promise.all(worlds.map((world) => world.stop()));
+  }
+}
+
+process.exitCode = await main();

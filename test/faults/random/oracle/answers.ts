@@ -1,0 +1,29 @@
+import type { Ended } from "../invocation.ts";
+import { isGood, lastLines, newestVerdict, type Broken, type StoreState } from "./promises.ts";
+
+/** Whether `verify --all`, unfaulted, says of the backups what is true. */
+export function checkVerify({ code, stderr, stdout }: Ended, states: readonly StoreState[]): Broken[] {
+  const backups = states.flatMap((state) => state.backups).filter(({ hasManifest }) => hasManifest);
+  if (backups.length === 0) return [];
+  const due = backups.every(isGood) ? 0 : 5;
+  if (code === due) return [];
+  const detail = `it ended with ${String(code)} and not with ${due}: ${stdout.slice(0, 500)} ${lastLines(stderr)}`;
+  return [{ promise: "verify tells the truth", detail }];
+}
+
+/** Whether `list --json`, unfaulted, names the backups that there are, and calls verified only what is. */
+export function checkList({ code, stdout, stderr }: Ended, states: readonly StoreState[]): Broken[] {
+  const broken = (detail: string): Broken => ({ promise: "list tells the truth", detail });
+  if (code !== 0) return [broken(`it ended with ${String(code)}: ${lastLines(stderr)}`)];
+  const listed = JSON.parse(stdout) as { backups: { id: string; state: string }[] }[];
+  return states.flatMap(({ backups }, index) => {
+    const there = backups.filter(({ hasManifest }) => hasManifest);
+    const told = listed[index]?.backups ?? [];
+    const [ids, toldIds] = [there.map(({ id }) => id).sort(), told.map(({ id }) => id).sort()];
+    if (ids.join() !== toldIds.join()) return [broken(`it lists ${toldIds.join(", ")}; there are ${ids.join(", ")}`)];
+    return told.flatMap(({ id, state }) => {
+      const verdict = there.filter((backup) => backup.id === id).map(newestVerdict)[0] ?? "unverified";
+      return state === verdict ? [] : [broken(`it calls ${id} ${state}, whose records say ${verdict}`)];
+    });
+  });
+}

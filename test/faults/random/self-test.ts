@@ -1,0 +1,74 @@
+import { fileURLToPath } from "node:url";
+import type { PromiseName } from "./oracle/promises.ts";
+import { detailsOf } from "./report.ts";
+import { makeRun } from "./run.ts";
+import type { Scenario } from "./scenario.ts";
+import { openWorld } from "./world.ts";
+
+/** Each defect of broken-runner.ts, and the promise that it breaks. */
+const CAUGHT_BY: Readonly<Record<string, PromiseName>> = {
+  "cuts an archive": "0 means a good new backup in every destination",
+  "writes no manifest": "0 means a good new backup in every destination",
+  "stores other rows": "0 means a good new backup in every destination",
+  "prints the password": "no secret is shown",
+  "writes the password into a file": "no secret is at rest in plain",
+  "passes the password as an argument": "no secret is shown",
+  "prints a row": "no row is shown",
+  "removes an older backup": "good backups stay as the retention rule says",
+  "calls a good backup damaged": "no good backup is called damaged",
+  "never ends": "every command ends in time",
+  "leaves a process": "no process outlives its command",
+  "leaves a session": "no session or lock outlives its command",
+  "leaves a file in the scratch folder": "nothing is left behind",
+  "leaves a partial file": "nothing is left behind",
+  "writes a file that others may read": "files are for their owner alone",
+  "ends with 13": "exit codes are those that are documented",
+  "fails without a word": "a failure says why",
+  "tells no monitor": "monitors hear the end of every run",
+};
+
+const SCENARIO: Scenario = {
+  job: {
+    stores: ["filesystem"],
+    encrypted: false,
+    dump: "stream",
+    source: "small",
+    files: false,
+    keep: 2,
+    webhook: true,
+  },
+  before: 1,
+  command: "backup",
+  parallelRestore: false,
+  fault: { name: "none", moment: { after: "start", plus: 0 }, lasts: undefined, which: 0, bytes: 0 },
+  after: undefined,
+  deep: true,
+};
+
+/** Makes a run with each broken runner, and one with the real one. @returns the exit code: 0 where each was judged rightly */
+export async function selfTest(runner: readonly string[], limitMs: number): Promise<number> {
+  const world = await openWorld({ runner, limitMs, withS3: false });
+  let wrong = 0;
+  const judge = async (name: string, broken: readonly string[], due: PromiseName | undefined) => {
+    const short = name === "never ends" ? 20_000 : limitMs;
+    const outcome = await makeRun(SCENARIO, { ...world, runner: broken, limitMs: short });
+    const promises = outcome.broken.map(({ promise }) => promise);
+    const right = due === undefined ? promises.length === 0 : promises.includes(due);
+    if (!right) wrong += 1;
+    console.log(
+      `${right ? "ok" : "WRONG"}: a runner that ${name}: ${[...new Set(promises)].join("; ") || "nothing broken"}`,
+    );
+    if (!right) console.log(detailsOf(0, "npm run test:faults -- --self-test", outcome));
+  };
+  try {
+    await judge("is as it is", runner, undefined);
+    const defective = fileURLToPath(new URL("broken-runner.ts", import.meta.url));
+    for (const [defect, promise] of Object.entries(CAUGHT_BY)) {
+      await judge(defect, [process.execPath, defective, defect], promise);
+    }
+  } finally {
+    await world.stop();
+  }
+  console.log(`${Object.keys(CAUGHT_BY).length + 1} runners, ${wrong} judged wrongly`);
+  return wrong > 0 ? 1 : 0;
+}
