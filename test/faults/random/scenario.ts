@@ -26,7 +26,7 @@ export type CommandName = (typeof COMMANDS)[number];
 export interface Moment {
   readonly after:
     "start" | "pg_dump" | "pg_restore" | "connect: done" | "store: done" | "commit: done" | "verify: done";
-  /** How much later, 0 to 1: in units of what a backup of the database takes. */
+  /** How much later, 0 to 1 of what a backup usually still takes from there on. */
   readonly plus: number;
 }
 

@@ -55,8 +55,7 @@ export async function strike(fault: DrawnFault, place: Workplace, running: Invoc
   if (fault.name === "none" || fault.name.startsWith("clock ")) {
     return { ...nothing, hit: true, what: clockOf(fault) ?? "nothing" };
   }
-  const { source } = place.shape;
-  const paceMs = place.world.pace.get(source) ?? (source === "large" ? 4_000 : 1_500);
+  const paceMs = place.world.pace.get(place.shape.source) ?? 2_000;
   const came = await waitFor(momentOf(fault), paceMs, running, over.signal);
   if (!came) return { ...nothing, hit: false, what: "its moment did not come" };
   const struck = await strikeNow(fault, place, running, over.signal);
@@ -82,7 +81,7 @@ export async function strike(fault: DrawnFault, place: Workplace, running: Invoc
 /** What strikes a program waits for that program. */
 function momentOf({ name, moment }: DrawnFault): Moment {
   if (name.startsWith("pg_dump ")) return { after: "pg_dump", plus: moment.plus };
-  if (name.startsWith("pg_restore ")) return { after: "pg_restore", plus: moment.plus / 4 };
+  if (name.startsWith("pg_restore ")) return { after: "pg_restore", plus: moment.plus };
   return moment;
 }
 
@@ -99,7 +98,7 @@ async function waitFor(
     if (isProgram ? running.tree.living(after).length > 0 : running.said().includes(`"${after}"`)) break;
     await sleep(5);
   }
-  await sleep(plus * paceMs, undefined, { signal: over }).catch(() => undefined);
+  await sleep(plus * paceMs * REST[after], undefined, { signal: over }).catch(() => undefined);
   return !over.aborted;
 }
 
