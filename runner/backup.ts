@@ -1,4 +1,4 @@
-import type { DatabaseArtifact, DatabaseBackup } from "../providers/database/database.ts";
+import type { DatabaseArtifact, DatabaseBackup, DatabaseIdentity } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
 import type { Attributes, Span } from "../providers/monitor/monitor.ts";
@@ -7,6 +7,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { newBackupId } from "./backup-id.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder } from "./catalogue.ts";
+import { formerDatabases } from "./database-identity.ts";
 import { decisiveError } from "./decisive-error.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -30,6 +31,8 @@ const LOOK_BACK_MS = 5_000;
 export interface BackupChoices {
   readonly verify: boolean;
   readonly prune: boolean;
+  /** The database has moved: it is the one of the backups that are there, although it seems to be another. */
+  readonly adopt: boolean;
 }
 
 /** How one destination fared. */
@@ -124,6 +127,8 @@ class BackupRun {
   #begun: Begun | undefined;
   #destinations: readonly Destination[] = [];
   #files: FilesBackup | undefined;
+  /** Which databases the job backed up before its own moved. */
+  #formerly: readonly DatabaseIdentity[] = [];
 
   constructor(run: Run, telemetry: Telemetry, choices: BackupChoices) {
     this.#run = run;
@@ -155,7 +160,7 @@ class BackupRun {
       try {
         this.#begin();
         span.set(this.#named());
-        await this.#look();
+        await this.#look(source.facts.identity);
         await this.#readDatabase(source);
         for (const destination of this.#live()) await this.#examine(destination);
       } finally {
@@ -205,23 +210,26 @@ class BackupRun {
     this.#begun = { startedAt, id: newBackupId(startedAt) };
   }
 
-  /** Looks at what the destinations have already, before anything is dumped. */
-  async #look(): Promise<void> {
+  /** Looks at what the destinations have already, before anything is dumped: it may be another database's. */
+  async #look(identity: DatabaseIdentity): Promise<void> {
     const { job, signal } = this.#run;
-    await Promise.all(
+    const found = await Promise.all(
       this.#live().map(async (destination) => {
         try {
           const backups = await listBackups(destination.storage, job, signal);
           for (const { foreign } of backups) if (foreign) this.#warn(destination, foreign);
+          return [{ description: destination.description, backups }];
         } catch (error) {
           const failure = toProviderError(error);
           // Some may write and not list.
           if (failure.code === "AUTH") this.#warn(destination, failure);
           else this.#fail("look", destination, failure);
+          return [];
         }
       }),
     );
     this.#requireLive();
+    this.#formerly = formerDatabases(job, identity, found.flat(), this.#choices.adopt);
   }
 
   async #readDatabase(source: DatabaseBackup): Promise<void> {
@@ -371,6 +379,7 @@ class BackupRun {
       database: {
         kind: job.database.kind,
         ...database,
+        ...(this.#formerly.length > 0 && { formerly: [...this.#formerly] }),
         snapshotTime: snapshotTime.toISOString(),
         tables: [...tables],
         roles: [...roles],

@@ -2,6 +2,7 @@ import pMap from "p-map";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { parseTimestamp, timeOfBackup, timestamp } from "./backup-id.ts";
+import { type BackedUpDatabase, databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
 import { Manifest } from "./manifest.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
@@ -35,6 +36,8 @@ export interface BackupFolder {
   readonly state: BackupState;
   /** What is wrong with a `foreign` one; undefined for all others. */
   readonly foreign?: ForeignBackupError | undefined;
+  /** Which database it is of; undefined where the manifest does not say or could not be read. */
+  readonly database?: BackedUpDatabase | undefined;
   /** Undefined where it was never drilled. */
   readonly drill: DrillOutcome | undefined;
   /** When it was last begun to be copied here from another store; undefined where it was made here. */
@@ -86,7 +89,7 @@ export async function listBackups(
     else folders.set(id, [object]);
   }
   const backups = [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  return pMap(backups, (backup) => withOwner(storage, job, backup, signal), { concurrency: PARALLEL });
+  return pMap(backups, (backup) => withManifest(storage, job, backup, signal), { concurrency: PARALLEL });
 }
 
 /**
@@ -138,8 +141,8 @@ async function tooLarge(storage: StorageProvider, key: string, signal: AbortSign
   });
 }
 
-/** The backup, as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */
-async function withOwner(
+/** The backup with its database, or as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */
+async function withManifest(
   storage: StorageProvider,
   job: JobName,
   backup: BackupFolder,
@@ -147,8 +150,8 @@ async function withOwner(
 ): Promise<BackupFolder> {
   if (backup.state === "unfinished") return backup;
   try {
-    await readManifest(storage, job, backup.id, signal);
-    return backup;
+    const database = databaseOf(await readManifest(storage, job, backup.id, signal));
+    return database === undefined ? backup : { ...backup, database };
   } catch (error) {
     if (error instanceof ForeignBackupError) return { ...backup, state: "foreign", foreign: error };
     if (error instanceof ProviderError && ["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) return backup;

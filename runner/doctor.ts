@@ -1,4 +1,4 @@
-import type { Check } from "../providers/database/database.ts";
+import type { Check, DatabaseIdentity } from "../providers/database/database.ts";
 import type { FileBucket, FilesProvider } from "../providers/files/files.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -14,19 +14,23 @@ export async function* doctor(run: Run): AsyncGenerator<Check> {
 }
 
 async function* checks(run: Run): AsyncGenerator<Check> {
-  yield* checkDatabase(run);
+  const identity = yield* checkDatabase(run);
   if (run.job.files) yield* checkFiles(run, run.job.files);
-  yield* checkDestinations(run);
+  yield* checkDestinations(run, identity);
   yield* checkEncryption(run);
   yield* checkDrill(run);
   yield* checkMonitors(run);
 }
 
-async function* checkDatabase(run: Run): AsyncGenerator<Check> {
+/** Gives which database it is; undefined where it cannot be reached, which a check then says. */
+async function* checkDatabase(run: Run): AsyncGenerator<Check, DatabaseIdentity | undefined> {
   try {
-    yield* (await run.openDatabase()).check(run.signal, jobFolder(run.job));
+    const database = await run.openDatabase();
+    yield* database.check(run.signal, jobFolder(run.job));
+    return await database.identify(run.signal).catch(() => undefined);
   } catch (error) {
     yield failed("database", error);
+    return undefined;
   }
 }
 
@@ -58,7 +62,7 @@ async function* checkFiles(run: Run, config: FilesConfig): AsyncGenerator<Check>
   }
 }
 
-async function* checkDestinations(run: Run): AsyncGenerator<Check> {
+async function* checkDestinations(run: Run, identity: DatabaseIdentity | undefined): AsyncGenerator<Check> {
   for (const [index, config] of run.job.destinations.entries()) {
     let storage: StorageProvider;
     try {
@@ -68,7 +72,8 @@ async function* checkDestinations(run: Run): AsyncGenerator<Check> {
       continue;
     }
     try {
-      yield* checkDestination(`destination ${index}, ${storage.description}`, storage, config, run.job, run.signal);
+      const name = `destination ${index}, ${storage.description}`;
+      yield* checkDestination(name, storage, config, run.job, identity, run.signal);
     } finally {
       await storage.close();
     }

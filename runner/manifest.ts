@@ -28,6 +28,9 @@ const ManifestObject = z.strictObject({
 /** One object of a backup; see the schema of the same name. */
 export type ManifestObject = z.output<typeof ManifestObject>;
 
+/** Which database a backup is of. */
+const Identity = z.strictObject({ systemIdentifier: z.string().nullable(), name: z.string().nullable() });
+
 /** What a backup is. It is written last: a folder without it is no backup. */
 export const Manifest = z.strictObject({
   format: z.literal(1),
@@ -40,6 +43,10 @@ export const Manifest = z.strictObject({
   finishedAt: Time,
   database: z.strictObject({
     kind: z.enum(["postgres", "supabase"]),
+    /** Which database it is, however it is reached. Backups of version 0.1.0 do not say. */
+    identity: Identity.optional(),
+    /** Which ones the job backed up before its database moved, as a person has said (`provision backup --adopt`). */
+    formerly: z.array(Identity).optional(),
     name: z.string(),
     size: z.number(),
     encoding: z.string(),

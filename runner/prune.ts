@@ -1,6 +1,7 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder, type JobName } from "./catalogue.ts";
+import { requireOneDatabase } from "./database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { expired } from "./retention.ts";
 
@@ -46,13 +47,14 @@ export interface PruneReport {
 
 /**
  * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It
- * touches nothing outside the job's folder. What may go and what stays is told in `retention.ts`.
+ * touches nothing outside the job's folder, and nothing at all (`CONFIG`) where that has backups of different databases. What may go and what stays is told in `retention.ts`.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;
   const unfinishedBefore = wholeSecond(options.unfinishedBefore);
   const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
+  requireOneDatabase(job, backups);
   const going = rule ? expired(backups, rule) : [];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
   const mayGoOn = ({ time, copied }: BackupFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);

@@ -42,8 +42,17 @@ export interface TableFacts {
   readonly estimatedRows: number;
 }
 
+/** What tells a database from every other, however it is reached. */
+export interface DatabaseIdentity {
+  /** Of the server's data, in decimal digits; null where the role may not read it. A standby has that of its primary. */
+  readonly systemIdentifier: string | null;
+  /** Name of the database; null for several of one server. */
+  readonly name: string | null;
+}
+
 /** What is known about the database in the backup's snapshot. */
 export interface DatabaseFacts {
+  readonly identity: DatabaseIdentity;
   readonly name: string;
   /** Size on disk in bytes (`pg_database_size`). */
   readonly size: number;
@@ -214,6 +223,9 @@ export interface DatabaseProvider {
    * and exports a snapshot that all artifacts read. The caller closes what it gets.
    */
   backup(options: BackupOptions): Promise<DatabaseBackup>;
+
+  /** Connects, and asks which database it is: the same as the `identity` of a backup's facts. */
+  identify(signal: AbortSignal): Promise<DatabaseIdentity>;
 
   /**
    * Restores artifacts into this provider's own database, completely or not at all. Refuses (`CONFLICT`) a target that is

@@ -4,6 +4,7 @@ import type {
   BackupOptions,
   Check,
   DatabaseBackup,
+  DatabaseIdentity,
   DatabaseProvider,
   RestoreArtifact,
   RestoreOptions,
@@ -16,6 +17,7 @@ import { openBackup } from "./postgres/backup.ts";
 import { checkPostgres } from "./postgres/check.ts";
 import { parseConnectionUrl } from "./postgres/connection-url.ts";
 import { place } from "./postgres/control-connection.ts";
+import { identifyDatabase } from "./postgres/identity.ts";
 import { restorePostgres } from "./postgres/restore.ts";
 import { createScratch } from "./postgres/scratch.ts";
 import { databasesFields, openSeveral } from "./postgres/several.ts";
@@ -45,6 +47,10 @@ export class PostgresDatabaseProvider implements DatabaseProvider {
     return databases === undefined
       ? openBackup(this.#settings, options)
       : openSeveral(this.#settings, databases, options);
+  }
+
+  identify(signal: AbortSignal): Promise<DatabaseIdentity> {
+    return identifyDatabase(this.#settings, signal);
   }
 
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {

@@ -4,6 +4,7 @@ import type {
   BackupOptions,
   Check,
   DatabaseBackup,
+  DatabaseIdentity,
   DatabaseProvider,
   RestoreArtifact,
   RestoreOptions,
@@ -50,6 +51,10 @@ export class SupabaseDatabaseProvider implements DatabaseProvider {
         (await isProject(control)) ? projectLayout(settings, control) : plainLayout(settings, control),
       ),
     );
+  }
+
+  identify(signal: AbortSignal): Promise<DatabaseIdentity> {
+    return this.#explaining(() => this.#postgres.identify(signal));
   }
 
   restore(artifacts: readonly RestoreArtifact[], options: RestoreOptions): Promise<RestoreReport> {

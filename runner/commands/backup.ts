@@ -10,6 +10,7 @@ import { withTelemetry } from "./with-telemetry.ts";
 interface Options extends JobOptions {
   readonly verify: boolean;
   readonly prune: boolean;
+  readonly adopt: boolean;
   readonly retry?: string;
 }
 
@@ -24,6 +25,11 @@ export function addBackup(program: Command): void {
     )
     .option("--no-verify", "do not read the backup back (and so do not prune)")
     .option("--no-prune", "remove nothing: on a target with roles that is a task of its own")
+    .option(
+      "--adopt",
+      "the database has moved or was renamed: the backups that are there are its own, although it seems to be another",
+      false,
+    )
     .option("--retry <id>", "make no backup, but copy that of a partial run to the destinations that lack it")
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();

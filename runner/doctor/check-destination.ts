@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Check } from "../../providers/database/database.ts";
+import type { Check, DatabaseIdentity } from "../../providers/database/database.ts";
 import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import type { StorageConfig } from "../../providers/storage/index.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { jobFolder, listBackups, type JobName } from "../catalogue.ts";
+import { formerDatabases, requireOneDatabase } from "../database-identity.ts";
 import { failed, guarded } from "./checks.ts";
 
 /**
@@ -27,12 +28,14 @@ const PROBE = /^doctor-[0-9a-f]{8}\/probe$/;
  *
  * @param name what the checks' names begin with
  * @param config of the store: whether it locks what is written
+ * @param identity which database the job's is, to see whether the backups are of it; undefined where it cannot be reached
  */
 export async function* checkDestination(
   name: string,
   storage: StorageProvider,
   config: StorageConfig,
   job: JobName,
+  identity: DatabaseIdentity | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Check> {
   const folder = `${jobFolder(job)}/doctor-${randomBytes(4).toString("hex")}`;
@@ -71,6 +74,8 @@ export async function* checkDestination(
       const message = `${foreign.message} There are others like this: see \`provision list\`.`;
       throw new ProviderError(foreign.code, message, foreign.fix === undefined ? {} : { fix: foreign.fix });
     }
+    if (identity) formerDatabases(job, identity, [{ description: storage.description, backups }], false);
+    requireOneDatabase(job, backups);
     const newest = backups.findLast(({ state }) => state === "verified");
     return newest
       ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`

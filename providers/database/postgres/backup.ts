@@ -4,6 +4,7 @@ import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, Ta
 import { chooseClients, type ProgramDirectory } from "./clients.ts";
 import { connect, type ControlConnection, secretsOf } from "./control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
+import { readSystemIdentifier } from "./identity.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "./program.ts";
@@ -66,9 +67,10 @@ export async function openBackup(
     const clients = await clientsFor(control, settings.clients);
     await withoutTimeouts(control);
     if (options.lock !== undefined && !(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
+    const systemIdentifier = await readSystemIdentifier(control);
     const { snapshot, layout } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
-    const facts = await readFacts(control, clients, snapshot.time, layout.scope);
+    const facts = await readFacts(control, clients, snapshot.time, layout.scope, systemIdentifier);
     const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts });
     // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
     const endSnapshot = async (): Promise<void> => {
@@ -141,6 +143,7 @@ async function readFacts(
   clients: ProgramDirectory,
   snapshotTime: Date,
   scope: Scope,
+  systemIdentifier: string | null,
 ): Promise<DatabaseFacts> {
   const [database] = await control.query<{ name: string; size: string; encoding: string }>(
     `SELECT datname AS name, pg_database_size(oid) AS size, pg_encoding_to_char(encoding) AS encoding
@@ -155,6 +158,7 @@ async function readFacts(
     scopeValues(scope),
   );
   return {
+    identity: { systemIdentifier, name: database.name },
     ...database,
     size: Number(database.size),
     serverVersion: control.serverVersion,

@@ -56,6 +56,7 @@ export async function openSeveral(
     return {
       facts: {
         ...first.facts,
+        identity: { ...first.facts.identity, name: null },
         name: names.join(", "),
         size: backups.reduce((sum, { facts }) => sum + facts.size, 0),
         // A table's name would not say of which database it is; the artifacts say what they cover.

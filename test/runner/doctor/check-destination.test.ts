@@ -29,7 +29,7 @@ const never = new AbortController().signal;
 async function examine(settings: object = {}) {
   const config = StorageConfig.parse({ kind: "s3", bucket: "backups", ...settings });
   const checks: Record<string, Omit<Check, "name">> = {};
-  for await (const { name, ...check } of checkDestination("store", storage, config, job, never)) {
+  for await (const { name, ...check } of checkDestination("store", storage, config, job, undefined, never)) {
     checks[name.slice("store: ".length)] = check;
   }
   return checks;

@@ -49,6 +49,9 @@ describe("a read replica", () => {
 
   it("is backed up as a primary server is", async () => {
     const backup = await (await open(standby)).backup({ lock: "standby", signal: never });
+    // The same database, also when the standby takes over.
+    expect(backup.facts.identity).toMatchObject({ systemIdentifier: expect.stringMatching(/^\d{10,}$/) as string });
+    expect(await (await open(primary)).identify(never)).toEqual(backup.facts.identity);
     expect(backup.facts.tables).toMatchObject([{ name: "counted" }]);
     for (const artifact of backup.artifacts) expect((await buffer(artifact.open(never))).length).toBeGreaterThan(100);
     await backup.close();
