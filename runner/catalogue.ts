@@ -11,7 +11,10 @@ import { openSealed, parseSealed } from "./sealed-json.ts";
 /** Name of the file that makes a folder a backup. */
 export const MANIFEST = "manifest.json";
 
-/** Manifests that a listing reads at the same time. */
+/** Bytes of a manifest that is read alone. */
+const LARGE = 1024 * 1024;
+
+/** Other manifests that a listing reads at the same time. */
 const PARALLEL = 8;
 
 /**
@@ -88,8 +91,12 @@ export async function listBackups(
     if (files) files.push(object);
     else folders.set(id, [object]);
   }
-  const backups = [...folders].map(([id, files]) => describe(id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
-  return pMap(backups, (backup) => withManifest(storage, job, backup, signal), { concurrency: PARALLEL });
+  const backups = [...folders].map(([id, files]) => describe(id, files));
+  const read = (some: BackupFolder[], concurrency: number) =>
+    pMap(some, (backup) => withManifest(storage, job, backup, signal), { concurrency });
+  // One of the largest takes a quarter of a gigabyte of memory.
+  const [large, small] = [true, false].map((is) => backups.filter((backup) => hasLargeManifest(backup) === is));
+  return [...(await read(small ?? [], PARALLEL)), ...(await read(large ?? [], 1))].sort(byId);
 }
 
 /**
@@ -139,6 +146,14 @@ async function tooLarge(storage: StorageProvider, key: string, signal: AbortSign
   return new ProviderError("INTEGRITY", `${key} has ${size} bytes, and such a file has at most ${DOCUMENT_BYTES}.`, {
     fix: "Look who writes there. What is damaged is kept until a person removes it.",
   });
+}
+
+function byId(one: BackupFolder, other: BackupFolder): number {
+  return one.id < other.id ? -1 : 1;
+}
+
+function hasLargeManifest({ files }: BackupFolder): boolean {
+  return files.some(({ key, size }) => size > LARGE && key.endsWith(`/${MANIFEST}`));
 }
 
 /** The backup with its database, or as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */

@@ -121,7 +121,12 @@ describe("what could not be read again is not written", () => {
       fix: expect.stringContaining("several jobs") as string,
     }) as Error;
   const source = (count: number, artifacts: number) => ({
-    facts: { ...sampleManifest(ID).database, tables: tables(count), snapshotTime: new Date() },
+    facts: {
+      ...sampleManifest(ID).database,
+      identity: { systemIdentifier: null, name: "app" },
+      tables: tables(count),
+      snapshotTime: new Date(),
+    },
     artifacts: Array.from({ length: artifacts }, (_, index) => ({
       name: `database-${index}.dump`,
       format: "pg_dump-custom" as const,
