@@ -14,7 +14,10 @@ export interface Comparison {
  * rows by number and by a hash that does not depend on their order. The roles must be superusers.
  */
 export async function compareDatabases(urlA: string, urlB: string): Promise<Comparison> {
-  const [a, b] = await Promise.all([describe(urlA), describe(urlB)]);
+  const majors = await Promise.all([urlA, urlB].map((url) => withClient(url, majorOf)));
+  const queries = catalogueQueries(Math.min(...majors));
+  const [a, b] = await Promise.all([urlA, urlB].map((url) => withClient(url, (client) => describe(client, queries))));
+  if (a === undefined || b === undefined) throw new RangeError("two databases without two descriptions");
   const differences = [...a.facts].flatMap(([name, value]) => {
     const other = b.facts.get(name);
     if (other === value) return [];
@@ -35,37 +38,48 @@ interface Description {
   readonly tables: Comparison["tables"];
 }
 
-async function describe(url: string): Promise<Description> {
+async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    // Only qualified names are unambiguous, and the text of a value must not depend on the database's settings.
-    await client.query(
-      "SET search_path = ''; SET row_security = off; SET timezone = 'UTC'; SET datestyle = 'ISO'; " +
-        "SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1",
-    );
-    const facts = new Map<string, string>();
-    for (const [kind, query] of Object.entries(catalogueQueries)) {
-      const { rows } = await client.query<{ name: string; definition: string }>(query);
-      for (const row of rows) facts.set(`${kind} ${row.name}`, row.definition);
-    }
-    for (const name of await names(client, sequences)) {
-      const { rows } = await client.query<{ at: string }>(
-        `SELECT concat_ws(' ', last_value, is_called) AS at FROM ${name}`,
-      );
-      facts.set(`the value of ${name}`, String(rows[0]?.at));
-    }
-    const tables: { name: string; rows: number }[] = [];
-    for (const name of await names(client, tablesWithRows)) {
-      const { rows, hash } = await hashRows(client, name);
-      tables.push({ name, rows });
-      facts.set(`the content of ${name}`, `${rows} rows, hash ${hash}`);
-    }
-    return { facts, tables };
+    return await work(client);
   } finally {
     await client.end();
   }
+}
+
+async function majorOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ major: number }>(
+    "SELECT current_setting('server_version_num')::int / 10000 AS major",
+  );
+  return rows[0]?.major ?? 0;
+}
+
+async function describe(client: Client, queries: Readonly<Record<string, string>>): Promise<Description> {
+  await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  // Only qualified names are unambiguous, and the text of a value must not depend on the database's settings.
+  await client.query(
+    "SET search_path = ''; SET row_security = off; SET timezone = 'UTC'; SET datestyle = 'ISO'; " +
+      "SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1",
+  );
+  const facts = new Map<string, string>();
+  for (const [kind, query] of Object.entries(queries)) {
+    const { rows } = await client.query<{ name: string; definition: string }>(query);
+    for (const row of rows) facts.set(`${kind} ${row.name}`, row.definition);
+  }
+  for (const name of await names(client, sequences)) {
+    const { rows } = await client.query<{ at: string }>(
+      `SELECT concat_ws(' ', last_value, is_called) AS at FROM ${name}`,
+    );
+    facts.set(`the value of ${name}`, String(rows[0]?.at));
+  }
+  const tables: { name: string; rows: number }[] = [];
+  for (const name of await names(client, tablesWithRows)) {
+    const { rows, hash } = await hashRows(client, name);
+    tables.push({ name, rows });
+    facts.set(`the content of ${name}`, `${rows} rows, hash ${hash}`);
+  }
+  return { facts, tables };
 }
 
 const sequences = `SELECT seqrelid::regclass::text AS name FROM pg_sequence ORDER BY name`;

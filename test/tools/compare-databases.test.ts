@@ -3,17 +3,19 @@ import { compareDatabases } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { query } from "../helpers/postgres.ts";
+import { addUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../helpers/unknown-options.ts";
 
 describe("compareDatabases", () => {
   let server: Postgres;
   beforeAll(async () => {
-    server = await startPostgres();
+    server = await startPostgres({ settings: TAKES_UNKNOWN_OPTIONS });
     await createSampleDatabase(server.url("first"), { megabytes: 1 });
     await query(server.url("postgres"), "CREATE DATABASE second TEMPLATE first");
+    await addUnknownOptions(server.url("second"));
   });
   afterAll(() => server.stop());
 
-  it("finds no difference where there is none", async () => {
+  it("finds no difference where one side's catalogue has options that no PostgreSQL knows", async () => {
     const { tables, differences } = await compareDatabases(server.url("first"), server.url("second"));
     expect(differences).toEqual([]);
     expect(tables).toContainEqual({ name: "shop.no_columns", rows: 3 });
@@ -50,12 +52,24 @@ describe("compareDatabases", () => {
     ["a constraint's state", "ALTER TABLE shop.members VALIDATE CONSTRAINT members_small"],
     ["a partition", "ALTER TABLE shop.events DETACH PARTITION shop.events_2023"],
     ["a rule", "DROP RULE open_orders_keep ON shop.open_orders"],
+    ["a table's option", "ALTER TABLE shop.cache SET (fillfactor = 71)"],
+    ["an option of a TOAST table", "ALTER TABLE shop.cache SET (toast.autovacuum_enabled = false)"],
+    ["a view's option", "ALTER VIEW shop.open_orders RESET (security_barrier)"],
+    ["a column's option", "ALTER TABLE shop.orders ALTER total SET (n_distinct = 5)"],
+    ["an index's option", "ALTER INDEX shop.orders_open SET (fillfactor = 50)"],
+    [
+      "an index's order",
+      "DROP INDEX shop.orders_open; CREATE INDEX orders_open ON shop.orders (placed DESC) WHERE state = 'new'",
+    ],
+    ["a default privilege", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO sample_reader"],
+    ["the right to pass a privilege on", "GRANT SELECT ON shop.orders TO sample_reader WITH GRANT OPTION"],
   ])("notices %s", async (_what, change) => {
     const changed = "changed";
-    await query(server.url("postgres"), `CREATE DATABASE ${changed} TEMPLATE second`);
+    await query(server.url("postgres"), `CREATE DATABASE ${changed} TEMPLATE first`);
     try {
       await query(server.url(changed), change);
-      const { differences } = await compareDatabases(server.url("second"), server.url(changed));
+      await addUnknownOptions(server.url(changed));
+      const { differences } = await compareDatabases(server.url("first"), server.url(changed));
       expect(differences).not.toEqual([]);
     } finally {
       await query(server.url("postgres"), `DROP DATABASE ${changed} WITH (FORCE)`);

@@ -7,7 +7,7 @@ import { isExecutable } from "../../tools/executables.ts";
 import { ensureGo } from "../../tools/go.ts";
 import { moto } from "../../tools/moto.ts";
 import { demoNeeds, testNeeds } from "../../tools/needs.ts";
-import { postgres17 } from "../../tools/postgres-17.ts";
+import { postgresWheels } from "../../tools/postgres-wheels.ts";
 import { ensureSystemPrograms, type SystemProgram } from "../../tools/system-programs.ts";
 import { versitygw } from "../../tools/versitygw.ts";
 
@@ -52,7 +52,7 @@ describe("what a machine must have", () => {
   });
 
   it("is neither Go nor pip where the cache has what they would bring", async () => {
-    for (const { name, version } of [versitygw, actionlint, moto, postgres17]) {
+    for (const { name, version } of [versitygw, actionlint, moto, ...postgresWheels]) {
       await program(join(folder, "cache/provision", `${name}-v${version}`, "bin", name));
     }
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");

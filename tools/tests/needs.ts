@@ -3,7 +3,7 @@ import type { Closure } from "./imports.ts";
 /** What has to be prepared for tests before their time limits count. */
 export const NEEDS = [
   "postgres",
-  "postgres17",
+  "postgresWheels",
   "pulumi",
   "versitygw",
   "moto",
@@ -21,7 +21,7 @@ export type Need = (typeof NEEDS)[number];
 const BROUGHT_BY: Readonly<Record<string, Need>> = {
   ensurePostgres: "postgres",
   startPostgres: "postgres",
-  ensurePostgres17: "postgres17",
+  ensurePostgresWheel: "postgresWheels",
   ensurePulumi: "pulumi",
   ensureVersitygw: "versitygw",
   ensureMoto: "moto",

@@ -1,7 +1,7 @@
 import { ensureActionlint } from "../actionlint.ts";
 import { ensureMoto } from "../moto.ts";
 import { testNeeds } from "../needs.ts";
-import { ensurePostgres17 } from "../postgres-17.ts";
+import { ensurePostgresWheels } from "../postgres-wheels.ts";
 import { ensurePulumi } from "../pulumi.ts";
 import { ensureSystemPrograms } from "../system-programs.ts";
 import { ensureVersitygw } from "../versitygw.ts";
@@ -15,7 +15,7 @@ const BRING: readonly (readonly [Need, Bring])[] = [
   ["versitygw", ensureVersitygw],
   ["actionlint", ensureActionlint],
   ["moto", ensureMoto],
-  ["postgres17", ensurePostgres17],
+  ["postgresWheels", ensurePostgresWheels],
 ];
 
 /**

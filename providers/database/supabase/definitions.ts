@@ -1,3 +1,4 @@
+import { privileges, relationOptions } from "../postgres/documented.ts";
 import { dataSchemas, platformPublications, platformRoles, platformSchemas, sqlList } from "./platform.ts";
 
 const all = "nspname !~ '^(pg_|information_schema$)'";
@@ -29,11 +30,14 @@ const owned = `
   UNION ALL SELECT 'type', t.oid::regtype::text, nspname, typowner, typacl, 'T'
     FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace WHERE ${madeType} AND ${notOfExtension("pg_type", "t.oid")}`;
 
-// MAINTAIN is new in 17 and part of ALL there.
-const privileges = (acl: string, condition: string): string =>
+/** The documented ones in the server's own form, `{fillfactor=70}`; nothing where there are none. */
+const documentedOptions = `(SELECT array_agg(o ORDER BY n) FROM unnest(reloptions) WITH ORDINALITY AS a (o, n)
+          WHERE split_part(o, '=', 1) IN (${sqlList(relationOptions)}))`;
+
+const privilegesOf = (acl: string, condition: string): string =>
   `(SELECT string_agg(concat_ws(' ', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type, is_grantable), ', '
       ORDER BY grantee::regrole::text, privilege_type)
-    FROM aclexplode(${acl}) WHERE ${condition} AND privilege_type <> 'MAINTAIN')`;
+    FROM aclexplode(${acl}) WHERE ${condition} AND privilege_type IN (${sqlList(privileges)}))`;
 
 /**
  * Queries by kind, of `name` and `definition`. A definition is the same on every server that has the same, but for
@@ -43,7 +47,7 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
   return {
     schema: `SELECT quote_ident(nspname) AS name, '' AS definition FROM pg_namespace WHERE ${own}`,
     table: `
-      SELECT c.oid::regclass::text AS name, concat_ws(' | ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, reloptions,
+      SELECT c.oid::regclass::text AS name, concat_ws(' | ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, ${documentedOptions},
         (SELECT md5(string_agg(attname, ',' ORDER BY attnum)) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
         (SELECT string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno) FROM pg_inherits WHERE inhrelid = c.oid),
         pg_get_expr(relpartbound, c.oid), CASE relkind WHEN 'p' THEN pg_get_partkeydef(c.oid) END) AS definition
@@ -111,16 +115,16 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
     // The owner's own privileges go with the owner, and postgres is the owner of what the platform's roles owned.
     "access list of the": `
       SELECT concat_ws(' ', word, name) AS name,
-        coalesce(${privileges("coalesce(acl, acldefault(list, owner))", "grantee NOT IN (owner, (SELECT oid FROM pg_roles WHERE rolname = 'postgres'))")}, '') AS definition
+        coalesce(${privilegesOf("coalesce(acl, acldefault(list, owner))", "grantee NOT IN (owner, (SELECT oid FROM pg_roles WHERE rolname = 'postgres'))")}, '') AS definition
       FROM (${owned}) AS objects WHERE ${own}
       UNION ALL SELECT format('column %s.%I', attrelid::regclass, attname),
-        coalesce(${privileges("attacl", "grantee <> relowner AND grantee <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres')")}, '')
+        coalesce(${privilegesOf("attacl", "grantee <> relowner AND grantee <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres')")}, '')
       FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
       WHERE attacl IS NOT NULL AND NOT attisdropped AND ${own} AND ${notOfExtension("pg_class", "c.oid")}`,
     "default privilege": `
       SELECT concat_ws(' ', defaclrole::regrole, defaclobjtype, nullif(defaclnamespace, 0)::regnamespace) AS name,
         (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ',' ORDER BY grantee::regrole::text, privilege_type)
-         FROM aclexplode(defaclacl) WHERE privilege_type <> 'MAINTAIN') AS definition
+         FROM aclexplode(defaclacl) WHERE privilege_type IN (${sqlList(privileges)})) AS definition
       FROM pg_default_acl WHERE defaclrole::regrole::text = 'postgres' OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)})`,
     extension: `SELECT quote_ident(extname) AS name, concat_ws(' in ', extversion, extnamespace::regnamespace) AS definition FROM pg_extension WHERE extname <> 'plpgsql'`,
   };

