@@ -23,13 +23,13 @@ export interface SupabaseServer {
  * platform's library supautils is said in cluster.sql and project-privileged.sql.
  */
 export async function startSupabase(
-  options: Pick<PostgresOptions, "binDirectory" | "tls"> = {},
+  options: Pick<PostgresOptions, "binDirectory" | "tls" | "settings"> = {},
 ): Promise<SupabaseServer> {
   const postgres = await startPostgres({
     ...options,
     superuser: "supabase_admin",
     extensions: fileURLToPath(new URL("extensions/", folder)),
-    settings: { shared_preload_libraries: "pg_stat_statements", wal_level: "logical" },
+    settings: { shared_preload_libraries: "pg_stat_statements", wal_level: "logical", ...options.settings },
   });
   const urlAs = (role: string, name: string): string => postgres.url(name).replace("//supabase_admin:", `//${role}:`);
   await run(postgres.url("template1"), "cluster.sql", { ":password": postgres.password });

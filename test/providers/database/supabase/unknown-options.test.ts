@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createDatabase } from "../../../../providers/database/index.ts";
+import { query } from "../../../helpers/postgres.ts";
+import { store } from "../../../helpers/stored-backup.ts";
+import { keepAddingUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../../../helpers/unknown-options.ts";
+import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+
+const never = new AbortController().signal;
+
+let server: SupabaseServer;
+let scratch: string;
+beforeAll(async () => {
+  server = await startSupabase({ tls: true, settings: TAKES_UNKNOWN_OPTIONS });
+  scratch = await mkdtemp(join(tmpdir(), "provision-scratch-"));
+});
+afterAll(async () => {
+  await server.postgres.stop();
+  await rm(scratch, { recursive: true });
+});
+
+it("restores a project without a difference where the target's server keeps options of its own", async () => {
+  const open = (url: string) =>
+    createDatabase(
+      {
+        kind: "supabase",
+        url: { env: "URL" },
+        lockTimeoutSeconds: 30,
+        vault: "leave-out",
+        rootCertificate: server.postgres.rootCertificate ?? "",
+      },
+      { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
+    );
+  const source = await open(await server.fullProject("full"));
+  const backup = await store(await source.backup({ lock: "test", signal: never }));
+  const target = await open(await server.newProject("copy"));
+  await keepAddingUnknownOptions(server.postgres.url("copy"));
+  const report = await target.restore(backup.artifacts, {
+    facts: backup.facts,
+    // The trigger's function is in it already.
+    allowNonEmpty: true,
+    jobs: 1,
+    scratchDirectory: scratch,
+    createRoles: false,
+    noOwner: false,
+    confirm: `localhost:${server.postgres.port}/copy`,
+    signal: never,
+  });
+  const [added] = await query<{ tables: number; columns: number }>(
+    server.postgres.url("copy"),
+    `SELECT (SELECT count(*)::int FROM pg_class WHERE reloptions::text ~ 'pg_next_release') AS tables,
+       (SELECT count(*)::int FROM pg_attribute WHERE attoptions::text ~ 'pg_next_release') AS columns`,
+  );
+  expect(added?.tables).toBeGreaterThan(10);
+  expect(added?.columns).toBeGreaterThan(50);
+  expect(report.differences?.filter((each) => !each.includes("next_release"))).toEqual([]);
+});
