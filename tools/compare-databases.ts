@@ -33,6 +33,19 @@ export async function compareDatabases(urlA: string, urlB: string): Promise<Comp
   return { tables: a.tables, differences };
 }
 
+/** How many differences {@link tellDifferences} writes out, and how many characters of each. */
+const TOLD = 10;
+const TOLD_CHARACTERS = 240;
+
+/** What to tell a person of differences: how many there are, and the first ten. */
+export function tellDifferences(differences: readonly string[]): string {
+  const first = differences
+    .slice(0, TOLD)
+    .map((each) => `  - ${each.length > TOLD_CHARACTERS ? `${each.slice(0, TOLD_CHARACTERS)} …` : each}`);
+  const more = differences.length > TOLD ? [`  - and ${differences.length - TOLD} more`] : [];
+  return [`The two databases differ in ${differences.length} places:`, ...first, ...more].join("\n");
+}
+
 interface Description {
   readonly facts: ReadonlyMap<string, string>;
   readonly tables: Comparison["tables"];

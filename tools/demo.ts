@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { Client } from "pg";
 import { bytes } from "../runner/sizes.ts";
-import { compareDatabases } from "./compare-databases.ts";
+import { compareDatabases, tellDifferences } from "./compare-databases.ts";
 import { secret, startEngine, type Engine, type EngineStack } from "./engine.ts";
 import { demoNeeds } from "./needs.ts";
 import { startPostgres, type Postgres } from "./postgres.ts";
@@ -63,7 +63,7 @@ async function call({ program, args, env, cwd }: Call): Promise<string> {
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   print(output);
-  if (code !== 0) throw new Error(`The command ended with ${code}.`);
+  if (code !== 0) throw new StepFailed(`The command ended with ${code}.`);
   return output;
 }
 
@@ -79,6 +79,18 @@ async function query(url: string, text: string): Promise<Record<string, unknown>
   } finally {
     await client.end();
   }
+}
+
+/** A step that came out wrong: its message says all that a person needs, so it is shown without a stack trace. */
+class StepFailed extends Error {}
+
+async function adviceOnDifferences(differences: readonly string[], source: string): Promise<string> {
+  const { version } = await query(source, "SELECT version() AS version");
+  return [
+    tellDifferences(differences),
+    "What to do: get the newest version of Provision and run the demo again, as your PostgreSQL may be newer than this version knows.",
+    `If it still differs, report these lines together with this one: ${String(version)}`,
+  ].join("\n");
 }
 
 /** The stack, as long as it has anything on this machine. */
@@ -121,7 +133,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     const { summary } = await stack.up();
     const outputs = await stack.outputs();
     const output = ((outputs.jobs?.value ?? {}) as Record<string, JobOutput>)[JOB];
-    if (!output) throw new Error("The stack has no output for its job.");
+    if (!output) throw new StepFailed("The stack has no output for its job.");
     return [`${summary.create ?? 0} resources created; schedule: ${output.scheduled}`, output];
   });
   await step("What the schedule starts: backup, verification, prune", async () => {
@@ -132,7 +144,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     print(await readFile(join(directory, "logs", `${JOB}.log`), "utf8").catch(() => ""));
     const [listed] = JSON.parse(await shell(`${job.list} --json`)) as { backups: { state: string; size: number }[] }[];
     const [backup, ...more] = listed?.backups ?? [];
-    if (backup?.state !== "verified" || more.length > 0) throw new Error("The run made no verified backup.");
+    if (backup?.state !== "verified" || more.length > 0) throw new StepFailed("The run made no verified backup.");
     return [`one backup of ${bytes(backup.size)}, encrypted and ${backup.state}`, undefined];
   });
   await step("List", async () => [(await shell(job.list)).trim().split("\n").at(-1)?.trim() ?? "", undefined]);
@@ -146,7 +158,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
   });
   await step("Compare schema and data, table by table", async () => {
     const { tables, differences } = await compareDatabases(source, target);
-    if (differences.length > 0) throw new Error(`The databases differ:\n${differences.join("\n")}`);
+    if (differences.length > 0) throw new StepFailed(await adviceOnDifferences(differences, source));
     const rows = tables.reduce((sum, table) => sum + table.rows, 0);
     return [`${tables.length} tables with ${rows} rows are the same`, undefined];
   });
@@ -154,7 +166,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     await stack.preview({ expectNoChanges: true });
     const { summary } = await stack.up();
     const changed = Object.keys(summary).filter((operation) => operation !== "same");
-    if (changed.length > 0) throw new Error(`The second up changed something: ${JSON.stringify(summary)}`);
+    if (changed.length > 0) throw new StepFailed(`The second up changed something: ${JSON.stringify(summary)}`);
     return ["nothing changed", undefined];
   });
   await step("pulumi destroy", async () => {
@@ -163,7 +175,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     const kept = (await readdir(join(directory, "backups"), { recursive: true })).filter((name) =>
       name.endsWith("manifest.json"),
     );
-    if (kept.length !== 1) throw new Error("The backup did not outlive its stack.");
+    if (kept.length !== 1) throw new StepFailed("The backup did not outlive its stack.");
     return ["the schedule and the secrets are gone, the backup is still there", undefined];
   });
 
@@ -200,7 +212,10 @@ try {
   say(`Done in ${((performance.now() - total) / 1000).toFixed(0)} s.`);
 } catch (error) {
   // After a signal, what failed failed for that.
-  if (!interrupted.signal.aborted) throw error;
+  if (!interrupted.signal.aborted) {
+    console.error(error instanceof StepFailed ? `\nThe demo failed. ${error.message}` : error);
+    process.exitCode = 1;
+  }
 } finally {
   for (const work of cleanUp.reverse()) {
     await work().catch((error: unknown) => {

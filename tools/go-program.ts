@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { isExecutable } from "./executables.ts";
 import { ensureGo } from "./go.ts";
+import { withProgress } from "./progress.ts";
 
 const run = promisify(execFile);
 
@@ -52,7 +53,7 @@ export async function keepProgram<Origin extends string>(program: KeptProgram<Or
   const fresh = join(root, `new-${process.pid}`);
   try {
     if (await isCached()) return { directory, origin: "cache" };
-    const origin = await bring(fresh);
+    const origin = await withProgress(`bringing ${title}`, say, () => bring(fresh));
     await rename(join(fresh, "bin"), directory).catch(async (error: unknown) => {
       if (!(await isCached())) throw error;
     });

@@ -27,7 +27,7 @@ export async function ensureMoto(say: (line: string) => void = console.error): P
     title: "moto",
     say,
     bring: async (root) => {
-      say(`Installing moto ${moto.version}, ${moto.purpose}, once …`);
+      say(`Installing moto ${moto.version}, ${moto.purpose}, once; this takes about half a minute …`);
       const bin = join(root, "bin");
       await mkdir(bin, { recursive: true });
       const requirement = `moto[server]==${moto.version}`;

@@ -96,7 +96,7 @@ async function isUsable(executable: string): Promise<boolean> {
 /** Installs the official release below `root`; false if that was not possible. */
 async function download(root: string, say: (line: string) => void): Promise<boolean> {
   if (!(await downloadAnswers())) return false;
-  say(`Downloading the Pulumi CLI ${PULUMI_VERSION} …`);
+  say(`Downloading the Pulumi CLI ${PULUMI_VERSION}, once; this takes about a minute …`);
   const gaveUp = new AbortController();
   try {
     const install = PulumiCommand.install({ root, version: new SemVer(PULUMI_VERSION) });

@@ -1,4 +1,5 @@
 import { installPackages, mayInstallPackages } from "./apt.ts";
+import { withProgress } from "./progress.ts";
 
 /** A program of the machine's own that the demo or the tests need. */
 export interface SystemProgram {
@@ -35,11 +36,11 @@ export async function ensureSystemPrograms(
     return;
   }
   const packages = [...new Set(missing.flatMap((program) => program.packages))];
-  say(`Installing ${packages.join(", ")} with apt-get, once …`);
+  say(`Installing ${packages.join(", ")} with apt-get, once; this takes about a minute …`);
   const afterwards: (() => Promise<void>)[] = [];
   try {
     for (const { beforeInstall } of missing) if (beforeInstall) afterwards.push(await beforeInstall());
-    await installPackages(...packages);
+    await withProgress("installing with apt-get", say, () => installPackages(...packages));
   } finally {
     for (const after of afterwards) await after();
   }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compareDatabases } from "../../tools/compare-databases.ts";
+import { compareDatabases, tellDifferences } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { query } from "../helpers/postgres.ts";
@@ -74,5 +74,17 @@ describe("compareDatabases", () => {
     } finally {
       await query(server.url("postgres"), `DROP DATABASE ${changed} WITH (FORCE)`);
     }
+  });
+});
+
+describe("tellDifferences", () => {
+  it("counts all differences, and shows the first ten, each on a line that is short enough to read", () => {
+    const differences = Array.from({ length: 37 }, (_, index) => `column c${index} differs: ${"x".repeat(1000)}`);
+    const lines = tellDifferences(differences).split("\n");
+    expect(lines[0]).toBe("The two databases differ in 37 places:");
+    expect(lines).toHaveLength(12);
+    expect(lines[10]).toContain("column c9 differs");
+    expect(lines[11]).toBe("  - and 27 more");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(250);
   });
 });
