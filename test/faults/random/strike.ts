@@ -85,6 +85,17 @@ function momentOf({ name, moment }: DrawnFault): Moment {
   return moment;
 }
 
+/** How much of a backup is usually left at a moment. */
+const REST: Readonly<Record<Moment["after"], number>> = {
+  start: 1,
+  "connect: done": 0.7,
+  pg_dump: 0.7,
+  "store: done": 0.5,
+  "commit: done": 0.25,
+  pg_restore: 0.25,
+  "verify: done": 0.1,
+};
+
 async function waitFor(
   { after, plus }: Moment,
   paceMs: number,
