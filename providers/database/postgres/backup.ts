@@ -247,12 +247,27 @@ export function rolesOf(source: Source): DatabaseArtifact {
 }
 
 /** What every program that reads the snapshot's server needs. */
-export function programOf({ settings: { connection }, control, clients }: Source) {
+export function programOf({ settings: { connection }, control, clients, facts }: Source) {
   return {
     clients,
     // The same server as the snapshot's, whichever of the URL's hosts that is.
     env: libpqEnvironment(connection, control.host, clients),
     secrets: secretsOf(connection),
     otherwise: "INTERNAL",
+    explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(facts.name, control.broken)),
   } satisfies Partial<Program>;
+}
+
+/** With the session that exported it a snapshot ends, and what a program says then is only what follows from that. */
+function withoutSnapshot(database: string, broken: ProviderError): ProviderError {
+  return new ProviderError(
+    "TRANSIENT",
+    `The session that holds the snapshot of the database ${database} ended before its dump was whole. ${broken.message}`,
+    {
+      cause: broken,
+      fix:
+        "Run the backup again: with `databases: all` it is without a database that was dropped. If the database is there, the server's log " +
+        "says what ended the session (a restart, pg_terminate_backend, a timeout of a pooler).",
+    },
+  );
 }

@@ -100,9 +100,21 @@ async function inspect(
   }
 }
 
-/** The major version in a version such as `15.18` or `18beta1`. */
+/**
+ * The major version in a version such as `15.18` or `18beta1`.
+ *
+ * @throws {ProviderError} `INTEGRITY` for anything else, which only a manifest can say
+ */
 export function majorVersion(version: string): number {
-  return Number.parseInt(version, 10);
+  const major = Number.parseInt(version, 10);
+  if (major > 0) return major;
+  throw new ProviderError(
+    "INTEGRITY",
+    `The backup's manifest says "${version}" where a version of PostgreSQL belongs.`,
+    {
+      fix: "Choose another backup, or this one from another destination.",
+    },
+  );
 }
 
 function compareVersions(a: string, b: string): number {

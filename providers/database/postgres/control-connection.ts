@@ -18,6 +18,8 @@ export interface ControlConnection {
   readonly inRecovery: boolean;
   /** Whether this connection uses TLS. */
   readonly encrypted: boolean;
+  /** Why the connection has broken; undefined while it stands. */
+  readonly broken: ProviderError | undefined;
   query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
   /** An identifier as SQL has it, in quotation marks. */
   readonly quote: (identifier: string) => string;
@@ -58,7 +60,7 @@ export async function connect(
         failures.push(new ProviderError("TRANSIENT", `${place(host)} is not ${attributes}.`));
       } catch (error) {
         if (signal.aborted) throw abortedError(signal);
-        const failure = serverError(error, `Cannot connect to ${place(host)}`, secretsOf(connection));
+        const failure = serverError(error, `Cannot connect to ${place(host)}`, secretsOf(connection), true);
         failures.push(failure);
         // As in libpq, a server that refuses the credentials is the answer: the next host would refuse them too.
         if (failure.code === "AUTH" || failure.code === "NOT_FOUND") throw failure;
@@ -159,7 +161,7 @@ async function open(
     port: host.port,
     user: connection.user,
     // A function, because an absent password would be looked for in the environment and in somebody's home folder.
-    password: () => connection.password ?? "",
+    password: () => connection.password ?? noPassword(connection, host),
     database,
     ssl: tls,
     stream: () => socket,
@@ -173,7 +175,10 @@ async function open(
   };
   const client: Client = new Client(config);
   // Without a listener, a connection that breaks while nothing is asked of it would end this process.
-  client.on("error", () => undefined);
+  let broken: ProviderError | undefined;
+  client.on("error", (error) => {
+    broken ??= serverError(error, `The connection to ${place(host)} has broken`, secrets);
+  });
   const abort = (): void => {
     socket.destroy();
   };
@@ -185,6 +190,8 @@ async function open(
       return rows;
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
+      // Of a connection that has broken the package says that it cannot be asked; why, it has said before.
+      if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
       throw serverError(error, "The database refused a query", secrets);
     }
   };
@@ -199,12 +206,24 @@ async function open(
       "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery",
     );
     const serverVersion = server?.version.split(" ")[0] ?? "";
+    if (!/^\d/.test(serverVersion)) {
+      throw new ProviderError(
+        "CONFIG",
+        `${place(host)} says that its version is "${serverVersion}", which is no PostgreSQL's.`,
+        {
+          fix: "Name a PostgreSQL server in the connection URL; one of 9.6 or newer says its number first (SHOW server_version).",
+        },
+      );
+    }
     return {
       host,
       serverVersion,
       serverMajor: majorVersion(serverVersion),
       inRecovery: server?.recovery ?? false,
       encrypted: tls !== false,
+      get broken() {
+        return broken;
+      },
       query: ask,
       quote: (identifier) => client.escapeIdentifier(identifier),
       close,
@@ -213,6 +232,17 @@ async function open(
     await close();
     throw error;
   }
+}
+
+/** The server asks for a password only where it wants one. */
+function noPassword({ user }: Connection, host: ConnectionHost): never {
+  throw new ProviderError(
+    "AUTH",
+    `${place(host)} asks for the password of the role ${user}, and the connection URL has none.`,
+    {
+      fix: "Put it into the connection URL, percent-encoded: postgresql://user:password@host/database.",
+    },
+  );
 }
 
 /** Says goodbye, but does not wait for a server that no longer answers. */

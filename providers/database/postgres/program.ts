@@ -5,6 +5,7 @@ import { abortedError, type ErrorCode, ProviderError } from "../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import { MessageLines } from "./message-lines.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
+import { ProgramMessages, type ProgramReport } from "./program-messages.ts";
 import { programError, redact } from "./server-errors.ts";
 
 /** How to run one of PostgreSQL's programs. */
@@ -19,12 +20,13 @@ export interface Program {
   readonly secrets: readonly string[];
   /** The code of a failure whose message is not known. */
   readonly otherwise: ErrorCode;
-  /** Takes each line that the program writes to its standard error, without secrets: an error has only the last of them. */
+  /** Says more of a failure, where it can. */
+  readonly explain?: (problem: ProviderError) => ProviderError;
+  /** Names of tables that may stand in an error of psql's. */
+  readonly tables?: ReadonlySet<string>;
+  /** Takes each line that the program writes to its standard error, without secrets, but with whatever a server says of rows. */
   readonly onMessage?: (line: string) => void;
 }
-
-/** How much of what a program writes to its standard error is kept for the error, in characters. */
-const tailLength = 4096;
 
 /** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
 const killAfterMs = 3000;
@@ -199,14 +201,14 @@ interface Running {
 
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
   const child = spawn(join(program.clients.directory, program.name), program.args, { env: program.env, stdio });
-  let stderr = "";
-  let cut = false;
-  const lines = new MessageLines((line) => program.onMessage?.(redact(line, program.secrets)));
+  const messages = new ProgramMessages(program);
+  const lines = new MessageLines((line) => {
+    const clean = redact(line, program.secrets);
+    messages.take(clean);
+    program.onMessage?.(clean);
+  });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     lines.write(text);
-    stderr += text;
-    cut ||= stderr.length > 2 * tailLength;
-    stderr = stderr.slice(-2 * tailLength);
   });
   let timer: NodeJS.Timeout | undefined;
   const end = (): void => {
@@ -236,8 +238,11 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
         resolve();
         return;
       }
-      const stderrTail = tail(stderr, cut, program.secrets);
-      reject(signal.aborted ? abortedError(signal) : failure(program, code ?? killer, stderrTail));
+      if (signal.aborted) reject(abortedError(signal));
+      else {
+        const problem = failure(program, code ?? killer, messages.report);
+        reject(program.explain?.(problem) ?? problem);
+      }
     });
   });
   const cleanUp = (): void => {
@@ -250,30 +255,24 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
 }
 
 /** Why a program failed. One that was killed, or did not even start, says nothing of what it was to read. */
-function failure(program: Program, how: number | NodeJS.Signals | null, stderr: string): ProviderError {
+function failure(program: Program, how: number | NodeJS.Signals | null, report: ProgramReport): ProviderError {
   const { name, clients, otherwise } = program;
-  const said = stderr.trim() === "" ? "." : `: ${stderr.trim()}`;
+  const said = report.text === "" ? "." : `: ${report.text}`;
   if (typeof how === "string") {
     return new ProviderError("TRANSIENT", `${name} ${clients.version} was ended by ${how}${said}`, {
       fix: "Run it again. After SIGKILL look whether the machine ran out of memory, and give it or the task more.",
     });
   }
   // What a shell and the dynamic linker end with where a program cannot be executed.
-  if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(stderr)) {
+  if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(report.text)) {
     return new ProviderError("CONFIG", `${name} ${clients.version} in ${clients.directory} cannot be started${said}`, {
       fix: `Install it anew with the libraries that it needs (ldd ${join(clients.directory, name)} tells which).`,
     });
   }
-  return programError(`${name} ${clients.version} exited with ${how ?? "no code"}`, stderr, otherwise);
+  return programError(`${name} ${clients.version} exited with ${how ?? "no code"}`, report, otherwise);
 }
 
 function existing<Pipe>(pipe: Pipe | null): Pipe {
   if (pipe === null) throw new ProviderError("INTERNAL", "The program was started without the pipe.");
   return pipe;
-}
-
-/** The last lines. What was cut off may have cut a secret in two, so the first line that is left goes too. */
-function tail(stderr: string, cut: boolean, secrets: readonly string[]): string {
-  const clean = redact(cut ? stderr.slice(stderr.indexOf("\n") + 1) : stderr, secrets);
-  return clean.length <= tailLength ? clean : `… ${clean.slice(-tailLength)}`;
 }

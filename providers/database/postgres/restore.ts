@@ -11,6 +11,7 @@ import { statementsOfNewRoles } from "./roles-to-create.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { spool } from "./spooled-archive.ts";
 import { countObjects, isEmpty } from "./contents.ts";
+import { withState } from "./state-after.ts";
 
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
 export async function restorePostgres(
@@ -122,7 +123,7 @@ async function existingRoles(control: ControlConnection): Promise<Set<string>> {
 
 /** Restores the archive in one transaction, which an archive that turns out damaged can never commit. */
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
-  const { archive, options, control } = target;
+  const { archive, options, control, settings } = target;
   const session = `provision-restore-${randomBytes(6).toString("hex")}`;
   const { database } = await nameOf(control);
   const programOf = (...args: string[]) => restoreProgram(target, database, ["--single-transaction", ...args], session);
@@ -136,31 +137,10 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
   } catch (error) {
     const problem = explain(error, target);
     // An aborted run has no connection left to ask with.
-    if (!options.signal.aborted && wasEmpty) await confirmRolledBack(control, session, database, problem);
-    throw problem;
+    throw options.signal.aborted || !wasEmpty
+      ? problem
+      : await withState({ settings, control, session, database, signal: options.signal }, problem);
   }
-}
-
-/** Looks again, after the restore's own session is gone, instead of trusting that its end meant a rollback. */
-async function confirmRolledBack(
-  control: ControlConnection,
-  session: string,
-  database: string,
-  problem: ProviderError,
-): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const rows = await control.query("SELECT FROM pg_stat_activity WHERE application_name = $1", [session]);
-    if (rows.length === 0) break;
-    await delay(100);
-  }
-  if (await isEmpty(control)) return;
-  throw new ProviderError(
-    "INTEGRITY",
-    `The restore failed, and yet the database ${database} is not empty: ${problem.message}`,
-    {
-      fix: "Drop that database, create it anew and restore again.",
-    },
-  );
 }
 
 /**

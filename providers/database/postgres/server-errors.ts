@@ -1,4 +1,6 @@
 import { type ErrorCode, ProviderError } from "../../errors.ts";
+import { describeState, knownMessage, namesNoValue, withheld } from "./known-messages.ts";
+import type { ProgramReport } from "./program-messages.ts";
 
 /** What a message or an SQLSTATE means for the caller; the first that fits counts. */
 interface Meaning {
@@ -6,7 +8,8 @@ interface Meaning {
   readonly states: readonly string[];
   /** The same in what PostgreSQL's programs write under LC_ALL=C. */
   readonly pattern: RegExp;
-  readonly code: ErrorCode;
+  /** Default: what the caller takes for unknown. */
+  readonly code?: ErrorCode;
   readonly fix?: string;
 }
 
@@ -19,6 +22,8 @@ const tlsCodes = [
   "CERT_",
   "ERR_TLS_",
 ];
+
+const inTheLog = "The server's log has the whole message, with the value.";
 
 const meanings: readonly Meaning[] = [
   {
@@ -138,6 +143,31 @@ const meanings: readonly Meaning[] = [
   { states: ["42P01", "3F000"], pattern: /(?!)/, code: "NOT_FOUND" },
   { states: ["42P07", "42710", "42723", "42P06"], pattern: /already exists/, code: "CONFLICT" },
   {
+    states: ["22021", "22P05"],
+    pattern: /invalid byte sequence for encoding|has no equivalent in encoding/,
+    fix:
+      "A text that is named above, or is in what is named above, is not valid in the database's encoding (SHOW server_encoding). Correct it " +
+      "there: in a name by ALTER … RENAME, in a row by UPDATE; convert_from(convert_to(…), 'LATIN1') reads it as another encoding.",
+  },
+  {
+    states: ["23505"],
+    pattern: /duplicate key value violates/,
+    code: "CONFLICT",
+    fix: `Two rows have the same key, or the target has had one of them before. ${inTheLog}`,
+  },
+  {
+    states: ["23"],
+    pattern: /violates (foreign key|check|partition|not-null|exclusion) constraint|could not create (unique|exclusion)/,
+    fix:
+      "Rows of the backup do not fit its own definitions: a constraint or a function in it was changed after they were written, or reads " +
+      `what is not there yet while rows are restored. Correct the rows or the definition at the source, and back up again. ${inTheLog}`,
+  },
+  {
+    states: ["22", "P0"],
+    pattern: /invalid input (syntax|value)|out of range|value too long/,
+    fix: `A value in the backup does not fit its column's type there, or a function refused it. ${inTheLog}`,
+  },
+  {
     states: ["53300"],
     pattern: /too many clients|remaining connection slots/,
     code: "TRANSIENT",
@@ -171,30 +201,70 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
-/** The error of the `pg` package or of a socket as a `ProviderError`, without the secrets. */
-export function serverError(error: unknown, doing: string, secrets: readonly string[]): ProviderError {
+/** What an error of the `pg` package has; one of a socket has a code of Node.js. */
+interface PgError {
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+  /** Only errors of the server have one. */
+  readonly severity?: string;
+  /** The functions that it arose in, and a value perhaps. */
+  readonly where?: string;
+  readonly table?: string;
+  readonly constraint?: string;
+}
+
+/**
+ * The error of the `pg` package or of a socket as a `ProviderError`, without the secrets and without any value of a row.
+ *
+ * @param connecting whether nothing has been asked yet, so that no message can have a value
+ */
+export function serverError(
+  error: unknown,
+  doing: string,
+  secrets: readonly string[],
+  connecting = false,
+): ProviderError {
   if (error instanceof ProviderError) return error;
-  const {
-    code: state = "",
-    message = String(error),
-    hint,
-  } = error as { code?: string; message?: string; hint?: string };
+  const { code: state = "", message = String(error), hint, severity, where } = error as PgError;
+  const ofServer = severity !== undefined;
+  const whole = !ofServer || (where === undefined && (connecting || namesNoValue(state)));
+  const shown = whole ? message : shownOf(error as PgError);
   const found =
-    meanings.find(({ pattern, states }) => states.length === 0 && pattern.test(message)) ??
+    meanings.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
     meanings.find(({ states }) => states.some((each) => state.startsWith(each))) ??
-    meanings.find(({ pattern }) => pattern.test(message));
+    meanings.find(({ pattern }) => pattern.test(shown));
   // An error for several addresses of one host has no message of its own.
-  const reason = message === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : message;
-  const code = found?.code ?? (/SSL|timeout|terminated|closed/i.test(message) ? "TRANSIENT" : "INTERNAL");
-  const fix = found?.fix ?? hint;
+  const reason = shown === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : shown;
+  const code = found?.code ?? (!ofServer && /SSL|timeout|terminated|closed/i.test(shown) ? "TRANSIENT" : "INTERNAL");
+  const fix = found?.fix ?? (whole ? hint : shown.includes(withheld) ? inTheLog : undefined);
   return new ProviderError(code, `${doing}: ${redact(reason, secrets)}`, fix === undefined ? {} : { fix });
 }
 
+/** A server's error in which values may be, reduced to what is none. */
+function shownOf({ message = "", code = "", where, table, constraint }: PgError): string {
+  const known = where === undefined ? knownMessage(message) : undefined;
+  const names = where === undefined && code.startsWith("23") ? { table, constraint } : {};
+  const places = Object.entries(names).flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]));
+  const text = known?.state === code ? known.text : withheld;
+  return `${text} (${describeState(code)})${places.length === 0 ? "" : `; ${places.join(", ")}`}`;
+}
+
 /** What a PostgreSQL program wrote before it failed, as a `ProviderError`; `otherwise` is the code of what is not known. */
-export function programError(message: string, stderr: string, otherwise: ErrorCode): ProviderError {
-  const found = meanings.find(({ pattern }) => pattern.test(stderr));
-  const text = stderr.trim() === "" ? `${message}.` : `${message}: ${stderr.trim()}`;
-  return new ProviderError(found?.code ?? otherwise, text, found?.fix === undefined ? {} : { fix: found.fix });
+export function programError(message: string, report: ProgramReport, otherwise: ErrorCode): ProviderError {
+  const { text, state } = report;
+  // That something is not there programs say also of what is damaged.
+  const found =
+    meanings.find(({ pattern }) => pattern.test(text)) ??
+    meanings.find(
+      ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
+    );
+  const fix = found?.fix ?? (text.includes(withheld) ? inTheLog : undefined);
+  return new ProviderError(
+    found?.code ?? otherwise,
+    text === "" ? `${message}.` : `${message}: ${text}`,
+    fix === undefined ? {} : { fix },
+  );
 }
 
 /** The text without the secrets, however a URL may have written them. */

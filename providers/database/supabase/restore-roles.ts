@@ -64,7 +64,8 @@ function asNoSuperuser({ sql, roles, membership }: RoleStatement): string[] {
     (name) => (platformRoles.includes(name) && name !== "postgres") || name.startsWith("pg_"),
   );
   if (membership !== undefined && reserved) return [refusable(sql, sql, ["42501", "42704", "0LP01"])];
-  // Some settings and all grants of settings are a superuser's.
-  if (/^ALTER ROLE .* SET |^GRANT .* ON PARAMETER /.test(sql)) return [refusable(sql, sql, ["42501"])];
+  // Some settings and all grants of settings are a superuser's. The value of a setting may be a secret.
+  const [setting] = /^ALTER ROLE .*? SET [^\s=]+/s.exec(sql) ?? /^GRANT .* ON PARAMETER .*/s.exec(sql) ?? [];
+  if (setting !== undefined) return [refusable(sql, setting, ["42501"])];
   return [sql];
 }

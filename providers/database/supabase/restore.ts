@@ -49,7 +49,6 @@ const allowedErrors =
 /** Before the number of a step, where psql says that it begins. */
 const stepMark = "provision-step";
 const stepLine = new RegExp(`^${stepMark} (\\d+)$`);
-const stepLines = new RegExp(`${stepMark} \\d+\n?`, "g");
 
 /** How refusals begin after which objects of a kind may be missing, and the kind. */
 const mayBeMissing: Readonly<Record<string, string>> = {
@@ -367,13 +366,14 @@ class ProjectRestore {
         "--no-password",
         "--quiet",
         "--set=ON_ERROR_STOP=1",
-        // Without the statement itself, which may hold what is private.
-        "--set=VERBOSITY=terse",
+        // With SQLSTATEs and names of their own; whatever else there is does not pass.
+        "--set=VERBOSITY=verbose",
         "--file=-",
       ],
       env: libpqEnvironment(connection, control.host, clients),
       secrets: secretsOf(connection),
       otherwise: "INTERNAL",
+      tables: new Set(options.facts.tables.map(({ name }) => name)),
       onMessage: (line) => {
         const [, index] = stepLine.exec(line) ?? [];
         if (index === undefined) messages.take(line);
@@ -387,7 +387,7 @@ class ProjectRestore {
       const problem = toProviderError(error);
       if (problem.code === "ABORTED") throw problem;
       const fix = problem.fix ?? "Nothing was restored. Correct the cause in a new project, and restore again.";
-      const message = problem.message.replaceAll(stepLines, "");
+      const { message } = problem;
       // Of psql's own errors it knows the step; others come from what was being read for it.
       const step = message.startsWith("psql ") ? reached : written;
       throw new ProviderError(problem.code, `Nothing was restored; in the step "${step}": ${message}`, {

@@ -42,6 +42,7 @@ export function rowsPart(source: Source, name: string, title: string, steps: rea
       "--tuples-only",
       "--no-align",
       "--set=ON_ERROR_STOP=1",
+      "--set=VERBOSITY=verbose",
       ...commands.map((command) => `--command=${command}`),
     ],
   };
