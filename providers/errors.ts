@@ -30,6 +30,8 @@ export interface ProviderErrorOptions {
   readonly cause?: unknown;
   /** What a person should do, as a sentence. */
   readonly fix?: string;
+  /** More of the message, a line each. A line break inside of a line is part of a name, and never one for people. */
+  readonly details?: readonly string[];
   /** How long the service asked to wait before the next try, in milliseconds. */
   readonly retryAfterMs?: number;
 }
@@ -40,9 +42,13 @@ export class ProviderError extends Error {
   readonly code: ErrorCode;
   readonly fix: string | undefined;
   readonly retryAfterMs: number | undefined;
+  /** The message, line by line. */
+  readonly lines: readonly string[];
 
   constructor(code: ErrorCode, message: string, options: ProviderErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const lines = [message, ...(options.details ?? [])];
+    super(lines.join("\n"), options.cause === undefined ? undefined : { cause: options.cause });
+    this.lines = lines;
     this.code = code;
     this.fix = options.fix;
     this.retryAfterMs = options.retryAfterMs;

@@ -4,6 +4,7 @@ import { loadJob } from "./job.ts";
 import { openLog, type LogOptions } from "./log.ts";
 import { Redactor } from "./redact.ts";
 import { Run } from "./run.ts";
+import { inJson, onOneLine } from "../providers/visible.ts";
 
 /** Milliseconds that a run gets for telling of a defect of this program before its process ends. */
 const DEFECT_MS = 5_000;
@@ -11,7 +12,8 @@ const DEFECT_MS = 5_000;
 /** What a command did: what it prints, and how it ends. */
 export interface Result {
   readonly json: unknown;
-  readonly text: string;
+  /** What it prints for people; a line break inside of a line is part of a name. */
+  readonly lines: readonly string[];
   readonly exitCode: number;
 }
 
@@ -36,7 +38,10 @@ export async function runCommand(
   work: (run: Run) => Promise<Result>,
 ): Promise<never> {
   const redactor = new Redactor();
-  const print = (text: string) => process.stdout.write(redactor.redact(text) + "\n");
+  const printJson = (value: unknown) =>
+    process.stdout.write(inJson(redactor.redact(JSON.stringify(value, null, 2))) + "\n");
+  // A name may hold anything: each line is shown as one, so that none can pass for another or move the cursor.
+  const visible = (lines: readonly string[]) => lines.map((line) => onOneLine(redactor.redact(line)) + "\n").join("");
   const end = endSignal();
   let defect = false;
   const exit = (code: number) => process.exit(defect ? EXIT.unexpected : code);
@@ -44,7 +49,7 @@ export async function runCommand(
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error) => {
       process.stderr.write(
-        redactor.redact(`${event}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
+        visible([`${event}: ${error instanceof Error ? error.message : String(error)}`, ...framesOf(error)]),
       );
       if (defect) return;
       defect = true;
@@ -60,18 +65,28 @@ export async function runCommand(
     end.after(job.timeoutMinutes);
     const run = new Run({ job, log, signal: end.signal, redactor, environment: process.env });
     const result = await work(run);
-    print(options.json ? JSON.stringify(result.json, null, 2) : result.text);
+    if (options.json) printJson(result.json);
+    else process.stdout.write(visible(result.lines));
     return exit(result.exitCode);
   } catch (failed) {
     // Whatever failed after the run was told to end failed because of that.
     const error: unknown = end.signal.aborted ? end.signal.reason : failed;
-    const { code, message, fix } = toProviderError(error);
-    if (options.json) print(JSON.stringify({ error: { code, message, fix } }, null, 2));
-    const lines = [`provision: ${message}`, ...(fix === undefined ? [] : [`Fix: ${fix}`])];
-    if (!(error instanceof ProviderError) && error instanceof Error && error.stack) lines.push(error.stack);
-    process.stderr.write(redactor.redact(lines.join("\n")) + "\n");
+    // One that was ended on purpose may have left something behind, and says what.
+    const told = failed instanceof ProviderError && failed.code === "ABORTED" ? failed : error;
+    const { code, message, fix, lines } = toProviderError(told);
+    if (options.json) printJson({ error: { code, message, fix } });
+    const [first = "", ...others] = lines;
+    const shown = [`provision: ${first}`, ...others, ...(fix === undefined ? [] : [`Fix: ${fix}`])];
+    if (!(told instanceof ProviderError)) shown.push(...framesOf(told));
+    process.stderr.write(visible(shown));
     return exit(exitCodeOf(error, failure));
   }
+}
+
+/** Where a defect arose, without its message. */
+function framesOf(error: unknown): string[] {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  return stack.split("\n").filter((line) => /^ {4}at /.test(line));
 }
 
 function endSignal() {

@@ -35,10 +35,10 @@ export async function loadJob(file: string | undefined, environment: NodeJS.Proc
   const problems = explain(parsed.error, JobConfig, json);
   throw new ProviderError(
     "CONFIG",
-    [
-      `${source} has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:`,
-      ...problems.map(({ path, message, fix }) => `  ${path || "the job"}: ${message}\n    Fix: ${fix}`),
-    ].join("\n"),
+    `${source} has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:`,
+    {
+      details: problems.flatMap(({ path, message, fix }) => [`  ${path || "the job"}: ${message}`, `    Fix: ${fix}`]),
+    },
   );
 }
 

@@ -3,6 +3,7 @@ import type { WriteStream } from "node:tty";
 import pino from "pino";
 import type { Attributes, RunLog } from "../providers/monitor/monitor.ts";
 import type { Redactor } from "./redact.ts";
+import { inJson, onOneLine, withoutControls } from "../providers/visible.ts";
 
 /** The levels of the log, the least important first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -24,7 +25,7 @@ export interface LogOptions {
  */
 export async function openLog({ level, base, redactor, output }: LogOptions): Promise<RunLog> {
   const terminal = "isTTY" in output && output.isTTY ? output : undefined;
-  const format = terminal ? await prettyLines() : (line: string) => line;
+  const format = terminal ? await prettyLines() : inJson;
   let status: string | undefined;
   const wipe = () => {
     if (!terminal || status === undefined) return;
@@ -39,7 +40,8 @@ export async function openLog({ level, base, redactor, output }: LogOptions): Pr
     {
       write(line: string) {
         wipe();
-        output.write(redactor.redact(format(line)));
+        // Before, because a secret may have characters that the format changes; and after, because that may put parts together.
+        output.write(redactor.redact(format(redactor.redact(line))));
         draw();
       },
     },
@@ -52,7 +54,8 @@ export async function openLog({ level, base, redactor, output }: LogOptions): Pr
     status(line) {
       wipe();
       // A line that wraps could not be wiped.
-      status = line === undefined ? undefined : redactor.redact(line).slice(0, (terminal?.columns ?? 80) - 1);
+      status =
+        line === undefined ? undefined : onOneLine(redactor.redact(line)).slice(0, (terminal?.columns ?? 80) - 1);
       draw();
     },
   };
@@ -61,5 +64,12 @@ export async function openLog({ level, base, redactor, output }: LogOptions): Pr
 async function prettyLines(): Promise<(line: string) => string> {
   const { prettyFactory } = await import("pino-pretty");
   const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss", colorize: true });
-  return (line) => pretty(line);
+  return (line) => {
+    try {
+      return pretty(withoutControls(JSON.parse(line)));
+    } catch {
+      // A secret that was a part of the line's own signs.
+      return `${onOneLine(line.trimEnd())}\n`;
+    }
+  };
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { SecretRef } from "../secret-ref.ts";
+import { onOneLine } from "../visible.ts";
 import {
   defineMonitor,
   type Attributes,
@@ -46,7 +47,8 @@ export class WebhookTelemetryProvider implements TelemetryProvider {
 
   trackError(error: Error): void {
     const code = error instanceof ProviderError ? error.code : "INTERNAL";
-    this.#errors.push(`${code}: ${error.message}`);
+    const [first = "", ...others] = error instanceof ProviderError ? error.lines : [error.message];
+    this.#errors.push(`${code}: ${first}`, ...others);
   }
 
   measure<T>(_name: string, _attributes: Attributes, step: (span: Span) => Promise<T>): Promise<T> {
@@ -62,7 +64,8 @@ export class WebhookTelemetryProvider implements TelemetryProvider {
     this.#ended = true;
     const begun = this.#delivered;
     const lines = [`run: ${status}`, ...Object.entries(facts).map(([name, fact]) => `${name}: ${fact}`)];
-    const body = [...lines, ...this.#errors].join("\n");
+    // A name may hold a line break: a line of the message is one line of the body.
+    const body = [...lines, ...this.#errors].map(onOneLine).join("\n");
     // One after the other, so that the begin cannot arrive after the end.
     this.#delivered = begun.then(() => this.#deliver(status === "ok" ? "" : "/fail", body));
   }

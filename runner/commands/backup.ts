@@ -38,10 +38,10 @@ export function addBackup(program: Command): void {
         if (partial !== undefined) {
           const verify = options.verify && run.job.verify;
           const retried = await withTelemetry(run, (telemetry) => retry(run, telemetry, partial, verify));
-          return { json: retried, text: describeRetry(retried), exitCode: retried.exitCode };
+          return { json: retried, lines: describeRetry(retried), exitCode: retried.exitCode };
         }
         const report = await withTelemetry(run, (telemetry) => backup(run, telemetry, options));
-        return { json: report, text: describe(report), exitCode: report.exitCode };
+        return { json: report, lines: describe(report), exitCode: report.exitCode };
       });
     });
 }
@@ -49,7 +49,7 @@ export function addBackup(program: Command): void {
 /** Files that were left out and are named in the text; the JSON has all of them. */
 const SHOWN = 20;
 
-function describe({ id, status, seconds, objects, omitted, files, destinations }: BackupReport): string {
+function describe({ id, status, seconds, objects, omitted, files, destinations }: BackupReport): string[] {
   return [
     `backup ${id}: ${status}, ${seconds.toFixed(1)} s`,
     ...objects.map(({ file, plain, stored }) => `  ${file}: ${bytes(plain.size)}, stored as ${bytes(stored.size)}`),
@@ -59,7 +59,7 @@ function describe({ id, status, seconds, objects, omitted, files, destinations }
     ...(destinations.some(({ stored }) => !stored)
       ? [`  Once a destination that failed works again: provision backup --retry ${id}`]
       : []),
-  ].join("\n");
+  ];
 }
 
 function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }: FilesReport): string[] {
@@ -95,7 +95,7 @@ function describeDestination({
   return [`  ${destination}: ${facts.join(", ")}`, ...warned, ...errors.map(describeError)];
 }
 
-function describeRetry({ id, status, destinations }: RetryReport): string {
+function describeRetry({ id, status, destinations }: RetryReport): string[] {
   const nothing = destinations.every((destination) => destination.status === "present");
   return [
     nothing ? `backup ${id}: nothing to do, every destination has it` : `backup ${id}: ${status}`,
@@ -103,7 +103,7 @@ function describeRetry({ id, status, destinations }: RetryReport): string {
       `  ${destination}: ${how}${copy ? ` from ${copy.from}, ${bytes(copy.bytes)}, ${copy.verification?.outcome ?? "not verified"}` : ""}`,
       ...errors.map(describeError),
     ]),
-  ].join("\n");
+  ];
 }
 
 function describeError({ message, fix }: { readonly message: string; readonly fix?: string }): string {

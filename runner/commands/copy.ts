@@ -73,7 +73,7 @@ export function addCopy(program: Command): void {
         );
         return {
           json: results,
-          text: results.map(describe).join("\n") || "no backup to copy",
+          lines: results.length === 0 ? ["no backup to copy"] : results.flatMap(describe),
           exitCode: exitCode(results),
         };
       });
@@ -108,15 +108,15 @@ function exitCode(results: readonly (CopyReport | Failed)[]): number {
   return exitCodeOf(new ProviderError(decisive.code, decisive.message), EXIT.unexpected);
 }
 
-function describe(result: CopyReport | Failed): string {
+function describe(result: CopyReport | Failed): string[] {
   if (result.status === "failed") {
     const { message, fix } = result.error;
-    return `${result.id}: FAILED. ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
+    return [`${result.id}: FAILED. ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`];
   }
   const { id, from, to, status, copied, kept, verification } = result;
-  if (status === "present") return `${id}: ${to} has it already`;
+  if (status === "present") return [`${id}: ${to} has it already`];
   const facts = [`${copied} objects, ${bytes(result.bytes)}, copied from ${from} to ${to}`];
   if (kept > 0) facts.push(`${kept} kept of an earlier attempt`);
   if (verification) facts.push(verification.outcome === "stored" ? "read back" : verification.outcome);
-  return [`${id}: ${facts.join("; ")}`, ...(verification?.problems ?? []).map((problem) => `  ${problem}`)].join("\n");
+  return [`${id}: ${facts.join("; ")}`, ...(verification?.problems ?? []).map((problem) => `  ${problem}`)];
 }

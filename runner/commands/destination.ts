@@ -141,6 +141,6 @@ function allFailed(
   { code, fix }: ProviderError,
   failures: readonly { readonly destination: string; readonly error: ProviderError }[],
 ): ProviderError {
-  const lines = failures.map(({ destination, error }) => `  ${destination}: ${error.message}`);
-  return new ProviderError(code, ["Every destination failed:", ...lines].join("\n"), fix === undefined ? {} : { fix });
+  const details = failures.map(({ destination, error }) => `  ${destination}: ${error.message}`);
+  return new ProviderError(code, "Every destination failed:", { details, ...(fix === undefined ? {} : { fix }) });
 }

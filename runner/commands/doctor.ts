@@ -21,13 +21,13 @@ export function addDoctor(program: Command): void {
         for await (const check of doctor(run)) checks.push(check);
         return {
           json: checks,
-          text: checks.map(describe).join("\n"),
+          lines: checks.flatMap(describe),
           exitCode: checks.every(({ ok }) => ok) ? EXIT.done : EXIT.config,
         };
       });
     });
 }
 
-function describe({ name, ok, detail, fix }: Check): string {
-  return `${ok ? "ok  " : "FAIL"}  ${name}: ${detail}${fix === undefined ? "" : `\n      Fix: ${fix}`}`;
+function describe({ name, ok, detail, fix }: Check): string[] {
+  return [`${ok ? "ok  " : "FAIL"}  ${name}: ${detail}`, ...(fix === undefined ? [] : [`      Fix: ${fix}`])];
 }

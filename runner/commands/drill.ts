@@ -35,7 +35,7 @@ export function addDrill(program: Command): void {
         );
         return {
           json: report,
-          text: describe(report),
+          lines: describe(report),
           exitCode: report.outcome === "drilled" ? EXIT.done : EXIT.verification,
         };
       });
@@ -53,12 +53,12 @@ function describe({
   problems,
   recorded,
   warnings,
-}: DrillReport): string {
+}: DrillReport): string[] {
   return [
     `${id} from ${from}: ${outcome === "drilled" ? "drilled" : "DRILL FAILED"}, ${seconds.toFixed(1)} s`,
     `  ${tables} tables with ${rows} rows in the end, on the server of the ${server}`,
     ...problems.map((problem) => `  ${problem}`),
     ...(recorded ? [] : ["  the outcome could not be recorded beside the backup"]),
     ...warnings.map((warning) => `  warning: ${warning}`),
-  ].join("\n");
+  ];
 }

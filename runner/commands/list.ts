@@ -57,13 +57,13 @@ export function addList(program: Command): void {
         }
         return {
           json: [...results, ...failed],
-          text: [
+          lines: [
             ...results.flatMap(({ destination, backups }) => [
               `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
               ...backups.flatMap(describe),
             ]),
             ...describeFailed(failed),
-          ].join("\n"),
+          ],
           exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
         };
       });

@@ -40,7 +40,7 @@ export function addPrune(program: Command): void {
         const verb = options.dryRun ? "would remove" : "removed";
         return {
           json: [...results, ...failed],
-          text: [
+          lines: [
             ...results.flatMap(
               ({ destination, removed, unfinished, interruptedUploads, kept, damaged, foreign = [], files }) => [
                 `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
@@ -56,7 +56,7 @@ export function addPrune(program: Command): void {
               ],
             ),
             ...describeFailed(failed),
-          ].join("\n"),
+          ],
           exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
         };
       });

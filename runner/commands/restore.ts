@@ -109,9 +109,7 @@ export function addRestore(program: Command): void {
         const failed = files?.failed.length ?? 0;
         return {
           json: { ...database, ...(files ? { files } : {}) },
-          text: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])].join(
-            "\n",
-          ),
+          lines: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])],
           exitCode: differs ? EXIT.verification : failed > 0 ? EXIT.partial : EXIT.done,
         };
       });

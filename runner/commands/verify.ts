@@ -58,13 +58,13 @@ export function addVerify(program: Command): void {
         const flat = results.flat();
         return {
           json: [...flat, ...failed],
-          text: [
+          lines: [
             ...flat.flatMap(({ destination, id: backup, outcome, problems }) => [
               `${backup} in ${destination}: ${OUTCOMES[outcome]}`,
               ...problems.map((problem) => `  ${problem}`),
             ]),
             ...describeFailed(failed),
-          ].join("\n"),
+          ],
           exitCode: flat.some(({ outcome }) => outcome === "damaged" || outcome === "foreign")
             ? EXIT.verification
             : failed.length > 0

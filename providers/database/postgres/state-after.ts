@@ -50,6 +50,8 @@ export async function withState(
       common,
     );
   }
+  // That is what everybody expects, unless the server has gone with the restore.
+  if (empty && control.broken === undefined) return problem;
   if (empty)
     return new ProviderError(code, `Nothing was restored, and ${database} is empty as before: ${message}`, common);
   return new ProviderError(
