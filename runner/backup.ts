@@ -421,6 +421,9 @@ class BackupRun {
           skipContent: (object) => this.#files?.reused.has(object) ?? false,
         });
       });
+      for (const warning of destination.verification.warnings ?? []) {
+        this.#run.log.write("warn", warning, this.#named());
+      }
       for (const problem of destination.verification.problems) {
         this.#fail("verify", destination, new ProviderError("INTEGRITY", problem));
       }

@@ -7,6 +7,7 @@ import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
 import { Manifest } from "./manifest.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
+import { readTwice } from "./second-read.ts";
 
 /** Name of the file that makes a folder a backup. */
 export const MANIFEST = "manifest.json";
@@ -107,14 +108,21 @@ export async function listWhole(storage: StorageProvider, job: JobName, signal: 
   return (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
 }
 
-/** A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is damaged or that of another backup. */
+/**
+ * A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is that of another backup, or damaged also when it is
+ * read again.
+ *
+ * @param warn is told what was wrong the first time, if it was whole the second time.
+ */
 export async function readManifest(
   storage: StorageProvider,
   job: JobName,
   id: string,
   signal: AbortSignal,
+  warn: (problem: ProviderError) => void = () => undefined,
 ): Promise<Manifest> {
-  return parseManifest(job, id, await readDocument(storage, backupKey(job, id, MANIFEST), signal));
+  const key = backupKey(job, id, MANIFEST);
+  return readTwice(async () => parseManifest(job, id, await readDocument(storage, key, signal)), warn);
 }
 
 /** The manifest in a document's bytes. `INTEGRITY` where they are damaged or the manifest of another backup. */

@@ -18,6 +18,7 @@ import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { flakyTransfer, readTwice } from "./second-read.ts";
 import { seal } from "./sealed-json.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
@@ -52,6 +53,8 @@ export interface CopyReport {
   readonly kept: number;
   /** Bytes of the objects that were copied. */
   readonly bytes: number;
+  /** What arrived damaged and was whole when it was read again, one entry an object. */
+  readonly warnings: readonly string[];
   /** Undefined where verification was left out, or nothing was done. */
   readonly verification?: Verification;
 }
@@ -82,6 +85,7 @@ class Copy {
   #copied = 0;
   #kept = 0;
   #bytes = 0;
+  readonly #warnings: string[] = [];
 
   constructor(options: CopyOptions, progress: (bytes: number) => void) {
     this.#options = options;
@@ -205,7 +209,15 @@ class Copy {
     }
   }
 
+  readonly #warn = (problem: ProviderError): void => {
+    this.#warnings.push(flakyTransfer(this.#options.from.storage.description, problem));
+  };
+
   async #copyBytes(object: Pick<ManifestObject, "stored">, fromKey: string, toKey: string): Promise<void> {
+    await readTwice(() => this.#copyOnce(object, fromKey, toKey), this.#warn);
+  }
+
+  async #copyOnce(object: Pick<ManifestObject, "stored">, fromKey: string, toKey: string): Promise<void> {
     const { from, to, signal } = this.#options;
     const ofSource = (error: unknown) => {
       const { code, message, fix } = explain(fromKey, error);
@@ -224,6 +236,7 @@ class Copy {
       await to.storage.upload(toKey, bytes, { signal, sizeEstimate: object.stored.size });
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
+      this.#bytes -= before;
       if (bytes.errored) ofSource(bytes.errored);
       throw error;
     }
@@ -258,6 +271,7 @@ class Copy {
       copied: this.#copied,
       kept: this.#kept,
       bytes: this.#bytes,
+      warnings: this.#warnings,
       ...(verification ? { verification } : {}),
     };
   }

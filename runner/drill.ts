@@ -16,9 +16,10 @@ import { backupKey, readManifest, recordName, type JobName } from "./catalogue.t
 import { chooseBackup } from "./choose-backup.ts";
 import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
-import { openPlain } from "./open-plain.ts";
+import { openConfirmed } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
 import { writePiece } from "./stream/write-piece.ts";
+import { FlakyTransferError } from "./second-read.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { writeDocument } from "./write-document.ts";
 
@@ -90,30 +91,58 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   const begun = performance.now();
   const manifest = await readManifest(storage, job, id, signal);
   refuseUndrillable(manifest);
-  const scratch = await target.createScratch({ facts: manifest.database, signal });
-  const warnings = [...scratch.warnings];
-  const found: Findings = { tables: 0, rows: 0, problems: [] };
-  try {
-    await compare(options, manifest, scratch, found);
-  } catch (error) {
-    if (signal.aborted || !tellsOfBackup(error)) throw error;
-    found.problems.push(error.message);
-  } finally {
-    await dropped(scratch, warnings);
-    for (const warning of warnings) log.write("warn", warning, { backup: id });
+  const warnings: string[] = [];
+  let attempted = await attempt(options, manifest, warnings);
+  if (attempted.failure && attempted.isDoubtful) {
+    const { message } = attempted.failure;
+    const doubt = `It is restored again, for it failed before all was read from ${storage.description}: ${message}`;
+    log.write("warn", doubt, { backup: id });
+    warnings.push(doubt);
+    attempted = await attempt(options, manifest, warnings);
   }
+  const { found, failure } = attempted;
+  if (failure instanceof FlakyTransferError) throw failure;
+  if (failure) found.problems.push(failure.message);
   const drilledAt = new Date();
   const facts = {
     id,
     drilledAt: drilledAt.toISOString(),
     outcome: found.problems.length > 0 ? ("drill-failed" as const) : ("drilled" as const),
-    serverVersion: scratch.serverVersion,
     ...found,
   };
   const record = { format: 1, program: PROGRAM, ...facts, ...listable(facts.problems) } as const;
   const recorded = await write(options, record, drilledAt);
   const seconds = Math.round(performance.now() - begun) / 1000;
   return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };
+}
+
+/** What came of restoring a backup once. */
+interface Attempt {
+  readonly found: Findings;
+  /** Why it could not be restored, if it is the backup's fault, or its transfer's. */
+  readonly failure: ProviderError | undefined;
+  /** Some object was not read to its end, and so not compared with the manifest: its bytes may have been changed on their way. */
+  readonly isDoubtful: boolean;
+}
+
+async function attempt(options: DrillOptions, manifest: Manifest, warnings: string[]): Promise<Attempt> {
+  const { target, log, signal } = options;
+  const scratch = await target.createScratch({ facts: manifest.database, signal });
+  const own = [...scratch.warnings];
+  const found: Findings = { serverVersion: scratch.serverVersion, tables: 0, rows: 0, problems: [] };
+  const reading = { begun: 0, ended: 0 };
+  let failure: ProviderError | undefined;
+  try {
+    await compare(options, manifest, scratch, found, reading);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FlakyTransferError || tellsOfBackup(error))) throw error;
+    failure = error;
+  } finally {
+    await dropped(scratch, own);
+    for (const warning of own) log.write("warn", warning, { backup: manifest.id });
+    warnings.push(...own);
+  }
+  return { found, failure, isDoubtful: reading.ended < reading.begun };
 }
 
 /** What no scratch database can hold: a project's archive needs the platform's schemas, roles and extensions. */
@@ -132,9 +161,16 @@ function refuseUndrillable({ id, objects }: Manifest): void {
 
 /** What a comparison has found so far. */
 interface Findings {
+  readonly serverVersion: string;
   tables: number;
   rows: number;
   readonly problems: string[];
+}
+
+/** How many objects were opened, and how many of them were read to their end and proven right. */
+interface Reading {
+  begun: number;
+  ended: number;
 }
 
 async function compare(
@@ -142,10 +178,11 @@ async function compare(
   manifest: Manifest,
   scratch: ScratchDatabase,
   found: Findings,
+  reading: Reading,
 ): Promise<void> {
   const { telemetry, signal } = options;
   const archived = await telemetry.measure("restore", { backup: manifest.id, database: scratch.name }, (span) =>
-    restoreAndCount(options, manifest, scratch, (bytes) => {
+    restoreAndCount(options, manifest, scratch, reading, (bytes) => {
       span.progress(bytes);
     }),
   );
@@ -162,6 +199,7 @@ async function restoreAndCount(
   { storage, job, identity, source, signal }: DrillOptions,
   manifest: Manifest,
   scratch: ScratchDatabase,
+  reading: Reading,
   progress: (bytes: number) => void,
 ): Promise<TableRows[]> {
   const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
@@ -176,7 +214,9 @@ async function restoreAndCount(
     return {
       ...artifact,
       open(abort) {
-        const plain = openPlain(from, abort);
+        const plain = openConfirmed(from, abort);
+        reading.begun += 1;
+        plain.once("end", () => (reading.ended += 1));
         const bytes = new PassThrough();
         const counting = countArtifactRows(source, artifact, bytes);
         counting.catch(() => undefined);

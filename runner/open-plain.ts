@@ -4,6 +4,7 @@ import { abortedError, ProviderError, toProviderError } from "../providers/error
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./manifest.ts";
+import { FlakyTransferError, isDamage } from "./second-read.ts";
 import { HoldBack } from "./stream/hold-back.ts";
 import { MeterStream, type Measure } from "./stream/meter.ts";
 import { OneFrame } from "./stream/one-frame.ts";
@@ -29,13 +30,39 @@ interface StoredSource extends Pick<ObjectSource, "storage" | "key"> {
  * anything differs. Nothing happens before it is read.
  */
 export function openPlain(source: ObjectSource, signal: AbortSignal): Readable {
-  const { key, object, fileKey } = source;
+  requireKey(source);
+  return streamOf(plainBytes(source, signal));
+}
+
+/**
+ * The same, for work that cannot simply be done twice: where something differs, the object is read once more, to its end. If it is
+ * whole then, the stream errors with a {@link FlakyTransferError}.
+ */
+export function openConfirmed(source: ObjectSource, signal: AbortSignal): Readable {
+  requireKey(source);
+  return streamOf(confirmedBytes(source, signal));
+}
+
+function requireKey({ key, object, fileKey }: ObjectSource): void {
   if (object.encryption === "age" && !fileKey) {
     throw new ProviderError("CONFIG", `${key} is encrypted, and there is no identity to decrypt it with.`, {
       fix: "Give the private key of one of its recipients: encryption.identity in the job, or --identity.",
     });
   }
-  return Readable.from(plainBytes(source, signal), { objectMode: false, highWaterMark: 512 * 1024 });
+}
+
+function streamOf(bytes: AsyncGenerator<Buffer>): Readable {
+  return Readable.from(bytes, { objectMode: false, highWaterMark: 512 * 1024 });
+}
+
+async function* confirmedBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    yield* plainBytes(source, signal);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    await finished(streamOf(plainBytes(source, signal)).resume());
+    throw new FlakyTransferError(source.storage.description, error);
+  }
 }
 
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {

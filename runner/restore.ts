@@ -10,7 +10,8 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { databaseObjects, type DatabaseObject } from "./manifest.ts";
-import { checkStored, openPlain } from "./open-plain.ts";
+import { checkStored, openConfirmed } from "./open-plain.ts";
+import { readTwice } from "./second-read.ts";
 
 /** What is restored, and into what. */
 export interface RestoreRequest {
@@ -60,13 +61,17 @@ export async function restore({
     clientVersion: database.clientVersion,
     size: object.plain.size,
     open: (abort: AbortSignal) =>
-      openPlain({ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity }, abort),
+      openConfirmed({ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity }, abort),
   }));
   // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
   for (const object of objects) {
     if (isArchive(object) || options.dryRun === true) continue;
     if (object.format === "roles-sql" && options.createRoles) continue;
-    await checkStored({ storage, key: backupKey(job, backup.id, object.file), object }, signal);
+    const stored = { storage, key: backupKey(job, backup.id, object.file), object };
+    await readTwice(
+      () => checkStored(stored, signal),
+      () => undefined,
+    );
   }
   const report = await target.restore(artifacts, { ...options, facts: database });
   return {

@@ -6,11 +6,12 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
 import { listable } from "./document-bounds.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
-import { verifyFiles } from "./files/verify-files.ts";
+import { verifyFiles, type Found } from "./files/verify-files.ts";
 import type { Manifest, VerificationRecord } from "./manifest.ts";
 import { ForeignBackupError } from "./own-backup.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { flakyTransfer, wholeAfter } from "./second-read.ts";
 import { writeDocument } from "./write-document.ts";
 
 /** What a verification found. */
@@ -24,6 +25,8 @@ export interface Verification {
   readonly outcome: "verified" | "damaged" | "stored" | "foreign";
   /** What is wrong, one entry an object. */
   readonly problems: readonly string[];
+  /** What arrived damaged and was whole when it was read again, one entry an object; left out for none. */
+  readonly warnings?: readonly string[];
 }
 
 /** What {@link verify} reads. */
@@ -50,29 +53,39 @@ export interface VerifyOptions {
  */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const problems: string[] = [];
+  const warnings: string[] = [];
   let complete = true;
   const { id } = options;
   try {
     for await (const result of readObjects(options)) {
-      if (typeof result === "string") problems.push(result);
-      else complete &&= result.inFull;
+      if (typeof result === "string") {
+        problems.push(result);
+        continue;
+      }
+      complete &&= result.inFull;
+      if (result.warning !== undefined) warnings.push(result.warning);
     }
   } catch (error) {
     if (!(error instanceof ForeignBackupError)) throw error;
     return { id, outcome: "foreign", problems: [error.message] };
   }
-  if (problems.length === 0 && !complete) return { id, outcome: "stored", problems };
+  const told = warnings.length === 0 ? { problems } : { problems, warnings };
+  if (problems.length === 0 && !complete) return { id, outcome: "stored", ...told };
   const outcome = problems.length > 0 ? "damaged" : "verified";
   await record(options, outcome, problems);
-  return { id, outcome, problems };
+  return { id, outcome, ...told };
 }
 
 /** Reads the manifest and every object: for each what is wrong with it, or whether it could be read in full. */
-async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { inFull: boolean }> {
+async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
   const { storage, job, id, signal } = options;
   let manifest: Manifest;
+  const told: string[] = [];
   try {
-    manifest = await readManifest(storage, job, id, signal);
+    manifest = await readManifest(storage, job, id, signal, (problem) => {
+      told.push(flakyTransfer(storage.description, problem));
+    });
+    for (const warning of told) yield { inFull: true, warning };
   } catch (error) {
     if (error instanceof ForeignBackupError) throw error;
     if (!(error instanceof ProviderError && error.code === "INTEGRITY")) throw error;
@@ -87,19 +100,12 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<string | { i
     const fileKey = options.fileKeyOf(object.file);
     const inFull = object.encryption === null || fileKey !== undefined;
     const source = { storage, key: backupKey(job, id, object.file), object, fileKey };
+    const artifact = { name: object.artifact, format: object.format, clientVersion: manifest.database.clientVersion };
+    const database = { ...options.programs, kind: manifest.database.kind };
+    const read = () =>
+      inFull ? verifyArtifact(database, artifact, openPlain(source, signal)) : checkStored(source, signal);
     try {
-      if (inFull) {
-        const artifact = {
-          name: object.artifact,
-          format: object.format,
-          clientVersion: manifest.database.clientVersion,
-        };
-        const database = { ...options.programs, kind: manifest.database.kind };
-        await verifyArtifact(database, artifact, openPlain(source, signal));
-      } else {
-        await checkStored(source, signal);
-      }
-      yield { inFull };
+      yield { inFull, ...(await wholeAfter(storage.description, read)) };
     } catch (error) {
       yield problemOf(source.key, error);
     }

@@ -118,5 +118,10 @@ function describe(result: CopyReport | Failed): string[] {
   const facts = [`${copied} objects, ${bytes(result.bytes)}, copied from ${from} to ${to}`];
   if (kept > 0) facts.push(`${kept} kept of an earlier attempt`);
   if (verification) facts.push(verification.outcome === "stored" ? "read back" : verification.outcome);
-  return [`${id}: ${facts.join("; ")}`, ...(verification?.problems ?? []).map((problem) => `  ${problem}`)];
+  const warnings = [...result.warnings, ...(verification?.warnings ?? [])];
+  return [
+    `${id}: ${facts.join("; ")}`,
+    ...(verification?.problems ?? []).map((problem) => `  ${problem}`),
+    ...warnings.map((warning) => `  warning: ${warning}`),
+  ];
 }

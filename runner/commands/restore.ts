@@ -200,7 +200,7 @@ function describe(restored: Restored, dryRun: boolean): string[] {
 }
 
 function describeFiles(restored: RestoredFiles): string[] {
-  const { id, from, to, files, bytes: size, existing, failed, altered, plan, seconds } = restored;
+  const { id, from, to, files, bytes: size, existing, failed, altered, warnings, plan, seconds } = restored;
   const what = `${files} files (${bytes(size)}) of ${id} from ${from} to ${to}`;
   return [
     plan ? `would restore ${what}; nothing was written` : `restored ${what}, ${seconds.toFixed(1)} s`,
@@ -208,5 +208,6 @@ function describeFiles(restored: RestoredFiles): string[] {
     ...(existing > 0 ? [`  ${existing} were there already, and are as they were`] : []),
     ...altered.map(({ file, how }) => `  altered: ${file}: ${how}`),
     ...failed.map(({ file, message }) => `  failed: ${file}: ${message}`),
+    ...warnings.map((warning) => `  warning: ${warning}`),
   ];
 }

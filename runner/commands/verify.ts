@@ -59,9 +59,10 @@ export function addVerify(program: Command): void {
         return {
           json: [...flat, ...failed],
           lines: [
-            ...flat.flatMap(({ destination, id: backup, outcome, problems }) => [
+            ...flat.flatMap(({ destination, id: backup, outcome, problems, warnings = [] }) => [
               `${backup} in ${destination}: ${OUTCOMES[outcome]}`,
               ...problems.map((problem) => `  ${problem}`),
+              ...warnings.map((warning) => `  warning: ${warning}`),
             ]),
             ...describeFailed(failed),
           ],

@@ -10,6 +10,7 @@ import { openPlain } from "../open-plain.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { fileIndexOf, readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";
+import { flakyTransfer, readTwice } from "../second-read.ts";
 import { factsOf, remembered } from "./sealed-facts.ts";
 
 /** Files that are written at the same time. */
@@ -56,6 +57,8 @@ export interface RestoredFiles {
   readonly failed: readonly FailedFile[];
   /** What of the files is not as it was, in words: names that a folder cannot have, attributes that a service does not take. */
   readonly altered: readonly { readonly file: string; readonly how: string }[];
+  /** What arrived damaged and was whole when it was read again, one entry a file. */
+  readonly warnings: readonly string[];
   /** What would be done, in words; of a dry run alone. */
   readonly plan?: readonly string[];
   readonly seconds: number;
@@ -85,6 +88,7 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
     ...done,
     failed: restore.failed,
     altered: restore.altered,
+    warnings: restore.warnings,
     ...(plan && { plan }),
     seconds: Math.round(performance.now() - begun) / 1000,
   };
@@ -93,6 +97,7 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
 class FilesRestore {
   readonly failed: FailedFile[] = [];
   readonly altered: { file: string; how: string }[] = [];
+  readonly warnings: string[] = [];
   readonly #request: RestoreFilesRequest;
   readonly #manifest: Manifest;
   readonly #fileKey: FileKeySource | undefined;
@@ -171,8 +176,12 @@ class FilesRestore {
         place = `${facts.bucket}/${facts.path}`;
         const object = { ...entry, encryption: encryptionOf(entry) };
         const key = contentKey(job, entry.object);
-        const bytes = openPlain({ storage, key, object, fileKey: this.#fileKey }, signal);
-        for (const how of await target.write(facts, bytes, { signal })) this.altered.push({ file: place, how });
+        const source = { storage, key, object, fileKey: this.#fileKey };
+        const altered = await readTwice(
+          () => target.write(facts, openPlain(source, signal), { signal }),
+          (problem) => this.warnings.push(flakyTransfer(storage.description, problem)),
+        );
+        for (const how of altered) this.altered.push({ file: place, how });
         done.files += 1;
         done.bytes += facts.size;
       } catch (error) {

@@ -6,12 +6,16 @@ import type { FileKeySource } from "../age/decrypt.ts";
 import type { JobName } from "../catalogue.ts";
 import type { Manifest } from "../manifest.ts";
 import { checkStored, openPlain } from "../open-plain.ts";
+import { flakyTransfer, isDamage, wholeAfter } from "../second-read.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey } from "./file-pool.ts";
 
 /** Contents that are read at the same time. */
 const PARALLEL = 8;
+
+/** What is wrong with an object; or whether it could be read in full, and a warning. */
+export type Found = string | { readonly inFull: boolean; readonly warning?: string };
 
 /** What {@link verifyFiles} reads. */
 interface VerifyFilesOptions {
@@ -31,19 +35,21 @@ interface VerifyFilesOptions {
 export async function* verifyFiles(
   options: VerifyFilesOptions,
   problemOf: (key: string, error: unknown) => string,
-): AsyncGenerator<string | { inFull: boolean }> {
+): AsyncGenerator<Found> {
   const { storage, job, manifest, signal } = options;
-  const check = async (entry: FileEntry): Promise<string | { inFull: boolean }> => {
+  const check = async (entry: FileEntry): Promise<Found> => {
     if (options.skipContent?.(entry.object) === true) return { inFull: true };
     const key = contentKey(job, entry.object);
     const fileKey = options.fileKeyOf(entry.object);
     const encryption = encryptionOf(entry);
     const inFull = encryption === null || fileKey !== undefined;
     const object = { ...entry, encryption };
+    const read = () =>
+      inFull
+        ? readOut(openPlain({ storage, key, object, fileKey }, signal))
+        : checkStored({ storage, key, object }, signal);
     try {
-      if (inFull) await readOut(openPlain({ storage, key, object, fileKey }, signal));
-      else await checkStored({ storage, key, object }, signal);
-      return { inFull };
+      return { inFull, ...(await wholeAfter(storage.description, read)) };
     } catch (error) {
       return problemOf(key, error);
     }
@@ -51,7 +57,16 @@ export async function* verifyFiles(
   try {
     yield* pMapIterable(readFileIndex({ storage, job, manifest }, signal), check, { concurrency: PARALLEL });
   } catch (error) {
-    yield problemOf(`${manifest.id}: the index of files`, error);
+    if (!isDamage(error)) throw error;
+    // The contents that the first reading named were read; of those that the second names, all are.
+    let again: string | undefined;
+    try {
+      yield* pMapIterable(readFileIndex({ storage, job, manifest }, signal), check, { concurrency: PARALLEL });
+      again = flakyTransfer(storage.description, error);
+    } catch (second) {
+      yield problemOf(`${manifest.id}: the index of files`, second);
+    }
+    if (again !== undefined) yield { inFull: true, warning: again };
   }
 }
 
