@@ -5,6 +5,10 @@ import { openLog, type LogOptions } from "./log.ts";
 import { Redactor } from "./redact.ts";
 import { Run } from "./run.ts";
 import { inJson, onOneLine } from "../providers/visible.ts";
+import { watchLoop } from "./watch/blocked-loop.ts";
+import { endByForce } from "./watch/forced-end.ts";
+import { leave } from "./watch/leave.ts";
+import { Progress } from "./watch/progress.ts";
 
 /** Milliseconds that a run gets for telling of a defect of this program before its process ends. */
 const DEFECT_MS = 5_000;
@@ -43,8 +47,25 @@ export async function runCommand(
   // A name may hold anything: each line is shown as one, so that none can pass for another or move the cursor.
   const visible = (lines: readonly string[]) => lines.map((line) => onOneLine(redactor.redact(line)) + "\n").join("");
   const end = endSignal();
+  const progress = new Progress();
   let defect = false;
-  const exit = (code: number) => process.exit(defect ? EXIT.unexpected : code);
+  const exit = (code: number, hangs = false) => leave(defect ? EXIT.unexpected : code, hangs);
+  const report = (error: unknown) => {
+    const { code, message, fix, lines } = toProviderError(error);
+    if (options.json) printJson({ error: { code, message, fix } });
+    const [first = "", ...others] = lines;
+    const shown = [`provision: ${first}`, ...others, ...(fix === undefined ? [] : [`Fix: ${fix}`])];
+    if (!(error instanceof ProviderError)) shown.push(...framesOf(error));
+    process.stderr.write(visible(shown));
+  };
+  endByForce({
+    signal: end.signal,
+    progress,
+    report,
+    leave(cause) {
+      exit(cause.code === "INTERNAL" ? EXIT.unexpected : exitCodeOf(cause, failure), true);
+    },
+  });
   // A defect must neither pass for success nor print a secret. The run is ended as by a signal, so that its monitors hear.
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error) => {
@@ -55,7 +76,7 @@ export async function runCommand(
       defect = true;
       const message = error instanceof Error ? error.message : String(error);
       end.now(new ProviderError("INTERNAL", `A defect of this program ended the run: ${message}`, { cause: error }));
-      setTimeout(exit, DEFECT_MS, EXIT.unexpected);
+      setTimeout(exit, DEFECT_MS, EXIT.unexpected, true);
     });
   }
   try {
@@ -63,7 +84,10 @@ export async function runCommand(
     const base = { stack: job.stack, job: job.name };
     const log = await openLog({ level: options.logLevel, base, redactor, output: process.stderr });
     end.after(job.timeoutMinutes);
-    const run = new Run({ job, log, signal: end.signal, redactor, environment: process.env });
+    watchLoop({ job, logLevel: options.logLevel, failure }, progress, (code) => {
+      exit(code, true);
+    });
+    const run = new Run({ job, log, signal: end.signal, redactor, environment: process.env, progress });
     const result = await work(run);
     if (options.json) printJson(result.json);
     else process.stdout.write(visible(result.lines));
@@ -73,12 +97,7 @@ export async function runCommand(
     const error: unknown = end.signal.aborted ? end.signal.reason : failed;
     // One that was ended on purpose may have left something behind, and says what.
     const told = failed instanceof ProviderError && failed.code === "ABORTED" ? failed : error;
-    const { code, message, fix, lines } = toProviderError(told);
-    if (options.json) printJson({ error: { code, message, fix } });
-    const [first = "", ...others] = lines;
-    const shown = [`provision: ${first}`, ...others, ...(fix === undefined ? [] : [`Fix: ${fix}`])];
-    if (!(told instanceof ProviderError)) shown.push(...framesOf(told));
-    process.stderr.write(visible(shown));
+    report(told);
     return exit(exitCodeOf(error, failure));
   }
 }
@@ -94,7 +113,7 @@ function endSignal() {
   for (const name of ["SIGTERM", "SIGINT"] satisfies EndSignal[]) {
     process.on(name, () => {
       // A second signal is from somebody who does not want to wait.
-      if (controller.signal.aborted) process.exit(EXIT[name]);
+      if (controller.signal.aborted) leave(EXIT[name], true);
       controller.abort(new InterruptedError(name));
     });
   }

@@ -15,6 +15,7 @@ import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
 import { PROGRAM } from "./program.ts";
 import { combineMonitors, type Telemetry } from "./telemetry.ts";
+import { Progress } from "./watch/progress.ts";
 
 /** Where a run gets its secrets from, and how it makes its providers. */
 export class Run {
@@ -24,6 +25,7 @@ export class Run {
   readonly signal: AbortSignal;
   readonly #redactor: Redactor;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #progress: Progress;
 
   constructor(parts: {
     job: JobConfig;
@@ -31,18 +33,22 @@ export class Run {
     signal: AbortSignal;
     redactor: Redactor;
     environment: NodeJS.ProcessEnv;
+    /** What the run does is told here. */
+    progress?: Progress;
   }) {
     this.job = parts.job;
     this.log = parts.log;
     this.signal = parts.signal;
     this.#redactor = parts.redactor;
     this.#environment = parts.environment;
+    this.#progress = parts.progress ?? new Progress();
   }
 
   /** The same run on another job: its log, its signal and its secrets. */
   forJob(job: JobConfig): Run {
     const { log, signal } = this;
-    return new Run({ job, log, signal, redactor: this.#redactor, environment: this.#environment });
+    const progress = this.#progress;
+    return new Run({ job, log, signal, redactor: this.#redactor, environment: this.#environment, progress });
   }
 
   /** The value of a reference; from now on the log knows it as a secret. */
@@ -92,7 +98,7 @@ export class Run {
     );
     const hasLog = job.monitor.some(({ kind }) => kind === "log");
     const always = hasLog ? [] : [await this.openMonitor(MonitorConfig.parse({ kind: "log" }), "log")];
-    return combineMonitors([...always, ...monitors], log);
+    return this.#progress.observe(combineMonitors([...always, ...monitors], log));
   }
 
   /** A monitor of the job. */
