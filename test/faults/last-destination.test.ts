@@ -63,7 +63,8 @@ async function expectToEnd(...expected: [code: number, message: RegExp]): Promis
   clearTimeout(timer);
   expect([ended.code, ended.signal], ended.stderr).toEqual([expected[0], null]);
   expect(ended.stderr).toMatch(expected[1]);
-  expect(receiver.pings.map(({ signal }) => signal)).toEqual(["start", "fail"]);
+  // As a set: where an answer is late on a busy machine, it is told again.
+  expect(new Set(receiver.pings.map(({ signal }) => signal))).toEqual(new Set(["start", "fail"]));
   // Its session is gone, and the lock with it.
   const locks = await sql(postgres, "bulk", "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'");
   expect(locks).toEqual([]);

@@ -154,7 +154,7 @@ export async function feed(
     // source is read to its end all the same, to hear that it is whole.
     const failure = await Promise.race([copied, running.exited.then(() => copied)]);
     if (failure !== undefined) {
-      running.child.kill("SIGKILL");
+      running.kill();
       await running.exited.catch(() => undefined);
       throw signal.aborted ? abortedError(signal) : failure.error;
     }
@@ -197,10 +197,14 @@ interface Running {
   readonly exited: Promise<void>;
   /** Ends the program, if need be by force. */
   readonly end: () => void;
+  /** Ends it at once, with all that it has started. */
+  readonly kill: () => void;
 }
 
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
-  const child = spawn(join(program.clients.directory, program.name), program.args, { env: program.env, stdio });
+  // A group of its own, to be ended with all that the program has started.
+  const how = { env: program.env, stdio, detached: true };
+  const child = spawn(join(program.clients.directory, program.name), program.args, how);
   const messages = new ProgramMessages(program);
   const lines = new MessageLines((line) => {
     const clean = redact(line, program.secrets);
@@ -214,13 +218,19 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
   const end = (): void => {
     if (timer !== undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
-    timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+    timer = setTimeout(kill, killAfterMs);
+  };
+  const kill = (): void => {
+    killGroup(child);
+    // Whatever else may hold the other ends of its pipes is not waited for.
+    for (const pipe of child.stdio) pipe?.destroy();
   };
   // This process's own end must not leave the program behind.
-  const kill = (): void => {
-    child.kill("SIGKILL");
-  };
   process.once("exit", kill);
+  // Nor does the program's: its workers would hold its pipes, and go on with what is of no use any more.
+  child.once("exit", () => {
+    killGroup(child);
+  });
   signal.addEventListener("abort", end, { once: true });
   if (signal.aborted) end();
   const exited = new Promise<void>((resolve, reject) => {
@@ -251,7 +261,17 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
     signal.removeEventListener("abort", end);
   };
   exited.then(cleanUp, cleanUp);
-  return { child, exited, end };
+  return { child, exited, end, kill };
+}
+
+/** Ends a program and what it has started; may be called when it has ended. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nothing of it is left.
+  }
 }
 
 /** Why a program failed. One that was killed, or did not even start, says nothing of what it was to read. */
