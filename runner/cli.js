@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --expose-gc
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 

@@ -97,7 +97,7 @@ export class Sandbox {
 /** Starts `provision` with an environment of its own. */
 export function startProvision(args: readonly string[], environment: Readonly<Record<string, string>>): Running {
   const env = recorded(environment);
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, ["--expose-gc", CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

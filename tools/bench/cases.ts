@@ -17,7 +17,7 @@ export function cases(binDirectory: string, jobs: { readonly plain: string; read
   const peer = (name: string, command: string) => ({ name, command, own: false });
   const own = (name: string, job: string, options = "") => ({
     name,
-    command: `exec ${process.execPath} ${cli} backup --job ${job} --log-level error --no-prune ${options}`,
+    command: `exec ${process.execPath} --expose-gc ${cli} backup --job ${job} --log-level error --no-prune ${options}`,
     own: true,
   });
   return [

@@ -45,7 +45,7 @@ async function run(monitor: readonly object[]): Promise<Cost> {
     URL: postgres.url("bench"),
     DSN: `http://key@127.0.0.1:${(ingest.address() as AddressInfo).port}/1`,
   };
-  const command = [process.execPath, cli, "backup", "--job", job, "--log-level", "error"];
+  const command = [process.execPath, "--expose-gc", cli, "backup", "--job", job, "--log-level", "error"];
   return runMeasured("The backup", command, { env, memory: true });
 }
 

@@ -50,7 +50,7 @@ async function upload(stores: readonly StoreUnderTest[], file: string) {
   const imports = stores.flatMap(({ preload }) => (preload === undefined ? [] : [`--import=${preload}`]));
   const env = Object.assign({}, ...stores.map(({ environment }) => environment)) as NodeJS.ProcessEnv;
   env.STORES = JSON.stringify(stores.map(({ config, secrets }) => ({ config, secrets })));
-  const { output } = await run([process.execPath, ...imports, uploader, file], env);
+  const { output } = await run([process.execPath, "--expose-gc", ...imports, uploader, file], env);
   return JSON.parse(output) as { seconds: number; peakMegabytes: number };
 }
 
