@@ -5,13 +5,18 @@ import { openLog, type LogOptions } from "./log.ts";
 import { Redactor } from "./redact.ts";
 import { Run } from "./run.ts";
 import { inJson, onOneLine } from "../providers/visible.ts";
-import { watchLoop } from "./watch/blocked-loop.ts";
 import { endByForce } from "./watch/forced-end.ts";
 import { leave } from "./watch/leave.ts";
 import { Progress } from "./watch/progress.ts";
 
 /** Milliseconds that a run gets for telling of a defect of this program before its process ends. */
 const DEFECT_MS = 5_000;
+
+/**
+ * Milliseconds of a run before a thread watches whether its event loop is blocked. That costs 18 MB and, on a busy machine, 50 ms
+ * of processor time, which a short run would feel.
+ */
+const WATCHED_MS = 5_000;
 
 /** What a command did: what it prints, and how it ends. */
 export interface Result {
@@ -84,9 +89,12 @@ export async function runCommand(
     const base = { stack: job.stack, job: job.name };
     const log = await openLog({ level: options.logLevel, base, redactor, output: process.stderr });
     end.after(job.timeoutMinutes);
-    watchLoop({ job, logLevel: options.logLevel, failure }, progress, (code) => {
-      exit(code, true);
-    });
+    setTimeout(() => {
+      const ended = (code: number) => exit(code, true);
+      void import("./watch/blocked-loop.ts").then(({ watchLoop }) => {
+        watchLoop({ job, logLevel: options.logLevel, failure }, WATCHED_MS, progress, ended);
+      });
+    }, WATCHED_MS).unref();
     const run = new Run({ job, log, signal: end.signal, redactor, environment: process.env, progress });
     const result = await work(run);
     if (options.json) printJson(result.json);

@@ -23,5 +23,5 @@ export function streamed(bytes: number): void {
   since += bytes;
   if (since < EVERY || collect === undefined) return;
   since = 0;
-  void collect({ type: "minor" });
+  collect({ type: "minor" });
 }

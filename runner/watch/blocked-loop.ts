@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import type { JobConfig } from "../../providers/config.ts";
 import { ProviderError } from "../../providers/errors.ts";
+import { onOneLine } from "../../providers/visible.ts";
 import { openLog, type LogOptions } from "../log.ts";
 import { Redactor } from "../redact.ts";
 import { Run } from "../run.ts";
@@ -11,12 +12,6 @@ import { Progress, type ProgressState } from "./progress.ts";
 
 // The event loop of a run may be blocked, by a regular expression that never comes to an end for instance. Then no timer and no
 // signal ends the run: a thread of its own must.
-
-/**
- * Milliseconds of a run before the thread begins. It costs 18 MB and, on a busy machine, 50 ms of processor time, which a short
- * run would feel.
- */
-const BEGIN_MS = 5_000;
 
 /** Milliseconds by which the loop itself goes first with its end by force. */
 const MARGIN_MS = 10_000;
@@ -44,37 +39,35 @@ export interface BlockedRun {
 }
 
 /**
- * Lets a thread end the run where its event loop is blocked and it has gone on for its time limit, {@link GRACE_MS} and a little.
+ * Lets a thread end the run where its event loop is blocked, and the run has gone on for its time limit, {@link GRACE_MS} and a
+ * little.
  *
+ * @param elapsedMs how long the run has taken so far.
  * @param leave ends the process.
  */
-export function watchLoop(run: BlockedRun, progress: Progress, leave: (code: number) => void): void {
-  const afterMs = run.job.timeoutMinutes * 60_000 + GRACE_MS + MARGIN_MS - BEGIN_MS;
-  setTimeout(() => {
-    const worker = startWatch(run, afterMs, leave);
-    progress.watch((state) => {
-      worker.postMessage(state);
-    });
-  }, BEGIN_MS).unref();
-}
-
-/** Starts the thread, which ends the process after some milliseconds; see {@link watchLoop}. */
-export function startWatch(run: BlockedRun, afterMs: number, leave: (code: number) => void): Worker {
+export function watchLoop(run: BlockedRun, elapsedMs: number, progress: Progress, leave: (code: number) => void): void {
   (process as NodeJS.EventEmitter).once(LEAVE, leave);
+  const afterMs = run.job.timeoutMinutes * 60_000 + GRACE_MS + MARGIN_MS - elapsedMs;
   const workerData = { ...run, afterMs, module: import.meta.url };
   const worker = new Worker(WAITING, { eval: true, workerData });
   // It waits for the run, not the run for it, and a fault of its own harms nobody.
   worker.unref();
   worker.on("error", () => undefined);
-  return worker;
+  progress.watch((state) => {
+    worker.postMessage(state);
+  });
 }
 
-/** Called in the thread: tells the monitors of the job, and ends the process. */
+/**
+ * Called in the thread: tells the monitors of the job, and ends the process.
+ *
+ * @public
+ */
 export async function endBlocked({ job, logLevel, failure }: BlockedRun, state: ProgressState): Promise<void> {
   setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_MS);
   const what = `The run was ended after ${job.timeoutMinutes} minutes. It was ended by force, as its event loop was blocked.`;
   const error = forcedEnd(what, state.steps, new ProviderError("ABORTED", what));
-  writeSync(2, `provision: ${error.message}\nFix: ${error.fix ?? ""}\n`);
+  writeSync(2, `provision: ${onOneLine(error.message)}\nFix: ${error.fix ?? ""}\n`);
   try {
     await tell(job, logLevel, error, state);
   } finally {

@@ -14,7 +14,7 @@ const faster = (act: () => void, ms = 0, ...args: []) => real(act, ms < LONG_MS 
 globalThis.setTimeout = Object.assign(faster, real);
 
 /** When the loop is blocked, in milliseconds after the file is read: the thread that watches the loop is there by then. */
-const BLOCKED_MS = 5_500;
+const BLOCKED_MS = 8_000;
 
 const { readFile } = fs.promises;
 const hanging = (file: unknown, ...rest: []): Promise<unknown> => {
