@@ -175,7 +175,8 @@ class DropboxStorageProvider implements StorageProvider {
           options,
         )
       : session.finish(file));
-    return { key, size, modified: new Date(made.server_modified) };
+    const modified = new Date(made.server_modified);
+    return { key, size, modified, storeTime: modified };
   }
 
   /** Begins an upload of more than one request. Looks first, so that a large one is not refused only at its end. */

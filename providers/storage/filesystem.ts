@@ -176,7 +176,7 @@ class FilesystemStorageProvider implements StorageProvider {
       await syncFolders(dirname(path), top);
       // Whoever has been told meanwhile that the upload failed must not find the object.
       watchdog.check();
-      return { key, size, modified: mtime };
+      return { key, size, modified: mtime, storeTime: mtime };
     } catch (error) {
       if (visible) await unlink(path).catch(() => undefined);
       if (unfinished !== undefined) {

@@ -172,7 +172,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
       upload = undefined;
       const made = await commit(client, file, options);
       this.#known.set(key, id);
-      return stored(key, made);
+      return { ...stored(key, made), storeTime: made.created };
     } catch (error) {
       await upload?.session.cancel();
       throw error;

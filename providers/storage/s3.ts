@@ -152,8 +152,9 @@ export class S3StorageProvider implements StorageProvider {
     });
     const work = upload.store(source);
     try {
-      const { ContentLength = 0, LastModified = new Date() } = await watchdog.settle(work);
-      return { key, size: ContentLength, modified: LastModified };
+      const { ContentLength = 0, LastModified } = await watchdog.settle(work);
+      const time = LastModified && { storeTime: LastModified };
+      return { key, size: ContentLength, modified: LastModified ?? new Date(), ...time };
     } catch (error) {
       // Given up while it hung: should it succeed after all, nobody expects the object any more.
       work.then(

@@ -10,6 +10,11 @@ export interface StoredObject {
   readonly size: number;
   /** When the object became visible. */
   readonly modified: Date;
+  /**
+   * What the store's own clock said when it took the object: of an upload that has just ended, to compare the clocks. Left out
+   * by stores that do not say, and by `stat` and `list`.
+   */
+  readonly storeTime?: Date;
 }
 
 /** Options of {@link StorageProvider.upload}. */

@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compareClock } from "../../providers/clock.ts";
 import type { Check, DatabaseIdentity } from "../../providers/database/database.ts";
 import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import type { StorageConfig } from "../../providers/storage/index.ts";
-import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { jobFolder, listBackups, type JobName } from "../catalogue.ts";
+import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
+import { jobFolder, listBackups, type BackupFolder, type JobName } from "../catalogue.ts";
 import { formerDatabases, requireOneDatabase } from "../database-identity.ts";
+import { fromFuture, futureError } from "../future.ts";
 import { failed, guarded } from "./checks.ts";
 
 /**
@@ -41,13 +43,19 @@ export async function* checkDestination(
   const folder = `${jobFolder(job)}/doctor-${randomBytes(4).toString("hex")}`;
   const key = `${folder}/probe`;
   const bytes = randomBytes(1024);
+  let stored: StoredObject;
+  const asked = Date.now();
   try {
-    await storage.upload(key, Readable.from([bytes]), { signal });
+    stored = await storage.upload(key, Readable.from([bytes]), { signal });
   } catch (error) {
     yield failed(`${name}: write`, error);
     return;
   }
+  const answered = Date.now();
   yield { name: `${name}: write`, ok: true, detail: "an object was written" };
+  if (stored.storeTime) {
+    yield { name: `${name}: clock`, ok: true, ...compareClock("the store's clock", stored.storeTime, asked, answered) };
+  }
   yield* guarded(`${name}: read`, async () => {
     const found = await buffer(await storage.download(key, { signal }));
     if (!found.equals(bytes)) throw new ProviderError("INTEGRITY", "What was read is not what was written.");
@@ -65,9 +73,10 @@ export async function* checkDestination(
     });
   });
   yield* guarded(`${name}: remove`, () => remove(storage, config, key, signal));
+  let backups: BackupFolder[] = [];
   yield* guarded(`${name}: backups`, async () => {
     await removeLeftovers(storage, job, signal);
-    const backups = await listBackups(storage, job, signal);
+    backups = await listBackups(storage, job, signal);
     const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? []);
     if (foreign) {
       if (second === undefined) throw foreign;
@@ -81,6 +90,13 @@ export async function* checkDestination(
       ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`
       : `${backups.length}, none of them verified`;
   });
+  yield* guarded(`${name}: times`, () => {
+    const [first] = fromFuture(backups);
+    return first ? Promise.reject(futureError(first)) : Promise.resolve("no backup or record is from the future");
+  });
+  for (const warning of backups.flatMap(({ warnings }) => warnings)) {
+    yield { name: `${name}: records`, ok: true, detail: warning, fix: "Remove it, and verify the backup again." };
+  }
 }
 
 /** A lock that holds is what the configuration, or the bucket, asks for. */

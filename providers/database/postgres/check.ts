@@ -1,3 +1,4 @@
+import { compareClock } from "../../clock.ts";
 import { toProviderError } from "../../errors.ts";
 import type { Check } from "../database.ts";
 import { clientsFor, takeLock } from "./backup.ts";
@@ -39,6 +40,7 @@ export async function* checkPostgres(
       privileges: async () => checkPrivileges(control, await scopeOf(control)),
       "row level security": async () => checkRowSecurity(control, await scopeOf(control)),
       standby: checkStandby,
+      clock: checkClock,
       size: checkSize,
       ...(lock === undefined ? {} : { lock: () => checkLock(control, lock) }),
     };
@@ -142,6 +144,12 @@ async function checkStandby(control: ControlConnection): Promise<Omit<Check, "na
     detail: `a standby that may cancel a dump which holds replication up for longer than ${row?.delay ?? "?"}`,
     fix: "Set hot_standby_feedback = on or max_standby_streaming_delay = -1 on the standby.",
   };
+}
+
+async function checkClock(control: ControlConnection): Promise<Omit<Check, "name">> {
+  const asked = Date.now();
+  const [row] = await control.query<{ time: Date }>("SELECT clock_timestamp() AS time");
+  return { ok: true, ...compareClock("the server's clock", row?.time ?? new Date(), asked, Date.now()) };
 }
 
 async function checkSize(control: ControlConnection): Promise<Omit<Check, "name">> {

@@ -46,7 +46,8 @@ export class RestStore implements NamedStore {
       const action = `upload ${name} to ${this.#place}`;
       const work = this.#store(object, source, watchdog, action);
       try {
-        return stored(name, await watchdog.settle(work));
+        const facts = await watchdog.settle(work);
+        return { ...stored(name, facts), storeTime: facts.modified };
       } catch (error) {
         // Given up while it hung: should it succeed after all, nobody expects the object any more.
         work.then(() => discard(this.#client, object, { action, signal: undefined })).catch(() => undefined);

@@ -37,7 +37,7 @@ async function examine(settings: object = {}) {
 
 it("writes, reads, lists and removes an object, and leaves nothing", async () => {
   const checks = await examine();
-  expect(Object.keys(checks)).toEqual(["write", "read", "list", "remove", "backups"]);
+  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
   expect(Object.values(checks).every(({ ok }) => ok)).toBe(true);
   expect(filesIn(folder.path)).toEqual([]);
 });
