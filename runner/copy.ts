@@ -10,14 +10,13 @@ import {
   parseManifest,
   readDocument,
   readManifest,
-  recordName,
-  recordsOf,
   type JobName,
 } from "./catalogue.ts";
 import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { recordName, recordsOf, timeIn, VERIFICATION } from "./records.ts";
 import { flakyTransfer, readTwice } from "./second-read.ts";
 import { seal } from "./sealed-json.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -109,8 +108,10 @@ class Copy {
       this.#requireAll(manifest, await this.#filesOf(to));
       await this.#store(MANIFEST, document);
     }
-    const proven = whole && [...there.keys()].some((name) => name.startsWith("verified-"));
-    const verification = proven || (whole && records.length === 0) ? undefined : await this.#verify();
+    const has = (outcome: string, names: Iterable<string>) => [...names].some((name) => timeIn(name, outcome));
+    // What was found damaged elsewhere may be damaged here, too, unless these bytes are read after that.
+    const proven = whole && has(VERIFICATION.good, there.keys()) && !has(VERIFICATION.bad, records);
+    const verification = proven || (whole && records.length === 0) ? undefined : await this.#verify(records);
     // What was found elsewhere holds here for bytes that were read here.
     if (proven || (verification && verification.outcome !== "damaged")) {
       for (const name of records) await this.#copyRecord(name);
@@ -242,11 +243,12 @@ class Copy {
     }
   }
 
-  async #verify(): Promise<Verification | undefined> {
+  /** @param records the names of those that are copied afterwards: they were there before. */
+  async #verify(records: readonly string[]): Promise<Verification | undefined> {
     const { to, id, signal, verify: how } = this.#options;
     if (!how) return undefined;
     const { programs, identity } = how;
-    return verify({ ...to, id, programs, fileKeyOf: () => identity, signal });
+    return verify({ ...to, id, programs, fileKeyOf: () => identity, alsoAfter: records, signal });
   }
 
   async #copyRecord(name: string): Promise<void> {

@@ -12,12 +12,13 @@ import { ProviderError, toProviderError } from "../providers/errors.ts";
 import type { RunLog } from "../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
+import { backupKey, namesIn, readManifest, type JobName } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { recordName, recordsOf } from "./records.ts";
 import { writePiece } from "./stream/write-piece.ts";
 import { FlakyTransferError } from "./second-read.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -40,7 +41,7 @@ export interface DrillOptions {
 }
 
 /** What a drill found. */
-export interface DrillReport extends Omit<DrillRecord, "format" | "program" | "more"> {
+export interface DrillReport extends Omit<DrillRecord, "format" | "program" | "after" | "more"> {
   /** The store that it was restored from. */
   readonly from: string;
   /** Server of the scratch database. */
@@ -89,6 +90,7 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
 async function drillBackup(options: DrillOptions, id: string): Promise<DrillReport> {
   const { storage, job, target, log, signal } = options;
   const begun = performance.now();
+  const after = recordsOf(await namesIn(storage, job, id, signal));
   const manifest = await readManifest(storage, job, id, signal);
   refuseUndrillable(manifest);
   const warnings: string[] = [];
@@ -110,7 +112,7 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
     outcome: found.problems.length > 0 ? ("drill-failed" as const) : ("drilled" as const),
     ...found,
   };
-  const record = { format: 1, program: PROGRAM, ...facts, ...listable(facts.problems) } as const;
+  const record = { format: 1, program: PROGRAM, ...facts, after, ...listable(facts.problems) } as const;
   const recorded = await write(options, record, drilledAt);
   const seconds = Math.round(performance.now() - begun) / 1000;
   return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ArtifactFormat } from "../providers/database/database.ts";
+import { isArchive, type ArtifactFormat } from "../providers/database/database.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
@@ -41,6 +41,11 @@ export const Manifest = z.strictObject({
   program: z.string(),
   startedAt: Time,
   finishedAt: Time,
+  /**
+   * Where it stands among the job's backups: more than that of every backup that its run found, and at least the run's start
+   * in milliseconds since 1970. So a clock that jumps changes nothing. Backups of version 0.1.0 have none; see `order.ts`.
+   */
+  order: z.int().min(0).optional(),
   database: z.strictObject({
     kind: z.enum(["postgres", "supabase"]),
     /** Which database it is, however it is reached. Backups of version 0.1.0 do not say. */
@@ -90,6 +95,11 @@ export const Manifest = z.strictObject({
 /** What a backup is; see the schema of the same name. */
 export type Manifest = z.output<typeof Manifest>;
 
+/** Whether a backup has an archive of a database: without one there is nothing to restore, whatever else is there. */
+export function hasArchive({ objects }: Manifest): boolean {
+  return objects.some(isArchive);
+}
+
 /** An object that one of the database's own programs wrote. */
 export type DatabaseObject = ManifestObject & { readonly format: ArtifactFormat };
 
@@ -98,6 +108,12 @@ export function databaseObjects({ objects }: Manifest): DatabaseObject[] {
   return objects.filter((object): object is DatabaseObject => object.format !== "file-index");
 }
 
+/**
+ * The names of the records that were beside the backup before it was read: this one is later than each of them, whatever the
+ * clocks say. Records of version 0.1.0 have none.
+ */
+const After = z.array(z.string()).optional();
+
 /** The outcome of reading a backup in full. It is a file of its own beside the manifest, since nothing is overwritten. */
 export const VerificationRecord = z.strictObject({
   format: z.literal(1),
@@ -105,6 +121,7 @@ export const VerificationRecord = z.strictObject({
   program: z.string(),
   checkedAt: Time,
   outcome: z.enum(["verified", "damaged"]),
+  after: After,
   problems: z.array(z.string()),
   /** How many problems there were beyond these; left out for none. */
   more: z.int().min(1).optional(),
@@ -120,6 +137,7 @@ export const DrillRecord = z.strictObject({
   program: z.string(),
   drilledAt: Time,
   outcome: z.enum(["drilled", "drill-failed"]),
+  after: After,
   /** Version of the server that it was restored into. */
   serverVersion: z.string(),
   /** Tables that were compared, and the rows in them. */

@@ -3,14 +3,15 @@ import { verifyArtifact } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, readManifest, recordName, type JobName } from "./catalogue.ts";
+import { backupKey, MANIFEST, namesIn, readManifest, type JobName } from "./catalogue.ts";
 import { listable } from "./document-bounds.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
 import { verifyFiles, type Found } from "./files/verify-files.ts";
-import type { Manifest, VerificationRecord } from "./manifest.ts";
+import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.ts";
 import { ForeignBackupError } from "./own-backup.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { PROGRAM } from "./program.ts";
+import { recordName, recordsOf } from "./records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
 import { writeDocument } from "./write-document.ts";
 
@@ -43,8 +44,13 @@ export interface VerifyOptions {
    * verified, and is still there. Default: everything is read.
    */
   readonly skipContent?: (object: string) => boolean;
+  /** Names of records that come later although what they tell is older: those of the store that this one was copied from. */
+  readonly alsoAfter?: readonly string[];
   readonly signal: AbortSignal;
 }
+
+/** How often a record gets another name, a second later, because one of its name is there already. */
+const RECORD_ATTEMPTS = 10;
 
 /**
  * Reads a backup in full and records the outcome beside it.
@@ -52,10 +58,12 @@ export interface VerifyOptions {
  * @throws ProviderError where the store or this machine did not let it be read; that says nothing of the backup.
  */
 export async function verify(options: VerifyOptions): Promise<Verification> {
+  const { storage, job, id, alsoAfter = [], signal } = options;
   const problems: string[] = [];
   const warnings: string[] = [];
   let complete = true;
-  const { id } = options;
+  // What comes while this reads may be about other bytes than those that it has read.
+  const after = [...new Set([...recordsOf(await namesIn(storage, job, id, signal)), ...alsoAfter])];
   try {
     for await (const result of readObjects(options)) {
       if (typeof result === "string") {
@@ -72,7 +80,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const told = warnings.length === 0 ? { problems } : { problems, warnings };
   if (problems.length === 0 && !complete) return { id, outcome: "stored", ...told };
   const outcome = problems.length > 0 ? "damaged" : "verified";
-  await record(options, outcome, problems);
+  await record(options, { outcome, after, problems });
   return { id, outcome, ...told };
 }
 
@@ -92,6 +100,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     yield error.message;
     return;
   }
+  if (!hasArchive(manifest)) yield `${backupKey(job, id, MANIFEST)} names no archive of a database.`;
   for (const object of manifest.objects) {
     if (object.format === FILE_INDEX.format) {
       yield* verifyFiles({ ...options, manifest }, problemOf);
@@ -120,23 +129,25 @@ function problemOf(key: string, error: unknown): string {
 
 async function record(
   { storage, job, id, signal }: VerifyOptions,
-  outcome: VerificationRecord["outcome"],
-  problems: readonly string[],
+  found: Pick<VerificationRecord, "outcome" | "after" | "problems">,
 ): Promise<void> {
-  const checkedAt = new Date();
-  const document: VerificationRecord = {
-    format: 1,
-    id,
-    program: PROGRAM,
-    checkedAt: checkedAt.toISOString(),
-    outcome,
-    ...listable(problems),
-  };
-  const key = backupKey(job, id, recordName(outcome, checkedAt));
-  try {
-    await writeDocument(storage, key, document, signal);
-  } catch (error) {
-    // Another verification ended with the same outcome in the same second.
-    if (!(error instanceof ProviderError && error.code === "CONFLICT")) throw error;
+  for (let attempt = 0; ; attempt += 1) {
+    const checkedAt = new Date(Date.now() + attempt * 1000);
+    const document: VerificationRecord = {
+      format: 1,
+      id,
+      program: PROGRAM,
+      checkedAt: checkedAt.toISOString(),
+      ...found,
+      ...listable(found.problems),
+    };
+    const key = backupKey(job, id, recordName(found.outcome, checkedAt));
+    try {
+      await writeDocument(storage, key, document, signal);
+      return;
+    } catch (error) {
+      // Another verification ended with the same outcome in the same second, and may have begun before others ended.
+      if (!(error instanceof ProviderError && error.code === "CONFLICT") || attempt === RECORD_ATTEMPTS) throw error;
+    }
   }
 }

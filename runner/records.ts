@@ -1,0 +1,110 @@
+import { ProviderError } from "../providers/errors.ts";
+import { parseTimestamp, timestamp } from "./backup-id.ts";
+import { isAhead } from "./future.ts";
+import { DrillRecord, VerificationRecord } from "./manifest.ts";
+import { unseal } from "./sealed-json.ts";
+
+/** The two ways in which something that is recorded beside a backup can end. */
+export interface Trial<Good extends string = string, Bad extends string = string> {
+  readonly good: Good;
+  readonly bad: Bad;
+}
+
+/** Reading a backup in full. */
+export const VERIFICATION = { good: "verified", bad: "damaged" } as const satisfies Trial;
+
+/** Restoring a backup into a scratch database. */
+export const DRILL = { good: "drilled", bad: "drill-failed" } as const satisfies Trial;
+
+/** How a verification or a drill ended. */
+export type Outcome = (typeof VERIFICATION | typeof DRILL)["good" | "bad"];
+
+/** A record whose content is what its name says. */
+export interface OutcomeRecord<O extends Outcome = Outcome> {
+  readonly key: string;
+  /** Its name in the backup's folder. */
+  readonly name: string;
+  readonly outcome: O;
+  /** By the clock of the machine that wrote it, in whole seconds. */
+  readonly time: Date;
+  /** When the store got it, by the store's clock. */
+  readonly modified: Date;
+  /** The names of the records that it is later than; undefined where it does not say. */
+  readonly after: readonly string[] | undefined;
+}
+
+/** The name of the file that records an outcome beside a backup. */
+export function recordName(outcome: string, time: Date): string {
+  return `${outcome}-${timestamp(time)}.json`;
+}
+
+/** The names of the records of verifications and drills among a backup's files. What they say counts only once it was read. */
+export function recordsOf(names: Iterable<string>): string[] {
+  return [...names].filter((name) =>
+    [VERIFICATION, DRILL].some(({ good, bad }) => timeIn(name, good) !== undefined || timeIn(name, bad) !== undefined),
+  );
+}
+
+/** The time in the name of a record of that outcome; undefined for any other file. */
+export function timeIn(name: string, outcome: string): Date | undefined {
+  if (!name.startsWith(`${outcome}-`) || !name.endsWith(".json")) return undefined;
+  return parseTimestamp(name.slice(outcome.length + 1, -".json".length));
+}
+
+/** Where a record was found, and when it got there. */
+export interface RecordFile<O extends Outcome> {
+  readonly key: string;
+  readonly name: string;
+  readonly outcome: O;
+  readonly modified: Date;
+}
+
+/**
+ * Reads a record.
+ *
+ * @throws ProviderError `INTEGRITY` where it is damaged, or is about another backup, outcome or time than its place and its
+ * name say; `CONFIG` where it is of a newer version.
+ */
+export function parseRecord<O extends Outcome>(id: string, file: RecordFile<O>, bytes: Buffer): OutcomeRecord<O> {
+  const { key, name, outcome } = file;
+  const text = bytes.toString("utf8");
+  const { record, at } =
+    outcome === VERIFICATION.good || outcome === VERIFICATION.bad
+      ? timed(unseal(key, text, VerificationRecord), "checkedAt")
+      : timed(unseal(key, text, DrillRecord), "drilledAt");
+  if (record.id !== id || recordName(record.outcome, at) !== name) {
+    throw new ProviderError("INTEGRITY", `${key} is a record of something else: of ${record.id}, ${record.outcome}.`);
+  }
+  return { ...file, time: timeIn(name, outcome) ?? at, after: record.after };
+}
+
+function timed<Name extends string, Content extends Record<Name, string>>(record: Content, name: Name) {
+  return { record, at: new Date(record[name]) };
+}
+
+/**
+ * Which record tells how a backup stands: a bad outcome stands until a good one is provably later, and then the newest good
+ * one. What is later is told by the records themselves, which name those that were there before them, and not by clocks.
+ */
+export function standing<O extends Outcome>(
+  records: readonly OutcomeRecord<O>[],
+  { bad }: Trial,
+): OutcomeRecord<O> | undefined {
+  const bads = records.filter(({ outcome }) => outcome === bad);
+  const goods = records.filter(({ outcome }) => outcome !== bad);
+  const unrefuted = bads.filter((found) => !goods.some((other) => isLater(other, found)));
+  return (unrefuted.length > 0 ? unrefuted : goods).reduce<OutcomeRecord<O> | undefined>(
+    (newest, record) => (newest === undefined || record.time > newest.time ? record : newest),
+    undefined,
+  );
+}
+
+/**
+ * Whether a good outcome was provably found after a bad one. Of two records of version 0.1.0, which say nothing but their
+ * times, the clock is believed unless the store's, or this machine's, says that it was ahead.
+ */
+function isLater(good: OutcomeRecord, bad: OutcomeRecord): boolean {
+  if (good.after !== undefined) return good.after.includes(bad.name);
+  if (bad.after !== undefined) return false;
+  return good.time > bad.time && !isAhead(good.time, good.modified) && !isAhead(good.time, new Date());
+}
