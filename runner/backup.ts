@@ -1,3 +1,4 @@
+import { compareClock } from "../providers/clock.ts";
 import type { DatabaseArtifact, DatabaseBackup, DatabaseIdentity } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
@@ -6,16 +7,18 @@ import { RetryCounter } from "../providers/retry.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import { newBackupId } from "./backup-id.ts";
-import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder } from "./catalogue.ts";
+import { backupKey, jobFolder, listBackups, MANIFEST, newestFirst, type BackupFolder } from "./catalogue.ts";
 import { formerDatabases } from "./database-identity.ts";
 import { decisiveError } from "./decisive-error.ts";
 import { dump } from "./dump.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { backupFiles, type FilesBackup, type FilesReport } from "./files/backup-files.ts";
 import { FILE_INDEX } from "./files/file-index.ts";
+import { fromFuture, futureError, isAhead } from "./future.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
 import { requireManifestRoom } from "./manifest-room.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
+import { nextOrder } from "./order.ts";
 import { PROGRAM } from "./program.ts";
 import { beforeAnyRun, prune, type PruneReport } from "./prune.ts";
 import { requireWhole } from "./require-whole.ts";
@@ -57,6 +60,8 @@ export interface BackupReport {
   readonly seconds: number;
   readonly objects: readonly ManifestObject[];
   readonly omitted: Manifest["omitted"];
+  /** What needs a person, and kept nothing from being done: that the server's clock is wrong. Left out where there is none. */
+  readonly warnings?: readonly string[];
   /** Undefined for a job without files, and where they could not be copied at all: then {@link omitted} says why. */
   readonly files?: FilesReport;
   readonly destinations: readonly DestinationReport[];
@@ -96,6 +101,8 @@ class Destination {
 interface Begun {
   readonly id: string;
   readonly startedAt: Date;
+  /** See {@link Manifest}. */
+  order: number;
 }
 
 /** A destination that has taken everything so far. */
@@ -124,6 +131,7 @@ class BackupRun {
   /** The step in which an error arose. */
   readonly #origins = new WeakMap<Error, Attributes>();
   readonly #tracked = new WeakSet<Error>();
+  readonly #warnings: string[] = [];
   #begun: Begun | undefined;
   #destinations: readonly Destination[] = [];
   #files: FilesBackup | undefined;
@@ -200,24 +208,33 @@ class BackupRun {
     return this.#step("connect", { provider: job.database.kind }, async (span) => {
       const database = await this.#run.openDatabase();
       span.set({ database: database.description });
-      return database.backup({ lock: jobFolder(job), signal });
+      const asked = Date.now();
+      const source = await database.backup({ lock: jobFolder(job), signal });
+      this.#compareClock(source.facts.snapshotTime, asked);
+      return source;
     });
   }
 
   /** Names the backup. With the lock held, whatever is older is of runs that are over. */
   #begin(): void {
     const startedAt = new Date();
-    this.#begun = { startedAt, id: newBackupId(startedAt) };
+    this.#begun = { startedAt, id: newBackupId(startedAt), order: startedAt.getTime() };
   }
 
-  /** Looks at what the destinations have already, before anything is dumped: it may be another database's. */
+  /**
+   * Looks at what the destinations have already, before anything is dumped: it may be another database's. This backup comes
+   * after all of it, whatever the clocks say.
+   */
   async #look(identity: DatabaseIdentity): Promise<void> {
     const { job, signal } = this.#run;
+    const begun = this.#now();
     const found = await Promise.all(
       this.#live().map(async (destination) => {
         try {
           const backups = await listBackups(destination.storage, job, signal);
           for (const { foreign } of backups) if (foreign) this.#warn(destination, foreign);
+          for (const future of fromFuture(backups)) this.#warn(destination, futureError(future));
+          begun.order = Math.max(begun.order, nextOrder(backups, begun.startedAt));
           return [{ description: destination.description, backups }];
         } catch (error) {
           const failure = toProviderError(error);
@@ -366,7 +383,7 @@ class BackupRun {
     { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
   ): Promise<void> {
     const { job, signal } = this.#run;
-    const { id, startedAt } = this.#now();
+    const { id, startedAt, order } = this.#now();
     const files = this.#files?.stored.get(destination.storage);
     const manifest: Manifest = {
       format: 1,
@@ -376,6 +393,7 @@ class BackupRun {
       program: PROGRAM,
       startedAt: startedAt.toISOString(),
       finishedAt: new Date().toISOString(),
+      order,
       database: {
         kind: job.database.kind,
         ...database,
@@ -393,7 +411,9 @@ class BackupRun {
       await this.#step("commit", destination.facts, async () => {
         const objects = this.#objectsIn(destination);
         await requireWhole({ storage: destination.storage, job, id, objects, signal });
-        await writeDocument(destination.storage, backupKey(job, id, MANIFEST), manifest, signal);
+        const asked = Date.now();
+        const { storeTime } = await writeDocument(destination.storage, backupKey(job, id, MANIFEST), manifest, signal);
+        this.#compareClock(storeTime, asked, destination);
       });
       destination.stored = true;
     } catch (error) {
@@ -433,11 +453,13 @@ class BackupRun {
         const report = await prune({
           ...common,
           rule: job.retention,
+          made: id,
           unfinishedBefore: startedAt,
           // A copy holds no lock.
           copiesBefore: beforeAnyRun(job),
           dryRun: false,
         });
+        for (const warning of report.warnings ?? []) this.#warn(destination, new ProviderError("INTEGRITY", warning));
         span.set({ removed: report.removed.length + report.unfinished.length, kept: report.kept });
         return report;
       });
@@ -474,6 +496,26 @@ class BackupRun {
     const failure = toProviderError(error);
     destination.errors.push(failure);
     this.#track(failure, { step, ...destination.facts });
+  }
+
+  /**
+   * Compares a clock with this machine's, whose difference keeps the backup from nothing.
+   *
+   * @param asked when it was asked, by this machine's own; it has answered by now
+   * @param destination whose clock it is; left out for the server's
+   */
+  #compareClock(said: Date | undefined, asked: number, destination?: Live): void {
+    if (said === undefined) return;
+    const which = destination ? "The store's clock" : "The server's clock";
+    const { detail, fix } = compareClock(which, said, asked, Date.now());
+    if (fix === undefined) return;
+    const warning = new ProviderError("CONFIG", `${detail}.`, { fix });
+    if (destination) {
+      this.#warn(destination, warning);
+    } else {
+      this.#warnings.push(withFix(warning));
+      this.#run.log.write("warn", withFix(warning), this.#named());
+    }
   }
 
   /** Tells of something that keeps the backup from nothing. */
@@ -513,15 +555,25 @@ class BackupRun {
     const known = verifiedNow ? { newestVerifiedSeconds: this.#seconds() } : {};
     if (signal.aborted || (verifiedNow && !job.drill)) return known;
     const limit = AbortSignal.timeout(LOOK_BACK_MS);
-    const late = new Promise<never[]>((resolve) => {
+    const late = new Promise<void>((resolve) => {
       limit.addEventListener("abort", () => {
-        resolve([]);
+        resolve();
       });
     });
-    const lists = this.#destinations.map(async ({ storage }) =>
-      storage ? Promise.race([listBackups(storage, job, limit).catch(() => []), late]) : [],
-    );
-    const backups = (await Promise.all(lists)).flat();
+    const now = new Date();
+    const backups: BackupFolder[] = [];
+    const looks = this.#destinations.map(async ({ storage }) => {
+      let [verified, drilled] = [false, job.drill === undefined];
+      for await (const backup of storage ? newestFirst(storage, job, limit) : []) {
+        // One from the future says nothing of how old the newest is.
+        if (isAhead(backup.time, now)) continue;
+        backups.push(backup);
+        verified ||= backup.state === "verified";
+        drilled ||= backup.drill?.outcome === "drilled";
+        if (verified && drilled) return;
+      }
+    });
+    await Promise.race([Promise.allSettled(looks), late]);
     const drilled = backups.filter(({ drill }) => drill?.outcome === "drilled");
     return {
       ...ageOfNewest(
@@ -556,6 +608,7 @@ class BackupRun {
       seconds: this.#seconds(),
       objects: this.#objectsIn(),
       omitted: this.#omitted,
+      ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
       ...(this.#files ? { files: this.#files.report } : {}),
       destinations: this.#destinations.map((destination) => destination.report()),
     };

@@ -1,11 +1,14 @@
 import pMap from "p-map";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
-import { parseTimestamp, timeOfBackup, timestamp } from "./backup-id.ts";
+import { timeOfBackup } from "./backup-id.ts";
 import { type BackedUpDatabase, databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
-import { Manifest } from "./manifest.ts";
+import { hasArchive, Manifest } from "./manifest.ts";
+import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
+import { nameOf, RecordReader, unusable } from "./record-reader.ts";
+import { DRILL, timeIn, VERIFICATION, type OutcomeRecord } from "./records.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
 import { readTwice } from "./second-read.ts";
 
@@ -15,17 +18,15 @@ export const MANIFEST = "manifest.json";
 /** Bytes of a manifest that is read alone. */
 const LARGE = 1024 * 1024;
 
-/** Other manifests that a listing reads at the same time. */
+/** Other backups whose manifest and records are read at the same time. */
 const PARALLEL = 8;
 
 /**
  * How a backup stands: `unfinished` has no manifest and is no backup; `foreign` has the manifest of another backup and is none
- * of this job; `verified` and `damaged` tell the newest verification; `unverified` was never read back in full.
+ * of this job; `unreadable` has a manifest that this version does not know; `verified` and `damaged` tell the last
+ * verification, and a manifest that is no backup's is `damaged`, too; `unverified` was never read back in full.
  */
-export type BackupState = "unfinished" | "foreign" | "unverified" | "verified" | "damaged";
-
-/** What the outcomes of verifications and drills are called in the names of their records. */
-const RECORDS = /^(verified|damaged|drilled|drill-failed)-\d{8}T\d{6}Z\.json$/;
+export type BackupState = "unfinished" | "foreign" | "unreadable" | "unverified" | "verified" | "damaged";
 
 /** How the newest drill of a backup ended, and when. */
 export interface DrillOutcome {
@@ -33,22 +34,37 @@ export interface DrillOutcome {
   readonly time: Date;
 }
 
-/** A backup's folder in one store. */
-export interface BackupFolder {
+/** A folder among a job's backups in one store, as its listing shows it. */
+export interface ListedFolder {
   readonly id: string;
+  /** Its key. */
+  readonly folder: string;
+  /** When it was begun, by the clock of the machine that made it. */
   readonly time: Date;
-  readonly state: BackupState;
-  /** What is wrong with a `foreign` one; undefined for all others. */
-  readonly foreign?: ForeignBackupError | undefined;
-  /** Which database it is of; undefined where the manifest does not say or could not be read. */
-  readonly database?: BackedUpDatabase | undefined;
-  /** Undefined where it was never drilled. */
-  readonly drill: DrillOutcome | undefined;
+  /** Whether it has a manifest, without which it is no backup. */
+  readonly whole: boolean;
   /** When it was last begun to be copied here from another store; undefined where it was made here. */
   readonly copied: Date | undefined;
   /** Bytes of all its files. */
   readonly size: number;
   readonly files: readonly StoredObject[];
+}
+
+/** A backup's folder in one store, after its manifest and records were read. */
+export interface BackupFolder extends ListedFolder {
+  readonly state: BackupState;
+  /** What is wrong with a `foreign` one; undefined for all others. */
+  readonly foreign?: ForeignBackupError | undefined;
+  /** Which database it is of; undefined where the manifest does not say or could not be read. */
+  readonly database?: BackedUpDatabase | undefined;
+  /** Where it stands among the job's backups; see `order.ts`. */
+  readonly order: number;
+  /** Undefined where it was never drilled. */
+  readonly drill: DrillOutcome | undefined;
+  /** The records that were read to tell how it stands. */
+  readonly records: readonly OutcomeRecord[];
+  /** What of its manifest and records counts for nothing, and why, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** The part of a configuration that tells where a job's backups are. */
@@ -67,22 +83,12 @@ export function backupKey(job: JobName, id: string, file: string): string {
   return `${jobFolder(job)}/${id}/${file}`;
 }
 
-/** The name of the file that records an outcome beside a backup. */
-export function recordName(outcome: string, time: Date): string {
-  return `${outcome}-${timestamp(time)}.json`;
-}
-
-/** The names of the records of verifications and drills among a backup's files. */
-export function recordsOf(names: Iterable<string>): string[] {
-  return [...names].filter((name) => RECORDS.test(name));
-}
-
-/** A job's backups in a store, unfinished and foreign ones included, the oldest first. Reads the manifest of each. */
-export async function listBackups(
+/** The folders of a job's backups in a store, unfinished ones included, by their ids. Nothing is read. */
+export async function listFolders(
   storage: StorageProvider,
   job: JobName,
   signal: AbortSignal,
-): Promise<BackupFolder[]> {
+): Promise<ListedFolder[]> {
   const folders = new Map<string, StoredObject[]>();
   const start = jobFolder(job).length + 1;
   for await (const object of storage.list(jobFolder(job), { signal })) {
@@ -92,20 +98,69 @@ export async function listBackups(
     if (files) files.push(object);
     else folders.set(id, [object]);
   }
-  const backups = [...folders].map(([id, files]) => describe(id, files));
-  const read = (some: BackupFolder[], concurrency: number) =>
-    pMap(some, (backup) => withManifest(storage, job, backup, signal), { concurrency });
-  // One of the largest takes a quarter of a gigabyte of memory.
-  const [large, small] = [true, false].map((is) => backups.filter((backup) => hasLargeManifest(backup) === is));
-  return [...(await read(small ?? [], PARALLEL)), ...(await read(large ?? [], 1))].sort(byId);
+  return [...folders].map(([id, files]) => describe(job, id, files)).sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /**
- * A job's backups in a store, the oldest first. A folder without a manifest is none; one with the manifest of another backup is
- * listed as `foreign`.
+ * A job's backups in a store, unfinished and foreign ones included, the oldest first. Reads the manifest and the records of each, several
+ * at the same time: what a name claims counts only if its file says so.
+ *
+ * @param only a backup's id: of the others nothing is read, and they are left out
  */
-export async function listWhole(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<BackupFolder[]> {
-  return (await listBackups(storage, job, signal)).filter(({ state }) => state !== "unfinished");
+export async function listBackups(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+  only?: string,
+): Promise<BackupFolder[]> {
+  const folders = await listFolders(storage, job, signal);
+  const wanted = folders.filter(({ id }) => only === undefined || id === only);
+  const read = (some: ListedFolder[], concurrency: number) =>
+    pMap(some, (folder) => readBackup(storage, job, folder, signal), { concurrency });
+  // One of the largest takes a quarter of a gigabyte of memory.
+  const [large, small] = [true, false].map((is) => wanted.filter((folder) => hasLargeDocument(folder) === is));
+  return [...(await read(small ?? [], PARALLEL)), ...(await read(large ?? [], 1))].sort(byOrder);
+}
+
+/**
+ * A job's backups in a store by their ids, the newest first, a few at a time: for those who need only the first of some kind.
+ */
+export async function* newestFirst(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+): AsyncGenerator<BackupFolder> {
+  const folders = (await listFolders(storage, job, signal)).filter(({ whole }) => whole).reverse();
+  const count = folders.some(hasLargeDocument) ? 1 : PARALLEL;
+  for (let from = 0; from < folders.length; from += count) {
+    const some = folders.slice(from, from + count);
+    yield* await Promise.all(some.map((folder) => readBackup(storage, job, folder, signal)));
+  }
+}
+
+/**
+ * As {@link listBackups}, but a folder without a manifest is no backup. One with the manifest of another backup is listed as
+ * `foreign`.
+ */
+export async function listWhole(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+  only?: string,
+): Promise<BackupFolder[]> {
+  return (await listBackups(storage, job, signal, only)).filter(({ state }) => state !== "unfinished");
+}
+
+/** The names of the files in a backup's folder. */
+export async function namesIn(
+  storage: StorageProvider,
+  job: JobName,
+  id: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const names: string[] = [];
+  for await (const object of storage.list(`${jobFolder(job)}/${id}`, { signal })) names.push(nameOf(object));
+  return names;
 }
 
 /**
@@ -156,59 +211,59 @@ async function tooLarge(storage: StorageProvider, key: string, signal: AbortSign
   });
 }
 
-function byId(one: BackupFolder, other: BackupFolder): number {
-  return one.id < other.id ? -1 : 1;
+function hasLargeDocument({ files }: ListedFolder): boolean {
+  return files.some(({ key, size }) => size > LARGE && key.endsWith(".json"));
 }
 
-function hasLargeManifest({ files }: BackupFolder): boolean {
-  return files.some(({ key, size }) => size > LARGE && key.endsWith(`/${MANIFEST}`));
-}
-
-/** The backup with its database, or as `foreign` where its manifest is that of another. What else is wrong with a manifest, a verification tells. */
-async function withManifest(
-  storage: StorageProvider,
-  job: JobName,
-  backup: BackupFolder,
-  signal: AbortSignal,
-): Promise<BackupFolder> {
-  if (backup.state === "unfinished") return backup;
-  try {
-    const database = databaseOf(await readManifest(storage, job, backup.id, signal));
-    return database === undefined ? backup : { ...backup, database };
-  } catch (error) {
-    if (error instanceof ForeignBackupError) return { ...backup, state: "foreign", foreign: error };
-    if (error instanceof ProviderError && ["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) return backup;
-    throw error;
-  }
-}
-
-function describe(id: string, files: readonly StoredObject[]): BackupFolder {
-  const names = files.map((file) => file.key.slice(file.key.lastIndexOf("/") + 1));
+function describe(job: JobName, id: string, files: readonly StoredObject[]): ListedFolder {
+  const names = files.map(nameOf);
+  const copied = names.flatMap((name) => timeIn(name, "copied") ?? []).map(Number);
   return {
     id,
+    folder: `${jobFolder(job)}/${id}`,
     time: timeOfBackup(id) ?? new Date(0),
-    state: names.includes(MANIFEST)
-      ? (newestRecord(names, ["verified", "damaged"])?.outcome ?? "unverified")
-      : "unfinished",
-    drill: newestRecord(names, ["drilled", "drill-failed"]),
-    copied: newestRecord(names, ["copied"])?.time,
+    whole: names.includes(MANIFEST),
+    copied: copied.length > 0 ? new Date(Math.max(...copied)) : undefined,
     size: files.reduce((sum, file) => sum + file.size, 0),
     files,
   };
 }
 
-/** The newest of the records in a folder, by their names. Of two of one second the bad news, named last, counts. */
-function newestRecord<Outcome extends string>(
-  names: readonly string[],
-  outcomes: readonly Outcome[],
-): { outcome: Outcome; time: Date } | undefined {
-  let newest: { outcome: Outcome; time: Date } | undefined;
-  for (const outcome of outcomes) {
-    for (const name of names) {
-      if (!name.startsWith(`${outcome}-`) || !name.endsWith(".json")) continue;
-      const time = parseTimestamp(name.slice(outcome.length + 1, -".json".length));
-      if (time && (!newest || time >= newest.time)) newest = { outcome, time };
-    }
+/** Reads how a backup stands: its manifest, and as few of its records as tell it. */
+async function readBackup(
+  storage: StorageProvider,
+  job: JobName,
+  folder: ListedFolder,
+  signal: AbortSignal,
+): Promise<BackupFolder> {
+  const { id, time, files } = folder;
+  const manifest = files.find((file) => nameOf(file) === MANIFEST);
+  if (manifest === undefined) {
+    return { ...folder, state: "unfinished", order: time.getTime(), drill: undefined, records: [], warnings: [] };
   }
-  return newest;
+  const warnings: string[] = [];
+  const reader = new RecordReader(id, files, (key) => readDocument(storage, key, signal), warnings);
+  let order = time.getTime();
+  let database: BackedUpDatabase | undefined;
+  let state: BackupState | undefined;
+  try {
+    const content = await readManifest(storage, job, id, signal);
+    order = orderOf(time, manifest.modified, content);
+    database = databaseOf(content);
+    if (!hasArchive(content)) {
+      warnings.push(`${manifest.key} names no archive of a database.`);
+      state = "damaged";
+    }
+  } catch (error) {
+    if (error instanceof ForeignBackupError) {
+      return { ...folder, state: "foreign", foreign: error, order, drill: undefined, records: [], warnings };
+    }
+    const { code, message } = unusable(error);
+    warnings.push(message);
+    state = code === "INTEGRITY" ? "damaged" : "unreadable";
+  }
+  const verification = await reader.standing(VERIFICATION);
+  const drill = await reader.standing(DRILL);
+  state ??= verification?.outcome ?? "unverified";
+  return { ...folder, state, database, order, drill, records: reader.records, warnings };
 }

@@ -14,22 +14,21 @@ export async function chooseBackup(
   id: string,
   signal: AbortSignal,
 ): Promise<BackupFolder> {
-  const backups = await listWhole(storage, job, signal);
-  const chosen =
-    id === "latest"
-      ? backups.findLast(({ state }) => state === "verified" || state === "unverified")
-      : id === "verified"
-        ? backups.findLast(({ state }) => state === "verified")
-        : backups.find((candidate) => candidate.id === id);
+  const named = id !== "latest" && id !== "verified";
+  const backups = await listWhole(storage, job, signal, named ? id : undefined);
+  const chosen = named
+    ? backups[0]
+    : backups.findLast(({ state }) => state === "verified" || (id === "latest" && state === "unverified"));
   if (chosen?.foreign) throw chosen.foreign;
   if (chosen) return chosen;
-  const own = backups.filter(({ state }) => state !== "foreign");
+  const all = named ? await listWhole(storage, job, signal) : backups;
+  const own = all.filter(({ state }) => state !== "foreign");
   const newest = own.at(-1)?.id;
   const what = id === "verified" ? "verified backup" : `backup "${id}"`;
   throw new ProviderError("NOT_FOUND", `${storage.description} has no ${what} of ${job.stack}/${job.name}.`, {
     fix:
       newest === undefined
-        ? backups.length > 0
+        ? all.length > 0
           ? "What it has in the job's folder are other jobs' backups; see `provision list`."
           : "It has none of this job at all: check the job's stack, name and destination."
         : `It has ${own.length}, the newest of them ${newest}; see \`provision list\`.`,

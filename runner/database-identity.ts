@@ -2,6 +2,7 @@ import type { DatabaseIdentity } from "../providers/database/database.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { BackupFolder, JobName } from "./catalogue.ts";
 import type { Manifest } from "./manifest.ts";
+import { byOrder } from "./order.ts";
 
 /** Which database a backup is of, and which ones its job backed up before it moved, as a person has said. */
 export interface BackedUpDatabase {
@@ -34,7 +35,7 @@ export function formerDatabases(
   stores: readonly { readonly description: string; readonly backups: readonly BackupFolder[] }[],
   adopt: boolean,
 ): DatabaseIdentity[] {
-  const all = stores.flatMap(({ backups }) => knownOf(backups)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const all = stores.flatMap(({ backups }) => knownOf(backups)).sort(byOrder);
   const newest = all.at(-1);
   const remembered =
     newest === undefined ? [] : [...newest.formerly, ...(adopt ? all.map((each) => each.identity) : [])];
@@ -75,10 +76,10 @@ const ADOPT =
   "If these are two databases, give one of the jobs another name, or its destination another folder (path, prefix). If it is one that has " +
   "moved or was renamed (restored into a new server, pg_upgrade), say so once, with its next backup: provision backup --adopt.";
 
-type Known = BackedUpDatabase & { readonly id: string };
+type Known = BackedUpDatabase & Pick<BackupFolder, "id" | "order">;
 
 function knownOf(backups: readonly BackupFolder[]): Known[] {
-  return backups.flatMap(({ id, database }) => (database ? [{ id, ...database }] : []));
+  return backups.flatMap(({ id, order, database }) => (database ? [{ id, order, ...database }] : []));
 }
 
 /** What is not known of one of them, because it could not be read or there are several, tells nothing. */

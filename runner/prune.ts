@@ -1,8 +1,9 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { backupKey, jobFolder, listBackups, MANIFEST, type BackupFolder, type JobName } from "./catalogue.ts";
+import { backupKey, jobFolder, listBackups, MANIFEST, type JobName, type ListedFolder } from "./catalogue.ts";
 import { requireOneDatabase } from "./database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
+import { refuseFuture } from "./future.ts";
 import { expired } from "./retention.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface PruneOptions {
   readonly job: JobName;
   /** The rule; undefined keeps every backup. */
   readonly rule: Retention | undefined;
+  /** The id of the backup that this run has just made: it stays, whatever the rule and the clocks say. */
+  readonly made?: string;
   /** Folders without a manifest, and interrupted uploads, that were begun before this are nobody's and go. */
   readonly unfinishedBefore: Date;
   /** Copies from another store that were begun before this are nobody's; others may be going on. */
@@ -42,12 +45,17 @@ export interface PruneReport {
   readonly damaged: readonly string[];
   /** Folders with the manifest of another backup. They neither count nor go; a person removes them. Left out where there is none. */
   readonly foreign?: readonly string[];
+  /** What counts for nothing, and why, one sentence each: a record that cannot be read. Left out where there is none. */
+  readonly warnings?: readonly string[];
   readonly files: SweepReport;
 }
 
 /**
  * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It
- * touches nothing outside the job's folder, and nothing at all (`CONFIG`) where that has backups of different databases. What may go and what stays is told in `retention.ts`.
+ * touches nothing outside the job's folder. What may go and what stays is told in `retention.ts`.
+ *
+ * @throws ProviderError before anything is removed: `CONFIG` where the folder has backups of different databases; `CONFLICT`
+ * where a backup or a record is from the future, since then the age of none can be told.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;
@@ -55,9 +63,10 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
   requireOneDatabase(job, backups);
-  const going = rule ? expired(backups, rule) : [];
+  refuseFuture(backups);
+  const going = rule ? expired(backups, rule, options.made) : [];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
-  const mayGoOn = ({ time, copied }: BackupFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
+  const mayGoOn = ({ time, copied }: ListedFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
   const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
@@ -69,6 +78,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   }
   const removed = going.map(({ id }) => id);
   const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
+  const warnings = backups.flatMap((backup) => backup.warnings);
   const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
@@ -77,6 +87,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     kept: backups.length - going.length - unfinished.length - foreign.length,
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
+    ...(warnings.length > 0 && { warnings }),
     files,
   };
 }
@@ -90,7 +101,7 @@ function wholeSecond(time: Date): Date {
 async function remove(
   storage: StorageProvider,
   job: JobName,
-  backup: BackupFolder,
+  backup: ListedFolder,
   signal: AbortSignal,
 ): Promise<void> {
   const manifest = backupKey(job, backup.id, MANIFEST);

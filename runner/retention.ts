@@ -1,5 +1,6 @@
 import type { Retention } from "../providers/config.ts";
 import type { BackupFolder } from "./catalogue.ts";
+import { byOrder } from "./order.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -8,18 +9,22 @@ const DAY_MS = 86_400_000;
  *
  * - The rule is applied to the verified backups and, on its own, to the unverified ones: a backup that was never read back
  *   takes no place from one that was, and the other way round.
- * - The newest verified backup is always kept. Without any verified backup nothing is removed.
+ * - The newest verified backup is always kept, and so is the one that a run has just made. Without any verified backup nothing
+ *   is removed. Which is newer is told by the backups' order, and not by their times.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
- * - Unfinished folders, and those with another backup's manifest, are none of this function's business.
+ * - Unreadable backups are kept: a newer version may know them. Unfinished folders, and those with another backup's manifest,
+ *   are none of this function's business.
+ *
+ * @param made the id of the backup that the run has just made
  */
-export function expired(backups: readonly BackupFolder[], rule: Retention): BackupFolder[] {
-  const newestFirst = [...backups].sort((a, b) => (a.id < b.id ? 1 : -1));
+export function expired(backups: readonly BackupFolder[], rule: Retention, made?: string): BackupFolder[] {
+  const newestFirst = [...backups].sort(byOrder).reverse();
   const verified = newestFirst.filter((backup) => backup.state === "verified");
   const unverified = newestFirst.filter((backup) => backup.state === "unverified");
   const [newestVerified] = verified;
   if (!newestVerified) return [];
   const kept = new Set([newestVerified, ...chosen(verified, rule), ...chosen(unverified, rule)]);
-  return [...verified, ...unverified].filter((backup) => !kept.has(backup));
+  return [...verified, ...unverified].filter((backup) => !kept.has(backup) && backup.id !== made);
 }
 
 /** The backups that the rule keeps of some, given newest first: of each period its last one. */

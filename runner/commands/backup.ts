@@ -49,11 +49,13 @@ export function addBackup(program: Command): void {
 /** Files that were left out and are named in the text; the JSON has all of them. */
 const SHOWN = 20;
 
-function describe({ id, status, seconds, objects, omitted, files, destinations }: BackupReport): string[] {
+function describe(report: BackupReport): string[] {
+  const { id, status, seconds, objects, omitted, warnings = [], files, destinations } = report;
   return [
     `backup ${id}: ${status}, ${seconds.toFixed(1)} s`,
     ...objects.map(({ file, plain, stored }) => `  ${file}: ${bytes(plain.size)}, stored as ${bytes(stored.size)}`),
     ...omitted.map(({ artifact, reason }) => `  ${artifact}: left out. ${reason}`),
+    ...warnings.map((warning) => `  warning: ${warning}`),
     ...(files ? describeFiles(files) : []),
     ...destinations.flatMap(describeDestination),
     ...(destinations.some(({ stored }) => !stored)

@@ -4,7 +4,9 @@ import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { listWhole, readManifest, type BackupState, type DrillOutcome, type JobName } from "../catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { describeFuture, fromFuture } from "../future.ts";
 import type { Manifest } from "../manifest.ts";
+import { unusable } from "../record-reader.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
@@ -26,8 +28,8 @@ export function addList(program: Command): void {
     .summary("list the job's backups")
     .description(
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
-        "unverified, or damaged; and when its newest drill restored it, or failed to. A folder without a manifest is no backup and is not listed; " +
-        "one with the manifest of another backup is listed as foreign, and is no backup of this job.",
+        "unverified, damaged, or unreadable (of a newer version); and when its newest drill restored it, or failed to. A folder without " +
+        "a manifest is no backup and is not listed; one with the manifest of another backup is listed as foreign, and is no backup of this job.",
     )
     .argument("[id]", "only this backup")
     .option("--contents", "tell what each backup covers, part by part, and what is in none of its parts", false)
@@ -38,17 +40,18 @@ export function addList(program: Command): void {
         const existing = new Set<string>();
         const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
-          for (const { id, time, state, foreign, drill, size } of await listWhole(storage, run.job, run.signal)) {
+          for (const backup of await listWhole(storage, run.job, run.signal)) {
+            const { id, time, state, foreign, drill, size } = backup;
             existing.add(id);
             if (only !== undefined && id !== only) continue;
             const drilled = drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null;
-            const problem = foreign === undefined ? {} : { problem: foreign.message, fix: foreign.fix };
-            const listed = { id, time: time.toISOString(), state, size, drill: drilled, ...problem };
-            backups.push(
-              options.contents && foreign === undefined
-                ? { ...listed, contents: await contentsOf(run, storage, id) }
-                : listed,
-            );
+            const warnings = [...backup.warnings, ...fromFuture([backup]).map((each) => describeFuture(each))];
+            const listed = {
+              ...{ id, time: time.toISOString(), state, size, drill: drilled },
+              ...(foreign && { problem: foreign.message, fix: foreign.fix }),
+              ...(warnings.length > 0 && { warnings }),
+            };
+            backups.push(options.contents ? { ...listed, ...(await contentsOf(run, storage, id)) } : listed);
           }
           return { destination: storage.description, backups };
         });
@@ -93,19 +96,32 @@ interface Listed {
   /** Why it is foreign, and what to do about it. */
   readonly problem?: string;
   readonly fix?: string | undefined;
+  /** What is from the future, and what counts for nothing and why, one sentence each. */
+  readonly warnings?: readonly string[];
   readonly contents?: Contents;
 }
 
-async function contentsOf({ job, signal }: Run, storage: StorageProvider, id: string): Promise<Contents> {
-  const { objects, omitted } = await readManifest(storage, job, id, signal);
-  // Backups of version 0.1.0 do not say what their parts cover.
-  return { parts: objects.map(({ artifact, covers = [] }) => ({ name: artifact, covers })), omitted };
+/** Nothing where the manifest cannot be read, which the warnings tell. */
+async function contentsOf(
+  { job, signal }: Run,
+  storage: StorageProvider,
+  id: string,
+): Promise<{ readonly contents?: Contents }> {
+  try {
+    const { objects, omitted } = await readManifest(storage, job, id, signal);
+    // Backups of version 0.1.0 do not say what their parts cover.
+    return { contents: { parts: objects.map(({ artifact, covers = [] }) => ({ name: artifact, covers })), omitted } };
+  } catch (error) {
+    unusable(error);
+    return {};
+  }
 }
 
-function describe({ id, state, size, drill, problem, fix, contents }: Listed): string[] {
+function describe({ id, state, size, drill, problem, fix, warnings = [], contents }: Listed): string[] {
   return [
     `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}`,
     ...(problem === undefined ? [] : [`    ${problem}`, `    Fix: ${fix ?? ""}`]),
+    ...warnings.map((warning) => `    warning: ${warning}`),
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),
     ...(contents?.omitted ?? []).map(({ artifact, reason }) => `    NOT in this backup: ${artifact}. ${reason}`),
   ];

@@ -15,7 +15,8 @@ export function addPrune(program: Command): void {
     .summary("remove what the retention rule lets go")
     .description(
       "Removes the backups that the job's retention rule does not keep, and what interrupted runs left behind. The newest " +
-        "verified backup always stays, and so does every damaged one; without any verified backup nothing is removed.",
+        "verified backup always stays, and so does every damaged one; without any verified backup nothing is removed, and " +
+        "nothing either while a backup or a record is from the future: then some machine's clock was wrong.",
     )
     .option("--dry-run", "only tell what would be removed", false)
     .addOption(destinationOption())
@@ -42,7 +43,17 @@ export function addPrune(program: Command): void {
           json: [...results, ...failed],
           lines: [
             ...results.flatMap(
-              ({ destination, removed, unfinished, interruptedUploads, kept, damaged, foreign = [], files }) => [
+              ({
+                destination,
+                removed,
+                unfinished,
+                interruptedUploads,
+                kept,
+                damaged,
+                foreign = [],
+                warnings = [],
+                files,
+              }) => [
                 `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
                 ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
                 ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
@@ -53,6 +64,7 @@ export function addPrune(program: Command): void {
                   (id) =>
                     `  ${id} has the manifest of another backup: it counts for nothing, and stays until you remove it`,
                 ),
+                ...warnings.map((warning) => `  warning: ${warning}`),
               ],
             ),
             ...describeFailed(failed),

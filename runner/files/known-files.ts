@@ -59,9 +59,7 @@ async function knownTo(
   const { job, signal, verifies } = options;
   const backups = await listWhole(storage, job, signal);
   const damaged = await ifReadable(() => foundDamaged(storage, job, backups, signal));
-  const usable = backups.filter(({ state }) =>
-    verifies ? state === "verified" : state === "verified" || state === "unverified",
-  );
+  const usable = backups.filter(({ state }) => state === "verified" || (!verifies && state === "unverified"));
   // Without knowing what is damaged, nothing can be referred to.
   for (const { id } of damaged ? usable.reverse() : []) {
     const found = await ifReadable(() => entriesOf(storage, id, options, before));

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listBackups, readManifest, type BackupFolder, type JobName } from "../catalogue.ts";
+import { listFolders, readManifest, type JobName, type ListedFolder } from "../catalogue.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";
 
@@ -14,7 +14,7 @@ interface SweepOptions {
   /** The ids of the backups that go: what any other has, stays. */
   readonly going: readonly string[];
   /** Whether a folder without a manifest is of a run or a copy that may still be going. */
-  readonly mayGoOn: (folder: BackupFolder) => boolean;
+  readonly mayGoOn: (folder: ListedFolder) => boolean;
   /** A content without a backup is of a run that may still be going, unless it was written before this. */
   readonly unfinishedBefore: Date;
   readonly dryRun: boolean;
@@ -46,15 +46,15 @@ export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
   }
   if (contents.length === 0) return { removed: 0, kept: young };
   const kept = contents.length + young;
-  const backups = await listBackups(storage, job, signal);
-  const unclear = backups.find((backup) => backup.state === "unfinished" && options.mayGoOn(backup));
+  const backups = await listFolders(storage, job, signal);
+  const unclear = backups.find((backup) => !backup.whole && options.mayGoOn(backup));
   if (unclear) {
     const skipped = `No file was removed: ${unclear.id} may still be being written, and refer to any of them.`;
     return { removed: 0, kept, skipped };
   }
   const needed = new Set<string>();
-  for (const { id, state } of backups) {
-    if (state === "unfinished" || options.going.includes(id)) continue;
+  for (const { id, whole } of backups) {
+    if (!whole || options.going.includes(id)) continue;
     try {
       const manifest = await readManifest(storage, job, id, signal);
       for await (const { object } of readFileIndex({ storage, job, manifest }, signal)) needed.add(object);

@@ -1,10 +1,13 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { listBackups, readManifest } from "../../runner/catalogue.ts";
 import { seal } from "../../runner/sealed-json.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
+import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
-import { fill, openStore } from "../helpers/store.ts";
+import { filesIn, fill, openStore } from "../helpers/store.ts";
 
 const job = { stack: "prod", name: "app" };
 const never = new AbortController().signal;
@@ -41,12 +44,15 @@ describe("a backup's state", () => {
       [data, "manifest.json", "verified-.json", "verified-yesterday.json", "unverified-20260101T000000Z.json"],
     ],
   ])("is %s with %j", async (state, files) => {
-    await fill(
-      storage,
-      files.map((file) => `prod/app/${ID}/${file}`),
-    );
+    await fillBackup(storage, `prod/app/${ID}`, files);
     const [backup] = await listBackups(storage, job, never);
-    expect(backup).toMatchObject({ id: ID, state, size: files.length, time: new Date("2026-01-02T03:04:05Z") });
+    const sizes = filesIn(folder.path).map((file) => statSync(join(folder.path, file)).size);
+    expect(backup).toMatchObject({
+      id: ID,
+      state,
+      size: sizes.reduce((sum, size) => sum + size),
+      time: new Date("2026-01-02T03:04:05Z"),
+    });
   });
 });
 
@@ -61,10 +67,7 @@ describe("a backup's drill", () => {
     [{ outcome: "drill-failed", time: new Date("2026-01-02T00:00:00Z") }, [drilled(1), failed(2)]],
     [{ outcome: "drill-failed", time: new Date("2026-01-01T00:00:00Z") }, [drilled(1), failed(1)]],
   ])("is %j with %j", async (drill, files) => {
-    await fill(
-      storage,
-      ["manifest.json", ...files].map((file) => `prod/app/${ID}/${file}`),
-    );
+    await fillBackup(storage, `prod/app/${ID}`, ["manifest.json", ...files]);
     const [backup] = await listBackups(storage, job, never);
     expect(backup).toMatchObject({ state: "unverified", drill });
   });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { prune, type PruneOptions } from "../../runner/prune.ts";
+import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { filesIn, fill, openStore } from "../helpers/store.ts";
 
@@ -36,10 +37,7 @@ function run(options: Partial<PruneOptions> = {}) {
 }
 
 async function addBackup(day: number, base = "prod/app", files = FILES): Promise<void> {
-  await fill(
-    storage,
-    files.map((file) => `${base}/${idOf(day)}/${file}`),
-  );
+  await fillBackup(storage, `${base}/${idOf(day)}`, files);
 }
 
 const folders = () =>
@@ -143,10 +141,12 @@ it("touches nothing outside of the job's own folder", async () => {
   await fill(storage, ["prod/app/readme.txt", "prod/app/doctor-12345678/probe", `prod/app.${idOf(1)}`]);
   const foreign = () => filesIn(folder.path).filter((file) => !file.startsWith("prod/app/2026"));
   const before = foreign();
+  const read = (file: string) => readFileSync(join(folder.path, file), "utf8");
+  const contents = before.map(read);
   await run();
   expect(foreign()).toEqual(before);
   expect(folders()).toEqual([idOf(3), idOf(4)]);
-  for (const file of foreign()) expect(readFileSync(join(folder.path, file), "utf8")).toBe("x");
+  for (const [index, file] of before.entries()) expect(read(file), file).toBe(contents[index]);
 });
 
 it("leaves, wherever it is interrupted, no backup that lacks a file, and the next prune ends it", async () => {

@@ -13,11 +13,16 @@ function backup(time: Date, state: BackupState, mark: number): BackupFolder {
   return {
     id,
     time: new Date(Math.floor(time.getTime() / 1000) * 1000),
+    folder: `prod/app/${id}`,
+    whole: state !== "unfinished",
     state,
+    order: Math.floor(time.getTime() / 1000) * 1000,
     drill: undefined,
     copied: undefined,
     size: 1,
     files: [],
+    records: [],
+    warnings: [],
   };
 }
 

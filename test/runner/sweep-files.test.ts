@@ -6,6 +6,7 @@ import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { prune, type PruneOptions } from "../../runner/prune.ts";
 import { seal } from "../../runner/sealed-json.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
+import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { fill, keysIn, openStore } from "../helpers/store.ts";
 
@@ -49,7 +50,7 @@ async function addBackup(day: number, names: readonly string[]): Promise<void> {
   await storage.upload(`prod/app/${id}/files.jsonl.zst`, Readable.from([stored]));
   const manifest = sampleManifest(id);
   await fill(storage, [`prod/app/${id}/manifest.json`], seal({ ...manifest, objects: [...manifest.objects, index] }));
-  await fill(storage, [`prod/app/${id}/verified-20260201T000000Z.json`]);
+  await fillBackup(storage, `prod/app/${id}`, ["verified-20260201T000000Z.json"]);
 }
 
 function run(options: Partial<PruneOptions> = {}) {
