@@ -36,6 +36,7 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
     ["age", [{ ...onPath("age", "which restores a backup without this program"), without }]],
     ["zstd", [{ ...onPath("zstd", "which restores a backup without this program"), without }]],
     ["crontab", [{ ...crontab, without }]],
+    ["faketime", [{ ...onPath("faketime", "which gives a program another clock"), without }]],
   ];
   return [
     ...builds,

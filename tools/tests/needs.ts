@@ -12,6 +12,7 @@ export const NEEDS = [
   "age",
   "zstd",
   "crontab",
+  "faketime",
 ] as const;
 
 /** One thing that a file of tests needs; see {@link NEEDS}. */
