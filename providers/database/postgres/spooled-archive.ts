@@ -1,10 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { open, unlink } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { abortedError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
 import { unpackArchive } from "./directory-archive.ts";
-import { explainFull, noScratch } from "./scratch-folder.ts";
+import { explainFull, makeScratchFolder } from "./scratch-folder.ts";
 
 /** An archive as a file or a folder, as pg_restore's workers need it to read from several places at once. */
 export interface SpooledArchive {
@@ -38,18 +37,18 @@ export async function spool(
 }
 
 async function spoolFile(archive: RestoreArtifact, parent: string, signal: AbortSignal): Promise<SpooledArchive> {
-  const file = join(parent, `restore-${randomBytes(8).toString("hex")}.dump`);
-  const handle = await open(file, "wx+", 0o600).catch((error: unknown) => {
-    throw noScratch(error, parent);
-  });
-  // Linux opens a descriptor's file anew by this name even when it has no other, so nothing is left behind by a kill -9.
-  const nameless = process.platform === "linux";
-  if (nameless) await unlink(file);
+  const folder = await makeScratchFolder(parent);
+  const file = join(folder.path, "archive.dump");
+  let handle: FileHandle | undefined;
   const close = async (): Promise<void> => {
-    await handle.close();
-    if (!nameless) await unlink(file);
+    await handle?.close();
+    await folder.remove();
   };
   try {
+    handle = await open(file, "wx+", 0o600);
+    // Linux opens a descriptor's file again by this name even when it has no other, so a kill -9 leaves nothing behind.
+    const nameless = process.platform === "linux";
+    if (nameless) await folder.remove();
     await handle.writeFile(archive.open(signal), { signal });
     return { descriptor: handle.fd, path: nameless ? "/proc/self/fd/3" : file, close };
   } catch (error) {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -174,19 +174,6 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
       await backup.close();
       await query(server.url("sample"), "DROP TABLE slow");
     }
-  });
-
-  it("removes what a killed run has left, and nothing of one that goes on", async () => {
-    const child = execFileSync("/bin/sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
-    const dead = join(scratch, `provision-scratch-${child}-0123abcd`);
-    const alive = join(scratch, `provision-scratch-${process.ppid}-0123abcd`);
-    for (const folder of [dead, alive]) {
-      mkdirSync(folder);
-      writeFileSync(join(folder, "toc.dat"), "rows");
-    }
-    await verifyArtifact(programs(), artifact(), artifact().open(never));
-    expect(readdirSync(scratch)).toEqual([`provision-scratch-${process.ppid}-0123abcd`]);
-    rmSync(alive, { recursive: true });
   });
 
   it("says that there is no scratch space", async () => {
