@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { abortedError, type ErrorCode, ProviderError } from "../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
+import { endWithRunner } from "./end-with-runner.ts";
 import { MessageLines } from "./message-lines.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
 import { ProgramMessages, type ProgramReport } from "./program-messages.ts";
@@ -204,7 +205,8 @@ interface Running {
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
   // A group of its own, to be ended with all that the program has started.
   const how = { env: program.env, stdio, detached: true };
-  const child = spawn(join(program.clients.directory, program.name), program.args, how);
+  const [command, args] = endWithRunner(join(program.clients.directory, program.name), program.args);
+  const child = spawn(command, args, how);
   const messages = new ProgramMessages(program);
   const lines = new MessageLines((line) => {
     const clean = redact(line, program.secrets);
