@@ -5,13 +5,16 @@ import { chooseClients, type ProgramDirectory } from "./clients.ts";
 import { connect, type ControlConnection, secretsOf } from "./control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "./identity.ts";
+import { explainOutOfLocks } from "./lock-room.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "./program.ts";
 import { inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
 import { describeScope, resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
-import { lockTables, readableTables } from "./table-locks.ts";
+import { OutOfLocksError } from "./server-errors.ts";
+import { lockTables, mayLock, readableTables, refuseChanged } from "./table-locks.ts";
+import { checkedAtBeginning, type TableWatch } from "./table-watch.ts";
 
 /** An open snapshot, and what its artifacts are made with. */
 export interface Source {
@@ -21,6 +24,8 @@ export interface Source {
   /** The exported snapshot's name; the control connection's own transaction reads it too. */
   readonly snapshot: string;
   readonly facts: DatabaseFacts;
+  /** Where the tables are not locked: says whether they still are as the snapshot has them. */
+  readonly watch: TableWatch | undefined;
 }
 
 /** What a kind of database makes of a snapshot. */
@@ -68,10 +73,10 @@ export async function openBackup(
     await withoutTimeouts(control);
     if (options.lock !== undefined && !(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
     const systemIdentifier = await readSystemIdentifier(control);
-    const { snapshot, layout } = await takeSnapshot(control, settings, choose);
+    const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
     const facts = await readFacts(control, clients, snapshot.time, layout.scope, systemIdentifier);
-    const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts });
+    const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts, watch });
     // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
     const endSnapshot = async (): Promise<void> => {
       // The lock is the session's and not the transaction's.
@@ -84,12 +89,23 @@ export async function openBackup(
   }
 }
 
-/** A moment of the database, and what is backed up of it: all of its tables stay as they were then while the snapshot lasts. */
+/** A snapshot, and what is backed up of it. */
+interface Snapshot {
+  readonly snapshot: { readonly id: string; readonly time: Date };
+  readonly layout: Layout;
+  readonly watch: TableWatch | undefined;
+}
+
+/**
+ * A moment of the database: all of its tables stay as they were then while the snapshot lasts. Where the server has no room for that
+ * many locks beside pg_dump's own, they are watched instead.
+ */
 async function takeSnapshot(
   control: ControlConnection,
   settings: PostgresSettings,
   choose: (control: ControlConnection) => Promise<Layout>,
-): Promise<{ readonly snapshot: { readonly id: string; readonly time: Date }; readonly layout: Layout }> {
+): Promise<Snapshot> {
+  let hasRoom = true;
   for (let attempt = 0; attempt < SNAPSHOTS; attempt += 1) {
     // Allowed on a hot standby too, unlike serializable.
     await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
@@ -98,7 +114,16 @@ async function takeSnapshot(
     );
     if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
     const layout = await choose(control);
-    if (await lockTables(control, layout.tables, settings.lockTimeoutSeconds)) return { snapshot, layout };
+    hasRoom &&= await mayLock(control, layout.tables, settings.jobs ?? 1);
+    if (!hasRoom) return { snapshot, layout, watch: () => refuseChanged(control, layout.tables) };
+    try {
+      const locked = await lockTables(control, layout.tables, settings.lockTimeoutSeconds);
+      if (locked) return { snapshot, layout, watch: undefined };
+    } catch (error) {
+      if (!(error instanceof OutOfLocksError)) throw error;
+      // Others have taken the room.
+      hasRoom = false;
+    }
     await control.query("ROLLBACK");
   }
   throw new ProviderError(
@@ -190,10 +215,13 @@ async function neededRoles(control: ControlConnection): Promise<string[]> {
 
 /** One pg_dump of the snapshot, without what is out of scope. */
 export function archive(source: Source, scope: Scope, covers: readonly string[]): DatabaseArtifact {
-  const { settings, facts, snapshot } = source;
+  const { settings, facts, snapshot, watch } = source;
+  const { jobs = 1, scratch } = settings;
+  const common = programOf(source);
   const dump = (...args: string[]): Program => ({
-    ...programOf(source),
+    ...common,
     name: "pg_dump",
+    explain: (problem) => explainOutOfLocks(common.explain(problem), source.control, jobs),
     args: [
       `--dbname=${databaseString(settings.connection.database)}`,
       ...args,
@@ -203,22 +231,24 @@ export function archive(source: Source, scope: Scope, covers: readonly string[])
       ...scopeOptions(scope),
     ],
   });
-  const common = { required: true, covers, sizeEstimate: facts.size };
-  const { jobs = 1, scratch } = settings;
+  const described = { required: true, covers, sizeEstimate: facts.size };
   if (jobs > 1) {
     return {
-      ...common,
+      ...described,
       name: "database.dir.tar",
       format: "pg_dump-directory",
-      open: (signal) => parallelDump(dump, { jobs, scratch, signal }),
+      open: (signal) => parallelDump(dump, { jobs, scratch, signal, watch }),
     };
   }
   return {
-    ...common,
+    ...described,
     name: "database.dump",
     format: "pg_dump-custom",
     // Compression outside is both stronger and several times as fast.
-    open: (signal) => readFrom(dump("--format=custom", "--compress=0"), signal),
+    open: (signal) => {
+      const stream = readFrom(dump("--format=custom", "--compress=0"), signal);
+      return watch === undefined ? stream : checkedAtBeginning(stream, watch);
+    },
   };
 }
 

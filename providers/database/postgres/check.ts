@@ -5,6 +5,7 @@ import { clientsFor, takeLock } from "./backup.ts";
 import { findPrograms } from "./clients.ts";
 import { connect, type ControlConnection, place } from "./control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
+import { lockRoom, locksOfDump, locksPerTransaction } from "./lock-room.ts";
 import { inScope, type Scope, scopeValues } from "./scope.ts";
 import { resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
@@ -42,6 +43,7 @@ export async function* checkPostgres(
       standby: checkStandby,
       clock: checkClock,
       size: checkSize,
+      locks: checkLocks,
       ...(lock === undefined ? {} : { lock: () => checkLock(control, lock) }),
     };
     for (const [name, check] of Object.entries(checks)) {
@@ -157,6 +159,18 @@ async function checkSize(control: ControlConnection): Promise<Omit<Check, "name"
     "SELECT pg_size_pretty(pg_database_size(current_database())) AS size",
   );
   return { ok: true, detail: row?.size ?? "unknown" };
+}
+
+async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSettings): Promise<Omit<Check, "name">> {
+  const room = await lockRoom(control);
+  const wanted = room.relations + locksOfDump(room, jobs);
+  const detail = `${room.relations} tables and sequences, and room for ${room.room} locks`;
+  if (wanted <= room.room) return { ok: true, detail };
+  return {
+    ok: true,
+    detail: `${detail}: tables are only watched, and a run fails where one is truncated or altered just as it begins`,
+    fix: `To have them locked, ALTER SYSTEM SET max_locks_per_transaction = ${locksPerTransaction(room, wanted)}, and restart the server.`,
+  };
 }
 
 async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {

@@ -4,6 +4,7 @@ import { majorVersion } from "./clients.ts";
 import { packedArchive } from "./directory-archive.ts";
 import { type Program, runProgram } from "./program.ts";
 import { explainFull, makeScratchFolder, type ScratchFolder } from "./scratch-folder.ts";
+import { checkOnceBegun, type TableWatch } from "./table-watch.ts";
 
 /** How a database is dumped by several workers. */
 export interface ParallelDump {
@@ -11,6 +12,8 @@ export interface ParallelDump {
   /** Where the files are written. Default: the system's folder for temporary files. */
   readonly scratch: string | undefined;
   readonly signal: AbortSignal;
+  /** Checked once pg_dump holds its locks. */
+  readonly watch?: TableWatch | undefined;
 }
 
 /** The first pg_dump that compresses with zstd. */
@@ -23,7 +26,7 @@ const ZSTD_SINCE = 16;
  */
 export function parallelDump(
   pgDump: (...args: string[]) => Program,
-  { jobs, scratch, signal }: ParallelDump,
+  { jobs, scratch, signal, watch }: ParallelDump,
 ): Readable {
   const stream = new PassThrough();
   const givenUp = new AbortController();
@@ -34,7 +37,7 @@ export function parallelDump(
   const chunks = async function* () {
     const folder = await makeScratchFolder(scratch);
     try {
-      await dumpInto(folder, pgDump, jobs, AbortSignal.any([signal, givenUp.signal]));
+      await dumpInto(folder, pgDump, jobs, AbortSignal.any([signal, givenUp.signal]), watch);
       yield* packedArchive(folder.path);
     } finally {
       await folder.remove();
@@ -50,11 +53,20 @@ async function dumpInto(
   pgDump: (...args: string[]) => Program,
   jobs: number,
   signal: AbortSignal,
+  watch: TableWatch | undefined,
 ): Promise<void> {
   const program = pgDump("--format=directory", `--jobs=${jobs}`, `--file=${folder.path}`, "--no-sync");
   const compress = majorVersion(program.clients.version) >= ZSTD_SINCE ? "zstd:1" : "1";
+  const spoiled = new AbortController();
   try {
-    await runProgram({ ...program, args: [...program.args, `--compress=${compress}`] }, signal);
+    const complete = { ...program, args: [...program.args, `--compress=${compress}`] };
+    const dumping = runProgram(complete, AbortSignal.any([signal, spoiled.signal]));
+    const checking = watch === undefined ? undefined : checkOnceBegun(folder.path, dumping, watch);
+    checking?.catch((error: unknown) => {
+      spoiled.abort(error);
+    });
+    await dumping;
+    await checking;
   } catch (error) {
     throw await explainFull(error, folder.parent);
   }

@@ -22,7 +22,7 @@ export interface Program {
   /** The code of a failure whose message is not known. */
   readonly otherwise: ErrorCode;
   /** Says more of a failure, where it can. */
-  readonly explain?: (problem: ProviderError) => ProviderError;
+  readonly explain?: (problem: ProviderError) => ProviderError | Promise<ProviderError>;
   /** Names of tables that may stand in an error of psql's. */
   readonly tables?: ReadonlySet<string>;
   /** Takes each line that the program writes to its standard error, without secrets, but with whatever a server says of rows. */
@@ -253,7 +253,7 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
       if (signal.aborted) reject(abortedError(signal));
       else {
         const problem = failure(program, code ?? killer, messages.report);
-        reject(program.explain?.(problem) ?? problem);
+        Promise.resolve(program.explain?.(problem) ?? problem).then(reject, reject);
       }
     });
   });

@@ -11,6 +11,13 @@ interface Meaning {
   /** Default: what the caller takes for unknown. */
   readonly code?: ErrorCode;
   readonly fix?: string;
+  /** Default: {@link ProviderError} itself. */
+  readonly make?: typeof ProviderError;
+}
+
+/** The server has no room for another lock. */
+export class OutOfLocksError extends ProviderError {
+  override readonly name = "OutOfLocksError";
 }
 
 const tlsCodes = [
@@ -74,6 +81,16 @@ const meanings: readonly Meaning[] = [
       "The standby ended the dump, because what the primary server changed could not wait for it. On the standby set " +
       "hot_standby_feedback = on, or raise max_standby_streaming_delay (-1 waits without end); or back up the primary.",
   },
+  // Before what says LOCK TABLE: that is the statement for which there is no room.
+  {
+    states: ["53200"],
+    pattern: /max_locks_per_transaction|out of shared memory/,
+    code: "CONFIG",
+    make: OutOfLocksError,
+    fix:
+      "The database has more objects than one transaction can lock on this server: raise max_locks_per_transaction, or " +
+      "restore with several jobs, which does not use a single transaction.",
+  },
   {
     states: [],
     pattern: /LOCK TABLE|canceling statement due to lock timeout/,
@@ -117,14 +134,6 @@ const meanings: readonly Meaning[] = [
     pattern: /ERROR: +role "/,
     code: "CONFIG",
     fix: "Create the role on the server first, or let the restore create the backup's roles.",
-  },
-  {
-    states: ["53200"],
-    pattern: /max_locks_per_transaction|out of shared memory/,
-    code: "CONFIG",
-    fix:
-      "The database has more objects than one transaction can lock on this server: raise max_locks_per_transaction, or " +
-      "restore with several jobs, which does not use a single transaction.",
   },
   {
     states: [],
@@ -238,7 +247,8 @@ export function serverError(
   const reason = shown === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : shown;
   const code = found?.code ?? (!ofServer && /SSL|timeout|terminated|closed/i.test(shown) ? "TRANSIENT" : "INTERNAL");
   const fix = found?.fix ?? (whole ? hint : shown.includes(withheld) ? inTheLog : undefined);
-  return new ProviderError(code, `${doing}: ${redact(reason, secrets)}`, fix === undefined ? {} : { fix });
+  const Kind = found?.make ?? ProviderError;
+  return new Kind(code, `${doing}: ${redact(reason, secrets)}`, fix === undefined ? {} : { fix });
 }
 
 /** A server's error in which values may be, reduced to what is none. */
@@ -260,7 +270,8 @@ export function programError(message: string, report: ProgramReport, otherwise: 
       ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
     );
   const fix = found?.fix ?? (text.includes(withheld) ? inTheLog : undefined);
-  return new ProviderError(
+  const Kind = found?.make ?? ProviderError;
+  return new Kind(
     found?.code ?? otherwise,
     text === "" ? `${message}.` : `${message}: ${text}`,
     fix === undefined ? {} : { fix },

@@ -1,5 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { ControlConnection } from "./control-connection.ts";
+import { lockRoom, locksOfDump } from "./lock-room.ts";
 import { inScope, type Scope, scopeValues } from "./scope.ts";
 
 /** The tables in scope that the role may read, by their qualified names, quoted where SQL needs it. */
@@ -14,6 +15,17 @@ export async function readableTables(control: ControlConnection, scope: Scope): 
 }
 
 /**
+ * Whether the server has room for this session's locks beside pg_dump's own of the same tables, and the locks of everybody else,
+ * for whom running out of it is an error too.
+ *
+ * @param jobs pg_dump's workers
+ */
+export async function mayLock(control: ControlConnection, names: readonly string[], jobs: number): Promise<boolean> {
+  const room = await lockRoom(control);
+  return names.length + locksOfDump(room, jobs) + room.held <= room.room;
+}
+
+/**
  * Keeps tables as they are until the transaction ends: from here on none is dropped, renamed, truncated or rewritten. Nobody
  * who only reads or writes has to wait.
  *
@@ -23,7 +35,7 @@ export async function readableTables(control: ControlConnection, scope: Scope): 
  * @param names as {@link readableTables} gives them, of the transaction's snapshot
  * @param timeoutSeconds how long to wait for somebody who holds an exclusive lock
  * @returns whether all are as the snapshot has them; if not, the transaction is of no use
- * @throws ProviderError `TRANSIENT` where the wait was in vain
+ * @throws ProviderError `TRANSIENT` where the wait was in vain; `OutOfLocksError`
  */
 export async function lockTables(
   control: ControlConnection,
@@ -39,6 +51,29 @@ export async function lockTables(
     throw error;
   }
   await control.query("SET LOCAL lock_timeout = 0");
+  return areUnchanged(control, names);
+}
+
+/**
+ * Fails where a table is no longer as the snapshot has it. Instead of {@link lockTables} where there is no room for its locks: asked
+ * while pg_dump holds its own, it proves the dump, but cannot keep anybody from spoiling it.
+ *
+ * @throws ProviderError `TRANSIENT`
+ */
+export async function refuseChanged(control: ControlConnection, names: readonly string[]): Promise<void> {
+  if (await areUnchanged(control, names)) return;
+  throw new ProviderError(
+    "TRANSIENT",
+    "A table was truncated, rewritten, renamed or dropped after the snapshot was taken, which has it empty now.",
+    {
+      fix:
+        "Run the backup again. The server has no room to lock all tables for as long as a backup takes: to have them locked, raise " +
+        `max_locks_per_transaction until it has room for ${2 * names.length} locks more (\`provision doctor\` tells).`,
+    },
+  );
+}
+
+async function areUnchanged(control: ControlConnection, names: readonly string[]): Promise<boolean> {
   // What the query reads is the snapshot's; what its functions say is of this moment.
   const changed = await control.query(
     `SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace

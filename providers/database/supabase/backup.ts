@@ -6,6 +6,7 @@ import type { ControlConnection } from "../postgres/control-connection.ts";
 import type { Scope } from "../postgres/scope.ts";
 import { describeScope, resolveSelection } from "../postgres/selection.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
+import { checkedAtEnd } from "../postgres/table-watch.ts";
 import { someOf } from "../postgres/some-of.ts";
 import { writePart } from "../postgres/sql-part.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
@@ -129,8 +130,14 @@ async function projectParts(
     omitted.push(...secrets.omitted);
   }
   // The last, because it counts rows for as long as that takes.
-  artifacts.push(await inventoryPart(control, scope, chosen));
+  artifacts.push(watched(await inventoryPart(control, scope, chosen), source));
   return { artifacts, omitted, storedFiles: (buckets) => storedFiles(control, buckets) };
+}
+
+/** What is read of tables that pg_dump no longer locks is right if they are unchanged at its end. */
+function watched(artifact: DatabaseArtifact, { watch }: Source): DatabaseArtifact {
+  if (watch === undefined) return artifact;
+  return { ...artifact, open: (signal) => checkedAtEnd(artifact.open(signal), watch) };
 }
 
 async function statementsArtifact(
