@@ -59,9 +59,12 @@ export class ProviderError extends Error {
 export class LockHeldError extends ProviderError {
   override readonly name = "LockHeldError";
 
-  constructor(job: string) {
-    super("CONFLICT", `Another run of ${job} holds its lock.`, {
-      fix: "Wait for that run to end. If none is going, look for a stuck session with application_name 'provision' in pg_stat_activity.",
+  /** @param holder who holds it, as far as that is known: `process 4711, role "backup"` */
+  constructor(job: string, holder?: string) {
+    super("CONFLICT", `Another run of ${job} holds its lock${holder === undefined ? "" : `: ${holder}`}.`, {
+      fix:
+        "Wait for that run to end. If none is going, its session is stuck: end it by SELECT pg_terminate_backend(…) with its process " +
+        "number, which pg_stat_activity has beside application_name 'provision'.",
     });
   }
 }

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
-import { LockHeldError, ProviderError } from "../../errors.ts";
+import { ProviderError } from "../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../database.ts";
 import { chooseClients, type ProgramDirectory } from "./clients.ts";
 import { connect, type ControlConnection, secretsOf } from "./control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "./identity.ts";
+import { takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
 import { databaseString, libpqEnvironment } from "./libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
@@ -71,7 +71,7 @@ export async function openBackup(
   try {
     const clients = await clientsFor(control, settings.clients);
     await withoutTimeouts(control);
-    if (options.lock !== undefined && !(await takeLock(control, options.lock))) throw new LockHeldError(options.lock);
+    if (options.lock !== undefined) await takeLock(control, options.lock);
     const systemIdentifier = await readSystemIdentifier(control);
     const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
@@ -136,22 +136,6 @@ async function takeSnapshot(
 /** The clients that can read this connection's server. */
 export function clientsFor(control: ControlConnection, only: string | undefined): Promise<ProgramDirectory> {
   return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
-}
-
-/**
- * Tries to take the session's advisory lock of that name. It is one of the database's, and works on a standby, but a standby
- * and its primary do not see each other's.
- */
-export async function takeLock(control: ControlConnection, name: string): Promise<boolean> {
-  const [row] = await control.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1::bigint) AS taken", [
-    lockKey(name),
-  ]);
-  return row?.taken ?? false;
-}
-
-/** The lock's name as the 64 bits that PostgreSQL's advisory locks have. */
-function lockKey(name: string): string {
-  return createHash("sha256").update(`provision:${name}`).digest().readBigInt64BE(0).toString();
 }
 
 /** The session is idle inside its transaction for as long as the dump takes. */
