@@ -13,6 +13,9 @@ import { spool } from "./spooled-archive.ts";
 import { countObjects, isEmpty } from "./contents.ts";
 import { withState } from "./state-after.ts";
 
+/** What the application's name of each restore in one transaction begins with. */
+const SESSION = "provision-restore-";
+
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
 export async function restorePostgres(
   settings: PostgresSettings,
@@ -58,6 +61,7 @@ async function checkTarget(control: ControlConnection, options: RestoreOptions):
       fix: "Name the primary server in the connection URL.",
     });
   }
+  await refuseRestoring(control, database);
   const empty = await isEmpty(control);
   if (empty) return true;
   if (!options.allowNonEmpty) {
@@ -75,6 +79,22 @@ async function checkTarget(control: ControlConnection, options: RestoreOptions):
     );
   }
   return false;
+}
+
+/** A database that a restore is filling looks empty until that commits, also where its runner was killed and it lives on. */
+async function refuseRestoring(control: ControlConnection, database: string): Promise<void> {
+  const [other] = await control.query<{ pid: number }>(
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, $1)",
+    [SESSION],
+  );
+  if (other === undefined) return;
+  throw new ProviderError(
+    "CONFLICT",
+    `Another restore is filling the database ${database}: process ${other.pid} of the server.`,
+    {
+      fix: `Wait for its end. If its runner was killed, SELECT pg_terminate_backend(${other.pid}) ends it, and nothing of it stays.`,
+    },
+  );
 }
 
 /** Creates the backup's roles that the server lacks if it may, or says which they are. */
@@ -124,7 +144,7 @@ async function existingRoles(control: ControlConnection): Promise<Set<string>> {
 /** Restores the archive in one transaction, which an archive that turns out damaged can never commit. */
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
   const { archive, options, control, settings } = target;
-  const session = `provision-restore-${randomBytes(6).toString("hex")}`;
+  const session = `${SESSION}${randomBytes(6).toString("hex")}`;
   const { database } = await nameOf(control);
   const programOf = (...args: string[]) => restoreProgram(target, database, ["--single-transaction", ...args], session);
   try {
