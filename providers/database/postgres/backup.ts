@@ -247,7 +247,8 @@ export function rolesOf(source: Source): DatabaseArtifact {
       "--roles-only",
       // Only superusers may read the passwords' hashes, and they are nothing that a backup should spread.
       "--no-role-passwords",
-      "--encoding=UTF8",
+      // As its own connection has it: names need not be UTF-8 there, and pg_dumpall would fail at the first that is not.
+      `--encoding=${source.facts.encoding === "SQL_ASCII" ? "SQL_ASCII" : "UTF8"}`,
       "--no-password",
     ],
   };

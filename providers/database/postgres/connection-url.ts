@@ -1,4 +1,5 @@
 import { ProviderError } from "../../errors.ts";
+import { textOf } from "./raw-text.ts";
 
 /** libpq's `sslmode`s, weakest first. */
 const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
@@ -89,7 +90,7 @@ export function parseConnectionUrl(url: string): Connection {
   const [hosts, ports] = splitHosts(hostList);
   set("host", hosts.some((host) => host !== "") ? hosts.join(",") : undefined);
   set("port", ports.some((port) => port !== "") ? ports.join(",") : undefined);
-  set("dbname", decode(path, "database's name"));
+  set("dbname", decodeBytes(path, "database's name"));
   for (const [key, value] of parameters(query)) set(key, value);
   return toConnection(pairs);
 }
@@ -119,7 +120,8 @@ function* parameters(query: string | undefined): Generator<[string, string]> {
         `Separate parameters with &, and write = inside a value as %3D. ${encodingHint}`,
       );
     }
-    const value = decode(rawValue, `value of ${supported.includes(key) ? key : "a parameter"}`);
+    const what = `value of ${supported.includes(key) ? key : "a parameter"}`;
+    const value = key === "dbname" ? decodeBytes(rawValue, what) : decode(rawValue, what);
     // libpq takes JDBC's spelling too.
     if (key === "ssl" && value === "true") yield ["sslmode", "require"];
     else if (key === "gssencmode" && ["disable", "prefer"].includes(value)) continue;
@@ -265,6 +267,18 @@ function decode(text: string, what: string): string {
       "Write a % itself as %25.",
     );
   }
+}
+
+/** As {@link decode}, but of any bytes: a database's name need not be UTF-8. */
+function decodeBytes(text: string, what: string): string {
+  // Without what stands for a byte, this is checked as everything else.
+  decode(text.replaceAll(/%[89a-f][0-9a-f]/gi, ""), what);
+  const parts = text.split(/(%[0-9a-f]{2})/i);
+  return textOf(
+    Buffer.concat(
+      parts.map((part, index) => (index % 2 === 1 ? Buffer.from(part.slice(1), "hex") : Buffer.from(part))),
+    ),
+  );
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {

@@ -5,6 +5,7 @@ import type { Client, ClientConfig } from "pg";
 import { abortedError, ProviderError } from "../../errors.ts";
 import { majorVersion } from "./clients.ts";
 import type { Connection, ConnectionHost } from "./connection-url.ts";
+import { carryRawBytes, parameterOf } from "./raw-connection.ts";
 import { serverError } from "./server-errors.ts";
 
 /** A connection of this process itself, beside those of PostgreSQL's programs. Every error is a `ProviderError`. */
@@ -174,6 +175,7 @@ async function open(
     ...(connection.options === undefined ? {} : { options: connection.options }),
   };
   const client: Client = new Client(config);
+  carryRawBytes(client);
   // Without a listener, a connection that breaks while nothing is asked of it would end this process.
   let broken: ProviderError | undefined;
   client.on("error", (error) => {
@@ -186,7 +188,9 @@ async function open(
   const ask = async <Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> => {
     try {
       // Without values the simple protocol is used, which takes several statements.
-      const { rows } = await (values.length === 0 ? client.query<Row>(sql) : client.query<Row>(sql, [...values]));
+      const { rows } = await (values.length === 0
+        ? client.query<Row>(sql)
+        : client.query<Row>(sql, values.map(parameterOf)));
       return rows;
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
@@ -202,9 +206,11 @@ async function open(
   };
   try {
     await client.connect();
-    const [server] = await ask<{ version: string; recovery: boolean }>(
-      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery",
+    const [server] = await ask<{ version: string; recovery: boolean; encoding: string }>(
+      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, current_setting('server_encoding') AS encoding",
     );
+    // Such a server converts nothing, and refuses to send what is not of the client's encoding.
+    if (server?.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
     const serverVersion = server?.version.split(" ")[0] ?? "";
     if (!/^\d/.test(serverVersion)) {
       throw new ProviderError(

@@ -1,5 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { TableRows } from "../database.ts";
+import { textOf } from "./raw-text.ts";
 
 const NEWLINE = 0x0a;
 const COPY = "COPY ";
@@ -67,6 +68,6 @@ export class CopyCounter {
 
 /** An identifier as it is, of one as SQL has it; the script is UTF-8 or of an encoding that holds ASCII. */
 function plain(identifier: string): string {
-  const text = Buffer.from(identifier, "latin1").toString("utf8");
+  const text = textOf(Buffer.from(identifier, "latin1"));
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text;
 }

@@ -7,6 +7,7 @@ import { endWithRunner } from "./end-with-runner.ts";
 import { MessageLines } from "./message-lines.ts";
 import { largeOutputBuffer } from "./output-buffer.ts";
 import { ProgramMessages, type ProgramReport } from "./program-messages.ts";
+import { withRawArguments } from "./raw-arguments.ts";
 import { programError, redact } from "./server-errors.ts";
 
 /** How to run one of PostgreSQL's programs. */
@@ -205,7 +206,8 @@ interface Running {
 function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
   // A group of its own, to be ended with all that the program has started.
   const how = { env: program.env, stdio, detached: true };
-  const [command, args] = endWithRunner(join(program.clients.directory, program.name), program.args);
+  const file = join(program.clients.directory, program.name);
+  const [command, args] = withRawArguments(...endWithRunner(file, program.args));
   const child = spawn(command, args, how);
   const messages = new ProgramMessages(program);
   const lines = new MessageLines((line) => {

@@ -43,7 +43,7 @@ const membershipForm = new RegExp(
  * @throws {ProviderError} `INTEGRITY` where it is cut off, or holds anything else than statements about roles
  */
 export async function readRoles(bytes: Readable): Promise<RoleStatement[]> {
-  const text = await readText(bytes, damaged);
+  const text = await readText(bytes, damaged, "raw");
   if (!text.includes("\n-- PostgreSQL database cluster dump\n")) throw damaged("does not begin as one");
   if (!/\n-- PostgreSQL database cluster dump complete\n(?:--\n|\s|\\unrestrict \w+\n)*$/.test(text)) {
     throw damaged("does not end with its last line, so it is cut off");

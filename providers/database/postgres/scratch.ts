@@ -4,6 +4,7 @@ import { ProviderError, toProviderError } from "../../errors.ts";
 import type { RestoredTable, ScratchDatabase, ScratchOptions } from "../database.ts";
 import { majorVersion } from "./clients.ts";
 import { connect, type ControlConnection, place } from "./control-connection.ts";
+import { hasRawBytes } from "./raw-text.ts";
 import { restorePostgres } from "./restore.ts";
 import type { PostgresSettings } from "./settings.ts";
 
@@ -35,7 +36,7 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
     const warnings = await dropAbandoned(control, settings);
     await createDatabase(control, name, options.facts.encoding);
     try {
-      await createRoles(control, options.facts.roles);
+      await createRoles(control, scratch, options.facts.roles);
     } catch (error) {
       await drop();
       throw error;
@@ -132,15 +133,22 @@ async function createDatabase(control: ControlConnection, name: string, encoding
 }
 
 /** Creates the roles that policies and the like name, without any rights. */
-async function createRoles(control: ControlConnection, roles: readonly string[]): Promise<void> {
+async function createRoles(
+  control: ControlConnection,
+  { connection }: PostgresSettings,
+  roles: readonly string[],
+): Promise<void> {
   await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
   const rows = await control.query<{ name: string }>("SELECT rolname AS name FROM pg_roles");
   const existing = new Set(rows.map(({ name }) => name));
   const missing = roles.filter((role) => !existing.has(role));
+  let maker = control;
   try {
+    // Only a database whose encoding allows any bytes takes such a name, and that is the backup's.
+    if (missing.some(hasRawBytes)) maker = await connect(connection, AbortSignal.timeout(PATIENCE_MS));
     for (const role of missing) {
       const quoted = control.quote(role);
-      await control.query(`CREATE ROLE ${quoted} NOLOGIN; COMMENT ON ROLE ${quoted} IS '${ROLE_MARK}'`);
+      await maker.query(`CREATE ROLE ${quoted} NOLOGIN; COMMENT ON ROLE ${quoted} IS '${ROLE_MARK}'`);
     }
   } catch (error) {
     const { code, message } = toProviderError(error);
@@ -150,6 +158,7 @@ async function createRoles(control: ControlConnection, roles: readonly string[])
       fix: "Create them there once (CREATE ROLE … NOLOGIN), or ALTER ROLE … CREATEROLE, for the role of the drill's target.",
     });
   } finally {
+    if (maker !== control) await maker.close();
     await control.query(`SELECT pg_advisory_unlock(${ROLES_LOCK})`);
   }
 }
@@ -224,13 +233,15 @@ async function dropSubscriptions({ connection }: PostgresSettings): Promise<bool
 /** Drops the roles that drills made, unless another drill is going on, which may need them and then drops them. */
 async function dropRoles(control: ControlConnection): Promise<void> {
   await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
-  const rows = await control.query<{ name: string }>(
-    `SELECT rolname AS name FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = $1
+  const rows = await control.query<{ oid: number }>(
+    `SELECT oid FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = $1
        AND NOT EXISTS (SELECT FROM pg_database WHERE starts_with(datname, $2))`,
     [ROLE_MARK, PREFIX],
   );
-  for (const { name } of rows) {
+  for (const { oid } of rows) {
+    // By its number, since its name may have bytes that this database's encoding refuses in a statement.
+    const statement = `(SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE oid = ${oid})`;
     // Somebody may have come to use it; then it is no longer the drills' own.
-    await control.query(`DROP ROLE IF EXISTS ${control.quote(name)}`).catch(() => undefined);
+    await control.query(`DO $$BEGIN EXECUTE ${statement}; END$$`).catch(() => undefined);
   }
 }
