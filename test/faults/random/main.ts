@@ -10,9 +10,6 @@ import { openWorld, type World } from "./world.ts";
 
 // Random faults against the real runner, judged by what sha256sum, age, zstd, pg_restore and psql say. See docs/promises.md.
 
-/** Milliseconds for any command: its time limit of a minute, another in which it must end, and a busy machine. */
-const LIMIT_MS = 130_000;
-
 const RUNNER = [process.execPath, fileURLToPath(new URL("../../../runner/cli.js", import.meta.url))];
 
 /** Runs from the first number on, several at a time, until there is no time left. */
@@ -65,14 +62,12 @@ async function main(): Promise<number> {
   }
   await prepareMachine();
   const missing = await missingHere();
-  if (options.selfTest) return selfTest(RUNNER, LIMIT_MS);
+  if (options.selfTest) return selfTest(RUNNER, options.wanted.fault);
   const { seed } = options;
   console.log(`seed ${seed}`);
   const withS3 = !missing.stores.includes("s3");
   const lanes = options.only === undefined ? Math.max(1, options.lanes) : 1;
-  const worlds = await Promise.all(
-    Array.from({ length: lanes }, () => openWorld({ runner: RUNNER, limitMs: LIMIT_MS, withS3 })),
-  );
+  const worlds = await Promise.all(Array.from({ length: lanes }, () => openWorld({ runner: RUNNER, withS3 })));
   try {
     const outcomes = await runAll(options, missing, worlds);
     const broken = outcomes.filter((outcome) => outcome.broken.length > 0).length;

@@ -30,7 +30,7 @@ export const USAGE = `Usage: npm run test:faults -- [options]
   --store KIND  only jobs with such a destination
   --lanes N     so many runs at the same time (default 2)
   --log FILE    write a line of JSON for each run
-  --self-test   put broken runners in the runner's place: each must be caught`;
+  --self-test   put broken runners in the runner's place: each must be caught (with --fault: those of that name)`;
 
 /** @throws {Error} that says what is wrong */
 export function readOptions(args: readonly string[]): Options {

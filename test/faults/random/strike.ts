@@ -55,6 +55,7 @@ export async function strike(fault: DrawnFault, place: Workplace, running: Invoc
   if (fault.name === "none" || fault.name.startsWith("clock ")) {
     return { ...nothing, hit: true, what: clockOf(fault) ?? "nothing" };
   }
+  if (fault.name === "two runs" || fault.name === "hostile folder") return { ...nothing, hit: true, what: fault.name };
   const paceMs = place.world.pace.get(place.shape.source) ?? 2_000;
   const came = await waitFor(momentOf(fault), paceMs, running, over.signal);
   if (!came) return { ...nothing, hit: false, what: "its moment did not come" };
@@ -175,7 +176,7 @@ async function act(fault: DrawnFault, place: Workplace, running: Invocation, ove
     case "time limit":
       // Only a store or a database that is silent for longer than its own limits keeps a run for that long.
       running.child.kill("SIGSTOP");
-      setTimeout(() => running.child.kill("SIGCONT"), 62_000).unref();
+      setTimeout(() => running.child.kill("SIGCONT"), place.timeoutMinutes * 60_000 + 2_000).unref();
       return { hit: true, what: "stopped until its time limit was over", heal: () => Promise.resolve() };
     default:
       // Those that are done before or beside the command.

@@ -31,6 +31,8 @@ export class Workplace {
   /** Databases that the job backs up; the first is that of its URL. */
   readonly sources: readonly Source[];
   readonly job: Record<string, unknown>;
+  /** The job's: short, and on a busy machine longer. */
+  readonly timeoutMinutes: number;
   readonly environment: Record<string, string>;
   /** What nobody may ever see. */
   readonly secrets: readonly string[];
@@ -75,6 +77,8 @@ export class Workplace {
     }
     if (this.#filesService) this.environment.FILES_KEY = this.#filesService.serviceKey;
     const patience = patienceOf(world);
+    const paceMs = Math.max(...[...world.pace.values()].map((each) => each * shape.stores.length));
+    this.timeoutMinutes = Math.max(1, Math.ceil((5 * paceMs) / 60_000));
     this.job = {
       stack: "faults",
       name: "app",
@@ -99,7 +103,7 @@ export class Workplace {
         },
       }),
       drill: { target: { env: "DRILL_URL" } },
-      timeoutMinutes: 1,
+      timeoutMinutes: this.timeoutMinutes,
     };
     this.secrets = [
       postgres.password,
@@ -132,19 +136,11 @@ export class Workplace {
   }
 
   /** Starts a command of the runner on the job. */
-  start(
-    args: readonly string[],
-    changes: { env?: Record<string, string>; job?: object; limitMs?: number } = {},
-  ): Invocation {
+  start(args: readonly string[], changes: { env?: Record<string, string> } = {}): Invocation {
     const file = join(this.folder, "job.json");
-    writeFileSync(file, JSON.stringify({ ...this.job, ...changes.job }));
-    const { runner, limitMs } = this.world;
-    return invoke(
-      runner,
-      [...args, "--job", file],
-      { ...this.environment, ...changes.env },
-      changes.limitMs ?? limitMs,
-    );
+    writeFileSync(file, JSON.stringify(this.job));
+    const { runner, limitMs = (this.timeoutMinutes + 1) * 60_000 + 15_000 } = this.world;
+    return invoke(runner, [...args, "--job", file], { ...this.environment, ...changes.env }, limitMs);
   }
 
   /** Lets a disk of this run have only so many bytes left, or all of its room again. */

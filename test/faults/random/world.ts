@@ -17,8 +17,8 @@ export interface World {
   readonly recipient: string;
   /** The program and its first arguments. */
   readonly runner: readonly string[];
-  /** Milliseconds after which any command counts as hanging. */
-  readonly limitMs: number;
+  /** Milliseconds after which any command counts as hanging. Default: the job's time limit and some more than a minute. */
+  readonly limitMs?: number;
   /** Milliseconds that the last backups of each database have taken: moments are drawn as parts of it. */
   readonly pace: Map<Source, number>;
   stop(): Promise<void>;
@@ -32,9 +32,7 @@ async function startMs([program = "", ...args]: readonly string[]): Promise<numb
 }
 
 /** Starts the servers of a lane. */
-export async function openWorld(
-  parts: Pick<World, "runner" | "limitMs"> & { readonly withS3: boolean },
-): Promise<World> {
+export async function openWorld(parts: Pick<World, "runner"> & { readonly withS3: boolean }): Promise<World> {
   const postgres = await FaultyPostgres.start();
   const s3 = parts.withS3 ? await FaultyS3.start() : undefined;
   const marker = `ROW${randomBytes(9).toString("hex")}`;
@@ -49,7 +47,6 @@ export async function openWorld(
     runner: parts.runner,
     // A first guess, from the start of the program.
     pace: new Map([["small", 5 * (await startMs(parts.runner))]]),
-    limitMs: parts.limitMs,
     stop: async () => {
       s3?.stop();
       await postgres.stop();
