@@ -19,8 +19,18 @@ async function runAll(options: Options, missing: Missing, worlds: readonly World
   const end = Date.now() + minutes * 60_000;
   let next = only ?? 1;
   const last = only ?? runs;
+  let told = false;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (told) process.exit(1);
+      told = true;
+      console.log(
+        "Ends after the runs that are going on; a second signal ends at once, and leaves servers and disks behind.",
+      );
+    });
+  }
   const lane = async (world: World): Promise<void> => {
-    while (next <= last && Date.now() < end) {
+    while (next <= last && Date.now() < end && !told) {
       const run = next;
       next += 1;
       const scenario = draw(seedOf(seed, run), missing, options.wanted);
