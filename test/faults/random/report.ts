@@ -2,6 +2,15 @@ import { PROMISES, type Broken } from "./oracle/promises.ts";
 import type { Outcome } from "./run.ts";
 import type { JobShape, Scenario } from "./scenario.ts";
 
+/** Broken promises of one run that are printed, and how much of each. */
+const SHOWN = 5;
+const LONGEST = 1_200;
+
+function detailOf({ promise, detail }: Broken): string {
+  const short = detail.length > LONGEST ? `${detail.slice(0, LONGEST)} …` : detail;
+  return `  ${promise}:\n    ${short.replaceAll("\n", "\n    ")}`;
+}
+
 /** A job in a few words: `filesystem+s3 encrypted directory, last 1`. */
 export function jobOf({ stores, encrypted, dump, source, files, keep }: JobShape): string {
   const facts = [stores.join("+"), encrypted ? "encrypted" : "plain", dump, source];
@@ -23,7 +32,10 @@ export function detailsOf(run: number, again: string, outcome: Outcome): string 
   return [
     `--- run ${run} broke ${outcome.broken.length === 1 ? "a promise" : `${outcome.broken.length} promises`}`,
     lineOf(run, outcome),
-    ...outcome.broken.map(({ promise, detail }: Broken) => `  ${promise}:\n    ${detail.replaceAll("\n", "\n    ")}`),
+    ...outcome.broken.slice(0, SHOWN).map(detailOf),
+    ...(outcome.broken.length > SHOWN
+      ? [`  and ${outcome.broken.length - SHOWN} more, of which the log (--log) has all`]
+      : []),
     ...outcome.commands.map(
       ({ args, code, signal, seconds }) =>
         `  $ provision ${args.join(" ")} -> ${String(code ?? signal)}, ${seconds.toFixed(1)} s`,

@@ -306,6 +306,9 @@ class OneRun {
   }
 
   #report(...found: readonly (readonly Broken[])[]): void {
-    this.#broken.push(...found.flat());
+    for (const each of found.flat()) {
+      // What stays broken is found again after each command.
+      if (!this.#broken.some(({ detail }) => detail === each.detail)) this.#broken.push(each);
+    }
   }
 }

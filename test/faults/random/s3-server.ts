@@ -64,6 +64,7 @@ export class FaultyS3 {
       env: { ROOT_ACCESS_KEY: this.accessKeyId, ROOT_SECRET_KEY: this.secretAccessKey },
     });
     this.#process = server;
+    process.once("exit", () => server.kill("SIGKILL"));
     const deadline = Date.now() + START_MS;
     for (;;) {
       const healthy = await fetch(`http://127.0.0.1:${this.port}/health`).then(
