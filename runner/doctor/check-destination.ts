@@ -73,10 +73,11 @@ export async function* checkDestination(
     });
   });
   yield* guarded(`${name}: remove`, () => remove(storage, config, key, signal));
-  let backups: BackupFolder[] = [];
+  let found = undefined as readonly BackupFolder[] | undefined;
   yield* guarded(`${name}: backups`, async () => {
     await removeLeftovers(storage, job, signal);
-    backups = await listBackups(storage, job, signal);
+    const backups = await listBackups(storage, job, signal);
+    found = backups;
     const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? []);
     if (foreign) {
       if (second === undefined) throw foreign;
@@ -90,6 +91,8 @@ export async function* checkDestination(
       ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`
       : `${backups.length}, none of them verified`;
   });
+  if (found === undefined) return;
+  const backups = found;
   yield* guarded(`${name}: times`, () => {
     const [first] = fromFuture(backups);
     return first ? Promise.reject(futureError(first)) : Promise.resolve("no backup or record is from the future");

@@ -85,7 +85,7 @@ it("backs up to S3, lists, verifies, restores and prunes, through faults that pa
 
 it("has doctor prove the store, and leave nothing", async () => {
   const checks = await examine(0);
-  expect(Object.keys(checks)).toEqual(["write", "read", "list", "remove", "backups"]);
+  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
   expect(checks.remove?.detail).toBe("it was removed");
   expect(await stored()).toEqual([]);
 });

@@ -73,7 +73,7 @@ const examine = async (code: number) => destinationChecks(await run("doctor", "-
 
 it("has doctor prove the store, and leave nothing", async () => {
   job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
-  expect(Object.keys(await examine(0))).toEqual(["write", "read", "list", "remove", "backups"]);
+  expect(Object.keys(await examine(0))).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
   expect(service.objects.size).toBe(0);
 });
 

@@ -7,6 +7,7 @@ import { type ErrorCode, ObjectLockedError, ProviderError } from "../../../provi
 import { StorageConfig } from "../../../providers/storage/index.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { checkDestination } from "../../../runner/doctor/check-destination.ts";
+import { fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { fill, filesIn, keysIn, openStore } from "../../helpers/store.ts";
 
@@ -40,6 +41,16 @@ it("writes, reads, lists and removes an object, and leaves nothing", async () =>
   expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
   expect(Object.values(checks).every(({ ok }) => ok)).toBe(true);
   expect(filesIn(folder.path)).toEqual([]);
+});
+
+it("fails where a backup is from the future, and names a record that counts for nothing", async () => {
+  const ahead = new Date(Date.now() + 3_600_000).toISOString().replace(/[-:]|\.\d+/g, "");
+  await fillBackup(storage, `prod/app/${ahead}-abcdef`, ["manifest.json"]);
+  await fill(storage, [`prod/app/${ahead}-abcdef/verified-20260101T000000Z.json`], "");
+  const { times, records } = await examine();
+  expect(times).toMatchObject({ ok: false, fix: expect.stringContaining("NTP") as string });
+  expect(times?.detail).toMatch(new RegExp(`^prod/app/${ahead}-abcdef is from the future: its time is (59 min|1 h)`));
+  expect(records?.detail).toContain(`prod/app/${ahead}-abcdef/verified-20260101T000000Z.json`);
 });
 
 const codes: ErrorCode[] = ["CONFIG", "AUTH", "NOT_FOUND", "CONFLICT", "QUOTA", "RATE_LIMITED", "TRANSIENT"];
