@@ -2,6 +2,9 @@ import { ProviderError } from "../providers/errors.ts";
 import type { JobName } from "./catalogue.ts";
 import type { SealedDocument } from "./sealed-json.ts";
 
+/** Characters of a name that a message shows; those of this program have fewer. */
+const SHOWN = 100;
+
 /** A folder among a job's backups whose manifest is that of another backup: somebody copied or moved it there. */
 export class ForeignBackupError extends ProviderError {
   override readonly name = "ForeignBackupError";
@@ -24,5 +27,11 @@ export class ForeignBackupError extends ProviderError {
  */
 export function requireOwn(job: JobName, id: string, manifest: SealedDocument): void {
   if (manifest.id === id && manifest.stack === job.stack && manifest.job === job.name) return;
-  throw new ForeignBackupError(job, id, [manifest.stack, manifest.job, manifest.id].map(String).join("/"));
+  throw new ForeignBackupError(job, id, [manifest.stack, manifest.job, manifest.id].map(short).join("/"));
+}
+
+/** What a message shows of a name that may be of any length. */
+function short(name: unknown): string {
+  const text = typeof name === "string" ? name : typeof name;
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }

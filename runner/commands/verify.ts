@@ -1,10 +1,17 @@
 import type { Command } from "commander";
+import { ProviderError } from "../../providers/errors.ts";
 import { listWhole } from "../catalogue.ts";
 import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { verify, type Verification } from "../verify.ts";
-import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import {
+  describeFailed,
+  destinationOption,
+  inDestinations,
+  type DestinationOptions,
+  type FailedDestination,
+} from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
@@ -37,25 +44,31 @@ export function addVerify(program: Command): void {
       return runCommand(options, EXIT.unexpected, async (run) => {
         const { job, signal } = run;
         const identity = await chosenIdentity(run, options);
-        const { results, failed } = await inDestinations(run, options, async (storage) => {
+        const unread: FailedDestination[] = [];
+        const { results, failed: away } = await inDestinations(run, options, async (storage) => {
           const backups = options.all
             ? await listWhole(storage, job, signal)
             : [await chooseBackup(storage, job, id, signal)];
           const verifications: (Verification & { destination: string })[] = [];
-          for (const backup of backups) {
-            const verification = await verify({
-              storage,
-              job,
-              id: backup.id,
-              programs: job.database,
-              fileKeyOf: () => identity,
-              signal,
-            });
-            verifications.push({ destination: storage.description, ...verification });
+          const common = { storage, job, programs: job.database, fileKeyOf: () => identity, signal };
+          for (const { id: each } of backups) {
+            try {
+              verifications.push({ destination: storage.description, ...(await verify({ ...common, id: each })) });
+            } catch (error) {
+              // One that was pruned since, or is of a newer version, says nothing of the others.
+              if (!options.all || !(error instanceof ProviderError && ["CONFIG", "NOT_FOUND"].includes(error.code)))
+                throw error;
+              const { code, message, fix } = error;
+              unread.push({
+                destination: `${each} in ${storage.description}`,
+                error: { code, message, ...(fix === undefined ? {} : { fix }) },
+              });
+            }
           }
           return verifications;
         });
         const flat = results.flat();
+        const failed = [...away, ...unread];
         return {
           json: [...flat, ...failed],
           lines: [
