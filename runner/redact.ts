@@ -12,10 +12,33 @@ const PUBLIC_FIELD = /^(type|project_id|client_email|client_id|universe_domain)$
 /** Lines that frame a key in PEM. */
 const FRAME = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
 
-/** Takes known secrets out of any text, in every form in which a library may print them. */
+/**
+ * Words of this program's own texts, and names that everything has by default. A mask in their place would not hide a secret
+ * that is one of them but tell it, as everybody knows what stands there.
+ */
+const WORDS = (
+  "postgres postgresql supabase provision filesystem dropbox google drive sentry webhook database databases password secret secrets " +
+  "backup backups restore restored verify verified unverified damaged drill drilled prune list copy doctor latest error failed " +
+  "public localhost schema table tables roles server user admin root test prod staging default template0 template1"
+).split(" ");
+
+/** The password in any URL, known or not; those in examples of this program's own stay. */
+const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/?#"'<>]*:)(?!(?:password|…)@)[^\s@/"'<>]+(?=@)/gi;
+
+/** What stands before a secret: the user of a URL, or what says that it is one. */
+const BEFORE = String.raw`:\/\/[^\s:@/"'<>]*:|(?:pass(?:word|wd|phrase|code)?|pwd|secret|token)(?:["']?\s*[:=]\s*["']?|\s+(?:is\s+)?["']?)`;
+
+/**
+ * Takes known secrets out of any text, in every form in which a library may print them. One that is also a part of what is no
+ * secret (the role `postgres` with the password `postgres`) is taken out only where a secret may stand: people must be able to
+ * read the rest, and to type it.
+ */
 export class Redactor {
   readonly #forms = new Set<string>();
-  #pattern: RegExp | undefined;
+  readonly #public = new Set(WORDS);
+  #everywhere: RegExp | undefined;
+  #inPlace: RegExp | undefined;
+  #current = false;
 
   /** Makes a secret known; of a URL also its password, of JSON the texts in it, and of several lines each. */
   add(secret: string): void {
@@ -24,17 +47,54 @@ export class Redactor {
     for (const form of [...whole, ...(inside ?? [secret]).flatMap(linesOf)].flatMap(forms)) {
       if (form.length >= SHORTEST) this.#forms.add(form);
     }
-    // The longest first: a secret may be part of another.
-    const alternatives = [...this.#forms]
-      .sort((a, b) => b.length - a.length)
-      .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-    this.#pattern = alternatives.length > 0 ? new RegExp(alternatives.join("|"), "g") : undefined;
+    for (const text of [secret, ...(inside ?? [])].flatMap(namesInUrl)) this.#public.add(text);
+    this.#current = false;
   }
 
-  /** The text without any known secret. */
-  redact(text: string): string {
-    return this.#pattern ? text.replace(this.#pattern, MASK) : text;
+  /** Makes a text known that everybody may read, for instance the job's name. */
+  publish(text: string): void {
+    this.#public.add(text);
+    this.#current = false;
   }
+
+  /** The text without any known secret, and without the password of any URL. */
+  redact(text: string): string {
+    if (!this.#current) this.#build();
+    const known = this.#everywhere ? text.replace(this.#everywhere, MASK) : text;
+    const placed = this.#inPlace ? known.replace(this.#inPlace, `$1${MASK}`) : known;
+    return placed.replace(URL_PASSWORD, `$1${MASK}`);
+  }
+
+  #build(): void {
+    const isPublic = (form: string) => [...this.#public].some((text) => text.includes(form));
+    const [weak, strong] = [true, false].map((which) => [...this.#forms].filter((form) => isPublic(form) === which));
+    this.#everywhere = strong?.length ? new RegExp(anyOf(strong), "g") : undefined;
+    // Not as the beginning of a longer word: "the secret databases".
+    this.#inPlace = weak?.length ? new RegExp(`(${BEFORE})(?:${anyOf(weak)})(?![\\w-])`, "gi") : undefined;
+    this.#current = true;
+  }
+}
+
+/** A pattern for each of some texts, the longest first: a secret may be part of another. */
+function anyOf(texts: readonly string[]): string {
+  return [...texts]
+    .sort((a, b) => b.length - a.length)
+    .map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
+    .join("|");
+}
+
+/** What a database's URL has beside its password: the role, the hosts and the database, which messages name. */
+function namesInUrl(secret: string): string[] {
+  const [, user = "", hosts = "", database = ""] =
+    /^postgres(?:ql)?:\/\/([^:@/?#]*)(?::[^@]*)?@([^/?#]*)(?:\/([^?#]*))?/i.exec(secret.trim()) ?? [];
+  return [user, hosts, database].flatMap((text) => {
+    if (text === "") return [];
+    try {
+      return [text, decodeURIComponent(text)];
+    } catch {
+      return [text];
+    }
+  });
 }
 
 /** The ways in which a value may appear: plain, inside JSON, URL-encoded, and in base64 at each of its three alignments. */

@@ -40,6 +40,7 @@ export class Run {
     this.log = parts.log;
     this.signal = parts.signal;
     this.#redactor = parts.redactor;
+    for (const text of [parts.job.stack, parts.job.name]) parts.redactor.publish(text);
     this.#environment = parts.environment;
     this.#progress = parts.progress ?? new Progress();
   }

@@ -78,8 +78,10 @@ export async function connect(
 }
 
 /** What must never stand in an error or a log line. */
-export function secretsOf(connection: Connection): string[] {
-  return connection.password === undefined ? [] : [connection.password];
+export function secretsOf({ password = "", user, database, hosts }: Connection): string[] {
+  const names = [user, database, ...hosts.map(({ host }) => host)];
+  // One that is part of a name is no secret in a message, which must name that; and one of few letters is in every word.
+  return password.length < 4 || names.some((name) => name.includes(password)) ? [] : [password];
 }
 
 /** A host as people write it. */
@@ -196,7 +198,7 @@ async function open(
       if (signal.aborted) throw abortedError(signal);
       // Of a connection that has broken the package says that it cannot be asked; why, it has said before.
       if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
-      throw serverError(error, "The database refused a query", secrets);
+      throw serverError(error, `The database ${database} refused a query`, secrets);
     }
   };
   let closed: Promise<void> | undefined;
