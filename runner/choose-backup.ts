@@ -24,13 +24,17 @@ export async function chooseBackup(
   const all = named ? await listWhole(storage, job, signal) : backups;
   const own = all.filter(({ state }) => state !== "foreign");
   const newest = own.at(-1)?.id;
-  const what = id === "verified" ? "verified backup" : `backup "${id}"`;
+  const what =
+    id === "verified" ? "verified backup" : id === "latest" ? "backup that is not damaged" : `backup "${id}"`;
   throw new ProviderError("NOT_FOUND", `${storage.description} has no ${what} of ${job.stack}/${job.name}.`, {
     fix:
       newest === undefined
         ? all.length > 0
           ? "What it has in the job's folder are other jobs' backups; see `provision list`."
           : "It has none of this job at all: check the job's stack, name and destination."
-        : `It has ${own.length}, the newest of them ${newest}; see \`provision list\`.`,
+        : id === "latest"
+          ? `All ${own.length} that it has are damaged, the newest of them ${newest}: back up again with \`provision backup\`. ` +
+            "`provision verify` says what is damaged in each."
+          : `It has ${own.length}, the newest of them ${newest}; see \`provision list\`.`,
   });
 }

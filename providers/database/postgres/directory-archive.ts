@@ -15,7 +15,17 @@ const FILE = /^[a-z0-9_]+\.(dat|toc)(\.(gz|zst|lz4))?$/;
 
 /** The files of an archive of pg_dump's directory format as one tar file, which pg_restore reads once `tar -x` has unpacked it. */
 export async function* packedArchive(folder: string): AsyncGenerator<Buffer> {
-  const names = await readdir(folder);
+  const names = await readdir(folder).catch((error: unknown) => {
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    throw new ProviderError(
+      "TRANSIENT",
+      `The scratch folder ${folder}, into which pg_dump wrote, cannot be read: ${code}.`,
+      {
+        cause: error,
+        fix: "Something has removed it while the run used it. Keep what cleans that place up away from it, or name another in `scratch`.",
+      },
+    );
+  });
   // The table of contents first: whoever has the beginning of the stream sees what is in it.
   const ordered = [CONTENTS, ...names.filter((name) => name !== CONTENTS).sort()];
   const { pack } = await import("tar-stream");
