@@ -107,7 +107,7 @@ async function inspect(
  */
 export function majorVersion(version: string): number {
   const major = Number.parseInt(version, 10);
-  if (major > 0) return major;
+  if (!Number.isNaN(major)) return major;
   throw new ProviderError(
     "INTEGRITY",
     `The backup's manifest says "${version}" where a version of PostgreSQL belongs.`,
