@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough, Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -6,12 +5,15 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../helpers/bytes.ts";
 import { failureOf } from "../helpers/failure.ts";
-import { Random } from "../helpers/random.ts";
+import { failAtRandomPoints, SEED, stallAtRandomPoints } from "../helpers/random-points.ts";
 
 const MiB = 1024 * 1024;
 
-/** What the random points follow from: another in each run, unless PROVISION_SEED says to do the same as in an earlier one. */
-const SEED = Number(process.env.PROVISION_SEED ?? randomInt(2 ** 31));
+/** Random points at which a source fails or stalls; `test/faults/random-points.test.ts` has many more. */
+const POINTS = 10;
+
+/** The limit of the tests of sources that stall. */
+const STALL_SECONDS = 1;
 
 /** How a store can be made to lie about an upload under way: to hold fewer or more bytes, or others, than it was sent. */
 export type Lie = "shorter" | "longer" | "different";
@@ -66,9 +68,6 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
       await storage.close();
       await subject.dispose();
     });
-
-    /** Where a source fails or stalls at random: within three requests. */
-    const cutBytes = Math.round(2.5 * capabilities.chunkBytes);
 
     const put = (key: string, bytes = bytesOf(100)) => storage.upload(key, streamOf(bytes));
     const keys = async (prefix = "") => (await collect(storage.list(prefix))).map((object) => object.key);
@@ -241,28 +240,14 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         },
       );
 
-      it(`at any of 100 points (seed ${SEED}) neither hangs nor leaves anything`, { timeout: 300_000 }, async () => {
-        const random = new Random(SEED);
-        const bytes = bytesOf(cutBytes, 7);
-        const points = Array.from({ length: 100 }, (_, index) => ({
-          // Half of them within the first MiB, where an upload begins.
-          length: random.below(index % 2 === 0 ? MiB : cutBytes),
-          pieceSize: 1 + random.below(150_000),
-        }));
-        await inTens(points, async ({ length, pieceSize }, index) => {
-          const cause = new ProviderError("TRANSIENT", `cut at ${length}`);
-          const source = failingStream(bytes.subarray(0, length), cause, Math.max(pieceSize, length / 50 + 1));
-          expect(await failureOf(storage.upload(`cut/${index}`, source)), `cut at ${length}`).toBe(cause);
-        });
-        expect(await keys()).toEqual([]);
-        expect(await subject.unfinished()).toBe(0);
-      });
+      it(`at any of ${POINTS} points (seed ${SEED}) neither hangs nor leaves anything`, () =>
+        failAtRandomPoints(subject, capabilities.chunkBytes, POINTS));
     });
 
     describe("a source that stalls", () => {
       beforeEach(async () => {
         await subject.dispose();
-        await use(1);
+        await use(STALL_SECONDS);
       });
 
       it.each([0, 100, 5 * MiB, capabilities.chunkBytes, capabilities.chunkBytes + MiB + 7])(
@@ -274,48 +259,33 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
           expect(error.code).toBe("TRANSIENT");
           expect(error.message).toMatch(/stalled/);
           expect(error.fix).toMatch(/stallTimeoutSeconds/);
-          expect(Date.now() - begun).toBeGreaterThanOrEqual(990);
+          expect(Date.now() - begun).toBeGreaterThanOrEqual(STALL_SECONDS * 990);
           expect(source.destroyed).toBe(true);
           await expectNothing("object");
         },
       );
 
-      it(`at any of 100 points (seed ${SEED}) never hangs an upload`, { timeout: 300_000 }, async () => {
-        const random = new Random(SEED);
-        const bytes = bytesOf(cutBytes, 7);
-        // An eighth of them beyond the first MiB: what the others show, they show with less to send.
-        const points = Array.from({ length: 100 }, (_, index) => random.below(index % 8 === 0 ? cutBytes : MiB));
-        await inTens(points, async (length, index) => {
-          const source = streamThen(bytes.subarray(0, length), () => new Promise(() => undefined), length / 50 + 1);
-          const error = await failureOf(storage.upload(`stall/${index}`, source));
-          expect([error.code, error.message], `stalled at ${length}`).toEqual([
-            "TRANSIENT",
-            expect.stringContaining("stalled"),
-          ]);
-          expect(source.destroyed).toBe(true);
-        });
-        expect(await keys()).toEqual([]);
-        expect(await subject.unfinished()).toBe(0);
-      });
+      it(`at any of ${POINTS} points (seed ${SEED}) never hangs an upload`, () =>
+        stallAtRandomPoints(subject, capabilities.chunkBytes, POINTS));
 
       it("is not one that is merely slow", async () => {
         const source = Readable.from(
           (async function* () {
-            for (let count = 0; count < 8; count += 1) {
+            for (let count = 0; count < 6; count += 1) {
               await sleep(250);
               yield bytesOf(10);
             }
           })(),
           { objectMode: false },
         );
-        expect(await storage.upload("object", source)).toMatchObject({ size: 80 });
+        expect(await storage.upload("object", source)).toMatchObject({ size: 60 });
       });
 
       it("does not end a download whose reader is slow", async () => {
         const bytes = bytesOf(5 * MiB);
         await put("object", bytes);
         const stream = await storage.download("object");
-        await sleep(1_200);
+        await sleep(STALL_SECONDS * 1_200);
         expect(await digestOf(stream)).toBe(digest(bytes));
       });
     });
@@ -619,11 +589,4 @@ async function collect(objects: AsyncIterable<StoredObject>): Promise<StoredObje
   const all: StoredObject[] = [];
   for await (const object of objects) all.push(object);
   return all;
-}
-
-/** Does the work for all of some values, ten at the same time. */
-async function inTens<T>(values: readonly T[], work: (value: T, index: number) => Promise<void>): Promise<void> {
-  for (let start = 0; start < values.length; start += 10) {
-    await Promise.all(values.slice(start, start + 10).map((value, offset) => work(value, start + offset)));
-  }
 }

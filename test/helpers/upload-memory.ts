@@ -5,8 +5,16 @@ import { expect } from "vitest";
 import type { ProviderContext } from "../../providers/definition.ts";
 import { recorded } from "../recording/record.ts";
 
-/** The MiB of a small upload, whose process shows what there is without a stream, and of a large one. */
-const SIZES = [1, 1280] as const;
+/** The MiB of a small upload, whose process shows what there is without a stream. */
+const SMALL = 1;
+
+/** Sizes of a large upload in MiB. */
+export const LARGE = {
+  /** Shows a tenth of it that is held, too: for one store of each way in which providers write. */
+  whole: 1280,
+  /** Shows a third that is held: for all others. */
+  shorter: 384,
+} as const;
 
 /** The MiB that a process may take, and how much more of them for a large upload: buffers, sockets and the collector. */
 const MOST = 220;
@@ -19,19 +27,20 @@ export interface StoreToOpen {
 }
 
 /**
- * Uploads a small object, `o1`, and one of 1.25 GiB, `o1280`, each in a process of its own, which must hold a bounded part of
- * it in memory.
+ * Uploads a small object, `o1`, and a large one, such as `o1280`, each in a process of its own, which must hold a bounded part
+ * of it in memory.
  *
  * @param redirect a module that sends the process's requests to a service on this machine, with the variables that it reads
  */
 export async function expectBoundedMemory(
   name: string,
   store: StoreToOpen,
+  largeMiB: number,
   redirect?: { readonly module: string; readonly environment: Readonly<Record<string, string>> },
 ): Promise<void> {
   const script = join(import.meta.dirname, "upload-memory-process.ts");
   const peaks: number[] = [];
-  for (const size of SIZES) {
+  for (const size of [SMALL, largeMiB]) {
     const { stdout } = await promisify(execFile)(process.execPath, [script, `o${size}`, String(size)], {
       env: recorded({
         STORE: JSON.stringify(store),

@@ -4,72 +4,19 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import { dropbox } from "../../../providers/storage/dropbox.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { describeStorageContract } from "../../contract/storage.ts";
+import { base, open } from "../../helpers/stores/dropbox.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { DropboxService } from "../../services/dropbox.ts";
 import type { Fault } from "../../services/dropbox.ts";
 import { redirectDropbox } from "../../services/dropbox-redirect.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
-import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
+import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 
 const MiB = 1024 * 1024;
 
 /** More than one request carries: goes through an upload session, in three parts. */
 const LARGE = 32 * MiB + 12_345;
-
-const base = {
-  kind: "dropbox",
-  folder: "/Backups",
-  refreshToken: { env: "TOKEN" },
-  stallTimeoutSeconds: 60,
-  retrySeconds: 20,
-} as const;
-
-/** A storage at a service; `settings` are those of the configuration. */
-async function open(service: DropboxService, settings: object = {}): Promise<StorageProvider> {
-  redirectDropbox(service.origin);
-  const secret = service.needsSecret ? { appSecret: { env: "SECRET" } } : {};
-  const config = dropbox.schema.parse({ ...base, appKey: service.appKey, ...secret, ...settings });
-  return dropbox.create(config, {
-    secrets: {
-      refreshToken: service.refreshToken,
-      ...(service.needsSecret ? { appSecret: service.appSecret } : {}),
-    },
-  });
-}
-
-describeStorageContract(
-  "dropbox",
-  async ({ stallTimeoutSeconds }) => {
-    const service = await DropboxService.start();
-    // Small pages, so that listings have many.
-    service.pageSize = 100;
-    return {
-      storage: await open(service, { stallTimeoutSeconds, prefix: "team/a" }),
-      tamper: (_key, _size, lie) => {
-        service.misbehave("files/upload", { kind: "lie", lie });
-        return Promise.resolve();
-      },
-      received: () => Promise.resolve(service.received),
-      strand: () => Promise.reject(new Error("Dropbox shows no unfinished uploads.")),
-      // Sessions can neither be listed nor ended: nobody sees them, and they take no room.
-      unfinished: () => Promise.resolve(0),
-      dispose: () => service.close(),
-    };
-  },
-  {
-    // Some of the contract's names are among those that Dropbox refuses; see below.
-    unicodeKeys: false,
-    oddKeys: false,
-    lies: ["shorter", "longer", "different"],
-    chunkBytes: 16 * MiB,
-    // Four chunks, what waits before them, and what the sockets hold.
-    maxBuffered: 65 * MiB,
-    refusesToOverwrite: true,
-    leavesUnfinished: false,
-  },
-);
 
 describe("dropbox storage", () => {
   let service: DropboxService;
@@ -410,7 +357,7 @@ describe("dropbox storage", () => {
       }
     });
 
-    it("breaks uploads at any of 100 points: none hangs, and all succeed", { timeout: 120_000 }, async () => {
+    it("breaks uploads at any of 20 points: none hangs, and all succeed", { timeout: 120_000 }, async () => {
       const bytes = bytesOf(17 * MiB, 3);
       const random = bytesOf(400, 9);
       const endpoints = ["files/upload", "files/upload_session/append_v2"] as const;
@@ -424,10 +371,10 @@ describe("dropbox storage", () => {
         expect(await storage.upload(`cut/${index}`, streamOf(own, MiB))).toMatchObject({ size: own.length });
         expect(await read(`cut/${index}`)).toBe(digest(own));
       };
-      for (let start = 0; start < 100; start += 10) {
+      for (let start = 0; start < 20; start += 10) {
         await Promise.all(Array.from({ length: 10 }, (_, index) => cut(start + index)));
       }
-      expect(await keys()).toHaveLength(100);
+      expect(await keys()).toHaveLength(20);
     });
 
     it(
@@ -436,7 +383,7 @@ describe("dropbox storage", () => {
       async () => {
         const bytes = bytesOf(50 * MiB, 3);
         const random = bytesOf(400, 11);
-        for (let index = 0; index < 20; index += 1) {
+        for (let index = 0; index < 8; index += 1) {
           const length = random.readUInt32LE(index * 4) % bytes.length;
           const cause = new ProviderError("TRANSIENT", `cut at ${length}`);
           expect(await failure(storage.upload("object", failingStream(bytes.subarray(0, length), cause, MiB)))).toBe(
@@ -894,7 +841,7 @@ describe("dropbox storage", () => {
     });
   });
 
-  it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
+  it("holds a bounded part of a stream of 384 MiB in memory", { timeout: 180_000 }, async () => {
     service.forgetful = true;
     await expectBoundedMemory(
       "dropbox",
@@ -902,12 +849,13 @@ describe("dropbox storage", () => {
         config: { ...base, appKey: service.appKey, appSecret: { env: "SECRET" } },
         secrets: { appSecret: service.appSecret, refreshToken: service.refreshToken },
       },
+      LARGE_MIB.shorter,
       {
         module: join(import.meta.dirname, "../../services/dropbox-redirect.ts"),
         environment: { DROPBOX_SERVICE: service.origin },
       },
     );
-    expect(await storage.stat("o1280")).toMatchObject({ size: 1280 * MiB });
+    expect(await storage.stat("o384")).toMatchObject({ size: 384 * MiB });
   });
 
   describe("a service that stalls", () => {

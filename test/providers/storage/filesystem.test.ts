@@ -1,10 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -12,81 +11,16 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { appendFile, readFile, readdir, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, readdir, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { filesystem } from "../../../providers/storage/filesystem.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { describeStorageContract } from "../../contract/storage.ts";
+import { open, partials, startUpload, temporaryFolder } from "../../helpers/stores/filesystem.ts";
 import { bytesOf, digest, digestOf, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
-
-const open = (path: string, stallTimeoutSeconds = 60): Promise<StorageProvider> =>
-  filesystem.create({ kind: "filesystem", path, stallTimeoutSeconds }, { secrets: {} });
-
-const temporaryFolder = () => mkdtempSync(join(tmpdir(), "filesystem-test-"));
-
-/** All partial files below a folder. */
-function partials(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".partial"))
-    .map((name) => join(folder, name));
-}
-
-describeStorageContract(
-  "filesystem",
-  async ({ stallTimeoutSeconds }) => {
-    const folder = temporaryFolder();
-    const root = join(folder, "store");
-    const partialOf = (key: string) => partials(dirname(join(root, key)))[0];
-    return {
-      storage: await open(root, stallTimeoutSeconds),
-      async tamper(key, size, lie) {
-        const partial = partialOf(key) ?? "";
-        while (statSync(partial).size < size) await sleep(2);
-        if (lie === "shorter") await truncate(partial, size - 1);
-        else await appendFile(partial, "x");
-      },
-      received: (key) => {
-        const partial = partialOf(key);
-        return Promise.resolve(partial === undefined ? 0 : statSync(partial).size);
-      },
-      async strand(key) {
-        const child = startUpload(root, key);
-        while (partials(dirname(join(root, key))).length === 0) await sleep(5);
-        child.kill("SIGKILL");
-        await once(child, "close");
-      },
-      unfinished: () => Promise.resolve(partials(root).length),
-      dispose: () => {
-        rmSync(folder, { recursive: true });
-        return Promise.resolve();
-      },
-    };
-  },
-  {
-    unicodeKeys: true,
-    oddKeys: true,
-    // Other bytes of the same number are found by the verification, which reads everything back.
-    lies: ["shorter", "longer"],
-    chunkBytes: 2 * 1024 * 1024,
-    maxBuffered: 8 * 1024 * 1024,
-    refusesToOverwrite: true,
-    leavesUnfinished: true,
-  },
-);
-
-/** A process that uploads without end, and prints how its upload ended if it does. */
-function startUpload(root: string, key: string, wrapper: readonly string[] = []) {
-  const [program = process.execPath, ...args] = wrapper.concat(process.execPath);
-  return spawn(program, [...args, join(import.meta.dirname, "../../helpers/upload-process.ts"), root, key, "endless"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-}
 
 /** Uploads so many bytes in a process of its own that runs under the wrapper, and says how that ended. */
 function uploadUnder(wrapper: readonly string[], root: string, key: string, size: number) {

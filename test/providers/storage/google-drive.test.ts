@@ -4,13 +4,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import { googleDrive } from "../../../providers/storage/google-drive.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { describeStorageContract } from "../../contract/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
-import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
+import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 import { googleError, GoogleDriveService } from "../../services/google-drive.ts";
 import type { Endpoint, Fault } from "../../services/google-drive.ts";
+import { base, open, openAsService } from "../../helpers/stores/google-drive.ts";
 import { redirectGoogleDrive } from "../../services/google-drive-redirect.ts";
 
 const MiB = 1024 * 1024;
@@ -20,95 +20,6 @@ const LARGE = 32 * MiB + 12_345;
 
 const large = bytesOf(LARGE);
 const largeDigest = digest(large);
-
-const base = {
-  kind: "google-drive",
-  folder: "/Backups",
-  stallTimeoutSeconds: 60,
-  retrySeconds: 20,
-} as const;
-
-/** A storage at a service, of a user; `settings` are those of the configuration. */
-async function open(service: GoogleDriveService, settings: object = {}): Promise<StorageProvider> {
-  redirectGoogleDrive(service.origin);
-  const { clientId, clientSecret, refreshToken } = service;
-  const references = { clientSecret: { env: "SECRET" }, refreshToken: { env: "TOKEN" } };
-  const config = googleDrive.schema.parse({ ...base, clientId, ...references, ...settings });
-  return googleDrive.create(config, { secrets: { clientSecret, refreshToken } });
-}
-
-/** As {@link open}, of the service account. */
-async function openAsService(service: GoogleDriveService, settings: object = {}): Promise<StorageProvider> {
-  redirectGoogleDrive(service.origin);
-  const config = googleDrive.schema.parse({ ...base, serviceAccountKey: { env: "KEY" }, ...settings });
-  return googleDrive.create(config, { secrets: { serviceAccountKey: service.serviceAccountKey } });
-}
-
-const capabilities = {
-  unicodeKeys: true,
-  oddKeys: true,
-  lies: ["shorter", "longer", "different"],
-  chunkBytes: 16 * MiB,
-  // Two chunks, what waits before them, and what the sockets hold.
-  maxBuffered: 33 * MiB,
-  leavesUnfinished: false,
-  refusesToOverwrite: true,
-} as const;
-
-describeStorageContract(
-  "google-drive",
-  async ({ stallTimeoutSeconds }) => {
-    const service = await GoogleDriveService.start();
-    // Small pages, so that listings have many.
-    service.pageSize = 100;
-    return {
-      storage: await open(service, { stallTimeoutSeconds, prefix: "team/a" }),
-      tamper: (_key, _size, lie) => {
-        service.misbehave("multipart", { kind: "lie", lie });
-        return Promise.resolve();
-      },
-      received: () => Promise.resolve(service.received),
-      strand: () => Promise.reject(new Error("Google Drive shows no unfinished uploads.")),
-      unfinished: () => Promise.resolve(service.openSessions),
-      dispose: () => service.close(),
-    };
-  },
-  capabilities,
-);
-
-describeStorageContract(
-  "google-drive with a service account in a shared drive, through faults",
-  async ({ stallTimeoutSeconds }) => {
-    const service = await GoogleDriveService.start();
-    service.pageSize = 100;
-    const storage = await openAsService(service, { stallTimeoutSeconds, driveId: service.driveId });
-    const busy = googleError(403, "userRateLimitExceeded", "User Rate Limit Exceeded.");
-    service.misbehave("multipart", { kind: "lost" });
-    service.misbehave("put", { kind: "cut request", bytes: 5 * MiB });
-    service.misbehave("put", { kind: "lost" });
-    service.misbehave("list", { kind: "answer", status: 429, headers: { "Retry-After": "0" } });
-    service.misbehave("create", { kind: "lost" });
-    service.misbehave("download", { kind: "cut response", bytes: 50 });
-    service.misbehave("delete", { kind: "answer", ...busy });
-    service.misbehave("get", { kind: "expire tokens" });
-    return {
-      storage,
-      tamper: (_key, _size, lie) => {
-        // The request before it is struck by the fault above.
-        service.misbehave("multipart", { kind: "lie", lie });
-        service.misbehave("multipart", { kind: "lie", lie });
-        return Promise.resolve();
-      },
-      received: () => Promise.resolve(service.received),
-      strand: () => Promise.reject(new Error("Google Drive shows no unfinished uploads.")),
-      unfinished: () => Promise.resolve(service.openSessions),
-      dispose: () => service.close(),
-    };
-  },
-  // What is made before an answer is lost is found by its id: a lie about it stays untold here, and is told above. Bytes that
-  // are sent twice count twice.
-  { ...capabilities, lies: [] },
-);
 
 describe("google-drive storage", () => {
   let service: GoogleDriveService;
@@ -449,7 +360,7 @@ describe("google-drive storage", () => {
     it("breaks sources of large uploads at any point: none hangs, nothing is left", { timeout: 120_000 }, async () => {
       const bytes = bytesOf(34 * MiB, 3);
       const random = bytesOf(400, 11);
-      for (let index = 0; index < 20; index += 1) {
+      for (let index = 0; index < 8; index += 1) {
         const length = random.readUInt32LE(index * 4) % bytes.length;
         const cause = new ProviderError("TRANSIENT", `cut at ${length}`);
         const source = failingStream(bytes.subarray(0, length), cause, MiB);
@@ -1139,6 +1050,7 @@ describe("google-drive storage", () => {
         config: { ...base, clientId: service.clientId, clientSecret: { env: "S" }, refreshToken: { env: "T" } },
         secrets: { clientSecret: service.clientSecret, refreshToken: service.refreshToken },
       },
+      LARGE_MIB.whole,
       {
         module: join(import.meta.dirname, "../../services/google-drive-redirect.ts"),
         environment: { GOOGLE_DRIVE_SERVICE: service.origin },

@@ -1,108 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import { s3 } from "../../../providers/storage/s3.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { describeStorageContract } from "../../contract/storage.ts";
+import { newBucket, open, proxy, service, unfinished } from "../../helpers/stores/s3.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { Random } from "../../helpers/random.ts";
-import { FaultyProxy } from "../../services/faulty-proxy.ts";
 import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
-import { startVersitygw } from "../../services/versitygw.ts";
-import type { Versitygw } from "../../services/versitygw.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
-import { bytesSent, lieAbout } from "../../helpers/s3-traffic.ts";
-import { expectBoundedMemory } from "../../helpers/upload-memory.ts";
+import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 import { eventually } from "../../helpers/eventually.ts";
 
-let service: Versitygw;
-let proxy: FaultyProxy;
-let buckets = 0;
-
-beforeAll(async () => {
-  service = await startVersitygw();
-  proxy = await FaultyProxy.start(service.url);
-});
-afterAll(async () => {
-  await proxy.stop();
-  await service.stop();
-});
-
 const MiB = 1024 * 1024;
-
-/** A new bucket. */
-async function newBucket(options: { locks?: boolean; versions?: boolean } = {}): Promise<string> {
-  buckets += 1;
-  const Bucket = `bucket-${buckets}`;
-  await service.client.createBucket({ Bucket, ObjectLockEnabledForBucket: options.locks === true });
-  if (options.versions === true) {
-    await service.client.putBucketVersioning({ Bucket, VersioningConfiguration: { Status: "Enabled" } });
-  }
-  return Bucket;
-}
-
-/** The provider, over the proxy. */
-function open(bucket: string, settings: Record<string, unknown> = {}) {
-  const config = s3.schema.parse({
-    kind: "s3",
-    bucket,
-    endpoint: proxy.url,
-    accessKeyId: { env: "KEY" },
-    secretAccessKey: { env: "SECRET" },
-    partSizeMiB: 5,
-    retrySeconds: 5,
-    stallTimeoutSeconds: 60,
-    ...settings,
-  });
-  const { accessKeyId, secretAccessKey } = service;
-  return s3.create(config, { secrets: { accessKeyId, secretAccessKey } });
-}
-
-/** The multipart uploads that a bucket holds. */
-async function unfinished(Bucket: string): Promise<number> {
-  const { Uploads = [] } = await service.client.listMultipartUploads({ Bucket });
-  return Uploads.length;
-}
-
-describeStorageContract(
-  "s3",
-  async ({ stallTimeoutSeconds }) => {
-    proxy.reset();
-    const bucket = await newBucket();
-    const pathOf = (key: string) => `/${bucket}/${key}`;
-    return {
-      storage: await open(bucket, { stallTimeoutSeconds }),
-      tamper(key, _size, lie) {
-        lieAbout(proxy, pathOf(key), lie);
-        return Promise.resolve();
-      },
-      received: (key) => Promise.resolve(bytesSent(proxy, pathOf(key))),
-      async strand(Key) {
-        const { UploadId } = await service.client.createMultipartUpload({ Bucket: bucket, Key });
-        await service.client.uploadPart({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: "part" });
-      },
-      unfinished: () => unfinished(bucket),
-      dispose: () => Promise.resolve(),
-    };
-  },
-  {
-    unicodeKeys: true,
-    oddKeys: true,
-    lies: ["shorter", "longer", "different"],
-    chunkBytes: 5 * MiB,
-    // Four parts, and what waits in front of them.
-    maxBuffered: 21 * MiB,
-    refusesToOverwrite: true,
-    leavesUnfinished: true,
-  },
-);
 
 describe("s3 storage", () => {
   let bucket: string;
   let storage: StorageProvider;
-  const use = async (settings: Record<string, unknown> = {}, of?: string) => {
+  const use = async (settings: object = {}, of?: string) => {
     bucket = of ?? (await newBucket());
     storage = await open(bucket, settings);
   };
@@ -850,10 +766,11 @@ describe("s3 storage", () => {
   it("holds a bounded part of a stream of 1.25 GiB in memory", { timeout: 180_000 }, async () => {
     const keys = { accessKeyId: { env: "KEY" }, secretAccessKey: { env: "SECRET" } };
     const { accessKeyId, secretAccessKey } = service;
-    await expectBoundedMemory("s3", {
-      config: { kind: "s3", endpoint: service.url, bucket, ...keys },
-      secrets: { accessKeyId, secretAccessKey },
-    });
+    await expectBoundedMemory(
+      "s3",
+      { config: { kind: "s3", endpoint: service.url, bucket, ...keys }, secrets: { accessKeyId, secretAccessKey } },
+      LARGE_MIB.whole,
+    );
     await service.client.deleteObjects({ Bucket: bucket, Delete: { Objects: [{ Key: "o1" }, { Key: "o1280" }] } });
   });
 

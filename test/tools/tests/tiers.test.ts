@@ -26,7 +26,7 @@ describe("the tiers of the tests", () => {
     // It names what it starts as a path.
     ["test/tools/bench/stores.test.ts", "rest", ["versitygw"]],
     ["test/tools/postgres.test.ts", "rest", ["postgres"]],
-    ["test/providers/storage/filesystem.test.ts", "main", []],
+    ["test/providers/storage/filesystem/contract.test.ts", "main", []],
     ["test/runner/cli.test.ts", "main", ["postgres", "age", "zstd"]],
     ["test/engine/host.test.ts", "main", ["pulumi", "crontab"]],
     ["test/engine/aws.test.ts", "rest", ["postgres", "pulumi", "moto"]],

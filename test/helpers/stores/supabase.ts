@@ -1,0 +1,55 @@
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import { supabase } from "../../../providers/storage/supabase.ts";
+import type { OpenStorage } from "../../contract/storage.ts";
+import { FaultyProxy } from "../../services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+
+const MiB = 1024 * 1024;
+
+/** What all configurations have. */
+export const base = {
+  kind: "supabase",
+  bucket: "backups",
+  key: { env: "KEY" },
+  stallTimeoutSeconds: 60,
+  retrySeconds: 20,
+};
+
+/** A storage at a service; `settings` are those of the configuration. */
+export function open(url: string, key: string, settings: object = {}): Promise<StorageProvider> {
+  return supabase.create(supabase.schema.parse({ ...base, url, ...settings }), { secrets: { key } });
+}
+
+/** What the contract may expect. */
+export const capabilities = {
+  unicodeKeys: true,
+  oddKeys: true,
+  lies: ["shorter", "longer", "different"],
+  chunkBytes: 6 * MiB,
+  // Two chunks, what waits before them, and what the sockets hold.
+  maxBuffered: 14 * MiB,
+  refusesToOverwrite: true,
+  leavesUnfinished: false,
+} as const;
+
+/** A store of its own. */
+export const openSupabase: OpenStorage = async ({ stallTimeoutSeconds }) => {
+  const service = await SupabaseStorageService.start();
+  // Small pages, so that listings have many.
+  service.pageSize = 100;
+  const proxy = await FaultyProxy.start(service.url);
+  return {
+    storage: await open(proxy.url, service.serviceKey, { stallTimeoutSeconds, prefix: "team/a" }),
+    tamper: (_key, _size, lie) => {
+      service.lie = lie;
+      return Promise.resolve();
+    },
+    received: () => Promise.resolve(proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0)),
+    strand: () => Promise.reject(new Error("Supabase shows no unfinished uploads.")),
+    unfinished: () => Promise.resolve(service.openUploads),
+    dispose: async () => {
+      await proxy.stop();
+      await service.close();
+    },
+  };
+};
