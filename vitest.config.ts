@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { filesByTier, TIERS } from "./tools/tests/tiers.ts";
 
@@ -13,6 +14,8 @@ export default defineConfig({
         setupFiles: tier === "unit" ? ["test/helpers/no-servers.ts"] : [],
       },
     })),
+    // By default one processor is left to whoever watches. Most tests wait for something at times, so that one more keeps all busy.
+    maxWorkers: availableParallelism() + 1,
     // Fails a file in which a secret is shown.
     setupFiles: ["test/recording/setup.ts"],
     reporters: ["default", "./test/closing-line.ts"],
