@@ -34,8 +34,8 @@ function isFound({ file, from, to, tests, named }: Mutation): boolean {
       encoding: "utf8",
       timeout: LIMIT_MS,
     });
-    // A filter without any test would find nothing, and one run without a fault passes.
-    return run.status !== 0 && /\b[1-9]\d* failed\b/.test(run.stdout);
+    if (!/\b[1-9]\d* (?:passed|failed),/.test(run.stdout)) throw new Error(`${tests} has no test named ${named}`);
+    return run.status !== 0 && /\b[1-9]\d* failed,/.test(run.stdout);
   } finally {
     writeFileSync(path, text);
   }
