@@ -225,8 +225,8 @@ export const MUTATIONS: readonly Mutation[] = [
     "an answer that was lost is a failure",
     "providers/storage/settlement.ts",
     ['doubtful ||= code === "TRANSIENT" || code === "ABORTED";', 'doubtful ||= code === "INTERNAL";'],
-    `${storage}/google-drive.test.ts`,
-    "an answer that is lost",
+    `${storage}/s3.test.ts`,
+    "lost",
   ),
   mutation(
     "a file of another size is no damage",
