@@ -192,8 +192,13 @@ class OneRun {
   }
 
   async #plant(): Promise<Hostile> {
-    const folder = this.#place.stores[0]?.folder ?? "";
-    return Promise.resolve(plant(folder, this.#scenario.fault.which));
+    const hostile = plant(this.#place.stores[0]?.folder ?? "", this.#scenario.fault.which);
+    // What is planted is not the runner's, and neither is what is planted into a backup.
+    for (const { id, folder } of (await this.#lookAt()).flatMap(({ backups }) => backups)) {
+      if (hostile.paths.some((path) => path.startsWith(folder))) this.#harmed.add(`0/${id}`);
+    }
+    await this.#look();
+    return hostile;
   }
 
   /** The next run, which nothing strikes: it must work, and leave nothing of what went before. */
@@ -296,13 +301,17 @@ class OneRun {
   }
 
   async #look(): Promise<void> {
+    this.#states = await this.#lookAt();
+    this.#order.look(this.#states);
+  }
+
+  async #lookAt(): Promise<StoreState[]> {
     const states: StoreState[] = [];
     for (const store of this.#place.stores) {
       const { folder, unfinished } = await store.export();
       states.push({ backups: await this.#judge.judge(folder), unfinished });
     }
-    this.#states = states;
-    this.#order.look(states);
+    return states;
   }
 
   #report(...found: readonly (readonly Broken[])[]): void {

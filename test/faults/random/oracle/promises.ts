@@ -92,7 +92,9 @@ export function checkBackup(
           harmed.has(`${index}/${backup.id}`) ||
           (isGood(backup) && backup.lacks.length === 0 && newestVerdict(backup) === "verified"),
       );
-      if (good || [...harmed].some((each) => each.startsWith(`${index}/`))) return [];
+      const older = new Set(before[index]?.backups.map(({ id }) => `${index}/${id}`));
+      const harmedNew = [...harmed].some((each) => each.startsWith(`${index}/`) && !older.has(each));
+      if (good || harmedNew) return [];
       const detail = `destination ${index}: ${backups.map(describe).join("; ") || "no new backup"}`;
       return [{ promise: "0 means a good new backup in every destination", detail }];
     });
