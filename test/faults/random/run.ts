@@ -119,19 +119,19 @@ class OneRun {
     await struck.heal();
     for (const each of struck.harmed) this.#harmed.add(each);
     this.#commands.push(ended);
-    const killed = fault.name === "runner SIGKILL" && struck.hit;
-    this.#report(checkEnd(ended, killed), await this.#afterwards(ended));
+    const sent = fault.name.startsWith("runner ") && struck.hit ? (fault.name.slice(7) as NodeJS.Signals) : undefined;
+    this.#report(checkEnd(ended, sent), await this.#afterwards(ended));
     const other = await second;
     if (other !== undefined) {
       this.#commands.push(other);
-      this.#report(checkEnd(other, false), await this.#afterwards(other));
+      this.#report(checkEnd(other), await this.#afterwards(other));
       if (command === "backup") this.#checkTwo(ended, other);
     }
     const before = this.#states;
     await this.#look();
     if (command === "backup" && other === undefined) {
       this.#report(checkBackup(ended, before, this.#states, this.#harmed));
-      if (!killed && fault.name !== "monitor hangs") this.#checkMonitor(ended, pings);
+      if (sent !== "SIGKILL" && fault.name !== "monitor hangs") this.#checkMonitor(ended, pings);
     }
     this.#judgeStates(before, fault.name.startsWith("store flips"));
     await this.#checkTargets(command, ended);
@@ -158,7 +158,7 @@ class OneRun {
     const pings = this.#place.webhook.pings.length;
     const ended = await this.#place.start(this.#args(command)).ended;
     this.#commands.push(ended);
-    this.#report(checkEnd(ended, false), await this.#afterwards(ended));
+    this.#report(checkEnd(ended), await this.#afterwards(ended));
     const before = this.#states;
     await this.#look();
     if (command === "backup") {
@@ -240,7 +240,8 @@ class OneRun {
 
   /** A run that checks in tells its end: success or failure, as its code does. */
   #checkMonitor({ code, stderr }: Ended, from: number): void {
-    if (!this.#scenario.job.webhook || code === 2) return;
+    // A run that was ended before it began has told nobody that it began.
+    if (!this.#scenario.job.webhook || code === 2 || (code !== 0 && !stderr.includes("run: in_progress"))) return;
     const signals = this.#place.webhook.pings.slice(from).map(({ signal }) => signal);
     const due = code === 0 ? "success" : "fail";
     if (signals.at(-1) === due) return;

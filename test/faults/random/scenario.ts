@@ -234,6 +234,7 @@ function makesSense({ command, fault, job, before }: Scenario): boolean {
   // Requests to such services are redirected, and both would be to one.
   const [first, second] = job.stores;
   if (first === second && first !== "filesystem" && first !== "s3") return false;
+  if (name === "hostile folder" && before === 0) return false;
   if (name === "hostile folder" && job.stores.some((kind) => kind !== "filesystem" && kind !== "s3")) return false;
   if (command === "backup") return !(name.startsWith("pg_restore") && moment.after === "pg_dump");
   if (before === 0) return false;

@@ -50,15 +50,20 @@ const CODES = [0, 1, 2, 3, 4, 5, 6, 130, 143];
 /** Most memory that any command may take, in KiB: a backup's is under 180 MB, and this is for commands of every kind. */
 const MEMORY_KB = 400_000;
 
-/** What holds for every command, however it was struck. @param killed whether the harness itself killed the runner */
-export function checkEnd(ended: Ended, killed: boolean): Broken[] {
+/**
+ * What holds for every command, however it was struck.
+ *
+ * @param sent the signal that the harness sent to the runner itself, if it did
+ */
+export function checkEnd(ended: Ended, sent?: NodeJS.Signals): Broken[] {
   const { args, code, signal, stdout, stderr, hung, stuck, seconds, tree } = ended;
   const name = args[0] ?? "";
   if (hung)
     return [{ promise: "every command ends in time", detail: `${name} after ${seconds.toFixed(0)} s: ${stuck}` }];
   const broken: Broken[] = [];
   if (tree.peakKb > MEMORY_KB) broken.push({ promise: "memory is bounded", detail: `${name}: ${tree.peakKb} KiB` });
-  if (killed && signal === "SIGKILL") return broken;
+  // Right after its start a program ends by a signal without a say in it, as it always does by SIGKILL.
+  if (signal !== null && signal === sent) return broken;
   if (code === null || !CODES.includes(code)) {
     broken.push({
       promise: "exit codes are those that are documented",
