@@ -24,8 +24,11 @@ export async function chooseBackup(
   const all = named ? await listWhole(storage, job, signal) : backups;
   const own = all.filter(({ state }) => state !== "foreign");
   const newest = own.at(-1)?.id;
-  const what =
-    id === "verified" ? "verified backup" : id === "latest" ? "backup that is not damaged" : `backup "${id}"`;
+  const kinds = new Map([
+    ["verified", "verified backup"],
+    ["latest", newest === undefined ? "backup" : "undamaged backup"],
+  ]);
+  const what = kinds.get(id) ?? `backup "${id}"`;
   throw new ProviderError("NOT_FOUND", `${storage.description} has no ${what} of ${job.stack}/${job.name}.`, {
     fix:
       newest === undefined

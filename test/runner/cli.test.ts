@@ -581,7 +581,7 @@ describe("a restore", () => {
   });
 
   it.each([
-    ["latest", /has no backup "latest" of test\/app[\s\S]*has none of this job at all/],
+    ["latest", /has no backup of test\/app[\s\S]*has none of this job at all/],
     ["20200101T000000Z-abcdef", /has no backup "20200101T000000Z-abcdef"/],
   ])("says that there is no backup %s", async (id, message) => {
     sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");

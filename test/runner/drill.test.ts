@@ -212,19 +212,19 @@ describe("a drill cannot be carried out, and records nothing,", () => {
     ["without a server", 2, () => delete sandbox.job.drill, /names no server for drills[\s\S]*drillServerUrl/],
     [
       "with a server that is not there",
-      5,
+      1,
       () => (sandbox.environment.DRILL_URL = "postgres://u@127.0.0.1:1/postgres"),
       /Cannot connect to 127\.0\.0\.1:1/,
     ],
     [
       "with a role that may create no database",
-      5,
+      1,
       () => (sandbox.environment.DRILL_URL = server.url("postgres").replace(/postgres:[^@]*@/, "poor:drill-password@")),
       /No scratch database can be created[\s\S]*CREATEDB/,
     ],
     [
       "with a role that may create no role",
-      5,
+      1,
       () => (sandbox.environment.DRILL_URL = server.url("postgres").replace(/postgres:[^@]*@/, "half:drill-password@")),
       /lacks roles of the backup, .*reader.*cannot be created[\s\S]*CREATEROLE/,
     ],

@@ -96,7 +96,7 @@ it("latest, where all backups are damaged, says that they are", async () => {
   expect((await sandbox.run("verify")).code).toBe(5);
   const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
   expect(code).toBe(2);
-  expect(stderr).toContain("has no backup that is not damaged of test/app");
+  expect(stderr).toContain("has no undamaged backup of test/app");
   expect(stderr).toMatch(new RegExp(`^Fix: All 1 that it has are damaged, the newest of them ${id}`, "m"));
 });
 
