@@ -129,6 +129,8 @@ class OneRun {
     }
     const before = this.#states;
     await this.#look();
+    // What was damaged just now was good when the run chose what to keep.
+    if (struck.harmed.length > 0) this.#excuse(before);
     if (command === "backup" && other === undefined) {
       this.#report(checkBackup(ended, before, this.#states, this.#harmed));
       if (sent !== "SIGKILL" && fault.name !== "monitor hangs") this.#checkMonitor(ended, pings);
@@ -136,6 +138,15 @@ class OneRun {
     this.#judgeStates(before, fault.name.startsWith("store flips"));
     await this.#checkTargets(command, ended);
     return { struck, ended };
+  }
+
+  /** Counts what is gone since as lost by the damage, and not by the run. */
+  #excuse(before: readonly StoreState[]): void {
+    for (const [index, { backups }] of before.entries()) {
+      if (![...this.#harmed].some((each) => each.startsWith(`${index}/`))) continue;
+      const here = new Set(this.#states[index]?.backups.map(({ id }) => id));
+      for (const { id } of backups) if (!here.has(id)) this.#harmed.add(`${index}/${id}`);
+    }
   }
 
   /** A backup at the same time. */

@@ -22,7 +22,10 @@ export function checkList({ code, stdout, stderr }: Ended, states: readonly Stor
     const [ids, toldIds] = [there.map(({ id }) => id).sort(), told.map(({ id }) => id).sort()];
     if (ids.join() !== toldIds.join()) return [broken(`it lists ${toldIds.join(", ")}; there are ${ids.join(", ")}`)];
     return told.flatMap(({ id, state }) => {
-      const verdict = there.filter((backup) => backup.id === id).map(newestVerdict)[0] ?? "unverified";
+      const backup = there.find((each) => each.id === id);
+      const verdict = (backup && newestVerdict(backup)) ?? "unverified";
+      // A listing may see by itself that a backup is damaged, before a record says so.
+      if (state === "damaged" && backup !== undefined && !isGood(backup)) return [];
       return state === verdict ? [] : [broken(`it calls ${id} ${state}, whose records say ${verdict}`)];
     });
   });
