@@ -1,6 +1,7 @@
 import { readSettings, type Settings } from "./components/settings.ts";
+import { withSigning } from "./components/signing-key.ts";
 
-const settings = readSettings();
+const { settings, key: signingKeyMade } = withSigning(readSettings());
 const made = await deploy(settings);
 
 /** What a person needs to know of each job: how it is scheduled, where its backups are, and the commands to use them. */
@@ -26,6 +27,9 @@ export const key = "key" in made ? made.key : undefined;
 
 /** Of the target aws: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`. */
 export const deadLetterQueue = "deadLetterQueue" in made ? made.deadLetterQueue : undefined;
+
+/** The key that signs the backups, where the stack has made it: a secret. Keep a copy of it apart from the stack. */
+export const signingKey = signingKeyMade;
 
 /** Each target's packages are loaded only where it is deployed: that of AWS takes a second and a half. */
 async function deploy(settings: Settings) {

@@ -4,6 +4,7 @@ import { checkAws } from "./settings-rules/aws.ts";
 import { checkHost } from "./settings-rules/host.ts";
 import { checkJobs } from "./settings-rules/jobs.ts";
 import type { RawSettings } from "./settings-rules/raw.ts";
+import { checkSigning } from "./settings-rules/signing.ts";
 import { checkReference, checkSecrets } from "./settings-rules/secrets.ts";
 
 /** What was found: settings where there is no problem. */
@@ -16,14 +17,16 @@ export interface CheckedSettings {
 /** Of each target's settings all but the values of secrets, at which no rule looks. */
 type WithoutSecrets<Kind> = Kind extends unknown ? Omit<Kind, "secrets"> : never;
 
-const KEYS = ["target", "jobs", "secrets", "host", "aws"];
+const KEYS = ["target", "jobs", "secrets", "signing", "host", "aws"];
 
 const TARGETS = ["host", "aws"];
 
 /** Checks a stack's configuration as a whole and finds everything that is wrong with it. Looks at no secret's value. */
 export function checkSettings(raw: RawSettings): CheckedSettings {
   const secrets = checkSecrets(raw);
-  const { jobs, problems: jobProblems, references } = checkJobs(raw);
+  const { jobs, problems: jobProblems, references: jobReferences } = checkJobs(raw);
+  const { signing, problems: signingProblems, references: signingReferences } = checkSigning(raw, secrets.names);
+  const references = [...jobReferences, ...signingReferences];
   const own = references.filter(({ kind }) => kind === "secret");
   const jobSecretNames = [...new Set(own.map(({ value }) => value))].sort();
 
@@ -37,6 +40,7 @@ export function checkSettings(raw: RawSettings): CheckedSettings {
     ...checkTarget(target),
     ...secrets.problems,
     ...jobProblems,
+    ...signingProblems,
     ...(TARGETS.includes(target) ? found.problems : []),
     ...own.flatMap(({ path, value }) => checkReference(`${path}.secret`, value, secrets.names)),
   ];
@@ -49,7 +53,7 @@ export function checkSettings(raw: RawSettings): CheckedSettings {
     ),
   ];
   if (problems.length > 0 || found.settings === undefined) return { settings: undefined, problems, warnings };
-  const common = { stack: raw.stack, jobs: jobs.map(({ job }) => job), jobSecretNames };
+  const common = { stack: raw.stack, jobs: jobs.map(({ job }) => job), jobSecretNames, ...(signing && { signing }) };
   return { settings: { ...common, ...found.settings }, problems, warnings };
 }
 

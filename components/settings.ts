@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings } from "../providers/config.ts";
+import type { JobSettings, Signing } from "../providers/config.ts";
 import type { AwsSettings } from "./aws-settings.ts";
 import { describeProblems } from "./describe-problems.ts";
 import type { HostSettings } from "./host/host-settings.ts";
@@ -16,6 +16,8 @@ interface CommonSettings {
   readonly secrets: pulumi.Output<Readonly<Record<string, string>>>;
   /** The names of the secrets that jobs refer to: the only ones that leave the stack. */
   readonly jobSecretNames: readonly string[];
+  /** What signs the backups of all jobs that do not say so themselves. Left out: a key that the stack makes. */
+  readonly signing?: Signing;
 }
 
 /** What the host target has of its own. */

@@ -58,6 +58,33 @@ const Encryption = z
   })
   .meta({ id: "Encryption" });
 
+/** What proves that a backup is the stack's own. */
+export const Signing = z
+  .strictObject({
+    key: SecretRef.describe(
+      "The key with which manifests and records are signed, and told from forged ones: 64 hexadecimal digits, as of " +
+        "`openssl rand -hex 32`, or a key that `pulumi up` has made.",
+    ),
+    formerKeys: z
+      .array(SecretRef)
+      .min(1)
+      .max(16)
+      .optional()
+      .describe("Keys that were used before, for what they have signed. Default: none."),
+    since: z.iso
+      .datetime()
+      .optional()
+      .describe(
+        "Since when everything is signed. A backup without a signature that was begun before is reported as unsigned, a later one " +
+          "as forged. Default: when the key was made, which one of `pulumi up` says itself.",
+      )
+      .meta({ examples: ["2026-12-01T00:00:00Z"] }),
+  })
+  .meta({ id: "Signing" });
+
+/** What proves that a backup is the stack's own; see the schema of the same name. */
+export type Signing = z.output<typeof Signing>;
+
 const keep = (what: string) =>
   z.int().min(0).max(3650).optional().describe(`How many of the ${what} to keep, 0 to 3650. Default 0.`);
 
@@ -91,6 +118,10 @@ const Settings = z.strictObject({
     .max(8)
     .describe("Where backups are kept: each destination gets a whole copy, all in one pass."),
   encryption: Encryption.optional().describe("Encrypts with age before anything leaves the runner. Default: none."),
+  signing: Signing.optional().describe(
+    "Signs manifests and records, so that what somebody else has put into a store is reported. Default: the stack's " +
+      "(provision:signing), whose key `pulumi up` makes; a job without a stack signs nothing.",
+  ),
   compression: z
     .strictObject({
       level: z
@@ -206,6 +237,8 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
       found(["destinations", index], destination, storageProviders[destination.kind].secrets),
     ),
     ...found(["encryption"], job.encryption ?? {}, ["identity"]),
+    ...found(["signing"], job.signing ?? {}, ["key"]),
+    ...(job.signing?.formerKeys ?? []).map((ref, index) => ({ path: ["signing", "formerKeys", index], ref })),
     ...found(["drill"], job.drill ?? {}, ["target"]),
     ...job.monitor.flatMap((monitor, index) =>
       found(["monitor", index], monitor, monitorProviders[monitor.kind].secrets),

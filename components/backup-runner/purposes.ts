@@ -17,12 +17,20 @@ export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
   backup: {
     command: ["backup", "--no-prune"],
     access: "backup",
-    secrets: ["database", "files", "destinations", "monitor"],
+    secrets: ["database", "files", "destinations", "signing", "monitor"],
   },
-  prune: { command: ["prune"], access: "prune", secrets: ["destinations", "monitor"] },
-  drill: { command: ["drill"], access: "drill", secrets: ["destinations", "encryption", "drill", "monitor"] },
+  prune: { command: ["prune"], access: "prune", secrets: ["destinations", "signing", "monitor"] },
+  drill: {
+    command: ["drill"],
+    access: "drill",
+    secrets: ["destinations", "encryption", "signing", "drill", "monitor"],
+  },
   // Started without a word it only lists: a person says what to restore, and where to.
-  restore: { command: ["list"], access: "read", secrets: ["database", "files", "destinations", "encryption", "drill"] },
+  restore: {
+    command: ["list"],
+    access: "read",
+    secrets: ["database", "files", "destinations", "encryption", "signing", "drill"],
+  },
 };
 
 /** The purposes that a job has tasks for. */

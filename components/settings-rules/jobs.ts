@@ -99,7 +99,7 @@ export interface Reference {
 }
 
 /** Looks at the raw values, so that a mistake elsewhere hides no reference. */
-function references(value: unknown, path: string): Reference[] {
+export function references(value: unknown, path: string): Reference[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => references(item, `${path}[${index}]`));
   if (!isObject(value)) return [];
   const [only, ...others] = Object.entries(value);

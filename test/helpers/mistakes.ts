@@ -73,7 +73,7 @@ export const mistakes: readonly Mistake[] = [
     name: "an unknown key of the stack",
     change: { job: [job] },
     problems: [
-      "provision:job: there is no such key; allowed are target, jobs, secrets, host, aws\n" +
+      "provision:job: there is no such key; allowed are target, jobs, secrets, signing, host, aws\n" +
         "Did you mean provision:jobs? Rename it in Pulumi.dev.yaml.",
     ],
   },

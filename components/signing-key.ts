@@ -1,0 +1,59 @@
+import { local } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { Signing } from "../providers/config.ts";
+import type { Settings } from "./settings.ts";
+
+/** The name of the secret that holds the key which the stack makes itself. */
+export const SIGNING_KEY = "provisionSigningKey";
+
+/**
+ * Prints a key: when it was made, so that what is older is told from what is forged, and 32 random bytes. The program is run by the
+ * node that runs this one: Pulumi finds both on the PATH. Neither a shell of Unix nor that of Windows changes anything of it.
+ */
+const MAKE_KEY =
+  "node -e \"const made = new Date().toISOString().replace(/[-:]|[.][0-9]+/g, '');" +
+  " console.log('provision-key-' + made + '-' + require('crypto').randomBytes(32).toString('hex'))\"";
+
+/**
+ * The key with which a stack signs its backups, kept in its state alone. It is made once: no change of the program or of its
+ * version makes another.
+ */
+export class SigningKey extends pulumi.ComponentResource {
+  /** The key's text; a secret output. */
+  readonly key: pulumi.Output<string>;
+
+  constructor(name: string, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:index:SigningKey", name, {}, opts);
+    const command = new local.Command(
+      `${name}-made`,
+      { create: MAKE_KEY, logging: local.Logging.None, addPreviousOutputInEnv: false },
+      {
+        parent: this,
+        additionalSecretOutputs: ["stdout", "stderr"],
+        // A changed command would be run again.
+        ignoreChanges: ["create", "logging", "addPreviousOutputInEnv"],
+      },
+    );
+    this.key = pulumi.secret(command.stdout);
+    this.registerOutputs({});
+  }
+}
+
+/** The settings with a key for every job that names none, and the key itself; a secret output. */
+export function withSigning(settings: Settings): { settings: Settings; key: pulumi.Output<string> | undefined } {
+  const needed = settings.jobs.some((job) => job.signing === undefined);
+  if (settings.signing !== undefined || !needed) {
+    return { settings: { ...settings, jobs: signed(settings, settings.signing) }, key: undefined };
+  }
+  const { key } = new SigningKey("signing");
+  const secrets = pulumi
+    .all([settings.secrets, key])
+    .apply(([own, made]): Readonly<Record<string, string>> => ({ ...own, [SIGNING_KEY]: made }));
+  const jobs = signed(settings, { key: { secret: SIGNING_KEY } });
+  const jobSecretNames = [...settings.jobSecretNames, SIGNING_KEY].sort();
+  return { settings: { ...settings, jobs, secrets, jobSecretNames }, key };
+}
+
+function signed({ jobs }: Settings, signing: Signing | undefined): Settings["jobs"] {
+  return jobs.map((job) => (signing === undefined ? job : { ...job, signing: job.signing ?? signing }));
+}
