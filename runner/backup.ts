@@ -232,7 +232,10 @@ class BackupRun {
       this.#live().map(async (destination) => {
         try {
           const backups = await listBackups(destination.storage, job, signal);
-          for (const { foreign } of backups) if (foreign) this.#warn(destination, foreign);
+          for (const { foreign, unproven } of backups) {
+            const refused = foreign ?? unproven;
+            if (refused) this.#warn(destination, refused);
+          }
           for (const future of fromFuture(backups)) this.#warn(destination, futureError(future));
           begun.order = Math.max(begun.order, nextOrder(backups, begun.startedAt));
           return [{ description: destination.description, backups }];
@@ -412,7 +415,12 @@ class BackupRun {
         const objects = this.#objectsIn(destination);
         await requireWhole({ storage: destination.storage, job, id, objects, signal });
         const asked = Date.now();
-        const { storeTime } = await writeDocument(destination.storage, backupKey(job, id, MANIFEST), manifest, signal);
+        const { storeTime } = await writeDocument(
+          { storage: destination.storage, job },
+          backupKey(job, id, MANIFEST),
+          manifest,
+          signal,
+        );
         this.#compareClock(storeTime, asked, destination);
       });
       destination.stored = true;

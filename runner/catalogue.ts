@@ -9,7 +9,9 @@ import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "./record-reader.ts";
 import { DRILL, timeIn, VERIFICATION, type OutcomeRecord } from "./records.ts";
+import { proofOf, requireProvenRecord, UnprovenBackupError } from "./proof.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
+import type { SigningKeys } from "./signing.ts";
 import { readTwice } from "./second-read.ts";
 
 /** Name of the file that makes a folder a backup. */
@@ -23,10 +25,10 @@ const PARALLEL = 8;
 
 /**
  * How a backup stands: `unfinished` has no manifest and is no backup; `foreign` has the manifest of another backup and is none
- * of this job; `unreadable` has a manifest that this version does not know; `verified` and `damaged` tell the last
+ * of this job; `unproven` has no signature of the job's keys, or a wrong one; `unreadable` has a manifest that this version does not know; `verified` and `damaged` tell the last
  * verification, and a manifest that is no backup's is `damaged`, too; `unverified` was never read back in full.
  */
-export type BackupState = "unfinished" | "foreign" | "unreadable" | "unverified" | "verified" | "damaged";
+export type BackupState = "unfinished" | "foreign" | "unproven" | "unreadable" | "unverified" | "verified" | "damaged";
 
 /** How the newest drill of a backup ended, and when. */
 export interface DrillOutcome {
@@ -55,6 +57,10 @@ export interface BackupFolder extends ListedFolder {
   readonly state: BackupState;
   /** What is wrong with a `foreign` one; undefined for all others. */
   readonly foreign?: ForeignBackupError | undefined;
+  /** What is wrong with an `unproven` one; undefined for all others. */
+  readonly unproven?: UnprovenBackupError | undefined;
+  /** Whether its manifest is signed; undefined where the job has no keys, or the manifest could not be read. */
+  readonly signed?: boolean | undefined;
   /** Which database it is of; undefined where the manifest does not say or could not be read. */
   readonly database?: BackedUpDatabase | undefined;
   /** Where it stands among the job's backups; see `order.ts`. */
@@ -67,10 +73,12 @@ export interface BackupFolder extends ListedFolder {
   readonly warnings: readonly string[];
 }
 
-/** The part of a configuration that tells where a job's backups are. */
+/** What tells where a job's backups are, and which are its own. */
 export interface JobName {
   readonly stack: string;
   readonly name: string;
+  /** What signs its backups and tells them from forged ones. Left out for a job that signs nothing, and checks nothing. */
+  readonly keys?: SigningKeys | undefined;
 }
 
 /** The folder of all backups of a job. */
@@ -176,19 +184,36 @@ export async function readManifest(
   signal: AbortSignal,
   warn: (problem: ProviderError) => void = () => undefined,
 ): Promise<Manifest> {
-  const key = backupKey(job, id, MANIFEST);
-  return readTwice(async () => parseManifest(job, id, await readDocument(storage, key, signal)), warn);
+  return (await readOpenManifest(storage, job, id, signal, warn)).manifest;
 }
 
-/** The manifest in a document's bytes. `INTEGRITY` where they are damaged or the manifest of another backup. */
-export function parseManifest(job: JobName, id: string, bytes: Buffer): Manifest {
+function readOpenManifest(
+  storage: StorageProvider,
+  job: JobName,
+  id: string,
+  signal: AbortSignal,
+  warn: (problem: ProviderError) => void = () => undefined,
+): Promise<OpenManifest> {
+  const key = backupKey(job, id, MANIFEST);
+  return readTwice(async () => openManifest(job, id, await readDocument(storage, key, signal)), warn);
+}
+
+/** A manifest, and whether it is signed; see {@link BackupFolder}. */
+interface OpenManifest {
+  readonly manifest: Manifest;
+  readonly signed: boolean | undefined;
+}
+
+/** The manifest in a document's bytes. `INTEGRITY` where they are damaged, forged or the manifest of another backup. */
+export function openManifest(job: JobName, id: string, bytes: Buffer): OpenManifest {
   const key = backupKey(job, id, MANIFEST);
   // The decoding keeps a byte order mark, which `text` of a stream would drop without a word.
   const document = openSealed(key, bytes.toString("utf8"));
   requireOwn(job, id, document);
+  const signed = proofOf(job, id, document);
   const manifest = parseSealed(key, document, Manifest);
   const count = manifest.objects.length;
-  if (count <= MANIFEST_OBJECTS) return manifest;
+  if (count <= MANIFEST_OBJECTS) return { manifest, signed };
   throw new ProviderError("INTEGRITY", `${key} names ${count} objects, and a backup has at most ${MANIFEST_OBJECTS}.`);
 }
 
@@ -242,12 +267,14 @@ async function readBackup(
     return { ...folder, state: "unfinished", order: time.getTime(), drill: undefined, records: [], warnings: [] };
   }
   const warnings: string[] = [];
-  const reader = new RecordReader(id, files, (key) => readDocument(storage, key, signal), warnings);
   let order = time.getTime();
   let database: BackedUpDatabase | undefined;
   let state: BackupState | undefined;
+  let signed: boolean | undefined;
   try {
-    const content = await readManifest(storage, job, id, signal);
+    const open = await readOpenManifest(storage, job, id, signal);
+    const { manifest: content } = open;
+    ({ signed } = open);
     order = orderOf(time, manifest.modified, content);
     database = databaseOf(content);
     if (!hasArchive(content)) {
@@ -255,15 +282,22 @@ async function readBackup(
       state = "damaged";
     }
   } catch (error) {
-    if (error instanceof ForeignBackupError) {
-      return { ...folder, state: "foreign", foreign: error, order, drill: undefined, records: [], warnings };
-    }
+    const nothing = { ...folder, order, drill: undefined, records: [], warnings };
+    if (error instanceof ForeignBackupError) return { ...nothing, state: "foreign", foreign: error };
+    if (error instanceof UnprovenBackupError) return { ...nothing, state: "unproven", unproven: error };
     const { code, message } = unusable(error);
     warnings.push(message);
     state = code === "INTEGRITY" ? "damaged" : "unreadable";
   }
+  const read = async (key: string) => {
+    const bytes = await readDocument(storage, key, signal);
+    // Beside a backup that is signed, a record without a signature is somebody else's.
+    if (signed === true) requireProvenRecord(job, key, bytes);
+    return bytes;
+  };
+  const reader = new RecordReader(id, files, read, warnings);
   const verification = await reader.standing(VERIFICATION);
   const drill = await reader.standing(DRILL);
   state ??= verification?.outcome ?? "unverified";
-  return { ...folder, state, database, order, drill, records: reader.records, warnings };
+  return { ...folder, state, database, signed, order, drill, records: reader.records, warnings };
 }

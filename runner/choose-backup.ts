@@ -4,9 +4,10 @@ import { listWhole, type BackupFolder, type JobName } from "./catalogue.ts";
 
 /**
  * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged,
- * `verified` the newest that was read in full.
+ * `verified` the newest that was read in full. Where some are signed, both mean those alone.
  *
- * @throws ProviderError `NOT_FOUND` where there is none, `INTEGRITY` where the id is of a folder with another backup's manifest.
+ * @throws ProviderError `NOT_FOUND` where there is none, `INTEGRITY` where the id is of a folder with another backup's manifest
+ * or a forged one.
  */
 export async function chooseBackup(
   storage: StorageProvider,
@@ -16,13 +17,13 @@ export async function chooseBackup(
 ): Promise<BackupFolder> {
   const named = id !== "latest" && id !== "verified";
   const backups = await listWhole(storage, job, signal, named ? id : undefined);
-  const chosen = named
-    ? backups[0]
-    : backups.findLast(({ state }) => state === "verified" || (id === "latest" && state === "unverified"));
-  if (chosen?.foreign) throw chosen.foreign;
+  const wanted = backups.filter(({ state }) => state === "verified" || (id === "latest" && state === "unverified"));
+  const chosen = named ? backups[0] : (wanted.findLast(({ signed }) => signed === true) ?? wanted.at(-1));
+  const refused = chosen?.foreign ?? chosen?.unproven;
+  if (refused) throw refused;
   if (chosen) return chosen;
   const all = named ? await listWhole(storage, job, signal) : backups;
-  const own = all.filter(({ state }) => state !== "foreign");
+  const own = all.filter(({ state }) => state !== "foreign" && state !== "unproven");
   const newest = own.at(-1)?.id;
   const kinds = new Map([
     ["verified", "verified backup"],
@@ -33,7 +34,7 @@ export async function chooseBackup(
     fix:
       newest === undefined
         ? all.length > 0
-          ? "What it has in the job's folder are other jobs' backups; see `provision list`."
+          ? "What it has in the job's folder are other jobs' backups, or forged ones; see `provision list`."
           : "It has none of this job at all: check the job's stack, name and destination."
         : id === "latest"
           ? `All ${own.length} that it has are damaged, the newest of them ${newest}: back up again with \`provision backup\`. ` +

@@ -3,15 +3,7 @@ import type { Programs } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import {
-  backupKey,
-  jobFolder,
-  MANIFEST,
-  parseManifest,
-  readDocument,
-  readManifest,
-  type JobName,
-} from "./catalogue.ts";
+import { backupKey, jobFolder, MANIFEST, openManifest, readDocument, readManifest, type JobName } from "./catalogue.ts";
 import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
@@ -94,8 +86,10 @@ class Copy {
   async go(): Promise<CopyReport> {
     const { from, to, id, signal } = this.#options;
     const original = await readDocument(from.storage, backupKey(from.job, id, MANIFEST), signal);
-    const manifest = parseManifest(from.job, id, original);
-    const document = isSameJob(from.job, to.job) ? original : renamed(manifest, to.job);
+    const { manifest, signed } = openManifest(from.job, id, original);
+    // What was not proven before must not become so by a signature of today.
+    const keys = signed ? to.job.keys : undefined;
+    const document = isSameJob(from.job, to.job) ? original : renamed(manifest, to.job, keys);
     const there = await this.#filesOf(to);
     const records = recordsOf((await this.#filesOf(from)).keys()).filter((name) => !there.has(name));
     const whole = there.has(MANIFEST);
@@ -169,9 +163,7 @@ class Copy {
       from: from.storage.description,
     };
     const key = ({ file }: { readonly file: string }) => backupKey(to.job, id, file);
-    await writeDocument(to.storage, key({ file: recordName("copied", copiedAt) }), record, signal).catch(
-      exceptConflict,
-    );
+    await writeDocument(to, key({ file: recordName("copied", copiedAt) }), record, signal).catch(exceptConflict);
     for (const object of manifest.objects) {
       const existing = there.get(object.file);
       if (existing && (await this.#isRight(object, existing))) {
@@ -284,8 +276,8 @@ function isSameJob(one: JobName, other: JobName): boolean {
 }
 
 /** The manifest for a job or a stack that has another name now. A manifest that names another job makes no backup of this one. */
-function renamed(manifest: Manifest, { stack, name }: JobName): Buffer {
-  return Buffer.from(seal({ ...manifest, stack, job: name }));
+function renamed(manifest: Manifest, { stack, name }: JobName, keys: JobName["keys"]): Buffer {
+  return Buffer.from(seal({ ...manifest, stack, job: name }, keys));
 }
 
 function exceptConflict(error: unknown): void {

@@ -18,6 +18,7 @@ async function* checks(run: Run): AsyncGenerator<Check> {
   if (run.job.files) yield* checkFiles(run, run.job.files);
   yield* checkDestinations(run, identity);
   yield* checkEncryption(run);
+  yield checkSigning(run);
   yield* checkDrill(run);
   yield* checkMonitors(run);
 }
@@ -100,6 +101,13 @@ async function* checkEncryption(run: Run): AsyncGenerator<Check> {
     await identity(bytes);
     return "it belongs to one of the recipients";
   });
+}
+
+function checkSigning({ job: { keys } }: Run): Check {
+  const detail = keys
+    ? `backups are signed with the key ${keys.mark}${keys.since ? `, all since ${keys.since.toISOString()}` : ""}`
+    : "none: whoever can write to a destination can forge a backup";
+  return { name: "signing", ok: true, detail };
 }
 
 /** Makes a scratch database where drills do, and drops it. */

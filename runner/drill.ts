@@ -17,6 +17,7 @@ import { chooseBackup } from "./choose-backup.ts";
 import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
+import { requireProven } from "./proof.ts";
 import { PROGRAM } from "./program.ts";
 import { recordName, recordsOf } from "./records.ts";
 import { writePiece } from "./stream/write-piece.ts";
@@ -69,7 +70,9 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
   let id = options.id;
   try {
     const report = await telemetry.measure("drill", about, async (span) => {
-      ({ id } = await chooseBackup(storage, job, options.id, signal));
+      const backup = await chooseBackup(storage, job, options.id, signal);
+      ({ id } = backup);
+      requireProven(job, backup);
       span.set({ backup: id });
       const report = await drillBackup(options, id);
       span.set({ outcome: report.outcome, tables: report.tables, rows: report.rows });
@@ -306,7 +309,12 @@ async function write(
   drilledAt: Date,
 ): Promise<boolean> {
   try {
-    await writeDocument(storage, backupKey(job, record.id, recordName(record.outcome, drilledAt)), record, signal);
+    await writeDocument(
+      { storage, job },
+      backupKey(job, record.id, recordName(record.outcome, drilledAt)),
+      record,
+      signal,
+    );
     return true;
   } catch (error) {
     if (signal.aborted) throw error;

@@ -45,6 +45,8 @@ export interface PruneReport {
   readonly damaged: readonly string[];
   /** Folders with the manifest of another backup. They neither count nor go; a person removes them. Left out where there is none. */
   readonly foreign?: readonly string[];
+  /** The same of folders whose signature is missing or wrong. */
+  readonly unproven?: readonly string[];
   /** What counts for nothing, and why, one sentence each: a record that cannot be read. Left out where there is none. */
   readonly warnings?: readonly string[];
   readonly files: SweepReport;
@@ -78,15 +80,17 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   }
   const removed = going.map(({ id }) => id);
   const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
+  const unproven = backups.filter(({ state }) => state === "unproven").map(({ id }) => id);
   const warnings = backups.flatMap((backup) => backup.warnings);
   const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
-    kept: backups.length - going.length - unfinished.length - foreign.length,
+    kept: backups.length - going.length - unfinished.length - foreign.length - unproven.length,
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
+    ...(unproven.length > 0 && { unproven }),
     ...(warnings.length > 0 && { warnings }),
     files,
   };

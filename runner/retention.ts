@@ -12,19 +12,28 @@ const DAY_MS = 86_400_000;
  * - The newest verified backup is always kept, and so is the one that a run has just made. Without any verified backup nothing
  *   is removed. Which is newer is told by the backups' order, and not by their times.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
- * - Unreadable backups are kept: a newer version may know them. Unfinished folders, and those with another backup's manifest,
+ * - All of this holds for the signed backups and for the others, each on their own: what anybody may have put there takes no place.
+ * - Unreadable backups are kept: a newer version may know them. Unfinished and unproven folders, and those with another backup's manifest,
  *   are none of this function's business.
  *
  * @param made the id of the backup that the run has just made
  */
 export function expired(backups: readonly BackupFolder[], rule: Retention, made?: string): BackupFolder[] {
   const newestFirst = [...backups].sort(byOrder).reverse();
+  return [true, false].flatMap((signed) => {
+    const some = newestFirst.filter((backup) => (backup.signed === true) === signed);
+    return expiredOf(some, rule).filter(({ id }) => id !== made);
+  });
+}
+
+/** The same of backups that are all signed, or all not, given newest first. */
+function expiredOf(newestFirst: readonly BackupFolder[], rule: Retention): BackupFolder[] {
   const verified = newestFirst.filter((backup) => backup.state === "verified");
   const unverified = newestFirst.filter((backup) => backup.state === "unverified");
   const [newestVerified] = verified;
   if (!newestVerified) return [];
   const kept = new Set([newestVerified, ...chosen(verified, rule), ...chosen(unverified, rule)]);
-  return [...verified, ...unverified].filter((backup) => !kept.has(backup) && backup.id !== made);
+  return [...verified, ...unverified].filter((backup) => !kept.has(backup));
 }
 
 /** The backups that the rule keeps of some, given newest first: of each period its last one. */

@@ -11,15 +11,31 @@ import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
+import type { JobName } from "./catalogue.ts";
 import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
+import { SigningKeys } from "./signing.ts";
 import { PROGRAM } from "./program.ts";
 import { combineMonitors, type Telemetry } from "./telemetry.ts";
 import { Progress } from "./watch/progress.ts";
 
+/** A job with the keys that its configuration refers to. */
+export type Job = JobConfig & Pick<JobName, "keys">;
+
+/** What a {@link Run} is made of. */
+interface RunParts {
+  readonly job: JobConfig;
+  readonly log: RunLog;
+  readonly signal: AbortSignal;
+  readonly redactor: Redactor;
+  readonly environment: NodeJS.ProcessEnv;
+  /** What the run does is told here. */
+  readonly progress?: Progress;
+}
+
 /** Where a run gets its secrets from, and how it makes its providers. */
 export class Run {
-  readonly job: JobConfig;
+  readonly job: Job;
   readonly log: RunLog;
   /** Ends the run: a signal of the operating system, or the job's time limit. */
   readonly signal: AbortSignal;
@@ -27,15 +43,7 @@ export class Run {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #progress: Progress;
 
-  constructor(parts: {
-    job: JobConfig;
-    log: RunLog;
-    signal: AbortSignal;
-    redactor: Redactor;
-    environment: NodeJS.ProcessEnv;
-    /** What the run does is told here. */
-    progress?: Progress;
-  }) {
+  constructor(parts: RunParts & { readonly job: Job }) {
     this.job = parts.job;
     this.log = parts.log;
     this.signal = parts.signal;
@@ -45,11 +53,39 @@ export class Run {
     this.#progress = parts.progress ?? new Progress();
   }
 
+  /** A run on a job, with its keys. `CONFIG` where one is missing, or is none. */
+  static async open(parts: RunParts): Promise<Run> {
+    const run = new Run(parts);
+    const { signing } = parts.job;
+    if (signing === undefined) return run;
+    const { key, formerKeys = [], since } = signing;
+    const former = formerKeys.map((ref, index) => run.secret(ref, `signing.formerKeys[${index}]`));
+    const keys = new SigningKeys(
+      await run.secret(key, "signing.key"),
+      await Promise.all(former),
+      since === undefined ? undefined : new Date(since),
+    );
+    return run.#on({ ...parts.job, keys });
+  }
+
   /** The same run on another job: its log, its signal and its secrets. */
-  forJob(job: JobConfig): Run {
+  forJob(job: JobConfig): Promise<Run> {
+    return Run.open(this.#parts(job));
+  }
+
+  /** The same run on the job without its keys: nothing is checked against them, and nothing signed. */
+  withoutKeys(): Run {
+    return this.#on({ ...this.job, keys: undefined });
+  }
+
+  #on(job: Job): Run {
+    return new Run(this.#parts(job));
+  }
+
+  #parts<Kind extends JobConfig>(job: Kind) {
     const { log, signal } = this;
     const progress = this.#progress;
-    return new Run({ job, log, signal, redactor: this.#redactor, environment: this.#environment, progress });
+    return { job, log, signal, redactor: this.#redactor, environment: this.#environment, progress };
   }
 
   /** The value of a reference; from now on the log knows it as a secret. */

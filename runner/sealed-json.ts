@@ -2,14 +2,22 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { ProviderError } from "../providers/errors.ts";
 import { beyond, DOCUMENT } from "./document-bounds.ts";
+import type { SigningKeys } from "./signing.ts";
 
-/** Writes a document whose every byte is covered by a checksum of its own. */
-export function seal(document: object): string {
+/**
+ * Writes a document whose every byte is covered by a checksum of its own, and by a signature where there are keys. The signature
+ * and the checksum are the last two lines but that of the bracket.
+ */
+export function seal(document: object, keys?: SigningKeys): string {
+  return withChecksum(keys === undefined ? document : { ...document, signature: keys.sign({ ...document }) });
+}
+
+function withChecksum(document: object): string {
   const checksum = `sha256:${createHash("sha256").update(JSON.stringify(document)).digest("hex")}`;
   return JSON.stringify({ ...document, checksum }, null, 2) + "\n";
 }
 
-/** A document as it was sealed, before its format is looked at. */
+/** A document as it was sealed, its signature included, before its format is looked at. */
 export type SealedDocument = Readonly<Record<string, unknown>>;
 
 /**
@@ -30,8 +38,13 @@ export function openSealed(name: string, text: string): SealedDocument {
   }
   if (typeof content !== "object" || content === null) throw damaged();
   const document = Object.fromEntries(Object.entries(content).filter(([name]) => name !== "checksum"));
-  if (seal(document) !== text) throw damaged();
+  if (withChecksum(document) !== text) throw damaged();
   return document;
+}
+
+/** What is signed of a document. */
+export function withoutSignature(document: SealedDocument): SealedDocument {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => name !== "signature"));
 }
 
 /** A sealed document in its format. `CONFIG` where this version does not know that. */
@@ -40,7 +53,7 @@ export function parseSealed<Schema extends z.ZodType>(
   document: SealedDocument,
   schema: Schema,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(document);
+  const parsed = schema.safeParse(withoutSignature(document));
   if (parsed.success) return parsed.data;
   throw new ProviderError("CONFIG", `${name} is whole, but this version of Provision does not know its format.`, {
     cause: parsed.error,

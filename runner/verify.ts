@@ -10,6 +10,7 @@ import { verifyFiles, type Found } from "./files/verify-files.ts";
 import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.ts";
 import { ForeignBackupError } from "./own-backup.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
+import { UnprovenBackupError } from "./proof.ts";
 import { PROGRAM } from "./program.ts";
 import { recordName, recordsOf } from "./records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
@@ -21,9 +22,10 @@ export interface Verification {
   /**
    * `verified`: every object was read to its end, decrypted, decompressed and parsed. `damaged`: some object is not what
    * was written. `stored`: the stored bytes are what was written, but without the identity no more could be told. `foreign`: the
-   * manifest is that of another backup; nothing is recorded beside it.
+   * manifest is that of another backup; `unproven`: its signature is missing or
+   * wrong. Nothing is recorded beside these two.
    */
-  readonly outcome: "verified" | "damaged" | "stored" | "foreign";
+  readonly outcome: "verified" | "damaged" | "stored" | "foreign" | "unproven";
   /** What is wrong, one entry an object. */
   readonly problems: readonly string[];
   /** What arrived damaged and was whole when it was read again, one entry an object; left out for none. */
@@ -74,8 +76,9 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
       if (result.warning !== undefined) warnings.push(result.warning);
     }
   } catch (error) {
-    if (!(error instanceof ForeignBackupError)) throw error;
-    return { id, outcome: "foreign", problems: [error.message] };
+    if (error instanceof ForeignBackupError) return { id, outcome: "foreign", problems: [error.message] };
+    if (error instanceof UnprovenBackupError) return { id, outcome: "unproven", problems: [error.message] };
+    throw error;
   }
   const told = warnings.length === 0 ? { problems } : { problems, warnings };
   if (problems.length === 0 && !complete) return { id, outcome: "stored", ...told };
@@ -95,7 +98,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     });
     for (const warning of told) yield { inFull: true, warning };
   } catch (error) {
-    if (error instanceof ForeignBackupError) throw error;
+    if (error instanceof ForeignBackupError || error instanceof UnprovenBackupError) throw error;
     if (!(error instanceof ProviderError && error.code === "INTEGRITY")) throw error;
     yield error.message;
     return;
@@ -143,7 +146,7 @@ async function record(
     };
     const key = backupKey(job, id, recordName(found.outcome, checkedAt));
     try {
-      await writeDocument(storage, key, document, signal);
+      await writeDocument({ storage, job }, key, document, signal);
       return;
     } catch (error) {
       // Another verification ended with the same outcome in the same second, and may have begun before others ended.

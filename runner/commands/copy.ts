@@ -47,7 +47,8 @@ export function addCopy(program: Command): void {
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
-        const source = options.fromJob === undefined ? run : run.forJob(await loadJob(options.fromJob, process.env));
+        const source =
+          options.fromJob === undefined ? run : await run.forJob(await loadJob(options.fromJob, process.env));
         const from = findDestination(source, "--from", options.from);
         const to = findDestination(run, "--to", options.to);
         if (source === run && from === to) {
@@ -98,7 +99,9 @@ async function copyAll(options: Omit<CopyOptions, "id">, { log, signal }: Run): 
 
 function exitCode(results: readonly (CopyReport | Failed)[]): number {
   const damaged = results.some((result) =>
-    result.status === "failed" ? result.error.code === "INTEGRITY" : result.verification?.outcome === "damaged",
+    result.status === "failed"
+      ? result.error.code === "INTEGRITY"
+      : ["damaged", "foreign", "unproven"].includes(result.verification?.outcome ?? ""),
   );
   if (damaged) return EXIT.verification;
   const failures = results.flatMap((result) => (result.status === "failed" ? [result.error] : []));

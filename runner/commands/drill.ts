@@ -3,8 +3,13 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { drill, type DrillReport } from "../drill.ts";
 import { EXIT } from "../exit-codes.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
+import { acceptUnprovenOption } from "./accept-unproven.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";
+
+interface Options extends JobOptions, DestinationOptions, IdentityOptions {
+  readonly acceptUnproven: boolean;
+}
 
 /** Adds `provision drill`. */
 export function addDrill(program: Command): void {
@@ -19,12 +24,14 @@ export function addDrill(program: Command): void {
         "server cannot be reached.",
     )
     .argument("[id]", "the backup's id, latest, or verified: the newest that was read in full", "verified")
+    .addOption(acceptUnprovenOption())
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
-      const options: JobOptions & DestinationOptions & IdentityOptions = command.optsWithGlobals();
+      const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
-        const { job, log, signal } = run;
+        const { log, signal } = run;
+        const { job } = options.acceptUnproven ? run.withoutKeys() : run;
         const target = await run.openDrillTarget();
         const identity = await chosenIdentity(run, options);
         const [first = 0] = chosenDestinations(run, options);

@@ -29,7 +29,8 @@ export function addList(program: Command): void {
     .description(
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
         "unverified, damaged, or unreadable (of a newer version); and when its newest drill restored it, or failed to. A folder without " +
-        "a manifest is no backup and is not listed; one with the manifest of another backup is listed as foreign, and is no backup of this job.",
+        "a manifest is no backup and is not listed; one with the manifest of another backup is listed as foreign, and one whose signature " +
+        "is missing or wrong as unproven: neither counts as a backup of this job.",
     )
     .argument("[id]", "only this backup")
     .option("--contents", "tell what each backup covers, part by part, and what is in none of its parts", false)
@@ -41,14 +42,16 @@ export function addList(program: Command): void {
         const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
           for (const backup of await listWhole(storage, run.job, run.signal)) {
-            const { id, time, state, foreign, drill, size } = backup;
+            const { id, time, state, signed, drill, size } = backup;
+            const refused = backup.foreign ?? backup.unproven;
             existing.add(id);
             if (only !== undefined && id !== only) continue;
             const drilled = drill ? { outcome: drill.outcome, time: drill.time.toISOString() } : null;
             const warnings = [...backup.warnings, ...fromFuture([backup]).map((each) => describeFuture(each))];
             const listed = {
               ...{ id, time: time.toISOString(), state, size, drill: drilled },
-              ...(foreign && { problem: foreign.message, fix: foreign.fix }),
+              ...(signed !== undefined && { signed }),
+              ...(refused && { problem: refused.message, fix: refused.fix }),
               ...(warnings.length > 0 && { warnings }),
             };
             backups.push(options.contents ? { ...listed, ...(await contentsOf(run, storage, id)) } : listed);
@@ -93,7 +96,9 @@ interface Listed {
   readonly state: BackupState;
   readonly size: number;
   readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
-  /** Why it is foreign, and what to do about it. */
+  /** Left out where the job has no keys. */
+  readonly signed?: boolean;
+  /** Why it is foreign or unproven, and what to do about it. */
   readonly problem?: string;
   readonly fix?: string | undefined;
   /** What is from the future, and what counts for nothing and why, one sentence each. */
@@ -117,9 +122,9 @@ async function contentsOf(
   }
 }
 
-function describe({ id, state, size, drill, problem, fix, warnings = [], contents }: Listed): string[] {
+function describe({ id, state, size, drill, signed, problem, fix, warnings = [], contents }: Listed): string[] {
   return [
-    `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}`,
+    `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
     ...(problem === undefined ? [] : [`    ${problem}`, `    Fix: ${fix ?? ""}`]),
     ...warnings.map((warning) => `    warning: ${warning}`),
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),

@@ -51,6 +51,7 @@ export function addPrune(program: Command): void {
                 kept,
                 damaged,
                 foreign = [],
+                unproven = [],
                 warnings = [],
                 files,
               }) => [
@@ -64,6 +65,7 @@ export function addPrune(program: Command): void {
                   (id) =>
                     `  ${id} has the manifest of another backup: it counts for nothing, and stays until you remove it`,
                 ),
+                ...unproven.map((id) => `  ${id} may be forged: it counts for nothing, and stays until you remove it`),
                 ...warnings.map((warning) => `  warning: ${warning}`),
               ],
             ),

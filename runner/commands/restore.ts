@@ -11,6 +11,7 @@ import { EXIT } from "../exit-codes.ts";
 import { folderTarget } from "../files/folder-target.ts";
 import { restoreFiles, type FilesTarget, type RestoredFiles } from "../files/restore-files.ts";
 import { parseReference } from "../reference.ts";
+import { requireProven } from "../proof.ts";
 import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
@@ -21,6 +22,7 @@ import {
   withDestination,
   type DestinationOptions,
 } from "./destination.ts";
+import { acceptUnprovenOption } from "./accept-unproven.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
@@ -38,6 +40,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly database?: string;
   readonly confirm?: string;
   readonly dryRun: boolean;
+  readonly acceptUnproven: boolean;
 }
 
 /** Adds `provision restore`. */
@@ -80,6 +83,7 @@ export function addRestore(program: Command): void {
       "the Supabase project to restore into, by its reference: nothing happens without it",
     )
     .option("--dry-run", "look at everything and print the plan, but change nothing", false)
+    .addOption(acceptUnprovenOption())
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -92,12 +96,14 @@ export function addRestore(program: Command): void {
         }
         const to = options.to === undefined ? undefined : parseReference("--to", options.to);
         const identity = await chosenIdentity(run, options);
+        const source = options.acceptUnproven ? run.withoutKeys() : run;
         const [first = 0] = chosenDestinations(run, options);
         let found = false;
         const { database, files } = await withDestination(run, first, async (storage) => {
-          const { id: chosen } = await chooseBackup(storage, run.job, id, run.signal);
+          const backup = await chooseBackup(storage, source.job, id, run.signal);
+          requireProven(source.job, backup);
           found = true;
-          const common = { storage, job: run.job, id: chosen, identity };
+          const common = { storage, job: source.job, id: backup.id, identity };
           const database = to === undefined ? undefined : await restoreDatabase(run, options, to, common);
           return { database, files: await restoreToTarget(run, options, common) };
         }).catch((error: unknown) => {

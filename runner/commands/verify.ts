@@ -21,6 +21,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
 const OUTCOMES: Record<Verification["outcome"], string> = {
   verified: "verified: read in full",
   damaged: "DAMAGED",
+  unproven: "MAY BE FORGED",
   foreign: "NO BACKUP OF THIS JOB",
   stored: "the stored bytes are what was written; reading it in full needs the identity",
 };
@@ -79,7 +80,7 @@ export function addVerify(program: Command): void {
             ]),
             ...describeFailed(failed),
           ],
-          exitCode: flat.some(({ outcome }) => outcome === "damaged" || outcome === "foreign")
+          exitCode: flat.some(({ outcome }) => ["damaged", "foreign", "unproven"].includes(outcome))
             ? EXIT.verification
             : failed.length > 0
               ? EXIT.partial

@@ -78,7 +78,7 @@ export async function* checkDestination(
     await removeLeftovers(storage, job, signal);
     const backups = await listBackups(storage, job, signal);
     found = backups;
-    const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? []);
+    const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? backup.unproven ?? []);
     if (foreign) {
       if (second === undefined) throw foreign;
       const message = `${foreign.message} There are others like this: see \`provision list\`.`;

@@ -57,7 +57,9 @@ async function knownTo(
   before: Known | undefined,
 ): Promise<Known> {
   const { job, signal, verifies } = options;
-  const backups = await listWhole(storage, job, signal);
+  const all = await listWhole(storage, job, signal);
+  // What is not signed may be forged, and must not become part of what is.
+  const backups = job.keys === undefined ? all : all.filter(({ signed }) => signed === true);
   const damaged = await ifReadable(() => foundDamaged(storage, job, backups, signal));
   const usable = backups.filter(({ state }) => state === "verified" || (!verifies && state === "unverified"));
   // Without knowing what is damaged, nothing can be referred to.

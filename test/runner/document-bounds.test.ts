@@ -54,7 +54,7 @@ function manifestOf(count: number): Manifest {
 describe("a manifest", () => {
   it("may name 50,000 tables with the longest names", async () => {
     const manifest = manifestOf(50_000);
-    await writeDocument(storage, KEY, manifest, never);
+    await writeDocument({ storage, job: {} }, KEY, manifest, never);
     expect(await read()).toEqual(manifest);
   });
 
@@ -149,7 +149,9 @@ describe("what could not be read again is not written", () => {
   });
 
   it("as a document", async () => {
-    await expect(writeDocument(storage, KEY, manifestOf(200_000), never)).rejects.toEqual(config("could not be read"));
+    await expect(writeDocument({ storage, job: {} }, KEY, manifestOf(200_000), never)).rejects.toEqual(
+      config("could not be read"),
+    );
     await expect(storage.stat(KEY)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });
