@@ -99,7 +99,7 @@ describe("a stack of the host target, on the real engine", () => {
   it("previews without touching the machine", async () => {
     const outcome = await stack.preview();
     printed.push(outcome.output);
-    expect(outcome.summary.create).toBe(13);
+    expect(outcome.summary.create).toBe(15);
     expect(outcome.output).toContain("Nothing uses the secret other.");
     expect(existsSync(directory)).toBe(false);
   });
@@ -108,6 +108,7 @@ describe("a stack of the host target, on the real engine", () => {
     await up();
     expect(JSON.parse(readFileSync(join(directory, "secrets.json"), "utf8"))).toEqual({
       appUrl: `postgres://u:${markers[0] ?? ""}@db/app`,
+      provisionSigningKey: expect.stringMatching(/^provision-key-/) as string,
     });
     const job = JobConfig.parse(JSON.parse(readFileSync(join(directory, "jobs/app.json"), "utf8")));
     expect(job).toMatchObject({ name: "app", stack: "dev", destinations: [{ path: join(directory, "backups") }] });

@@ -133,7 +133,7 @@ it(
       "update host-secrets-file",
     ]);
     const deployed = JSON.parse(readFileSync(join(directory, "secrets.json"), "utf8")) as object;
-    expect(Object.keys(deployed)).toEqual(["appUrl", "googleSecret", "googleToken"]);
+    expect(Object.keys(deployed)).toEqual(["appUrl", "googleSecret", "googleToken", "provisionSigningKey"]);
 
     await sql(postgres, "shop", "CREATE TABLE later AS SELECT 1 AS one");
     await run("backup");
