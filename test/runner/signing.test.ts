@@ -108,33 +108,37 @@ describe("a backup that somebody who can write to the store has", () => {
       /it is signed with the key 0badc0de, and the job has [0-9a-f]{8}/,
     ],
     ["signed with nonsense", (document) => ({ ...document, signature: "valid" }), /of no known form/],
-  ])("%s is reported by all, counts for nothing, and is restored with a word alone", async (_how, change, fault) => {
-    sandbox.job.drill = { target: { env: "APP_URL" } };
-    const { id } = await makeBackup(sandbox);
-    forge(fileOf(id), change);
-    expect(await states()).toEqual([[id, "unproven"]]);
-    expect((await sandbox.run("list")).stdout).toMatch(fault);
+  ])(
+    "%s is reported by all, counts for nothing, and is restored with a word alone",
+    async (_how, change, fault) => {
+      sandbox.job.drill = { target: { env: "APP_URL" } };
+      const { id } = await makeBackup(sandbox);
+      forge(fileOf(id), change);
+      expect(await states()).toEqual([[id, "unproven"]]);
+      expect((await sandbox.run("list")).stdout).toMatch(fault);
 
-    expect((await refusedRestore("latest")).code).toBe(2);
-    const { code, stderr } = await refusedRestore(id);
-    expect(code).toBe(5);
-    expect(stderr).toMatch(fault);
-    expect(stderr).toContain("--accept-unproven");
-    expect(await restoredName(id, "--accept-unproven")).toBe("real");
+      expect((await refusedRestore("latest")).code).toBe(2);
+      const { code, stderr } = await refusedRestore(id);
+      expect(code).toBe(5);
+      expect(stderr).toMatch(fault);
+      expect(stderr).toContain("--accept-unproven");
+      expect(await restoredName(id, "--accept-unproven")).toBe("real");
 
-    const before = readdirSync(backupFolder(sandbox, id));
-    expect(printed(await sandbox.run("verify", "--all", "--json"), 5)).toMatchObject([{ id, outcome: "unproven" }]);
-    expect((await sandbox.run("verify", id)).code).toBe(5);
-    expect((await sandbox.run("drill", id)).code).toBe(5);
-    expect(readdirSync(backupFolder(sandbox, id))).toEqual(before);
-    const checks = printed(await sandbox.run("doctor", "--json"), 2) as Check[];
-    expect(checks.filter(({ ok }) => !ok)).toMatchObject([{ name: expect.stringMatching(/: backups$/) as string }]);
+      const before = readdirSync(backupFolder(sandbox, id));
+      expect(printed(await sandbox.run("verify", "--all", "--json"), 5)).toMatchObject([{ id, outcome: "unproven" }]);
+      expect((await sandbox.run("verify", id)).code).toBe(5);
+      expect((await sandbox.run("drill", id)).code).toBe(5);
+      expect(readdirSync(backupFolder(sandbox, id))).toEqual(before);
+      const checks = printed(await sandbox.run("doctor", "--json"), 2) as Check[];
+      expect(checks.filter(({ ok }) => !ok)).toMatchObject([{ name: expect.stringMatching(/: backups$/) as string }]);
 
-    sandbox.job.retention = { last: 1 };
-    const report = printed(await sandbox.run("backup", "--json")) as BackupReport;
-    expect(report.destinations).toMatchObject([{ prune: { removed: [], kept: 1, unproven: [id] } }]);
-    expect(report.destinations[0]?.warnings).toEqual([expect.stringMatching(fault)]);
-  }, 240_000);
+      sandbox.job.retention = { last: 1 };
+      const report = printed(await sandbox.run("backup", "--json")) as BackupReport;
+      expect(report.destinations).toMatchObject([{ prune: { removed: [], kept: 1, unproven: [id] } }]);
+      expect(report.destinations[0]?.warnings).toEqual([expect.stringMatching(fault)]);
+    },
+    240_000,
+  );
 
   it("called verified without the key is not verified", async () => {
     const { id } = await makeBackup(sandbox, "--no-verify");
