@@ -116,7 +116,7 @@ async function* checkDrill(run: Run): AsyncGenerator<Check> {
   yield* guarded("drill", async () => {
     const target = await run.openDrillTarget();
     // Of which version and with which roles a backup will be is not known yet.
-    const facts = { serverVersion: "0", encoding: "UTF8", roles: [] };
+    const facts = { serverVersion: "1", encoding: "UTF8", roles: [] };
     const scratch = await target.createScratch({ facts, signal: run.signal });
     await scratch.drop();
     return `a scratch database was made and dropped on PostgreSQL ${scratch.serverVersion}, ${target.description}`;
