@@ -70,7 +70,9 @@ export function checkEnd(ended: Ended, sent?: NodeJS.Signals): Broken[] {
       detail: `${name} ended with ${String(code ?? signal)}; ${lastLines(stderr)}`,
     });
   }
-  if (code !== 0 && !saysWhy(stderr)) {
+  // The outcome of a verification or a drill is a result, and so are destinations that failed.
+  const isResult = (code === 3 || code === 5) && stdout.trim() !== "";
+  if (code !== 0 && !isResult && !saysWhy(stderr)) {
     broken.push({ promise: "a failure says why", detail: `${name} ended with ${String(code)}: ${lastLines(stderr)}` });
   }
   if (/^ {4}at .*:\d+:\d+\)?$/m.test(stderr) || /uncaughtException|unhandledRejection/.test(stderr + stdout)) {
@@ -81,7 +83,7 @@ export function checkEnd(ended: Ended, sent?: NodeJS.Signals): Broken[] {
 
 /** What a backup's end must mean, by what the stores hold before and after it. Harmed backups are those we damaged. */
 export function checkBackup(
-  { code }: Ended,
+  { code }: Pick<Ended, "code">,
   before: readonly StoreState[],
   after: readonly StoreState[],
   harmed: ReadonlySet<string>,
