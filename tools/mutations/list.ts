@@ -217,7 +217,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     "a block's hash begins in the block before",
     "providers/storage/block-hashes.ts",
-    ["    this.#inBlock = 0;\n  }", "  }"],
+    ["    this.#inBlock = 0;\n  }", "    this.#inBlock = 1;\n  }"],
     `${storage}/dropbox/contract.test.ts`,
     "gives back",
   ),
