@@ -7,7 +7,7 @@ export const TIERS = ["unit", "main", "rest"] as const;
 
 /**
  * Where a file of tests belongs.
- * - `unit`: starts no server and no engine, and needs nothing prepared.
+ * - `unit`: starts no server, no engine and no `provision`, and needs nothing prepared.
  * - `main`: the contracts, and one run of every main path.
  * - `rest`: everything else.
  */
@@ -16,6 +16,7 @@ export type Tier = (typeof TIERS)[number];
 /** The main paths on a real PostgreSQL and a real engine: backup, verify, restore, drill, prune, and the host target. */
 const MAIN_PATHS: readonly string[] = [
   "test/runner/cli.test.ts",
+  "test/runner/cli-usage.test.ts",
   "test/runner/drill.test.ts",
   "test/engine/host.test.ts",
 ];
@@ -42,7 +43,9 @@ export function filesByTier(): Record<Tier, string[]> {
   return byTier;
 }
 
-/** Neither a program of the machine's or the cache's, nor a server inside the test's own process. */
+/** Neither a program of the machine's, the cache's or this project's, nor a server inside the test's own process. */
 function startsNothing(closure: Closure): boolean {
-  return needsOf(closure).length === 0 && !/\bcreateServer\(/.test(closure.text);
+  return (
+    needsOf(closure).length === 0 && !closure.names.has("startProvision") && !/\bcreateServer\(/.test(closure.text)
+  );
 }

@@ -28,6 +28,7 @@ describe("the tiers of the tests", () => {
     ["test/tools/postgres.test.ts", "rest", ["postgres"]],
     ["test/providers/storage/filesystem/contract.test.ts", "main", []],
     ["test/runner/cli.test.ts", "main", ["postgres", "age", "zstd"]],
+    ["test/runner/cli-usage.test.ts", "main", []],
     ["test/engine/host.test.ts", "main", ["pulumi", "crontab"]],
     ["test/engine/aws.test.ts", "rest", ["postgres", "pulumi", "moto"]],
     ["test/engine/remote-host.test.ts", "rest", ["postgres", "pulumi", "ssh"]],
