@@ -14,7 +14,7 @@ export default defineConfig({
         setupFiles: tier === "unit" ? ["test/helpers/no-servers.ts"] : [],
       },
     })),
-    // By default one processor is left to whoever watches. Most tests wait for something at times, so that one more keeps all busy.
+    // By default one processor is left for the person who watches. Most tests wait for something at times, so that one more keeps all busy.
     maxWorkers: availableParallelism() + 1,
     // Fails a file in which a secret is shown.
     setupFiles: ["test/recording/setup.ts"],

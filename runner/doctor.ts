@@ -106,7 +106,7 @@ async function* checkEncryption(run: Run): AsyncGenerator<Check> {
 function checkSigning({ job: { keys } }: Run): Check {
   const detail = keys
     ? `backups are signed with the key ${keys.mark}${keys.since ? `, all since ${keys.since.toISOString()}` : ""}`
-    : "none: whoever can write to a destination can forge a backup";
+    : "none: anyone who can write to a destination can forge a backup";
   return { name: "signing", ok: true, detail };
 }
 

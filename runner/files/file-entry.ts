@@ -49,7 +49,7 @@ export function parseFacts(value: unknown): FileFacts {
   return Facts.parse(value);
 }
 
-/** Why a file's attributes have no place in an index; undefined where they have. Whoever may write a file chooses them. */
+/** Why a file's attributes have no place in an index; undefined where they have. Anyone who may write a file chooses them. */
 export function beyondBounds(facts: FileFacts): ProviderError | undefined {
   let excess: string | undefined;
   try {
