@@ -78,6 +78,7 @@ describe("a stack of the host target on a machine behind SSH, on the real engine
     // The key that opens the machine is not on it.
     expect(JSON.parse(readFileSync(join(directory, "secrets.json"), "utf8"))).toEqual({
       appUrl: `postgres://u:${MARKER}@db/app`,
+      provisionSigningKey: expect.stringMatching(/^provision-key-/) as string,
     });
     expect(() => JobConfig.parse(JSON.parse(readFileSync(join(directory, "jobs/web.json"), "utf8")))).not.toThrow();
     expect(existsSync(join(directory, "program/current/node_modules/@pulumi"))).toBe(false);

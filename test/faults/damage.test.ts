@@ -108,7 +108,7 @@ describe.each([
     expect((await sandbox.run("verify", id)).code).toBe(5);
     expect(await listed(sandbox)).toMatchObject([{ id, state: "damaged" }]);
     const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
-    expect([code, stderr]).toEqual([2, expect.stringContaining('no backup "latest"')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("no undamaged backup")]);
     sandbox.job.retention = { last: 1 };
     const { id: newer } = await makeBackup(sandbox);
     expect((await listed(sandbox)).map(({ id: each, state }) => [each, state])).toEqual([

@@ -117,7 +117,12 @@ async function dyingStore(after: number): Promise<Server> {
         server.closeAllConnections();
       });
     request.on("end", () => {
-      if (request.method !== "POST") response.writeHead(404).end();
+      // Before it dumps, a run lists what is there.
+      if (request.url?.includes("list-type=2")) {
+        response.end(
+          "<ListBucketResult><Name>backups</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>",
+        );
+      } else if (request.method !== "POST") response.writeHead(404).end();
       else
         response.end(
           "<InitiateMultipartUploadResult><Bucket>backups</Bucket><Key>k</Key><UploadId>u</UploadId></InitiateMultipartUploadResult>",

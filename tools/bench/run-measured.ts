@@ -28,8 +28,8 @@ export async function runMeasured(
   let peak = NaN;
   const look = () => {
     try {
-      // A program that has ended, and was not waited for yet, holds none.
-      peak = peakMemory(child.pid) || peak;
+      // A program that ends holds less and less, until it is waited for.
+      peak = Math.max(peakMemory(child.pid), peak || 0);
     } catch {
       // It is gone.
     }

@@ -12,7 +12,7 @@ import { type Program, readFrom } from "./program.ts";
 import { inScope, type Scope, scopeOptions, scopeValues } from "./scope.ts";
 import { describeScope, resolveSelection } from "./selection.ts";
 import type { PostgresSettings } from "./settings.ts";
-import { OutOfLocksError } from "./server-errors.ts";
+import { OutOfLocksError, RecoveryConflictError } from "./server-errors.ts";
 import { lockTables, mayLock, readableTables, refuseChanged } from "./table-locks.ts";
 import { checkedAtBeginning, type TableWatch } from "./table-watch.ts";
 
@@ -281,8 +281,9 @@ function withoutSnapshot(database: string, broken: ProviderError): ProviderError
     {
       cause: broken,
       fix:
+        (broken instanceof RecoveryConflictError ? broken.fix : undefined) ??
         "Run the backup again: with `databases: all` it is without a database that was dropped. If the database is there, the server's log " +
-        "says what ended the session (a restart, pg_terminate_backend, a timeout of a pooler).",
+          "says what ended the session (a restart, pg_terminate_backend, a timeout of a pooler).",
     },
   );
 }

@@ -1,4 +1,6 @@
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 
 /**
  * Part of util-linux, which has `--pdeathsig` since version 2.33; BusyBox's has not.
@@ -12,7 +14,8 @@ const OPTIONS = ["--pdeathsig", "TERM"];
 /** Milliseconds in which setpriv answers whether it can do that. */
 const PATIENCE_MS = 10_000;
 
-let available: boolean | undefined;
+/** The program's path; null where there is none that will do, and undefined before anybody looked. */
+let setpriv: string | null | undefined;
 
 /**
  * A command that the kernel ends with SIGTERM as soon as this process ends, even by SIGKILL. It costs two milliseconds.
@@ -23,10 +26,15 @@ let available: boolean | undefined;
  * The kernel sends the signal when the *thread* ends that started the command, so only a process's main thread may do that.
  */
 export function endWithRunner(command: string, args: readonly string[]): [command: string, args: readonly string[]] {
-  available ??= canEndWithRunner();
-  return available ? [SETPRIV, [...OPTIONS, command, ...args]] : [command, args];
+  setpriv ??= findSetpriv();
+  return setpriv === null ? [command, args] : [setpriv, [...OPTIONS, command, ...args]];
 }
 
-function canEndWithRunner(): boolean {
-  return spawnSync(SETPRIV, [...OPTIONS, "true"], { stdio: "ignore", timeout: PATIENCE_MS }).status === 0;
+/** By its whole path: the programs' own environment may have no PATH, as that of a job under SSH. */
+function findSetpriv(): string | null {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/bin"];
+  const file = folders.map((folder) => join(folder, SETPRIV)).find((path) => path.startsWith("/") && existsSync(path));
+  if (file === undefined) return null;
+  const { status } = spawnSync(file, [...OPTIONS, "/bin/true"], { stdio: "ignore", timeout: PATIENCE_MS });
+  return status === 0 ? file : null;
 }

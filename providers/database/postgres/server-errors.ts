@@ -20,6 +20,11 @@ export class OutOfLocksError extends ProviderError {
   override readonly name = "OutOfLocksError";
 }
 
+/** A standby ended a session for the sake of what its primary did. */
+export class RecoveryConflictError extends ProviderError {
+  override readonly name = "RecoveryConflictError";
+}
+
 const tlsCodes = [
   "SELF_SIGNED_CERT_IN_CHAIN",
   "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -77,6 +82,7 @@ const meanings: readonly Meaning[] = [
     states: [],
     pattern: /conflict with recovery/,
     code: "TRANSIENT",
+    make: RecoveryConflictError,
     fix:
       "The standby ended the dump, because what the primary server changed could not wait for it. On the standby set " +
       "hot_standby_feedback = on, or raise max_standby_streaming_delay (-1 waits without end); or back up the primary.",
@@ -119,7 +125,7 @@ const meanings: readonly Meaning[] = [
   },
   {
     states: [],
-    pattern: /tablespace ".*" does not exist/i,
+    pattern: /tablespace ".*" does not exist|could not set default_tablespace/i,
     code: "CONFIG",
     fix: "Create the tablespace on the server first, or restore without tablespaces (`--no-tablespaces`).",
   },
