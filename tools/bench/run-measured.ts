@@ -28,8 +28,9 @@ export async function runMeasured(
   let peak = NaN;
   const look = () => {
     try {
-      // A program that ends holds less and less, until it is waited for.
-      peak = Math.max(peakMemory(child.pid), peak || 0);
+      // A program that ends holds less and less, and says nothing of it in the end.
+      const now = peakMemory(child.pid);
+      if (now > (peak || 0)) peak = now;
     } catch {
       // It is gone.
     }
