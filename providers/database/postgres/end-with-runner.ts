@@ -26,7 +26,7 @@ let setpriv: string | null | undefined;
  * The kernel sends the signal when the *thread* ends that started the command, so only a process's main thread may do that.
  */
 export function endWithRunner(command: string, args: readonly string[]): [command: string, args: readonly string[]] {
-  setpriv ??= findSetpriv();
+  if (setpriv === undefined) setpriv = findSetpriv();
   return setpriv === null ? [command, args] : [setpriv, [...OPTIONS, command, ...args]];
 }
 
