@@ -8,7 +8,7 @@ import { SupabaseClient } from "../storage/supabase/client.ts";
 import { openDownload } from "../storage/supabase/download.ts";
 import { checkKey } from "../storage/supabase/key.ts";
 import { listObjects } from "../storage/supabase/listing.ts";
-import { StallWatchdog } from "../storage/watchdog.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
 import { defineFiles } from "./files.ts";
 import type { FileBucket, FileFacts, FilesProvider, ListedFile, OpenFile } from "./files.ts";
 import { writeFile } from "./supabase-storage/write.ts";

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
-import { checkSignal } from "./check-signal.ts";
-import { chunksOf } from "./chunker.ts";
+import { checkSignal } from "../transfer/check-signal.ts";
+import { chunksOf } from "../transfer/chunker.ts";
 import { DropboxClient } from "./dropbox/client.ts";
 import type { CallOptions } from "./dropbox/client.ts";
 import { commit, commitInfo, fileAt } from "./dropbox/commit.ts";
@@ -16,12 +16,12 @@ import { DropboxPaths } from "./dropbox/paths.ts";
 import { removeFiles } from "./dropbox/removal.ts";
 import type { Removal } from "./dropbox/removal.ts";
 import { UploadSession } from "./dropbox/session.ts";
-import { PartsUnderWay } from "./parts-under-way.ts";
-import { reportRemaining } from "./remaining.ts";
+import { PartsUnderWay } from "../transfer/parts-under-way.ts";
+import { reportRemaining } from "../transfer/remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "./watchdog.ts";
-import { watchedUpload } from "./watched-upload.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
+import { watchedUpload } from "../transfer/watched-upload.ts";
 
 /** Bytes a request: 16 MiB, a multiple of 4 MiB as Dropbox asks of all parts of a session but the last. It takes 150 MiB. */
 const CHUNK_BYTES = 4 * BLOCK_BYTES;

@@ -6,19 +6,19 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { z } from "zod";
 import { abortedError, ProviderError } from "../errors.ts";
-import { checkSignal } from "./check-signal.ts";
+import { checkSignal } from "../transfer/check-signal.ts";
 import { fromSystem, isMissing, systemCode } from "./filesystem/errors.ts";
 import { exists, fileFacts, makeFolder, makeFolders, walk } from "./filesystem/files.ts";
 import { publish, syncFolders } from "./filesystem/publish.ts";
 import { FileSink } from "./filesystem/sink.ts";
 import { FileSource } from "./filesystem/source.ts";
-import { keySegments, refused } from "./keys.ts";
-import { pump } from "./pump.ts";
-import { reportRemaining } from "./remaining.ts";
+import { keySegments, refused } from "../transfer/keys.ts";
+import { pump } from "../transfer/pump.ts";
+import { reportRemaining } from "../transfer/remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "./watchdog.ts";
-import { watchedUpload } from "./watched-upload.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
+import { watchedUpload } from "../transfer/watched-upload.ts";
 
 /** Files that a listing looks at together: one after the other, most of the time goes to handing them to other threads. */
 const LOOKED_AT = 64;

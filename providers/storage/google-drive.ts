@@ -3,8 +3,8 @@ import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
-import { checkSignal } from "./check-signal.ts";
-import { chunksOf } from "./chunker.ts";
+import { checkSignal } from "../transfer/check-signal.ts";
+import { chunksOf } from "../transfer/chunker.ts";
 import { Checksums } from "./google-drive/checksums.ts";
 import { DriveClient } from "./google-drive/client.ts";
 import type { CallOptions } from "./google-drive/client.ts";
@@ -20,12 +20,12 @@ import { filesBelow } from "./google-drive/listing.ts";
 import { MULTIPART_BYTES, sendWhole } from "./google-drive/multipart.ts";
 import { removeFiles } from "./google-drive/removal.ts";
 import { GRAIN_BYTES, UploadSession } from "./google-drive/session.ts";
-import { keySegments } from "./keys.ts";
-import { reportRemaining } from "./remaining.ts";
+import { keySegments } from "../transfer/keys.ts";
+import { reportRemaining } from "../transfer/remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "./watchdog.ts";
-import { watchedUpload } from "./watched-upload.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
+import { watchedUpload } from "../transfer/watched-upload.ts";
 
 /** Bytes a request of an upload in several: 16 MiB, large enough that the pauses between them do not count. */
 const CHUNK_BYTES = 64 * GRAIN_BYTES;

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
-import { checkSignal } from "./check-signal.ts";
-import { DownloadStream } from "./download.ts";
-import { keySegments, refused } from "./keys.ts";
+import { checkSignal } from "../transfer/check-signal.ts";
+import { DownloadStream } from "../transfer/download.ts";
+import { keySegments, refused } from "../transfer/keys.ts";
 import { RunningChecksum, wholeChecksum } from "./s3/checksum.ts";
 import { createClient } from "./s3/client.ts";
 import { fromS3, isBare } from "./s3/errors.ts";
@@ -21,9 +21,9 @@ import { S3Upload } from "./s3/upload.ts";
 import type { ObjectHeaders } from "./s3/upload.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "./watchdog.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
 import { stallSeconds } from "./watched-request.ts";
-import { watchedUpload } from "./watched-upload.ts";
+import { watchedUpload } from "../transfer/watched-upload.ts";
 
 const MiB = 1024 ** 2;
 

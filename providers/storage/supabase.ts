@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
-import { checkSignal } from "./check-signal.ts";
+import { checkSignal } from "../transfer/check-signal.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { SupabaseClient } from "./supabase/client.ts";

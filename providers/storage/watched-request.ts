@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { abortedError, ProviderError } from "../errors.ts";
-import { StallWatchdog } from "./watchdog.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
 
 /** Seconds without a byte after which one request is given up. The services answer most within a second. */
 const STALL_SECONDS = 60;

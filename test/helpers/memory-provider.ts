@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { ProviderError } from "../../providers/errors.ts";
 import { SecretRef } from "../../providers/secret-ref.ts";
-import { keySegments } from "../../providers/storage/keys.ts";
+import { keySegments } from "../../providers/transfer/keys.ts";
 import {
   defineStorage,
   storageFields,
@@ -14,7 +14,7 @@ import {
   type StoredObject,
   type UploadOptions,
 } from "../../providers/storage/storage.ts";
-import { watchedUpload } from "../../providers/storage/watched-upload.ts";
+import { watchedUpload } from "../../providers/transfer/watched-upload.ts";
 
 const schema = z.strictObject({
   kind: z.literal("memory").describe("The memory of a service."),

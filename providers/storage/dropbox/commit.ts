@@ -1,8 +1,8 @@
 import type { files } from "dropbox";
 import { ProviderError, toProviderError } from "../../errors.ts";
-import { GRACE_MS } from "../grace.ts";
+import { GRACE_MS } from "../../transfer/grace.ts";
 import type { Answer } from "../http.ts";
-import { settled } from "../settlement.ts";
+import { settled } from "../../transfer/settlement.ts";
 import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
 import { tagsOf } from "./errors.ts";
 

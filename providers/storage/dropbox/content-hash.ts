@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { BlockHashes } from "../block-hashes.ts";
+import { BlockHashes } from "../../transfer/block-hashes.ts";
 
 /** Dropbox hashes blocks of this size (https://www.dropbox.com/developers/reference/content-hash). */
 export const BLOCK_BYTES = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import { DownloadStream } from "../download.ts";
-import type { StallWatchdog } from "../watchdog.ts";
+import { DownloadStream } from "../../transfer/download.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import type { FileFacts } from "./commit.ts";

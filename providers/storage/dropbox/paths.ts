@@ -1,4 +1,4 @@
-import { keySegments, refused } from "../keys.ts";
+import { keySegments, refused } from "../../transfer/keys.ts";
 
 /** Names of the desktop application's own files and of the operating systems', which the service does not take. */
 const RESERVED = /^(desktop\.ini|thumbs\.db|\.ds_store|icon\r|\.dropbox|\.dropbox\.attr|\.dropbox\.cache)$/i;

@@ -1,5 +1,5 @@
 import { ProviderError } from "../../errors.ts";
-import type { Chunk } from "../chunker.ts";
+import type { Chunk } from "../../transfer/chunker.ts";
 import type { Answer } from "../http.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import { commit, commitInfo } from "./commit.ts";

@@ -1,7 +1,7 @@
 import { lstat, mkdir, opendir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProviderError } from "../../errors.ts";
-import { checkSignal } from "../check-signal.ts";
+import { checkSignal } from "../../transfer/check-signal.ts";
 import type { StoredObject } from "../storage.ts";
 import { fromSystem, isMissing, systemCode } from "./errors.ts";
 

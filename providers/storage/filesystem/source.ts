@@ -2,7 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { fromSystem } from "./errors.ts";
-import type { StallWatchdog } from "../watchdog.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
 
 /**
  * Bytes a read. 1 MiB reads faster on its own (3.5 GB/s from the page cache, against 1 with Node's own 64 KiB), but in a

@@ -1,6 +1,6 @@
 import { ProviderError, toProviderError } from "../../errors.ts";
-import { Grace, GRACE_MS } from "../grace.ts";
-import { settleDoubt } from "../settlement.ts";
+import { Grace, GRACE_MS } from "../../transfer/grace.ts";
+import { settleDoubt } from "../../transfer/settlement.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";
 import type { CallOptions, DriveClient } from "./client.ts";

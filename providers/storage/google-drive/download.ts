@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { DownloadStream } from "../download.ts";
-import type { StallWatchdog } from "../watchdog.ts";
+import { DownloadStream } from "../../transfer/download.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, DriveClient } from "./client.ts";
 import { unreachable } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { ProviderError } from "../../errors.ts";
-import { Grace } from "../grace.ts";
+import { Grace } from "../../transfer/grace.ts";
 import type { Answer } from "../http.ts";
 import type { CallOptions, DriveClient, RawRequest } from "./client.ts";
 import { notGoogle } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { ObjectLockedError, ProviderError } from "../../errors.ts";
-import { reportRemaining } from "../remaining.ts";
+import { reportRemaining } from "../../transfer/remaining.ts";
 import { fromS3 } from "./errors.ts";
 import type { ObjectVersion } from "./listing.ts";
 import type { S3Service } from "./service.ts";

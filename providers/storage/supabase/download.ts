@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
-import { DownloadStream } from "../download.ts";
-import type { StallWatchdog } from "../watchdog.ts";
+import { DownloadStream } from "../../transfer/download.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { stallSeconds } from "../watched-request.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { unreachable } from "./errors.ts";

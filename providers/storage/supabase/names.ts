@@ -1,4 +1,4 @@
-import { keySegments, refused } from "../keys.ts";
+import { keySegments, refused } from "../../transfer/keys.ts";
 
 /**
  * Bytes that a name may have. S3, behind the service, takes 1,024, of which the service uses some for the project, the

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { pump } from "../../../providers/storage/pump.ts";
+import { pump } from "../../../providers/transfer/pump.ts";
 import { storeStream } from "../../../runner/dump.ts";
 import { FanOut } from "../../../runner/stream/fan-out.ts";
 import { feed } from "../../../runner/stream/feed.ts";

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
-import { chunksOf } from "../../../providers/storage/chunker.ts";
+import { chunksOf } from "../../../providers/transfer/chunker.ts";
 import { bytesOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { UploadOptions } from "./storage.ts";
+import type { UploadOptions } from "../storage/storage.ts";
 import { StallWatchdog } from "./watchdog.ts";
 
 /**

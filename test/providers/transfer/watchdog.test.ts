@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
-import { StallWatchdog } from "../../../providers/storage/watchdog.ts";
+import { StallWatchdog } from "../../../providers/transfer/watchdog.ts";
 
 describe("StallWatchdog", () => {
   let watchdog: StallWatchdog;
