@@ -22,7 +22,7 @@ import type { ObjectHeaders } from "./s3/upload.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
-import { stallSeconds } from "./watched-request.ts";
+import { stallSeconds } from "../http/watched-request.ts";
 import { watchedUpload } from "../transfer/watched-upload.ts";
 
 const MiB = 1024 ** 2;

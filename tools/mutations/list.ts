@@ -113,7 +113,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "one silent request may last as long as its transfer",
-    "providers/storage/watched-request.ts",
+    "providers/http/watched-request.ts",
     ["stallTimeoutSeconds / 2);", "stallTimeoutSeconds * 2);"],
     `${storage}/dropbox.test.ts`,
     "at files/upload does not end",

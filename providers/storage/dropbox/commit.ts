@@ -1,7 +1,7 @@
 import type { files } from "dropbox";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { GRACE_MS } from "../../transfer/grace.ts";
-import type { Answer } from "../http.ts";
+import type { Answer } from "../../http/http.ts";
 import { settled } from "../../transfer/settlement.ts";
 import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
 import { tagsOf } from "./errors.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { DownloadStream } from "../../transfer/download.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { stallSeconds } from "../watched-request.ts";
+import { stallSeconds } from "../../http/watched-request.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import type { FileFacts } from "./commit.ts";
 import { ContentHasher } from "./content-hash.ts";

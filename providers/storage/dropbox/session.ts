@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { Chunk } from "../../transfer/chunker.ts";
-import type { Answer } from "../http.ts";
+import type { Answer } from "../../http/http.ts";
 import type { CallOptions, DropboxClient } from "./client.ts";
 import { commit, commitInfo } from "./commit.ts";
 import type { Commit, FileFacts } from "./commit.ts";

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
-import { AccessToken, grantError } from "../access-token.ts";
-import type { Answer } from "../http.ts";
+import { AccessToken, grantError } from "../../http/access-token.ts";
+import type { Answer } from "../../http/http.ts";
 import { fromAnswer, unreachable } from "./errors.ts";
 
 /** What Dropbox needs to give out access tokens. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { DownloadStream } from "../../transfer/download.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { stallSeconds } from "../watched-request.ts";
+import { stallSeconds } from "../../http/watched-request.ts";
 import type { CallOptions, DriveClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 import type { DriveFile } from "./files.ts";

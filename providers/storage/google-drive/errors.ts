@@ -1,8 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { AnswerError, noAnswer } from "../http.ts";
-import type { Answer } from "../http.ts";
-import { retryAfter } from "../retry-after.ts";
+import { AnswerError, noAnswer } from "../../http/http.ts";
+import type { Answer } from "../../http/http.ts";
+import { retryAfter } from "../../http/retry-after.ts";
 
 /** The answer in an error of ours, also where the SDK has wrapped it; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {

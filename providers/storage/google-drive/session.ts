@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import { Grace } from "../../transfer/grace.ts";
-import type { Answer } from "../http.ts";
+import type { Answer } from "../../http/http.ts";
 import type { CallOptions, DriveClient, RawRequest } from "./client.ts";
 import { notGoogle } from "./errors.ts";
 import { factsOf } from "./files.ts";

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { retryAfter } from "../retry-after.ts";
+import { retryAfter } from "../../http/retry-after.ts";
 
 /** A request to S3, for messages. */
 export interface Operation {

@@ -1,7 +1,7 @@
 import type { S3 } from "@aws-sdk/client-s3";
 import { withRetries } from "../../retry.ts";
-import { stallSeconds, watchedRequest } from "../watched-request.ts";
-import type { Call } from "../watched-request.ts";
+import { stallSeconds, watchedRequest } from "../../http/watched-request.ts";
+import type { Call } from "../../http/watched-request.ts";
 import { fromS3 } from "./errors.ts";
 import type { Operation } from "./errors.ts";
 

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import type { CompletedPart, HeadObjectCommandOutput, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { chunksOf } from "../../transfer/chunker.ts";
-import { slices } from "../http.ts";
+import { slices } from "../../http/http.ts";
 import { fits, md5, PartTags } from "../../transfer/part-tags.ts";
 import { PartsUnderWay } from "../../transfer/parts-under-way.ts";
 import { settled } from "../../transfer/settlement.ts";

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { DownloadStream } from "../../transfer/download.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { stallSeconds } from "../watched-request.ts";
+import { stallSeconds } from "../../http/watched-request.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 
