@@ -35,7 +35,7 @@ export const signingKey = signingKeyMade;
 async function deploy(settings: Settings) {
   const source = import.meta.dirname;
   if (settings.target === "aws") {
-    const { AwsBackups } = await import("./components/aws-backups.ts");
+    const { AwsBackups } = await import("./components/aws/aws-backups.ts");
     return new AwsBackups("provision", { ...settings, source });
   }
   const { BackupHost } = await import("./components/host/backup-host.ts");

@@ -1,6 +1,6 @@
 import { closest, JobConfig, type Problem } from "../providers/config.ts";
 import type { Settings } from "./settings.ts";
-import { checkAws } from "./settings-rules/aws.ts";
+import { checkAws } from "./aws/rules.ts";
 import { checkHost } from "./settings-rules/host.ts";
 import { checkJobs } from "./settings-rules/jobs.ts";
 import type { RawSettings } from "./settings-rules/raw.ts";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings, Signing } from "../providers/config.ts";
-import type { AwsSettings } from "./aws-settings.ts";
+import type { AwsSettings } from "./aws/settings.ts";
 import { describeProblems } from "./describe-problems.ts";
 import type { HostSettings } from "./host/host-settings.ts";
 import { checkSettings } from "./settings-rules.ts";

@@ -90,7 +90,7 @@ const say = (line: string) => {
 
 // The first import loads the packages, which the number of jobs does not change.
 const loading = process.cpuUsage();
-await import("../../components/aws-backups.ts");
+await import("../../components/aws/aws-backups.ts");
 const loadSeconds = cpuSeconds(loading);
 say(`${loadSeconds.toFixed(2)} s to load the packages, once`);
 say("  jobs  resources  seconds  ms a job");

@@ -274,7 +274,7 @@ export const MUTATIONS: readonly Mutation[] = [
     "the backup's role may not end an upload",
     "providers/storage/s3/permissions.ts",
     ['["s3:GetObject", "s3:AbortMultipartUpload"]', '["s3:GetObject"]'],
-    "test/components/iam.test.ts",
+    "test/components/aws/iam.test.ts",
     "",
   ),
 ];

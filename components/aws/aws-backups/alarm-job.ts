@@ -1,0 +1,12 @@
+import type { JobSettings } from "../../../providers/config.ts";
+import type { AlarmJob } from "../backup-alarms.ts";
+
+/** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
+export function alarmJob({ name, schedule, destinations }: JobSettings, stack: string): AlarmJob {
+  const own = destinations.find((destination) => destination.kind === "s3" && destination.bucket === undefined);
+  return {
+    name,
+    ...(schedule !== undefined && { schedule }),
+    ...(own !== undefined && { prefix: [own.prefix, stack, name].filter((part) => part !== undefined).join("/") }),
+  };
+}

@@ -1,0 +1,269 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { JobSettings } from "../../providers/config.ts";
+import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
+import { tellOfFailedTasks, type FailedTaskTransform } from "./backup-alarms/failed-task.ts";
+import { markDueTimes, rareLateness, type RareJob, type RareJobsTransform } from "./backup-alarms/rare-jobs.ts";
+import { receiptsQueue, storedObjectRule, type StoredObjectTransform } from "./backup-alarms/stored-object.ts";
+import { makeTopicKey, type TopicKeyTransform } from "./backup-alarms/topic-key.ts";
+import { makeTopic, type TopicTransform } from "./backup-alarms/topic.ts";
+import { cadence } from "../cadence.ts";
+import type { RoleLimits } from "./service-role.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** What the alarms have to know of a job. */
+export interface AlarmJob {
+  readonly name: string;
+  /** When it runs. A job without a schedule is only watched for tasks that fail. */
+  readonly schedule?: JobSettings["schedule"];
+  /**
+   * The folder of its backups in the bucket, `<prefix>/<stack>/<job>`, without a slash at its end. Left out where the job
+   * keeps nothing there.
+   */
+  readonly prefix?: string;
+}
+
+/** Arguments of {@link BackupAlarms}. */
+export interface BackupAlarmsArgs extends RoleLimits {
+  /** The stack's name, as it is in the metrics: no other stack of the account and region may have the same. */
+  readonly stack: string;
+  readonly jobs: readonly AlarmJob[];
+  /** The cluster whose tasks are watched: nothing else may run in it. */
+  readonly clusterArn: pulumi.Input<string>;
+  /** The bucket, which has to send its events to EventBridge. */
+  readonly bucketName: pulumi.Input<string>;
+  /** Where schedules leave what they could not start. */
+  readonly deadLetterQueueName: pulumi.Input<string>;
+  /**
+   * KMS key of the topic, which has to let `cloudwatch.amazonaws.com` and `events.amazonaws.com` use it. Default: one of the topic's
+   * own.
+   */
+  readonly keyArn?: pulumi.Input<string>;
+  /** A topic that exists, in place of a new one. Both services have to be allowed to publish to it. */
+  readonly topicArn?: pulumi.Input<string>;
+  /** Addresses that get the alarms; each has to confirm by a link that AWS sends. Default: none. */
+  readonly emails?: readonly string[];
+  /**
+   * Whether the jobs' schedules start anything. Where they do not, nobody is told that a backup is late or missing; the alarms
+   * themselves stay. Default true.
+   */
+  readonly enabled?: pulumi.Input<boolean>;
+  /**
+   * Hours that a backup may be late: for how long it takes, and for a run that starts late. A job that runs more rarely than
+   * about weekly gets 24 at least. 1 to 144. Default 3.
+   */
+  readonly graceHours?: number;
+  /** Percents by which a backup may be smaller than the last one, before compression. Default 50. */
+  readonly shrinkPercent?: number;
+  /** Tags of whatever has tags. */
+  readonly tags?: pulumi.Input<Record<string, string>>;
+  /** Changes a child before it is made; where there is one for each job, each of them. */
+  readonly transform?: TopicTransform &
+    TopicKeyTransform &
+    FailedTaskTransform &
+    StoredObjectTransform &
+    RareJobsTransform & {
+      readonly subscription?: Transform<aws.sns.TopicSubscriptionArgs>;
+      readonly lateAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
+      readonly objectAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
+      readonly shrunkAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
+      readonly deadLetterAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
+    };
+}
+
+/** The shortest grace of a rare job, whose alarm counts from the time at which it was due. */
+const RARE_GRACE_HOURS = 24;
+
+/** Hours that stay of a week for the alarm of a rare job to see what was due. */
+const LONGEST_GRACE_HOURS = 144;
+
+/**
+ * Tells people when backups do not happen, by signals that do not depend on each other:
+ *
+ * - **No verified backup in time** (`late`): no `RunSucceeded` in the runner's metrics for as long as the schedule's longest
+ *   gap and the grace. No data counts as no backup, so it rings too when nothing runs at all. For what runs more rarely than
+ *   weekly, see {@link markDueTimes}.
+ * - **No object where one should be** (`no-object`): S3 itself told of no new manifest for as long. Only for jobs that run at
+ *   least every week less the grace: nothing of S3's lasts longer in an alarm.
+ * - **A task that failed, was killed, or could not start**: a message right away, with AWS's reason.
+ * - **A task that could not even be asked for**: the schedules' dead letter queue is not empty.
+ * - **A backup much smaller than the last** (`shrunk`), with the same limit as the second one.
+ *
+ * A schedule that somebody turned off by hand rings too; schedules that the stack itself turns off (`enabled`) do not, for all
+ * jobs alike.
+ *
+ * A new stack rings for each job until its first backup: make one by hand. The metrics come from the runner's log, so each
+ * job needs `monitor: { kind: log, metrics: cloudwatch }`.
+ *
+ * Limits: 300 rules an event bus, so 299 jobs with a prefix in an account and region unless AWS raises it. Costs a month: 0.10
+ * USD an alarm, 0.30 for each metric of a rare job, 1.00 for the topic's key.
+ */
+export class BackupAlarms extends pulumi.ComponentResource {
+  /** The topic that all of it goes to. */
+  readonly topicArn: pulumi.Output<string>;
+
+  constructor(name: string, args: BackupAlarmsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupAlarms", name, {}, opts);
+    const { stack, tags, transform } = args;
+    const graceHours = args.graceHours ?? 3;
+    const { enabled = true } = args;
+    if (!(graceHours >= 1 && graceHours <= LONGEST_GRACE_HOURS)) {
+      throw new pulumi.ResourceError(
+        `graceHours is ${graceHours}. Set it to a number from 1 to ${LONGEST_GRACE_HOURS}.`,
+        this,
+      );
+    }
+    const place = awsPlace(this);
+    this.topicArn =
+      args.topicArn === undefined ? this.#makeTopic(`${name}-${stack}`, place, args) : pulumi.output(args.topicArn);
+    this.#subscribe(name, args);
+    const context: AlarmContext = {
+      parent: this,
+      name: `${name}-${stack}`,
+      stack,
+      topicArn: this.topicArn,
+      permissionsBoundary: args.permissionsBoundary,
+      rolePath: args.rolePath,
+      ...(tags !== undefined && { tags }),
+    };
+    tellOfFailedTasks(context, args.clusterArn, transform);
+    alarm(context, "dead-letters", transform?.deadLetterAlarm, deadLetters(stack, args.deadLetterQueueName), false);
+
+    const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)
+      ? receiptsQueue(context, place, transform)
+      : undefined;
+    const rare: RareJob[] = [];
+    for (const { name: job, schedule, prefix } of args.jobs) {
+      if (schedule === undefined) continue;
+      const hours = Math.ceil(cadence(schedule.cron).longestHours + graceHours);
+      if (hours > LONGEST_LOOK_BACK_HOURS) {
+        rare.push({ name: job, schedule });
+        const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
+        const late = { ...rareLateness(stack, job, grace), alarmDescription: describeLate(stack, job, grace) };
+        alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
+        continue;
+      }
+      const late = { ...succeeded(stack, job, hours), alarmDescription: describeLate(stack, job, hours) };
+      alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
+      alarm(
+        context,
+        `${job}-shrunk`,
+        transform?.shrunkAlarm,
+        shrunk(stack, job, hours, args.shrinkPercent ?? 50),
+        false,
+      );
+      if (prefix !== undefined && queueArn !== undefined) {
+        const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn, transform);
+        const missing = { ...stored(stack, job, hours, rule), actionsEnabled: enabled };
+        alarm(context, `${job}-no-object`, transform?.objectAlarm, missing, true);
+      }
+    }
+    if (rare.length > 0) markDueTimes(context, place, rare, enabled, transform);
+    this.registerOutputs({ topicArn: this.topicArn });
+  }
+
+  #makeTopic(
+    name: string,
+    place: AwsPlace,
+    { stack, keyArn, tags, transform }: BackupAlarmsArgs,
+  ): pulumi.Output<string> {
+    const options = { stack, ...(tags !== undefined && { tags }), ...(transform !== undefined && { transform }) };
+    const topicKeyArn = keyArn ?? makeTopicKey(this, name, place, options);
+    return makeTopic(this, name, place, { ...options, keyArn: topicKeyArn });
+  }
+
+  #subscribe(name: string, { emails = [], transform }: BackupAlarmsArgs): void {
+    for (const email of emails) {
+      new aws.sns.TopicSubscription(
+        ...transformed<aws.sns.TopicSubscriptionArgs>(
+          transform?.subscription,
+          `${name}-email-${email}`,
+          { topic: this.topicArn, protocol: "email", endpoint: email },
+          { parent: this },
+        ),
+      );
+    }
+  }
+}
+
+/** Rings when an hourly sum has been below 1 for some hours, or missing. */
+function noneFor(hours: number): aws.cloudwatch.MetricAlarmArgs {
+  return {
+    statistic: "Sum",
+    period: HOUR_SECONDS,
+    comparisonOperator: "LessThanThreshold",
+    threshold: 1,
+    evaluationPeriods: hours,
+    datapointsToAlarm: hours,
+    treatMissingData: "breaching",
+  };
+}
+
+function succeeded(stack: string, job: string, hours: number): aws.cloudwatch.MetricAlarmArgs {
+  return { ...noneFor(hours), namespace: NAMESPACE, metricName: "RunSucceeded", dimensions: { stack, job } };
+}
+
+function stored(stack: string, job: string, hours: number, rule: pulumi.Input<string>): aws.cloudwatch.MetricAlarmArgs {
+  return {
+    ...noneFor(hours),
+    namespace: "AWS/Events",
+    metricName: "MatchedEvents",
+    dimensions: { RuleName: rule },
+    alarmDescription: `S3 has got no backup of the job ${job} of ${stack} for ${hours} hours, whatever the runner says. Look at the job's last log.`,
+  };
+}
+
+/**
+ * Compares each backup with the one before: the sizes, repeated from one backup to the next, and the change from hour to
+ * hour. The window holds both backups, and the alarm ends by itself when the older one leaves it.
+ */
+function shrunk(stack: string, job: string, hours: number, percent: number): aws.cloudwatch.MetricAlarmArgs {
+  return {
+    alarmDescription: `A backup of the job ${job} of ${stack} is more than ${percent} % smaller than the one before it. See whether data is missing in the database before prune lets go of the older backups.`,
+    metricQueries: [
+      {
+        id: "bytes",
+        metric: {
+          namespace: NAMESPACE,
+          metricName: "PlainBytes",
+          dimensions: { stack, job },
+          period: HOUR_SECONDS,
+          stat: "Minimum",
+        },
+        returnData: false,
+      },
+      { id: "held", expression: "FILL(bytes, REPEAT)", returnData: false },
+      {
+        id: "change",
+        label: "Change of size in percent",
+        expression: "100 * DIFF(held) / (held - DIFF(held))",
+        returnData: true,
+      },
+    ],
+    comparisonOperator: "LessThanThreshold",
+    threshold: -percent,
+    evaluationPeriods: hours,
+    datapointsToAlarm: 1,
+    treatMissingData: "notBreaching",
+  };
+}
+
+function deadLetters(stack: string, queue: pulumi.Input<string>): aws.cloudwatch.MetricAlarmArgs {
+  return {
+    alarmDescription: `EventBridge Scheduler could not start a task of the backups of ${stack}. The message in the queue says why; the alarm ends once the queue is empty: aws sqs purge-queue --queue-url "$(pulumi stack output deadLetterQueue)".`,
+    namespace: "AWS/SQS",
+    metricName: "ApproximateNumberOfMessagesVisible",
+    dimensions: { QueueName: queue },
+    statistic: "Maximum",
+    period: 300,
+    comparisonOperator: "GreaterThanThreshold",
+    threshold: 0,
+    evaluationPeriods: 1,
+    treatMissingData: "notBreaching",
+  };
+}
+
+function describeLate(stack: string, job: string, hours: number): string {
+  return `The job ${job} of ${stack} has had no verified backup for ${hours} hours, or since it was due. Look at the job's last log, and run it by hand.`;
+}

@@ -1,0 +1,78 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { fitName } from "../../fit-name.ts";
+import { transformed, type Transform } from "../../transform.ts";
+import { RULE_NAME, type AlarmContext } from "./alarm.ts";
+
+/** Transforms of what {@link tellOfFailedTasks} makes. */
+export interface FailedTaskTransform {
+  readonly failedTaskRule?: Transform<aws.cloudwatch.EventRuleArgs>;
+  readonly failedTaskTarget?: Transform<aws.cloudwatch.EventTargetArgs>;
+}
+
+/**
+ * Exit codes of the runner that are no failure: done, and another run of the job at work. EventBridge Scheduler may start a
+ * task twice, and the second one then ends with 6.
+ */
+const GOOD_EXIT_CODES = [0, 6];
+
+/** Ends of a task that its exit code does not tell: one that could not start has none. */
+const BAD_STOP_CODES = [
+  "TaskFailedToStart",
+  "SpotInterruption",
+  "TerminationNotice",
+  "UserInitiated",
+  "InfrastructureHealth",
+];
+
+/** Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, restore. */
+export function tellOfFailedTasks(
+  { parent, name, stack, topicArn, tags }: AlarmContext,
+  clusterArn: pulumi.Input<string>,
+  transform: FailedTaskTransform | undefined,
+): void {
+  const rule = new aws.cloudwatch.EventRule(
+    ...transformed<aws.cloudwatch.EventRuleArgs>(
+      transform?.failedTaskRule,
+      fitName(`${name}-failed-task`, RULE_NAME),
+      {
+        description: `Tasks of the backups of ${stack} that failed`,
+        eventPattern: pulumi.jsonStringify({
+          source: ["aws.ecs"],
+          "detail-type": ["ECS Task State Change"],
+          detail: {
+            clusterArn: [clusterArn],
+            lastStatus: ["STOPPED"],
+            $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
+          },
+        }),
+        ...(tags !== undefined && { tags }),
+      },
+      { parent },
+    ),
+  );
+  new aws.cloudwatch.EventTarget(
+    ...transformed<aws.cloudwatch.EventTargetArgs>(
+      transform?.failedTaskTarget,
+      `${name}-failed-task-target`,
+      {
+        rule: rule.name,
+        targetId: "topic",
+        arn: topicArn,
+        inputTransformer: {
+          inputPaths: {
+            task: "$.detail.taskArn",
+            definition: "$.detail.taskDefinitionArn",
+            code: "$.detail.containers[0].exitCode",
+            reason: "$.detail.stoppedReason",
+          },
+          // EventBridge puts a text into quotation marks only where the template has them.
+          inputTemplate:
+            `"A task of the backups of ${stack} failed: <reason> (exit code <code>)."\n` +
+            `"Task <task>"\n"Task definition <definition>"`,
+        },
+      },
+      { parent },
+    ),
+  );
+}

@@ -1,0 +1,188 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { JobSettings } from "../../../providers/config.ts";
+import type { AwsPlace } from "../aws-place.ts";
+import { scheduleExpression } from "../backup-schedule/expression.ts";
+import { fitName } from "../../fit-name.ts";
+import { policy } from "../policy.ts";
+import { roleLimits } from "../service-role.ts";
+import { transformed, type Transform } from "../../transform.ts";
+import { HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./alarm.ts";
+
+/** A job that runs too rarely for an alarm to look back to its last run. */
+export interface RareJob {
+  readonly name: string;
+  readonly schedule: NonNullable<JobSettings["schedule"]>;
+}
+
+/** Transforms of what {@link markDueTimes} makes. */
+export interface RareJobsTransform {
+  readonly dueGroup?: Transform<aws.scheduler.ScheduleGroupArgs>;
+  readonly dueRole?: Transform<aws.iam.RoleArgs>;
+  readonly dueRolePolicy?: Transform<aws.iam.RolePolicyArgs>;
+  readonly dueSchedule?: Transform<aws.scheduler.ScheduleArgs>;
+}
+
+/** Characters that the names of a schedule, a group and a role may have. */
+const NAME = 64;
+
+/** Jobs that one call can write metrics for: two for each, and CloudWatch takes 1000. */
+const JOBS_A_CALL = 500;
+
+/**
+ * Marks in a metric when a rare job is due, so that its alarm sees within a week what did not follow.
+ *
+ * CloudWatch looks back a week, and the last run of a weekly or monthly job is further away than that. So EventBridge
+ * Scheduler itself writes `BackupDue` = 1 whenever the job is due, whatever becomes of the job's own schedule and task, and
+ * the alarm ({@link rareLateness}) counts the hours since then without a `RunSucceeded`. Every day it also writes a 0 to both
+ * metrics: without it they would be empty for weeks, which an alarm cannot tell from a scheduler that writes nothing.
+ *
+ * Other than the schedules of tasks, these have no flexible window, as the alarm counts from the hour; no key, as there is nothing in
+ * them but names; and no dead letter queue, as the alarm itself rings when nothing is written.
+ *
+ * @param enabled whether jobs become due at all: false where the stack has turned their schedules off
+ */
+export function markDueTimes(
+  { parent, name, stack, tags, ...limits }: AlarmContext,
+  place: AwsPlace,
+  jobs: readonly RareJob[],
+  enabled: pulumi.Input<boolean>,
+  transform: RareJobsTransform | undefined,
+): void {
+  const group = new aws.scheduler.ScheduleGroup(
+    ...transformed<aws.scheduler.ScheduleGroupArgs>(
+      transform?.dueGroup,
+      fitName(`${name}-due`, NAME),
+      tags === undefined ? {} : { tags },
+      { parent },
+    ),
+  );
+  const role = new aws.iam.Role(
+    ...transformed<aws.iam.RoleArgs>(
+      transform?.dueRole,
+      fitName(`${name}-due-role`, NAME),
+      {
+        assumeRolePolicy: policy({
+          Sid: "MarkDueTimes",
+          Effect: "Allow",
+          Principal: { Service: "scheduler.amazonaws.com" },
+          Action: "sts:AssumeRole",
+          Condition: { StringEquals: { "aws:SourceAccount": place.account, "aws:SourceArn": group.arn } },
+        }),
+        ...roleLimits(limits),
+        ...(tags !== undefined && { tags }),
+      },
+      { parent },
+    ),
+  );
+  const rolePolicy = new aws.iam.RolePolicy(
+    ...transformed<aws.iam.RolePolicyArgs>(
+      transform?.dueRolePolicy,
+      `${name}-due-role-policy`,
+      {
+        role: role.id,
+        policy: policy({
+          Sid: "WriteMetrics",
+          Effect: "Allow",
+          Action: "cloudwatch:PutMetricData",
+          // This action knows no resource but the namespace.
+          Resource: "*",
+          Condition: { StringEquals: { "cloudwatch:namespace": NAMESPACE } },
+        }),
+      },
+      { parent },
+    ),
+  );
+  const dueState = pulumi.output(enabled).apply((due) => (due ? "ENABLED" : "DISABLED"));
+  const schedule = (
+    child: string,
+    expression: string,
+    timezone: string,
+    state: pulumi.Input<string>,
+    data: readonly Datum[],
+  ): void => {
+    new aws.scheduler.Schedule(
+      ...transformed<aws.scheduler.ScheduleArgs>(
+        transform?.dueSchedule,
+        fitName(`${name}-${child}`, NAME),
+        {
+          groupName: group.name,
+          description: `Marks when backups of ${stack} are due, for their alarms`,
+          scheduleExpression: expression,
+          scheduleExpressionTimezone: timezone,
+          flexibleTimeWindow: { mode: "OFF" },
+          state,
+          target: {
+            arn: pulumi.interpolate`arn:${place.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
+            roleArn: role.arn,
+            input: JSON.stringify({ Namespace: NAMESPACE, MetricData: data }),
+            retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },
+          },
+        },
+        { parent, dependsOn: [rolePolicy] },
+      ),
+    );
+  };
+  for (const { name: job, schedule: when } of jobs) {
+    schedule(`${job}-due`, scheduleExpression(when.cron), when.timezone, dueState, [datum(stack, job, "BackupDue", 1)]);
+  }
+  for (let start = 0; start < jobs.length; start += JOBS_A_CALL) {
+    const zeros = jobs
+      .slice(start, start + JOBS_A_CALL)
+      .flatMap(({ name: job }) => [datum(stack, job, "BackupDue", 0), datum(stack, job, "RunSucceeded", 0)]);
+    schedule(start === 0 ? "zeros" : `zeros-${start / JOBS_A_CALL + 1}`, "rate(1 day)", "UTC", "ENABLED", zeros);
+  }
+}
+
+/** A value of a metric as `PutMetricData` takes it. */
+interface Datum {
+  readonly MetricName: string;
+  readonly Value: number;
+  readonly Unit: "Count";
+  readonly Dimensions: readonly { readonly Name: string; readonly Value: string }[];
+}
+
+function datum(stack: string, job: string, metric: string, value: number): Datum {
+  const dimensions = [
+    { Name: "stack", Value: stack },
+    { Name: "job", Value: job },
+  ];
+  return { MetricName: metric, Value: value, Unit: "Count", Dimensions: dimensions };
+}
+
+/**
+ * An alarm on a rare job that was due and has had no success since, nor in the same week before. It ends with a success, or
+ * after a week: whoever misses the first message of a monthly job gets no second one before the next month.
+ *
+ * @param graceHours hours that a run may take after the job was due
+ */
+export function rareLateness(stack: string, job: string, graceHours: number): aws.cloudwatch.MetricAlarmArgs {
+  const metric = (id: string, metricName: string) => ({
+    id,
+    metric: {
+      namespace: NAMESPACE,
+      metricName,
+      dimensions: { stack, job },
+      period: HOUR_SECONDS,
+      stat: "Sum",
+    },
+    returnData: false,
+  });
+  return {
+    metricQueries: [
+      metric("due", "BackupDue"),
+      metric("succeeded", "RunSucceeded"),
+      {
+        id: "overdue",
+        label: "Due without a backup",
+        expression: "IF(RUNNING_SUM(FILL(due, 0)) > 0 AND RUNNING_SUM(FILL(succeeded, 0)) < 1, 1, 0)",
+        returnData: true,
+      },
+    ],
+    comparisonOperator: "GreaterThanOrEqualToThreshold",
+    threshold: 1,
+    evaluationPeriods: LONGEST_LOOK_BACK_HOURS,
+    datapointsToAlarm: graceHours,
+    treatMissingData: "breaching",
+  };
+}

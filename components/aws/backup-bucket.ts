@@ -1,0 +1,202 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { awsPlace } from "./aws-place.ts";
+import { addAccessLogs, type AccessLogs, type AccessLogsTransform } from "./backup-bucket/access-logs.ts";
+import { bucketStatements } from "./backup-bucket/bucket-policy.ts";
+import { guardedBucket, type GuardedBucketTransform } from "./backup-bucket/guarded-bucket.ts";
+import {
+  lifecycleRule,
+  noncurrentDays,
+  transitionsProblem,
+  type StorageTransition,
+} from "./backup-bucket/lifecycle.ts";
+import { defaultLock, keptDays, type BucketJob, type ObjectLock } from "./backup-bucket/lock.ts";
+import { addReplica, type Replica, type ReplicaTransform } from "./backup-bucket/replica.ts";
+import type { RoleLimits } from "./service-role.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Arguments of {@link BackupBucket}. */
+export interface BackupBucketArgs extends RoleLimits {
+  /**
+   * Name of a bucket that exists, which is then used as it is: of the arguments, only `keyArn`, `stack` and `jobs` may stand
+   * beside it. For the alarms it has to send its events to EventBridge.
+   */
+  readonly existing?: pulumi.Input<string>;
+  /** ARN of the KMS key that encrypts the backups. */
+  readonly keyArn: pulumi.Input<string>;
+  /** The stack's name: part of the bucket's name. */
+  readonly stack: string;
+  /** The jobs that keep backups in the bucket: the default lock and the lifecycle follow from their retention. */
+  readonly jobs: readonly BucketJob[];
+  /**
+   * Lock of new objects, or `off`, which is refused for a bucket that has had one. Default: governance, for the days for which no job's
+   * prune removes any backup, so that the lock costs nothing; at least 1, at most 30, and 30 where nothing is pruned. A lock
+   * that is longer than that keeps what prune has removed, and its storage is paid for.
+   */
+  readonly objectLock?: ObjectLock | "off";
+  /** Cheaper storage classes by age. Default: none. */
+  readonly transitions?: readonly StorageTransition[];
+  /** Logs every access into a bucket of its own. Default: no log. */
+  readonly accessLogs?: AccessLogs;
+  /** Copies every backup to another region or account. Default: no copy. */
+  readonly replica?: Replica;
+  /** ARN patterns of the only principals that may remove versions of objects, locked ones included. Default: nobody. */
+  readonly breakGlass?: pulumi.Input<readonly string[]>;
+  /**
+   * Refuses whatever would remove or replace the bucket or its replica, `destroy` included, until it is false again. Default
+   * false: `destroy` leaves them, and a new region makes new ones beside them.
+   */
+  readonly protect?: boolean;
+  /** Deletes the bucket with all backups in it on `destroy`; `confirmRemoval` has to say so too. Default false. */
+  readonly removeOnDestroy?: boolean;
+  /** The stack's name, once more: what `removeOnDestroy` needs to be taken seriously. */
+  readonly confirmRemoval?: string;
+  /** Tags of the buckets, the role and the key that are made. */
+  readonly tags?: pulumi.Input<Record<string, string>>;
+  /** Changes a child before it is made. */
+  readonly transform?: GuardedBucketTransform & {
+    readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
+    /** The children of the bucket with the access logs. */
+    readonly accessLogs?: AccessLogsTransform;
+    /** The replica's children. */
+    readonly replica?: ReplicaTransform;
+  };
+}
+
+/**
+ * The stack's bucket of backups: private, versioned, encrypted with the stack's key, locked, and with a lifecycle that only
+ * ends what prune has hidden. Below it are the folders `<prefix>/<stack>/<job>/<time>-<id>/`.
+ *
+ * - `destroy` keeps the bucket, its backups and whatever guards them, unless `removeOnDestroy` and `confirmRemoval` both ask
+ *   for its removal. With `protect` it refuses altogether.
+ * - A new name of the stack, or a lock where there was none, changes the bucket and never replaces it. A lock cannot go again.
+ * - Prune hides objects and may not remove versions: each stays for a week more, and never less than its lock.
+ * - Nothing locks who deploys the stack out of the bucket's settings (CKV_AWS_93).
+ */
+export class BackupBucket extends pulumi.ComponentResource {
+  readonly bucketName: pulumi.Output<string>;
+  readonly bucketArn: pulumi.Output<string>;
+  /** The key that encrypts the backups. */
+  readonly keyArn: pulumi.Output<string>;
+  /** The role with which S3 copies to the replica, for the policy of a bucket in another account. */
+  readonly replicationRoleArn: pulumi.Output<string> | undefined;
+
+  constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupBucket", name, {}, opts);
+    const problem = findProblem(args);
+    if (problem !== undefined) throw new pulumi.ResourceError(problem, this);
+    this.keyArn = pulumi.output(args.keyArn);
+    const place = awsPlace(this);
+    if (args.existing === undefined) {
+      const { bucket, versioning } = this.#make(name, args);
+      this.bucketName = bucket.bucket;
+      this.bucketArn = bucket.arn;
+      const { stack, accessLogs, replica, tags, transform } = args;
+      const common = { stack, place, removable: args.removeOnDestroy === true, ...(tags !== undefined && { tags }) };
+      if (accessLogs !== undefined) {
+        addAccessLogs(this, `${name}-access-logs`, bucket, {
+          ...common,
+          ...accessLogs,
+          ...(transform?.accessLogs !== undefined && { transform: transform.accessLogs }),
+        });
+      }
+      const lock = lockOf(args);
+      this.replicationRoleArn =
+        replica &&
+        addReplica(this, `${name}-replica`, { bucket, versioning }, replica, {
+          ...common,
+          keyArn: args.keyArn,
+          permissionsBoundary: args.permissionsBoundary,
+          rolePath: args.rolePath,
+          rule: lifecycleRule(noncurrentDays("replica", lock?.days ?? 0, keptDays(args.jobs)), args.transitions ?? []),
+          protect: args.protect === true,
+          ...(lock !== undefined && { lock }),
+          ...(args.breakGlass !== undefined && { breakGlass: args.breakGlass }),
+          ...(transform?.replica !== undefined && { transform: transform.replica }),
+        });
+    } else {
+      this.bucketName = pulumi.output(args.existing);
+      this.bucketArn = pulumi.interpolate`arn:${place.partition}:s3:::${args.existing}`;
+      this.replicationRoleArn = undefined;
+    }
+    this.registerOutputs({
+      bucketName: this.bucketName,
+      bucketArn: this.bucketArn,
+      keyArn: this.keyArn,
+      replicationRoleArn: this.replicationRoleArn,
+    });
+  }
+
+  #make(name: string, args: BackupBucketArgs): ReturnType<typeof guardedBucket> {
+    const { keyArn, tags, transform } = args;
+    const lock = lockOf(args);
+    const removable = args.removeOnDestroy === true;
+    const made = guardedBucket(this, name, {
+      words: [args.stack],
+      keyArn,
+      rule: lifecycleRule(noncurrentDays("bucket", lock?.days ?? 0, keptDays(args.jobs)), args.transitions ?? []),
+      statements: (arn) => bucketStatements(arn, keyArn, args.breakGlass, removable),
+      removable,
+      protect: args.protect === true,
+      ...(lock !== undefined && { lock }),
+      ...(tags !== undefined && { tags }),
+      ...(transform !== undefined && { transform }),
+    });
+    new aws.s3.BucketNotification(
+      ...transformed<aws.s3.BucketNotificationArgs>(
+        transform?.notification,
+        `${name}-notification`,
+        { bucket: made.bucket.bucket, eventbridge: true },
+        { parent: this, retainOnDelete: !removable },
+      ),
+    );
+    return made;
+  }
+}
+
+function lockOf({ objectLock, jobs }: BackupBucketArgs): ObjectLock | undefined {
+  return objectLock === "off" ? undefined : (objectLock ?? defaultLock(keptDays(jobs)));
+}
+
+/** What is wrong with the arguments, and how to make it right. */
+function findProblem(args: BackupBucketArgs): string | undefined {
+  const { objectLock, stack } = args;
+  if (args.existing !== undefined) {
+    const made = [
+      "objectLock",
+      "transitions",
+      "accessLogs",
+      "replica",
+      "breakGlass",
+      "protect",
+      "removeOnDestroy",
+    ] as const;
+    const odd = made.find((key) => args[key] !== undefined);
+    return odd && `${odd} is for a bucket that the stack makes, and the bucket exists. Leave out ${odd}, or existing.`;
+  }
+  if (typeof objectLock === "object" && objectLock.mode === "compliance" && objectLock.confirmCompliance !== true) {
+    return (
+      `Nobody could remove any backup for ${objectLock.days} days, the account's owner included. ` +
+      "Set objectLock.confirmCompliance to true if that is wanted, or objectLock.mode to governance."
+    );
+  }
+  if (args.removeOnDestroy === true) {
+    if (args.protect === true) {
+      return "protect refuses the removal that removeOnDestroy asks for. Leave out one of the two.";
+    }
+    if (args.confirmRemoval !== stack) {
+      return `removeOnDestroy would delete all backups of the stack. Set confirmRemoval to ${stack} if that is wanted.`;
+    }
+    if (typeof objectLock === "object" && objectLock.mode === "compliance") {
+      return "A bucket with a compliance lock cannot be removed. Leave out removeOnDestroy, or use a governance lock.";
+    }
+  }
+  const order = transitionsProblem(args.transitions ?? []);
+  if (order !== undefined) return `${order}. Change transitions, or leave one out.`;
+  const early = args.transitions?.find(({ storageClass, afterDays }) => storageClass.endsWith("_IA") && afterDays < 30);
+  return (
+    early &&
+    `S3 moves nothing to ${early.storageClass} before day 30, and afterDays is ${early.afterDays}. ` +
+      `Set it to 30 or more, or set storageClass: ${early.storageClass} in the job's destination.`
+  );
+}

@@ -1,0 +1,226 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsPlace } from "../aws-place.ts";
+import { fitName } from "../../fit-name.ts";
+import { keyStatements } from "../key-statements.ts";
+import { policy } from "../policy.ts";
+import { roleLimits, type RoleLimits } from "../service-role.ts";
+import { transformed, type Transform } from "../../transform.ts";
+import { bucketStatements } from "./bucket-policy.ts";
+import { guardedBucket, type GuardedBucketOptions, type GuardedBucketTransform } from "./guarded-bucket.ts";
+
+/** Characters that IAM allows in a role's name. */
+const ROLE_NAME = 64;
+
+/** Where backups are copied to as soon as they are written. */
+export type Replica = NewReplica | ExistingReplica;
+
+/** A bucket that the stack makes in another region of the same account, with a key of its own there, used through S3 alone. */
+export interface NewReplica {
+  /** The other region. */
+  readonly region: string;
+}
+
+/**
+ * A bucket that exists, in another account or region. It has versions, and Object Lock where the stack's bucket has it. For
+ * another account, its policy lets the role `replicationRoleArn` do `s3:ReplicateObject`, `s3:ReplicateDelete` and
+ * `s3:ObjectOwnerOverrideToBucketOwner`, and its key's policy `kms:Encrypt` and `kms:GenerateDataKey`.
+ */
+export interface ExistingReplica {
+  readonly bucketArn: pulumi.Input<string>;
+  /** KMS key in the region of that bucket. */
+  readonly keyArn: pulumi.Input<string>;
+  /** The account of that bucket, where it is another one: the copies then belong to it. */
+  readonly accountId?: string;
+}
+
+/** Transforms of what {@link addReplica} makes. */
+export interface ReplicaTransform extends GuardedBucketTransform {
+  readonly key?: Transform<aws.kms.KeyArgs>;
+  readonly role?: Transform<aws.iam.RoleArgs>;
+  readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
+  readonly replication?: Transform<aws.s3.BucketReplicationConfigArgs>;
+}
+
+/** What {@link addReplica} needs beside the settings. */
+interface ReplicaOptions
+  extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "protect" | "tags"> {
+  readonly stack: string;
+  readonly place: AwsPlace;
+  readonly keyArn: pulumi.Input<string>;
+  readonly breakGlass?: pulumi.Input<readonly string[]>;
+  readonly transform?: ReplicaTransform;
+}
+
+/**
+ * Copies every new object of a bucket to another one, and every delete marker: without them, nothing would ever end old
+ * copies, and ending them by their age would take the last backups of a job that stopped. What is removed here by mistake
+ * stays recoverable there for a month, and locked for as long as here. The removal of a version is never copied.
+ *
+ * @returns the ARN of the role with which S3 copies
+ */
+export function addReplica(
+  parent: pulumi.Resource,
+  name: string,
+  source: { readonly bucket: aws.s3.Bucket; readonly versioning: aws.s3.BucketVersioning },
+  replica: Replica,
+  options: ReplicaOptions,
+): pulumi.Output<string> {
+  const { stack, place, tags, transform, keyArn } = options;
+  const { bucket } = source;
+  const destination: Destination = "region" in replica ? makeReplica(parent, name, replica, options) : replica;
+  const role = new aws.iam.Role(
+    ...transformed<aws.iam.RoleArgs>(
+      transform?.role,
+      fitName(`${name}-${stack}-role`, ROLE_NAME),
+      {
+        assumeRolePolicy: policy({
+          Sid: "ReplicateBackups",
+          Effect: "Allow",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: "sts:AssumeRole",
+          Condition: {
+            StringEquals: { "aws:SourceAccount": place.account },
+            ArnLike: { "aws:SourceArn": bucket.arn },
+          },
+        }),
+        ...roleLimits(options),
+        ...(tags !== undefined && { tags }),
+      },
+      { parent },
+    ),
+  );
+  const via = (arn: pulumi.Input<string>) => ({
+    StringLike: {
+      "kms:ViaService": "s3.*.amazonaws.com",
+      "kms:EncryptionContext:aws:s3:arn": [arn, pulumi.interpolate`${arn}/*`],
+    },
+  });
+  const rolePolicy = new aws.iam.RolePolicy(
+    ...transformed<aws.iam.RolePolicyArgs>(
+      transform?.rolePolicy,
+      `${name}-role-policy`,
+      {
+        role: role.id,
+        policy: policy(
+          {
+            Sid: "ReadBucket",
+            Effect: "Allow",
+            Action: ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+            Resource: bucket.arn,
+          },
+          {
+            Sid: "ReadVersions",
+            Effect: "Allow",
+            Action: [
+              "s3:GetObjectVersionForReplication",
+              "s3:GetObjectVersionAcl",
+              "s3:GetObjectVersionTagging",
+              "s3:GetObjectRetention",
+              "s3:GetObjectLegalHold",
+            ],
+            Resource: pulumi.interpolate`${bucket.arn}/*`,
+          },
+          {
+            Sid: "WriteCopies",
+            Effect: "Allow",
+            Action: [
+              "s3:ReplicateObject",
+              "s3:ReplicateDelete",
+              "s3:ReplicateTags",
+              "s3:ObjectOwnerOverrideToBucketOwner",
+            ],
+            Resource: pulumi.interpolate`${destination.bucketArn}/*`,
+          },
+          { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucket.arn) },
+          {
+            Sid: "EncryptCopies",
+            Effect: "Allow",
+            Action: ["kms:Encrypt", "kms:GenerateDataKey"],
+            Resource: destination.keyArn,
+            Condition: via(destination.bucketArn),
+          },
+        ),
+      },
+      { parent },
+    ),
+  );
+  const otherAccount = destination.accountId;
+  new aws.s3.BucketReplicationConfig(
+    ...transformed<aws.s3.BucketReplicationConfigArgs>(
+      transform?.replication,
+      `${name}-replication`,
+      {
+        bucket: bucket.bucket,
+        role: role.arn,
+        rules: [
+          {
+            id: "backups",
+            status: "Enabled",
+            priority: 0,
+            filter: { prefix: "" },
+            deleteMarkerReplication: { status: "Enabled" },
+            sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
+            destination: {
+              bucket: destination.bucketArn,
+              encryptionConfiguration: { replicaKmsKeyId: destination.keyArn },
+              ...(otherAccount !== undefined && {
+                account: otherAccount,
+                accessControlTranslation: { owner: "Destination" },
+              }),
+            },
+          },
+        ],
+      },
+      {
+        parent,
+        retainOnDelete: !options.removable,
+        dependsOn: [source.versioning, rolePolicy, ...(destination.made ?? [])],
+      },
+    ),
+  );
+  return role.arn;
+}
+
+/** The replica as the replication needs it. */
+interface Destination extends ExistingReplica {
+  /** What has to be there first. */
+  readonly made?: readonly pulumi.Resource[];
+}
+
+function makeReplica(
+  parent: pulumi.Resource,
+  name: string,
+  { region }: NewReplica,
+  options: ReplicaOptions,
+): Destination {
+  const { stack, place, removable, protect = false, lock, tags, transform, breakGlass } = options;
+  const key = new aws.kms.Key(
+    ...transformed<aws.kms.KeyArgs>(
+      transform?.key,
+      `${name}-key`,
+      {
+        region,
+        description: `Copies of the backups of the stack ${stack}`,
+        enableKeyRotation: true,
+        deletionWindowInDays: 30,
+        policy: policy(...keyStatements({ ...place, region: pulumi.output(region) }, ["s3"])),
+        ...(tags !== undefined && { tags }),
+      },
+      { parent, protect, retainOnDelete: !removable },
+    ),
+  );
+  const { bucket, versioning } = guardedBucket(parent, name, {
+    words: [stack, "replica"],
+    region,
+    keyArn: key.arn,
+    rule: options.rule,
+    statements: (arn) => bucketStatements(arn, key.arn, breakGlass, removable),
+    removable,
+    protect,
+    ...(lock !== undefined && { lock }),
+    ...(tags !== undefined && { tags }),
+    ...(transform !== undefined && { transform }),
+  });
+  return { bucketArn: bucket.arn, keyArn: key.arn, made: [versioning] };
+}

@@ -1,0 +1,60 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { dashboardBody, JOBS_A_DASHBOARD } from "./backup-dashboard/body.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Arguments of {@link BackupDashboard}. */
+export interface BackupDashboardArgs {
+  /** The stack's name, as it is in the metrics, and part of the dashboard's. */
+  readonly stack: string;
+  /** The names of the jobs. */
+  readonly jobs: readonly { readonly name: string }[];
+  /** The region of the metrics, and part of the dashboard's name. */
+  readonly region: pulumi.Input<string>;
+  /** Changes a child before it is made. */
+  readonly transform?: { readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs> };
+}
+
+/**
+ * A dashboard with the age of the newest verified backup, the size, the duration and the outcomes of the runs by job.
+ *
+ * Up to 25 jobs have a row each; of more, several share a row, so that 200 jobs are 100 widgets. A dashboard takes 500 widgets
+ * and 2500 metrics: above 350 jobs there are several, and AWS asks 3 USD a month for each after the account's first three.
+ *
+ * Its name is fixed, as it is an address that people keep, and has the region in it, since an account has each name once for all
+ * regions. Two stacks of one account and region may not have the same name, which their metrics do not bear either. AWS has no tags
+ * for a dashboard.
+ */
+export class BackupDashboard extends pulumi.ComponentResource {
+  /** The name of the first dashboard. */
+  readonly name: pulumi.Output<string>;
+  /** Its address in the console. */
+  readonly url: pulumi.Output<string>;
+
+  constructor(name: string, args: BackupDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupDashboard", name, {}, opts);
+    const { stack } = args;
+    const jobs = args.jobs.map((job) => job.name);
+    const first = pulumi.interpolate`provision-${stack}-${args.region}`;
+    for (let start = 0, page = 1; start === 0 || start < jobs.length; start += JOBS_A_DASHBOARD, page += 1) {
+      const suffix = page === 1 ? "" : `-${page}`;
+      const shown = jobs.slice(start, start + JOBS_A_DASHBOARD);
+      new aws.cloudwatch.Dashboard(
+        ...transformed<aws.cloudwatch.DashboardArgs>(
+          args.transform?.dashboard,
+          `${name}${suffix}`,
+          {
+            dashboardName: pulumi.interpolate`${first}${suffix}`,
+            dashboardBody: pulumi
+              .output(args.region)
+              .apply((region) => JSON.stringify(dashboardBody(stack, shown, region))),
+          },
+          { parent: this },
+        ),
+      );
+    }
+    this.name = first;
+    this.url = pulumi.interpolate`https://${args.region}.console.aws.amazon.com/cloudwatch/home?region=${args.region}#dashboards/dashboard/${first}`;
+    this.registerOutputs({ name: this.name, url: this.url });
+  }
+}

@@ -1,0 +1,62 @@
+import { scriptStart } from "../../host/shell.ts";
+
+/**
+ * Builds the image of the folder that it runs in and pushes it to Amazon ECR, unless the repository has one with its tag
+ * already; prints the image's digest and nothing else. Reads REPOSITORY (its URL), TAG and PLATFORM from its environment, and
+ * BASE_IMAGE where that is not the Dockerfile's.
+ *
+ * Docker asks a helper for the registry's token whenever it needs one: `docker login` would write it to a file, where it stays
+ * valid for twelve hours. What else Docker knows of this machine, its builders and plugins, is linked to where it looks then;
+ * only other registries' credentials are not.
+ */
+export const buildScript = `${scriptStart}
+registry=\${REPOSITORY%%/*}
+region=$(printf %s "$registry" | cut -d. -f4)
+export registry region
+command -v aws >/dev/null ||
+  fail "The AWS CLI is not on this machine, which finds and pushes the runner's image." "Install it (https://docs.aws.amazon.com/cli/), or set provision:aws.image to an image that is built elsewhere."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Prints the digest of the image with the tag, or nothing where there is none.
+find_image() {
+  aws ecr describe-images --region "$region" --registry-id "\${registry%%.*}" --repository-name "\${REPOSITORY#*/}" \\
+    --image-ids "imageTag=$TAG" --query 'imageDetails[0].imageDigest' --output text 2>"$work/error" && return
+  grep -q ImageNotFoundException "$work/error" && return
+  cat "$work/error" >&2
+  fail "The repository $REPOSITORY cannot be looked at; the reason is above." "Give the AWS CLI the credentials of this deployment, with ecr:DescribeImages."
+}
+
+digest=$(find_image)
+if [ -z "$digest" ]; then
+  docker buildx version >/dev/null 2>&1 ||
+    fail "Docker with buildx is not on this machine, which builds the runner's image." "Install it (https://docs.docker.com/engine/install/), or set provision:aws.image to an image that is built elsewhere."
+  DOCKER_CONTEXT=$(docker context show)
+  mkdir "$work/docker" "$work/bin"
+  for each in "\${DOCKER_CONFIG:-$HOME/.docker}"/*; do
+    case $each in */config.json | */'*') ;; *) ln -s "$each" "$work/docker/" ;; esac
+  done
+  cat >"$work/bin/docker-credential-provision" <<'END'
+#!/bin/sh
+set -eu
+[ "$1" = get ] || exit 1
+token=$(aws ecr get-login-password --region "$region")
+printf '{"ServerURL":"%s","Username":"AWS","Secret":"%s"}' "$registry" "$token"
+END
+  chmod 700 "$work/bin/docker-credential-provision"
+  printf '{"credHelpers":{"%s":"provision"}}' "$registry" >"$work/docker/config.json"
+  DOCKER_CONFIG=$work/docker
+  PATH=$work/bin:$PATH
+  export DOCKER_CONTEXT DOCKER_CONFIG PATH
+  failed=
+  # Without the attestations, a list of images would take the image's place.
+  docker buildx build --platform "$PLATFORM" --provenance=false --sbom=false --progress=plain \\
+    \${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} --tag "$REPOSITORY:$TAG" --push . >&2 || failed=yes
+  # What the repository has counts: another deployment may have been faster, and a tag there cannot be written twice.
+  digest=$(find_image)
+  [ -n "$digest" ] || [ -z "$failed" ] ||
+    fail "The runner's image could not be built and pushed; the reason is above." "For an 'exec format error', let this machine run programs for $PLATFORM (https://docs.docker.com/build/building/multi-platform/#qemu), or set provision:aws.architecture to its own."
+fi
+printf %s "$digest"`;

@@ -1,0 +1,107 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { awsPlace } from "./aws-place.ts";
+import { accountRoot, keyStatements, USE } from "./key-statements.ts";
+import { policy, type Statement } from "./policy.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Services through which the roles of the stack use the key, by the first part of their host names. */
+const SERVICES = ["s3", "secretsmanager", "scheduler"];
+
+/** Arguments of {@link BackupKey}. */
+export interface BackupKeyArgs {
+  /** The stack's name: part of the alias and of the description. */
+  readonly stack: string;
+  /** Days for which a deleted key can still be brought back, 7 to 30. Default 30. */
+  readonly deletionWindowDays?: pulumi.Input<number>;
+  /** Deletes the key on `destroy`. Default false: backups that stay in their bucket cannot be read without it. */
+  readonly removeOnDestroy?: boolean;
+  /** Refuses whatever would remove or replace the key, `destroy` included, until it is false again. Default false. */
+  readonly protect?: boolean;
+  /** Tags of the key. */
+  readonly tags?: pulumi.Input<Record<string, string>>;
+  /** Changes a child before it is made. */
+  readonly transform?: {
+    readonly key?: Transform<aws.kms.KeyArgs>;
+    readonly alias?: Transform<aws.kms.AliasArgs>;
+  };
+}
+
+/**
+ * The stack's KMS key, for the bucket, the secrets, the logs and the schedules, with a rotation every year.
+ *
+ * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
+ *   nobody decrypts with it directly.
+ * - EventBridge Scheduler decrypts a schedule with the schedule's own role, which KMS takes for a direct call
+ *   (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html shows its event): without a statement for this
+ *   account's schedules, none would start anything.
+ * - CloudWatch Logs uses it for log groups of this account and region alone.
+ * - No service gets a grant on it, which none of them needs. (ECR would; the images have a key that outlives this one.)
+ * - `destroy` keeps the key, because the bucket keeps its backups. The alias goes: nothing refers to it.
+ */
+export class BackupKey extends pulumi.ComponentResource {
+  /** The key's ARN. */
+  readonly arn: pulumi.Output<string>;
+
+  constructor(name: string, args: BackupKeyArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupKey", name, {}, opts);
+    const key = new aws.kms.Key(
+      ...transformed<aws.kms.KeyArgs>(
+        args.transform?.key,
+        `${name}-key`,
+        {
+          description: `Backups of the stack ${args.stack}`,
+          enableKeyRotation: true,
+          deletionWindowInDays: args.deletionWindowDays ?? 30,
+          policy: policy(...this.#statements()),
+          ...(args.tags !== undefined && { tags: args.tags }),
+        },
+        { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
+      ),
+    );
+    const shortId = key.id.apply((id) => id.slice(0, 8));
+    new aws.kms.Alias(
+      ...transformed<aws.kms.AliasArgs>(
+        args.transform?.alias,
+        `${name}-alias`,
+        // The key's id begins with something unique, which Pulumi's own names would put before alias/.
+        { name: pulumi.interpolate`alias/provision-${args.stack}-${shortId}`, targetKeyId: key.id },
+        { parent: this },
+      ),
+    );
+    this.arn = key.arn;
+    this.registerOutputs({ arn: this.arn });
+  }
+
+  #statements(): Statement[] {
+    const place = awsPlace(this);
+    const { account, region, partition } = place;
+    return [
+      ...keyStatements(place, SERVICES),
+      {
+        Sid: "DecryptSchedules",
+        Effect: "Allow",
+        Principal: accountRoot(place),
+        Action: "kms:Decrypt",
+        Resource: "*",
+        Condition: {
+          ArnLike: {
+            "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${account}:schedule/*`,
+          },
+        },
+      },
+      {
+        Sid: "EncryptLogs",
+        Effect: "Allow",
+        Principal: { Service: pulumi.interpolate`logs.${region}.amazonaws.com` },
+        Action: [...USE, "kms:DescribeKey"],
+        Resource: "*",
+        Condition: {
+          ArnLike: {
+            "kms:EncryptionContext:aws:logs:arn": pulumi.interpolate`arn:${partition}:logs:${region}:${account}:log-group:*`,
+          },
+        },
+      },
+    ];
+  }
+}

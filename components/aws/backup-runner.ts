@@ -1,0 +1,284 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { jobPermissions, type JobConfig, type JobSettings } from "../../providers/config.ts";
+import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
+import { executionStatements } from "./backup-runner/execution-statements.ts";
+import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
+import { purposes, purposesOf, type Purpose } from "./backup-runner/purposes.ts";
+import { taskSize, type TaskSize } from "./backup-runner/task-size.ts";
+import { fitName } from "../fit-name.ts";
+import { serviceRole, type RoleSettings } from "./service-role.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
+const NAME = 255;
+
+/** Days for which logs are kept if nobody says otherwise: a year, as audits ask for. */
+const RETENTION_DAYS = 365;
+
+/** The service that runs tasks. */
+const ECS_TASKS = "ecs-tasks.amazonaws.com";
+
+/** Arguments of {@link BackupRunner}. */
+export interface BackupRunnerArgs {
+  /** The stack's name. Known beforehand, as are the jobs and their sizes: they decide which resources there are. */
+  readonly stack: string;
+  readonly jobs: readonly JobSettings[];
+  /** The runner's image by its digest: `repository@sha256:…`. */
+  readonly image: pulumi.Input<string>;
+  /** ARN of the image's repository. Default: told from the image where it is one of ECR. */
+  readonly repositoryArn?: pulumi.Input<string> | undefined;
+  /** The bucket that a destination of kind `s3` means if it names none. */
+  readonly bucket: {
+    readonly name: pulumi.Input<string>;
+    /** ARN of the KMS key that objects are encrypted with. Default: the bucket decides; then the tasks are granted no key. */
+    readonly keyArn?: pulumi.Input<string> | undefined;
+  };
+  /** ARNs of the secrets that jobs refer to: the stack's by name, existing ones by the ARN that the reference has. */
+  readonly secretArns: Readonly<Record<string, pulumi.Input<string>>>;
+  /** ARN of the KMS key of the logs and of the stack's secrets. */
+  readonly keyArn: pulumi.Input<string>;
+  /** ARNs of the keys of existing secrets. Default: they have the stack's key, or the one that AWS manages. */
+  readonly secretKeyArns?: readonly pulumi.Input<string>[] | undefined;
+  readonly logs?: {
+    /** Days for which logs are kept, one of the numbers that CloudWatch Logs takes. Default 365. */
+    readonly retentionDays?: pulumi.Input<number> | undefined;
+  };
+  /** The tasks' sizes by job. Default: 1 CPU, 2 GiB and no more scratch space than every task has. */
+  readonly sizes?: Readonly<Record<string, TaskSize>> | undefined;
+  /** The image's processor. Default ARM64, which costs a fifth less. */
+  readonly architecture?: "ARM64" | "X86_64" | undefined;
+  /** ARN of the policy that bounds what any of the roles can ever be allowed. Default: none. */
+  readonly permissionsBoundary?: pulumi.Input<string> | undefined;
+  /** IAM path of the roles, for instance `/backups/`. Default `/`. */
+  readonly rolePath?: pulumi.Input<string> | undefined;
+  /** Tags of everything that can have some. */
+  readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /** Changes to the children, each of them for all children of its kind: the function's third argument tells which. */
+  readonly transform?: {
+    readonly cluster?: Transform<aws.ecs.ClusterArgs>;
+    readonly logGroup?: Transform<aws.cloudwatch.LogGroupArgs>;
+    readonly role?: Transform<aws.iam.RoleArgs>;
+    readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
+    readonly taskDefinition?: Transform<aws.ecs.TaskDefinitionArgs>;
+  };
+}
+
+/** A task that can be started. */
+export interface BackupTask {
+  /** The task definition's family: `provision_<stack>_<job>_<purpose>`. */
+  readonly family: string;
+  /** The task definition's ARN with its revision. */
+  readonly taskDefinitionArn: pulumi.Output<string>;
+  /** The role of the program in the container. */
+  readonly roleArn: pulumi.Output<string>;
+  /** The role with which ECS starts the task. */
+  readonly executionRoleArn: pulumi.Output<string>;
+  readonly logGroupName: pulumi.Output<string>;
+}
+
+/** A job's tasks: prune where it has a retention, drill where it has drills. */
+export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Partial<Record<Purpose, BackupTask>>>;
+
+/**
+ * Runs backups on ECS Fargate: one cluster; for each job a log group, a role with which ECS starts its tasks, and for each
+ * purpose a task definition with a role of its own. What the program may do is in that role: the one of `backup` can neither
+ * remove nor replace anything, and no role can break a lock.
+ *
+ * - The role that starts tasks is one a job, not one a stack: 200 jobs' secrets do not fit into one policy, and none of them
+ *   should start with another's secrets. Four or five roles a job are 1000 for 200 to 250 jobs, which is what an account has
+ *   unless AWS raises its quota (Service Quotas, "Roles per account", up to 5000).
+ * - The role of `backup` may also read, in its own folder: each backup is read back before it counts.
+ * - Log groups go with the stack, and have no `deletionProtectionEnabled`, which would have `destroy` fail: what a backup is, and that
+ *   it was verified, stands beside it in the bucket. A transform sets it.
+ * - Container Insights costs some cents a month here, since tasks run for minutes.
+ * - There is no capacity provider, and so no Fargate Spot: a backup that is taken away in the middle is none.
+ * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database.
+ * - Task definitions stay when they are replaced (`skipDestroy`), so that a former state of the stack can be run again.
+ * - Children are named after the component, the stack, the job and the purpose. One that is renamed in a later version keeps
+ *   the old name in its `aliases`.
+ */
+export class BackupRunner extends pulumi.ComponentResource {
+  readonly clusterArn: pulumi.Output<string>;
+  readonly clusterName: pulumi.Output<string>;
+  /** Each job's tasks. */
+  readonly tasks: Readonly<Record<string, JobTasks>>;
+
+  readonly #name: string;
+  readonly #args: BackupRunnerArgs;
+  readonly #place: AwsPlace;
+
+  /** @throws RunError where Fargate has no task of the size that a job asks for, or a secret has no ARN */
+  constructor(name: string, args: BackupRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupRunner", name, {}, opts);
+    this.#name = `${name}-${args.stack}`;
+    this.#args = args;
+    this.#place = awsPlace(this);
+    const cluster = new aws.ecs.Cluster(
+      ...transformed<aws.ecs.ClusterArgs>(
+        args.transform?.cluster,
+        fitName(this.#name, NAME),
+        { settings: [{ name: "containerInsights", value: "enabled" }], ...this.#tags() },
+        { parent: this },
+      ),
+    );
+    this.clusterArn = cluster.arn;
+    this.clusterName = cluster.name;
+    this.tasks = Object.fromEntries(args.jobs.map((job) => [job.name, this.#tasksOf(job)]));
+    this.registerOutputs({ clusterArn: this.clusterArn, clusterName: this.clusterName, tasks: this.tasks });
+  }
+
+  #tasksOf(job: JobSettings): JobTasks {
+    const { bucket, stack, logs, keyArn, transform } = this.#args;
+    const size = taskSize(job.name, this.#args.sizes?.[job.name]);
+    const config = pulumi
+      .all([bucket.name, bucket.keyArn])
+      .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
+    const logGroup = new aws.cloudwatch.LogGroup(
+      ...transformed<aws.cloudwatch.LogGroupArgs>(
+        transform?.logGroup,
+        fitName(`${this.#name}-${job.name}`, NAME),
+        { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, ...this.#tags() },
+        { parent: this },
+      ),
+    );
+    const taskPurposes = purposesOf(job);
+    const executionRole = this.#executionRole(job, taskPurposes, logGroup);
+    const tasks = taskPurposes.map((purpose): [Purpose, BackupTask] => {
+      const role = this.#taskRole(job, purpose, config);
+      const family = `provision_${stack}_${job.name}_${purpose}`;
+      const definition = new aws.ecs.TaskDefinition(
+        ...transformed<aws.ecs.TaskDefinitionArgs>(
+          transform?.taskDefinition,
+          `${this.#name}-${job.name}-${purpose}`,
+          {
+            family,
+            requiresCompatibilities: ["FARGATE"],
+            networkMode: "awsvpc",
+            cpu: String(size.cpu),
+            memory: String(size.memory),
+            runtimePlatform: {
+              cpuArchitecture: this.#args.architecture ?? "ARM64",
+              operatingSystemFamily: "LINUX",
+            },
+            ...(size.scratchGiB !== undefined && { ephemeralStorage: { sizeInGib: size.scratchGiB } }),
+            volumes: [{ name: SCRATCH_VOLUME }],
+            executionRoleArn: executionRole.arn,
+            taskRoleArn: role.arn,
+            containerDefinitions: containerDefinitions({
+              image: this.#args.image,
+              command: purposes[purpose].command,
+              job: config,
+              secrets: secretVariables(job, purpose).map((secret) => ({
+                name: secret.variable,
+                valueFrom: this.#secretArn(job.name, secret),
+              })),
+              log: { group: logGroup.name, region: this.#place.region, prefix: purpose },
+            }),
+            skipDestroy: true,
+            ...this.#tags(),
+          },
+          { parent: this },
+        ),
+      );
+      const task = {
+        family,
+        taskDefinitionArn: definition.arn,
+        roleArn: role.arn,
+        executionRoleArn: executionRole.arn,
+        logGroupName: logGroup.name,
+      };
+      return [purpose, task];
+    });
+    return Object.fromEntries(tasks) as Record<Purpose, BackupTask>;
+  }
+
+  #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: aws.cloudwatch.LogGroup): aws.iam.Role {
+    const { image, keyArn, secretKeyArns = [], transform } = this.#args;
+    const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
+    const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
+    const arnsOf = (kind: "secret" | "arn") =>
+      pulumi.all(secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret)));
+    const statements = pulumi
+      .all([
+        this.#args.repositoryArn ?? pulumi.all([image, this.#place.partition]).apply(repositoryOf),
+        logGroup.arn,
+        arnsOf("secret"),
+        arnsOf("arn"),
+        pulumi.all([keyArn, ...secretKeyArns]),
+      ])
+      .apply(([repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns]) =>
+        executionStatements({ repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns }),
+      );
+    return serviceRole(
+      `${this.#name}-${job.name}-start`,
+      {
+        ...this.#roleSettings(),
+        description: `ECS starts the tasks of the backup job ${job.name} of the stack ${this.#args.stack} with it.`,
+        statements,
+        transformRole: transform?.role,
+        transformPolicy: transform?.rolePolicy,
+      },
+      this,
+    );
+  }
+
+  #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): aws.iam.Role {
+    const { stack, transform } = this.#args;
+    const { access } = purposes[purpose];
+    const statements = pulumi.all([config, this.#place.partition]).apply(([complete, partition]) => [
+      ...jobPermissions(complete, { access, partition }),
+      // Whatever is allowed besides, here or by a transform: a locked backup stays for as long as it was promised.
+      { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
+    ]);
+    return serviceRole(
+      `${this.#name}-${job.name}-${purpose}`,
+      {
+        ...this.#roleSettings(),
+        description: `What the ${purpose} task of the backup job ${job.name} of the stack ${stack} may do.`,
+        statements,
+        transformRole: transform?.role,
+        transformPolicy: transform?.rolePolicy,
+      },
+      this,
+    );
+  }
+
+  #roleSettings(): RoleSettings & { service: string; sourceArn: pulumi.Output<string> } {
+    const { permissionsBoundary, rolePath, tags } = this.#args;
+    const { partition, region, account } = this.#place;
+    return {
+      service: ECS_TASKS,
+      // A task has no name before it is started: all of the account's in this region.
+      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${account}:*`,
+      account,
+      permissionsBoundary,
+      rolePath,
+      tags,
+    };
+  }
+
+  #secretArn(job: string, { source }: SecretVariable): pulumi.Input<string> {
+    const key = "secret" in source ? source.secret : source.arn;
+    const arn = Object.hasOwn(this.#args.secretArns, key) ? this.#args.secretArns[key] : undefined;
+    if (arn !== undefined) return arn;
+    if ("arn" in source) return source.arn;
+    throw new pulumi.RunError(
+      `The job ${job} refers to the secret ${key}, of which no ARN is known. Put it into secretArns.`,
+    );
+  }
+
+  #tags(): { tags?: pulumi.Input<Record<string, pulumi.Input<string>>> } {
+    const { tags } = this.#args;
+    return tags === undefined ? {} : { tags };
+  }
+}
+
+/** The ARN of an image's repository, where it is in ECR: `<account>.dkr.ecr.<region>.amazonaws.com/<name>@sha256:…`. */
+function repositoryOf([image, partition]: [string, string]): string | undefined {
+  const match = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
+  if (match === null) return undefined;
+  const [, account = "", region = "", name = ""] = match;
+  return `arn:${partition}:ecr:${region}:${account}:repository/${name}`;
+}

@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import { jobSecrets, type JobConfig, type JobSettings } from "../../../providers/config.ts";
+import { purposes, type Purpose } from "./purposes.ts";
+
+/** The bucket that a destination of kind `s3` means if it names none. */
+export interface StackBucket {
+  readonly name: string;
+  /** ARN of the KMS key that objects are encrypted with. Left out: the bucket's own default. */
+  readonly keyArn?: string | undefined;
+}
+
+type Destination = JobSettings["destinations"][number];
+type Monitor = JobSettings["monitor"][number];
+
+/**
+ * What the runner reads in a task: the job with its stack, the stack's bucket where a destination of kind `s3` names none,
+ * and CloudWatch's metrics, which the alarms and the dashboard live on. Secrets in Secrets Manager are variables there.
+ *
+ * When its tasks run is their schedules' business alone, so that a changed schedule changes nothing else.
+ */
+export function jobConfig(job: JobSettings, stack: string, bucket: StackBucket): JobConfig {
+  const { drill, ...rest } = withoutSchedules(job);
+  return withVariables({
+    ...rest,
+    ...(drill !== undefined && { drill: { target: drill.target } }),
+    stack,
+    destinations: job.destinations.map((destination) => withBucket(destination, bucket)),
+    monitor: withMetrics(job.monitor),
+  });
+}
+
+/** A secret that a task gets: the variable that the runner reads, and where the value comes from. */
+export interface SecretVariable {
+  readonly variable: string;
+  /** Name of the stack's secret, or the ARN of an existing one. */
+  readonly source: { readonly secret: string } | { readonly arn: string };
+}
+
+/** The secrets that a job's task for a purpose gets, each once, by the name of the variable. */
+export function secretVariables(job: JobSettings, purpose: Purpose): SecretVariable[] {
+  const parts = purposes[purpose].secrets;
+  const found = new Map<string, SecretVariable>();
+  for (const { path, ref } of jobSecrets(job)) {
+    if (!parts.includes(String(path[0]))) continue;
+    // The name of the first kind is what the runner looks for: see secretVariable in runner/secrets.ts.
+    if ("secret" in ref) add({ variable: `PROVISION_SECRET_${ref.secret}`, source: ref });
+    if ("arn" in ref) add({ variable: arnVariable(ref.arn), source: ref });
+  }
+  return [...found.values()].sort((one, other) => (one.variable < other.variable ? -1 : 1));
+
+  function add(secret: SecretVariable): void {
+    found.set(secret.variable, secret);
+  }
+}
+
+function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "prune"> {
+  const copy = { ...job };
+  delete copy.schedule;
+  delete copy.prune;
+  return copy;
+}
+
+function withBucket(destination: Destination, { name, keyArn }: StackBucket): Destination {
+  if (destination.kind !== "s3" || destination.bucket !== undefined) return destination;
+  return { ...(keyArn !== undefined && { sse: { kmsKeyId: keyArn } }), ...destination, bucket: name };
+}
+
+function withMetrics(monitors: readonly Monitor[]): Monitor[] {
+  const log = { kind: "log", progressSeconds: 60, namespace: "Provision" } as const;
+  const all: readonly Monitor[] = monitors.some(({ kind }) => kind === "log")
+    ? monitors
+    : [...monitors, { ...log, metrics: "cloudwatch" }];
+  return all.map((monitor) => (monitor.kind === "log" ? { ...monitor, metrics: "cloudwatch" } : monitor));
+}
+
+/** A task gets an existing secret as a variable too; it must not be able to ask Secrets Manager for more. */
+function withVariables<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => withVariables(item)) as T;
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value);
+  const [first] = entries;
+  if (first?.[0] === "arn" && entries.length === 1) return { env: arnVariable(String(first[1])) } as T;
+  return Object.fromEntries(entries.map(([key, item]) => [key, withVariables(item as unknown)])) as T;
+}
+
+/** A hash, because an ARN has characters that a variable's name cannot have. */
+function arnVariable(arn: string): string {
+  return `PROVISION_ARN_${createHash("sha256").update(arn).digest("hex").slice(0, 16).toUpperCase()}`;
+}

@@ -1,0 +1,326 @@
+import { createHash } from "node:crypto";
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { JobSettings, PolicyStatement } from "../../providers/config.ts";
+import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { scheduleExpression } from "./backup-schedule/expression.ts";
+import { CONTAINER_NAME } from "./container-name.ts";
+import { fitName } from "../fit-name.ts";
+import { denyWithoutTls, policy } from "./policy.ts";
+import { serviceRole } from "./service-role.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Characters that AWS allows in the names of a schedule and a group, and of a queue. */
+const SCHEDULE_NAME = 64;
+const QUEUE_NAME = 80;
+
+/** Minutes over which starts are spread. */
+const FLEXIBLE_MINUTES = 5;
+
+/** How often a start that failed is tried again, and for how many seconds. */
+const MAX_RETRIES = 3;
+const MAX_AGE_SECONDS = 3600;
+
+/** Seconds for which the queue keeps what could not be started: 14 days, the most that SQS keeps. */
+const KEEP_SECONDS = 1_209_600;
+
+/**
+ * Roles at most. A role's policy holds 10,240 characters, which is some 30 entries; an account has 1000 roles. With 64 of them
+ * 600 entries are nine or ten a role.
+ */
+const MAX_ROLES = 64;
+
+/** What is started when. */
+export interface ScheduleEntry {
+  /** Five fields of cron, and a time zone. */
+  readonly schedule: NonNullable<JobSettings["schedule"]>;
+  /** ARN of the task definition with its revision. */
+  readonly taskDefinitionArn: pulumi.Input<string>;
+  readonly family: string;
+  /** ARNs of the task's two roles, which the scheduler passes on. */
+  readonly roleArns: readonly pulumi.Input<string>[];
+  /** What the runner is told. Default: what the task definition says. */
+  readonly command?: readonly string[];
+}
+
+/** Where the tasks run; see `BackupNetwork`. */
+export interface TaskNetwork {
+  readonly subnetIds: pulumi.Input<readonly pulumi.Input<string>[]>;
+  readonly securityGroupId: pulumi.Input<string>;
+  readonly assignPublicIp: pulumi.Input<boolean>;
+}
+
+/** Arguments of {@link BackupSchedule}. */
+export interface BackupScheduleArgs {
+  /** The stack's name. */
+  readonly stack: string;
+  /** What is started when, by a name: the job's, or the job's and a purpose. */
+  readonly entries: Readonly<Record<string, ScheduleEntry>>;
+  readonly clusterArn: pulumi.Input<string>;
+  readonly network: TaskNetwork;
+  /** Whether anything is started. Default true. */
+  readonly enabled?: pulumi.Input<boolean> | undefined;
+  /**
+   * Minutes over which a start may be put off so that not all begin at once, 0 to 1440. Default 5: a monitor waits ten for a run
+   * to begin.
+   */
+  readonly flexibleMinutes?: number | undefined;
+  /** How often a start that failed is tried again within an hour, 0 to 185. Default 3. */
+  readonly maxRetries?: number | undefined;
+  /** ARN of the KMS key of the schedules. */
+  readonly keyArn: pulumi.Input<string>;
+  /** ARN of the policy that bounds what the roles can ever be allowed. Default: none. */
+  readonly permissionsBoundary?: pulumi.Input<string> | undefined;
+  /** IAM path of the roles, for instance `/backups/`. Default `/`. */
+  readonly rolePath?: pulumi.Input<string> | undefined;
+  /** Tags of everything that can have some. AWS knows none for a schedule: its group has them. */
+  readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /** Changes to the children, each of them for all children of its kind: the function's third argument tells which. */
+  readonly transform?: {
+    readonly group?: Transform<aws.scheduler.ScheduleGroupArgs>;
+    readonly schedule?: Transform<aws.scheduler.ScheduleArgs>;
+    readonly deadLetterQueue?: Transform<aws.sqs.QueueArgs>;
+    readonly deadLetterQueuePolicy?: Transform<aws.sqs.QueuePolicyArgs>;
+    readonly role?: Transform<aws.iam.RoleArgs>;
+    readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
+  };
+}
+
+/**
+ * Starts tasks on time with EventBridge Scheduler: a group, a schedule for each entry, roles that may start exactly these
+ * tasks, and a queue for what could not be started.
+ *
+ * - A start that fails is tried three times in an hour. AWS's own default is 185 times in a day, by which a failed night would
+ *   begin at noon.
+ * - The flexible window is five minutes, not fifteen: Sentry takes a run for missed after ten.
+ * - The queue is encrypted with SQS's own key: what is in it says which task should have started, and a key of KMS would be one
+ *   more thing whose failure could lose just the message about a failure.
+ * - The runner is told its schedule in a variable, PROVISION_SCHEDULE, so that its monitors know it and its task definition need
+ *   not change with it.
+ */
+export class BackupSchedule extends pulumi.ComponentResource {
+  readonly groupName: pulumi.Output<string>;
+  /** The schedules' ARNs by entry. */
+  readonly scheduleArns: Readonly<Record<string, pulumi.Output<string>>>;
+  readonly deadLetterQueueName: pulumi.Output<string>;
+  readonly deadLetterQueueUrl: pulumi.Output<string>;
+  readonly deadLetterQueueArn: pulumi.Output<string>;
+  /** ARNs of the scheduler's roles. */
+  readonly roleArns: readonly pulumi.Output<string>[];
+
+  /** @throws RunError where a schedule is none that AWS has */
+  constructor(name: string, args: BackupScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupSchedule", name, {}, opts);
+    const { stack, network, transform, flexibleMinutes = FLEXIBLE_MINUTES } = args;
+    const own = `${name}-${stack}`;
+    const tags = args.tags === undefined ? {} : { tags: args.tags };
+    const place = awsPlace(this);
+    const group = new aws.scheduler.ScheduleGroup(
+      ...transformed<aws.scheduler.ScheduleGroupArgs>(transform?.group, fitName(own, SCHEDULE_NAME), tags, {
+        parent: this,
+      }),
+    );
+    const queue = this.#deadLetterQueue(`${own}-not-started`, args, tags);
+    const roles = new Map<string, aws.iam.Role>();
+    for (const [bucket, entries] of spread(args.entries)) {
+      const statements = pulumi
+        .all([
+          place,
+          args.clusterArn,
+          queue.arn,
+          args.keyArn,
+          group.name,
+          pulumi.all(entries.flatMap(([, { roleArns }]) => roleArns)),
+        ])
+        .apply(([where, clusterArn, queueArn, keyArn, groupName, roleArns]) =>
+          schedulerStatements(where, {
+            clusterArn,
+            queueArn,
+            keyArn,
+            groupName,
+            roleArns,
+            families: entries.map(([, { family }]) => family),
+          }),
+        );
+      const role = serviceRole(
+        `${own}-scheduler-${bucket}`,
+        {
+          service: "scheduler.amazonaws.com",
+          // What AWS compares with is the group, not the single schedule.
+          sourceArn: group.arn,
+          account: place.account,
+          description: `EventBridge Scheduler starts backup tasks of the stack ${stack} with it.`,
+          statements,
+          permissionsBoundary: args.permissionsBoundary,
+          rolePath: args.rolePath,
+          tags: args.tags,
+          transformRole: transform?.role,
+          transformPolicy: transform?.rolePolicy,
+        },
+        this,
+      );
+      for (const [key] of entries) roles.set(key, role);
+    }
+    const schedules = Object.entries(args.entries).map(([key, entry]): [string, pulumi.Output<string>] => {
+      const { cron, timezone } = entry.schedule;
+      const role = roles.get(key);
+      if (role === undefined) throw new Error(`no role for the schedule ${key}`);
+      const schedule = new aws.scheduler.Schedule(
+        ...transformed<aws.scheduler.ScheduleArgs>(
+          transform?.schedule,
+          fitName(`${own}-${key}`, SCHEDULE_NAME),
+          {
+            description: `Starts the task ${entry.family}.`,
+            groupName: group.name,
+            scheduleExpression: expressionOf(key, cron),
+            scheduleExpressionTimezone: timezone,
+            flexibleTimeWindow:
+              flexibleMinutes === 0 ? { mode: "OFF" } : { mode: "FLEXIBLE", maximumWindowInMinutes: flexibleMinutes },
+            state: pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED")),
+            kmsKeyArn: args.keyArn,
+            target: {
+              arn: args.clusterArn,
+              roleArn: role.arn,
+              ecsParameters: {
+                taskDefinitionArn: entry.taskDefinitionArn,
+                taskCount: 1,
+                launchType: "FARGATE",
+                platformVersion: "LATEST",
+                propagateTags: "TASK_DEFINITION",
+                enableEcsManagedTags: true,
+                enableExecuteCommand: false,
+                networkConfiguration: {
+                  subnets: pulumi.output(network.subnetIds).apply((ids) => [...ids]),
+                  securityGroups: [network.securityGroupId],
+                  assignPublicIp: network.assignPublicIp,
+                },
+              },
+              input: overrides(entry),
+              retryPolicy: {
+                maximumEventAgeInSeconds: MAX_AGE_SECONDS,
+                maximumRetryAttempts: args.maxRetries ?? MAX_RETRIES,
+              },
+              deadLetterConfig: { arn: queue.arn },
+            },
+          },
+          { parent: this },
+        ),
+      );
+      return [key, schedule.arn];
+    });
+    this.groupName = group.name;
+    this.scheduleArns = Object.fromEntries(schedules);
+    this.deadLetterQueueName = queue.name;
+    this.deadLetterQueueUrl = queue.url;
+    this.deadLetterQueueArn = queue.arn;
+    this.roleArns = [...new Set(roles.values())].map(({ arn }) => arn);
+    this.registerOutputs({
+      groupName: this.groupName,
+      scheduleArns: this.scheduleArns,
+      deadLetterQueueName: this.deadLetterQueueName,
+      deadLetterQueueUrl: this.deadLetterQueueUrl,
+      deadLetterQueueArn: this.deadLetterQueueArn,
+      roleArns: this.roleArns,
+    });
+  }
+
+  #deadLetterQueue(name: string, { transform }: BackupScheduleArgs, tags: Pick<aws.sqs.QueueArgs, "tags">) {
+    const queue = new aws.sqs.Queue(
+      ...transformed<aws.sqs.QueueArgs>(
+        transform?.deadLetterQueue,
+        fitName(name, QUEUE_NAME),
+        { messageRetentionSeconds: KEEP_SECONDS, sqsManagedSseEnabled: true, ...tags },
+        { parent: this },
+      ),
+    );
+    new aws.sqs.QueuePolicy(
+      ...transformed<aws.sqs.QueuePolicyArgs>(
+        transform?.deadLetterQueuePolicy,
+        fitName(name, QUEUE_NAME),
+        {
+          queueUrl: queue.id,
+          policy: policy(denyWithoutTls("sqs:*", queue.arn)),
+        },
+        { parent: this },
+      ),
+    );
+    return queue;
+  }
+}
+
+type NamedEntry = readonly [key: string, entry: ScheduleEntry];
+
+/** The entries by role. Which one an entry has depends on its own name alone: another entry more or less changes nothing. */
+function spread(entries: BackupScheduleArgs["entries"]): Map<string, NamedEntry[]> {
+  const found = new Map<string, NamedEntry[]>();
+  for (const entry of Object.entries(entries)) {
+    const number = createHash("sha256").update(entry[0]).digest().readUInt16BE() % MAX_ROLES;
+    const bucket = String(number).padStart(2, "0");
+    const others = found.get(bucket);
+    if (others === undefined) found.set(bucket, [entry]);
+    else others.push(entry);
+  }
+  return found;
+}
+
+/** What the scheduler may do: start these tasks in this cluster, hand them their roles, and tell of what it could not start. */
+function schedulerStatements(
+  { partition, region, account }: pulumi.Unwrap<AwsPlace>,
+  needs: {
+    readonly clusterArn: string;
+    readonly queueArn: string;
+    readonly keyArn: string;
+    readonly groupName: string;
+    readonly roleArns: readonly string[];
+    readonly families: readonly string[];
+  },
+): PolicyStatement[] {
+  const ecs = `arn:${partition}:ecs:${region}:${account}`;
+  return [
+    {
+      Effect: "Allow",
+      Action: ["ecs:RunTask"],
+      Resource: [...new Set(needs.families)].map((family) => `${ecs}:task-definition/${family}:*`),
+      Condition: { ArnEquals: { "ecs:cluster": needs.clusterArn } },
+    },
+    {
+      Effect: "Allow",
+      Action: ["ecs:TagResource"],
+      Resource: [`${ecs}:task/${needs.clusterArn.split("/").at(-1) ?? ""}/*`],
+      Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
+    },
+    {
+      Effect: "Allow",
+      Action: ["iam:PassRole"],
+      Resource: [...new Set(needs.roleArns)],
+      Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
+    },
+    { Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [needs.queueArn] },
+    {
+      Effect: "Allow",
+      Action: ["kms:Decrypt"],
+      Resource: [needs.keyArn],
+      Condition: {
+        ArnLike: {
+          "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:${partition}:scheduler:${region}:${account}:schedule/${needs.groupName}/*`,
+        },
+      },
+    },
+  ];
+}
+
+/** What the schedule adds to the task definition. */
+function overrides({ schedule, command }: ScheduleEntry): string {
+  const environment = [{ name: "PROVISION_SCHEDULE", value: `${schedule.cron} ${schedule.timezone}` }];
+  return JSON.stringify({
+    containerOverrides: [{ name: CONTAINER_NAME, ...(command !== undefined && { command }), environment }],
+  });
+}
+
+function expressionOf(key: string, cron: string): string {
+  try {
+    return scheduleExpression(cron);
+  } catch (error) {
+    throw new pulumi.RunError(`The schedule ${key} cannot run at "${cron}": ${(error as Error).message}.`);
+  }
+}

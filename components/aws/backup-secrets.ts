@@ -1,0 +1,132 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { awsPlace } from "./aws-place.ts";
+import { fitName } from "../fit-name.ts";
+import { denyWithoutTls, policy, type Statement } from "./policy.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Characters that a secret's name may have. */
+const SECRET_NAME = 512;
+
+/** Arguments of {@link BackupSecrets}. */
+export interface BackupSecretsArgs {
+  /** The stack's name: part of the secrets' names. */
+  readonly stack: string;
+  /** The stack's secrets by name. They stay secret outputs, whether they come as such or not. */
+  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  /** The names of those that jobs refer to: no other gets to AWS. */
+  readonly names: readonly string[];
+  /** ARNs of secrets that exist. They are passed on as they are; this program neither reads nor changes them. */
+  readonly existing: readonly string[];
+  /** ARN of the KMS key that encrypts the secrets. */
+  readonly keyArn: pulumi.Input<string>;
+  /**
+   * Patterns of the ARNs of the only principals that may read the secrets, `*` and `?` allowed: the execution role and who
+   * deploys the stack, because a refresh reads them. Default: whoever a policy of the account allows to.
+   */
+  readonly readers?: pulumi.Input<readonly string[]>;
+  /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
+  readonly recoveryWindowDays?: pulumi.Input<number>;
+  /** Tags of the secrets. */
+  readonly tags?: pulumi.Input<Record<string, string>>;
+  /** Changes a child before it is made. */
+  readonly transform?: {
+    readonly secret?: Transform<aws.secretsmanager.SecretArgs>;
+    readonly version?: Transform<aws.secretsmanager.SecretVersionArgs>;
+    readonly policy?: Transform<aws.secretsmanager.SecretPolicyArgs>;
+  };
+}
+
+/**
+ * The secrets of the stack's jobs in AWS Secrets Manager, one each, with the values of the stack's configuration.
+ *
+ * - No rotation: a database's owner changes its password, not this program. Checks that ask for one (SecretsManager.1 and
+ *   .4, CKV2_AWS_57) are to be suppressed with that reason.
+ * - No replicas in other regions: they are read where the tasks run, and a stack in another region has its own.
+ * - The policy keeps other accounts out, and whoever is not among `readers` where there are any. Without `readers` it does
+ *   not name the execution role, which itself needs the secrets' ARNs.
+ * - Pulumi names them, with a unique end: the name of a secret that waits for its deletion cannot be used again. That end must
+ *   not be `-` and six characters, which Secrets Manager would take for its own; Pulumi's default has seven.
+ */
+export class BackupSecrets extends pulumi.ComponentResource {
+  /** ARNs by the secret's name; of existing ones by their ARN. They do not change when a value does. */
+  readonly arns: Readonly<Record<string, pulumi.Output<string>>>;
+
+  constructor(name: string, args: BackupSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:aws:BackupSecrets", name, {}, opts);
+    const { stack, keyArn, tags, transform } = args;
+    const values = pulumi.secret(args.secrets);
+    const account = awsPlace(this).account;
+    const made = [...new Set(args.names)].sort().map((secretName): [string, pulumi.Output<string>] => {
+      const child = `${name}-${stack}-${secretName}`;
+      const secret = new aws.secretsmanager.Secret(
+        ...transformed<aws.secretsmanager.SecretArgs>(
+          transform?.secret,
+          fitName(child, SECRET_NAME),
+          {
+            description: `The secret ${secretName} of the backups of the stack ${stack}`,
+            kmsKeyId: keyArn,
+            recoveryWindowInDays: args.recoveryWindowDays ?? 30,
+            ...(tags !== undefined && { tags }),
+          },
+          { parent: this },
+        ),
+      );
+      new aws.secretsmanager.SecretVersion(
+        ...transformed<aws.secretsmanager.SecretVersionArgs>(
+          transform?.version,
+          `${child}-value`,
+          { secretId: secret.id, secretString: values.apply((all) => valueOf(all, secretName)) },
+          { parent: this },
+        ),
+      );
+      new aws.secretsmanager.SecretPolicy(
+        ...transformed<aws.secretsmanager.SecretPolicyArgs>(
+          transform?.policy,
+          `${child}-policy`,
+          { secretArn: secret.arn, policy: policy(...statements(account, args.readers)), blockPublicPolicy: true },
+          { parent: this },
+        ),
+      );
+      return [secretName, secret.arn];
+    });
+    const existing = args.existing.map((arn): [string, pulumi.Output<string>] => [arn, pulumi.output(arn)]);
+    this.arns = Object.fromEntries([...made, ...existing]);
+    this.registerOutputs({ arns: this.arns });
+  }
+}
+
+function valueOf(secrets: Readonly<Record<string, string>>, name: string): string {
+  const value = secrets[name];
+  if (value === undefined || value === "") {
+    throw new pulumi.RunError(
+      `The stack has no secret ${name}. Set it: pulumi config set --secret --path 'provision:secrets.${name}'`,
+    );
+  }
+  return value;
+}
+
+function statements(account: pulumi.Output<string>, readers: BackupSecretsArgs["readers"]): Statement[] {
+  const outsiders: Statement = {
+    Sid: "DenyOtherAccounts",
+    Effect: "Deny",
+    Principal: "*",
+    Action: "secretsmanager:*",
+    Resource: "*",
+    Condition: { StringNotEquals: { "aws:PrincipalAccount": account } },
+  };
+  const others: Statement[] =
+    readers === undefined
+      ? []
+      : [
+          {
+            Sid: "DenyReadingToOthers",
+            Effect: "Deny",
+            Principal: "*",
+            Action: "secretsmanager:GetSecretValue",
+            Resource: "*",
+            Condition: { ArnNotLike: { "aws:PrincipalArn": readers } },
+          },
+        ];
+  return [denyWithoutTls("secretsmanager:*", "*"), outsiders, ...others];
+}

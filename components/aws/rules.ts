@@ -1,0 +1,205 @@
+import { closest, explain, type Problem } from "../../providers/config.ts";
+import { AwsSettings, sizeOf, wrongSize, type JobSize } from "./settings.ts";
+import { transitionsProblem } from "./backup-bucket/lifecycle.ts";
+import { imageReferenceProblem } from "./backup-image/image-reference.ts";
+import { scheduleExpression } from "./backup-schedule/expression.ts";
+import type { AwsTarget } from "../settings.ts";
+import { checkAlarms } from "./rules/alarms.ts";
+import { checkOwnBucket } from "./rules/own-bucket.ts";
+import { isCron, type CheckedJob, type Reference } from "../settings-rules/jobs.ts";
+import { parseJson } from "../settings-rules/raw.ts";
+import type { TargetFindings, TargetInput } from "../settings-rules/target.ts";
+
+const PATH = "provision:aws";
+
+/** Checks `provision:aws`, and that the jobs can run as tasks of Fargate. */
+export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings<AwsTarget> {
+  const input = parseJson(raw.values.get("aws") ?? "{}");
+  const result = AwsSettings.safeParse(input);
+  const settings = result.success ? (result.data as AwsSettings) : undefined;
+  const problems = [
+    ...checkRegion(raw.region),
+    ...jobs.flatMap(checkDestinations),
+    ...jobs.flatMap(checkSchedules),
+    ...references.flatMap(checkSource),
+    ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
+    ...(settings === undefined
+      ? []
+      : [
+          ...checkImage(settings),
+          ...checkRemoval(settings, raw.stack),
+          ...checkTransitions(settings),
+          ...checkReplica(settings, raw.region),
+          ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
+          ...checkSizes(settings, jobs),
+          ...checkAlarms(settings, raw.region),
+          ...checkTags(settings),
+        ]),
+  ];
+  return {
+    settings: settings && { target: "aws", region: raw.region ?? "", aws: settings },
+    problems,
+    warnings: settings === undefined ? [] : warningsOf(settings, raw, jobs),
+    secretNames: [],
+  };
+}
+
+function checkRegion(region: string | undefined): Problem[] {
+  if (region !== undefined) return [];
+  const message = "is missing; expected the region in which everything of the stack is made";
+  return [{ path: "aws:region", message, fix: "pulumi config set aws:region eu-central-1" }];
+}
+
+function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
+  return job.destinations.flatMap((destination, index): Problem[] => {
+    const path = `${root}.destinations[${index}]`;
+    if (destination.kind === "filesystem") {
+      const message = "a folder would be gone with the task that wrote it; the target aws has no disk that stays";
+      const remove = destination.path === undefined ? "" : `\npulumi config rm --path '${path}.path'`;
+      return [{ path, message, fix: `Use the stack's bucket: pulumi config set --path '${path}.kind' s3${remove}` }];
+    }
+    if (destination.kind !== "s3" || destination.bucket !== undefined) return [];
+    const foreign = (["endpoint", "region", "accessKeyId"] as const).find((field) => destination[field] !== undefined);
+    if (foreign === undefined) return [];
+    const message = `is missing; ${foreign} has no meaning for the stack's own bucket`;
+    const fix = `Name the bucket, or remove ${foreign}: pulumi config rm --path '${path}.${foreign}'`;
+    return [{ path: `${path}.bucket`, message, fix }];
+  });
+}
+
+/** EventBridge Scheduler has no expression for some of what cron can say. */
+function checkSchedules({ path, job }: CheckedJob): Problem[] {
+  const schedules = {
+    schedule: job.schedule,
+    "prune.schedule": job.prune?.schedule,
+    "drill.schedule": job.drill?.schedule,
+  };
+  return Object.entries(schedules).flatMap(([field, schedule]): Problem[] => {
+    if (schedule === undefined || !isCron(schedule.cron)) return [];
+    try {
+      scheduleExpression(schedule.cron);
+      return [];
+    } catch (error) {
+      const at = `${path}.${field}.cron`;
+      const message = `"${schedule.cron}" is no time on the target aws: ${(error as Error).message}`;
+      const fix = `For every day at 3:00, for instance: pulumi config set --path '${at}' '0 3 * * *'`;
+      return [{ path: at, message, fix }];
+    }
+  });
+}
+
+/** A task has no files and no variables but those that the stack gives it. */
+function checkSource({ path, kind }: Reference): Problem[] {
+  if (kind !== "env" && kind !== "file") return [];
+  const what = kind === "env" ? "a variable of your own" : "a file of a machine";
+  return [
+    {
+      path: `${path}.${kind}`,
+      message: `a task on the target aws has no such thing as ${what}`,
+      fix: "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+    },
+  ];
+}
+
+function checkImage({ image, build }: AwsSettings): Problem[] {
+  const path = `${PATH}.image`;
+  const fix = `pulumi config set --path '${path}' REGISTRY/REPOSITORY@sha256:DIGEST`;
+  if (image === undefined) {
+    if (build !== undefined) return [];
+    const message =
+      "is missing; expected the runner's image with its digest, or build: {} to have it built by `pulumi up`";
+    return [{ path, message, fix }];
+  }
+  if (build !== undefined) {
+    const message = "expected a finished image or how to build one (build), not both";
+    return [{ path, message, fix: `Remove one of them: pulumi config rm --path '${PATH}.build'` }];
+  }
+  const problem = imageReferenceProblem(image);
+  return problem === undefined ? [] : [{ path, message: problem, fix }];
+}
+
+/** Backups go with the stack only where it says so twice. */
+function checkRemoval({ bucket }: AwsSettings, stack: string): Problem[] {
+  const path = `${PATH}.bucket.confirmRemoval`;
+  if (!bucket.removeOnDestroy || bucket.confirmRemoval === stack) return [];
+  const message = `expected the stack's name, ${stack}, as removeOnDestroy lets \`pulumi destroy\` remove every backup`;
+  const keep = `pulumi config rm --path '${PATH}.bucket.removeOnDestroy'`;
+  const fix = `If that is meant: pulumi config set --path '${path}' ${stack}\nTo keep the backups: ${keep}`;
+  return [{ path, message, fix }];
+}
+
+function checkTransitions({ bucket }: AwsSettings): Problem[] {
+  const path = `${PATH}.bucket.transitions`;
+  const message = transitionsProblem(bucket.transitions ?? []);
+  if (message === undefined) return [];
+  const fix = "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].";
+  return [{ path, message, fix }];
+}
+
+/** A copy in the same region is lost with it. */
+function checkReplica({ bucket: { replica } }: AwsSettings, region: string | undefined): Problem[] {
+  if (replica === undefined || !("region" in replica) || replica.region !== region) return [];
+  const path = `${PATH}.bucket.replica.region`;
+  const message = `${region} is the stack's own region; a second copy belongs into another one`;
+  const other = region === "eu-west-1" ? "eu-central-1" : "eu-west-1";
+  return [{ path, message, fix: `For instance: pulumi config set --path '${path}' ${other}` }];
+}
+
+/** AWS refuses such a tag of whoever asks for it. */
+function checkTags({ tags }: AwsSettings): Problem[] {
+  const reserved = Object.keys(tags).filter((key) => /^aws:/i.test(key));
+  return reserved.map((key) => ({
+    path: `${PATH}.tags["${key}"]`,
+    message: `only AWS itself may set tags whose keys begin with ${key.slice(0, 4)}`,
+    fix: `Choose another key: pulumi config rm --path '${PATH}.tags["${key}"]'`,
+  }));
+}
+
+function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
+  const names = jobs.map(({ job }) => job.name);
+  const unknown = Object.keys(settings.sizes).filter((name) => !names.includes(name));
+  const wrong = (path: string, size: JobSize): Problem[] => {
+    const found = wrongSize(size);
+    if (found === undefined) return [];
+    return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];
+  };
+  return [
+    ...unknown.map((name): Problem => {
+      const path = `${PATH}.sizes.${name}`;
+      const near = closest(name, names);
+      const remove = `Remove it: pulumi config rm --path '${path}'`;
+      return {
+        path,
+        message: `there is no job of that name; there are ${names.join(", ")}`,
+        fix: near === undefined ? remove : `Did you mean ${near}? If not: ${remove}`,
+      };
+    }),
+    ...wrong(`${PATH}.size`, settings.size),
+    ...names
+      .filter((name) => settings.sizes[name] !== undefined)
+      .flatMap((name) => wrong(`${PATH}.sizes.${name}`, sizeOf(settings, name))),
+  ];
+}
+
+function warningsOf(
+  { alarms, schedules }: AwsSettings,
+  raw: TargetInput["raw"],
+  jobs: readonly CheckedJob[],
+): string[] {
+  const paused = !schedules.enabled && jobs.some(({ job }) => job.schedule !== undefined);
+  const unheard = alarms.emails.length === 0 && alarms.topicArn === undefined;
+  const ignored = !["{}", undefined].includes(raw.values.get("host"));
+  return [
+    ...(paused
+      ? [
+          "No schedule starts anything, and nobody is told of backups that are missing. To go on: pulumi config set --path 'provision:aws.schedules.enabled' true",
+        ]
+      : []),
+    ...(unheard
+      ? [
+          "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
+        ]
+      : []),
+    ...(ignored ? ["provision:host has no effect on the target aws."] : []),
+  ];
+}

@@ -1,0 +1,85 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { PolicyStatement } from "../../providers/config.ts";
+import { fitName } from "../fit-name.ts";
+import { transformed, type Transform } from "../transform.ts";
+
+/** Characters that IAM allows in a role's name. */
+const ROLE_NAME = 64;
+
+/** What an account may ask of every role. */
+export interface RoleLimits {
+  /** ARN of the policy that bounds what the role can ever be allowed. Default: none. */
+  readonly permissionsBoundary?: pulumi.Input<string> | undefined;
+  /** IAM path of the role, for instance `/backups/`. Default `/`. */
+  readonly rolePath?: pulumi.Input<string> | undefined;
+}
+
+/** What is the same for all roles of a component. */
+export interface RoleSettings extends RoleLimits {
+  /** The account's number. */
+  readonly account: pulumi.Input<string>;
+  readonly tags?: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>> | undefined;
+}
+
+/** Arguments of {@link serviceRole}. */
+export interface ServiceRoleArgs extends RoleSettings {
+  /** The service that takes the role, for instance `ecs-tasks.amazonaws.com`. */
+  readonly service: string;
+  /** The resources on whose behalf it may: an ARN, or a pattern. Whatever else asks the service to act is refused. */
+  readonly sourceArn: pulumi.Input<string>;
+  readonly description: string;
+  readonly statements: pulumi.Input<readonly PolicyStatement[]>;
+  readonly transformRole?: Transform<aws.iam.RoleArgs> | undefined;
+  readonly transformPolicy?: Transform<aws.iam.RolePolicyArgs> | undefined;
+}
+
+/** The arguments of a role that keep it within the account's limits: every role of the stack has them. */
+export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
+  return {
+    ...(permissionsBoundary !== undefined && { permissionsBoundary }),
+    ...(rolePath !== undefined && { path: rolePath }),
+  };
+}
+
+/**
+ * A role that one service can take, on behalf of this account's resources alone (the confused deputy), with one inline
+ * policy. Inline, because the policy belongs to this role and nothing else, and goes with it.
+ */
+export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): aws.iam.Role {
+  const role = new aws.iam.Role(
+    ...transformed<aws.iam.RoleArgs>(
+      args.transformRole,
+      fitName(name, ROLE_NAME),
+      {
+        description: args.description,
+        assumeRolePolicy: pulumi.jsonStringify({
+          Version: "2012-10-17",
+          Statement: [
+            {
+              Effect: "Allow",
+              Principal: { Service: args.service },
+              Action: "sts:AssumeRole",
+              Condition: {
+                StringEquals: { "aws:SourceAccount": args.account },
+                ArnLike: { "aws:SourceArn": args.sourceArn },
+              },
+            },
+          ],
+        }),
+        ...roleLimits(args),
+        ...(args.tags !== undefined && { tags: args.tags }),
+      },
+      { parent },
+    ),
+  );
+  new aws.iam.RolePolicy(
+    ...transformed<aws.iam.RolePolicyArgs>(
+      args.transformPolicy,
+      fitName(`${name}-policy`, ROLE_NAME),
+      { role: role.name, policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements }) },
+      { parent },
+    ),
+  );
+  return role;
+}

@@ -1,0 +1,217 @@
+import { describe, expect, it } from "vitest";
+import { AwsBackups, type AwsBackupsArgs } from "../../../components/aws/aws-backups.ts";
+import { AwsSettings } from "../../../components/aws/settings.ts";
+import { JobConfig } from "../../../providers/config.ts";
+import { app, IMAGE, web } from "../../helpers/aws-jobs.ts";
+import { watchOptions } from "../../helpers/aws.ts";
+import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
+
+const MARKER = "m4rker-of-a-secret";
+
+const calls = {
+  "aws:ec2/getVpcs:getVpcs": { ids: ["vpc-1"] },
+  "aws:ec2/getSubnets:getSubnets": { ids: ["subnet-b", "subnet-a"] },
+};
+
+async function deploy(aws: object = {}, changes: Partial<AwsBackupsArgs> = {}, preview = false) {
+  const recorded = await mockEngine({ preview, calls, stdout: () => `sha256:${"0".repeat(64)}` });
+  const watch = watchOptions();
+  const backups = new AwsBackups(
+    "provision",
+    {
+      stack: "prod",
+      region: "eu-central-1",
+      aws: AwsSettings.parse({ image: IMAGE, ...aws }) as AwsSettings,
+      jobs: [app, web],
+      secrets: Object.fromEntries(
+        ["appUrl", "dropboxToken", "ageIdentity", "drillUrl", "sentryDsn", "unused"].map((name) => [
+          name,
+          `${name}-${MARKER}`,
+        ]),
+      ),
+      jobSecretNames: ["ageIdentity", "appUrl", "drillUrl", "dropboxToken", "sentryDsn"],
+      source: process.cwd(),
+      ...changes,
+    },
+    watch.opts,
+  );
+  await registered(backups);
+  return { recorded, backups, watch };
+}
+
+function ofType(recorded: readonly RecordedResource[], type: string): readonly RecordedResource[] {
+  return recorded.filter((resource) => resource.type === type);
+}
+
+describe.each([false, true])("AwsBackups (preview: %s)", (preview) => {
+  it("makes each part once, and what every job needs", async () => {
+    const { recorded } = await deploy({}, {}, preview);
+    const parts = recorded.map(({ type }) => type).filter((type) => type.startsWith("provision:aws:"));
+    expect([...new Set(parts)].sort()).toEqual([
+      "provision:aws:AwsBackups",
+      "provision:aws:BackupAlarms",
+      "provision:aws:BackupBucket",
+      "provision:aws:BackupDashboard",
+      "provision:aws:BackupImage",
+      "provision:aws:BackupKey",
+      "provision:aws:BackupNetwork",
+      "provision:aws:BackupRunner",
+      "provision:aws:BackupSchedule",
+      "provision:aws:BackupSecrets",
+    ]);
+    expect(parts).toHaveLength(10);
+    expect(ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition")).toHaveLength(6);
+    // The backup, the prune and the drill of the one; the other is run by hand.
+    expect(ofType(recorded, "aws:scheduler/schedule:Schedule").map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["app", "app_prune", "app_drill"].map((entry) => `provision-schedule-prod-${entry}`)),
+    );
+  });
+
+  it("gives AWS the secrets of the jobs alone, and as secrets", async () => {
+    const { recorded } = await deploy({}, {}, preview);
+    const versions = ofType(recorded, "aws:secretsmanager/secretVersion:SecretVersion");
+    expect(versions).toHaveLength(5);
+    for (const { inputs } of versions) expect(isSecret(inputs.secretString)).toBe(true);
+    const others = recorded.filter((resource) => !versions.includes(resource));
+    expect(JSON.stringify(others)).not.toContain(MARKER);
+    expect(JSON.stringify(versions)).not.toContain("unused");
+  });
+
+  it("hands the runner jobs that its own schema takes", async () => {
+    const { recorded } = await deploy({}, {}, preview);
+    const definitions = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition");
+    const texts = definitions.flatMap(({ inputs }) => {
+      // What is known only after the deployment is no text in a preview.
+      if (typeof inputs.containerDefinitions !== "string") return [];
+      const [container] = JSON.parse(inputs.containerDefinitions) as [
+        { environment: { name: string; value: string }[] },
+      ];
+      return container.environment.filter(({ name }) => name === "PROVISION_JOB").map(({ value }) => value);
+    });
+    expect(texts).toHaveLength(preview ? texts.length : 6);
+    for (const text of texts) expect(JobConfig.parse(JSON.parse(text)).stack).toBe("prod");
+  });
+});
+
+describe("AwsBackups", () => {
+  it("tells the commands that a person needs", async () => {
+    const { backups } = await deploy();
+    const { app: outputs, web: byHand } = backups.jobs;
+    const start =
+      "aws ecs run-task --region eu-central-1 --cluster provision-runner-prod --task-definition provision_prod_app_backup " +
+      "--launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-a,subnet-b]," +
+      "securityGroups=[provision-network-prod-id],assignPublicIp=ENABLED}'";
+    if (outputs === undefined || byHand === undefined) throw new Error("a job has no outputs");
+    expect(await unwrap(outputs.run)).toBe(`${start} --query 'tasks[0].taskArn' --output text`);
+    expect(await unwrap(outputs.follow)).toBe("aws logs tail provision-runner-prod-app --follow --region eu-central-1");
+    expect(await unwrap(outputs.restore)).toContain(`provision_prod_app_restore --launch-type FARGATE`);
+    expect(await unwrap(outputs.restore)).toContain(
+      `--overrides '{"containerOverrides":[{"name":"runner","command":["restore","latest","--to","env:PROVISION_SECRET_appUrl"]}]}'`,
+    );
+    expect(Object.keys(outputs.schedules)).toEqual(["backup", "prune", "drill"]);
+    expect(Object.keys(byHand.schedules)).toEqual([]);
+    expect(byHand.prune).toBeUndefined();
+    expect(await unwrap(byHand.restore)).toMatch(/"--to","env:PROVISION_ARN_[0-9A-F]{16}"/);
+  });
+
+  it("prunes a scheduled job with a retention at noon where nobody says otherwise", async () => {
+    if (app.schedule === undefined) throw new Error("the job has no schedule");
+    const job = { ...web, name: "app", schedule: app.schedule, retention: { last: 7 } };
+    const { recorded } = await deploy({}, { jobs: [job] });
+    const schedule = ofType(recorded, "aws:scheduler/schedule:Schedule").find(({ name }) => name.endsWith("app_prune"));
+    expect(schedule?.inputs).toMatchObject({
+      scheduleExpression: "cron(0 12 * * ? *)",
+      scheduleExpressionTimezone: "America/Sao_Paulo",
+    });
+  });
+
+  it("leaves an existing bucket as it is, and asks for no key of it", async () => {
+    const { recorded } = await deploy({ bucket: { existing: "acme-backups" } });
+    expect(recorded.filter(({ type }) => type.startsWith("aws:s3/"))).toEqual([]);
+    const [definition] = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition");
+    expect(String(definition?.inputs.containerDefinitions)).toContain("acme-backups");
+    expect(String(definition?.inputs.containerDefinitions)).not.toContain("kmsKeyId");
+  });
+
+  it("protects the bucket, its replica and their keys where that is asked for", async () => {
+    const { watch } = await deploy({ bucket: { protect: true, replica: { region: "eu-west-1" } } });
+    const kept = ["bucket", "key-key", "bucket-replica", "bucket-replica-key"].map((name) => `provision-${name}`);
+    expect(kept.filter((name) => watch.of(name).protect !== true)).toEqual([]);
+  });
+
+  it("looks for objects only of jobs that keep some in the stack's own bucket", async () => {
+    const elsewhere = { ...app, destinations: app.destinations.filter(({ kind }) => kind !== "s3") };
+    const { recorded } = await deploy({}, { jobs: [elsewhere] });
+    expect(recorded.map(({ name }) => name).filter((name) => name.includes("no-object"))).toEqual([]);
+    const own = await deploy({}, { jobs: [app] });
+    const rule = ofType(own.recorded, "aws:cloudwatch/eventRule:EventRule").find(({ name }) => name.includes("stored"));
+    expect(String(rule?.inputs.eventPattern)).toContain("prod/app/*/manifest.json");
+  });
+
+  it("builds the image where none is named, with a key that outlives the stack's", async () => {
+    const bucket = { removeOnDestroy: true, confirmRemoval: "prod" };
+    const { recorded } = await deploy({ image: undefined, build: { keepImages: 5 }, bucket });
+    const [repository, ...others] = ofType(recorded, "aws:ecr/repository:Repository");
+    expect(others).toEqual([]);
+    expect(repository?.inputs.encryptionConfigurations).toEqual([{ encryptionType: "KMS" }]);
+    expect(ofType(recorded, "command:local:Command")).toHaveLength(1);
+  });
+
+  it("opens the ports of the jobs' kinds, and further ones", async () => {
+    const { recorded } = await deploy({ network: { ports: [6432] } });
+    const ports = ofType(recorded, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule").map(
+      ({ inputs }) => inputs.fromPort,
+    );
+    expect(new Set(ports)).toEqual(new Set([443, 5432, 6432]));
+  });
+
+  it("puts the settings where they belong", async () => {
+    const { recorded } = await deploy({
+      architecture: "x86_64",
+      sizes: { app: { cpu: 4096, memory: 8192, scratchGiB: 50 } },
+      logs: { retentionDays: 30 },
+      schedules: { enabled: false, flexibleMinutes: 0, maxRetries: 1 },
+      tags: { team: "data" },
+    });
+    const definition = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition").find(({ name }) =>
+      name.includes("app-backup"),
+    );
+    expect(
+      ofType(recorded, "aws:cloudwatch/metricAlarm:MetricAlarm").find(({ name }) => name.endsWith("app-late"))?.inputs,
+    ).toMatchObject({ actionsEnabled: false });
+    expect(definition?.inputs).toMatchObject({
+      cpu: "4096",
+      memory: "8192",
+      ephemeralStorage: { sizeInGib: 50 },
+      runtimePlatform: { cpuArchitecture: "X86_64" },
+      tags: { "provision:stack": "prod", team: "data" },
+    });
+    for (const { inputs } of ofType(recorded, "aws:cloudwatch/logGroup:LogGroup"))
+      expect(inputs.retentionInDays).toBe(30);
+    const schedules = ofType(recorded, "aws:scheduler/schedule:Schedule").filter(({ name }) =>
+      name.includes("-schedule-"),
+    );
+    expect(schedules).toHaveLength(3);
+    for (const { inputs } of schedules)
+      expect(inputs).toMatchObject({ state: "DISABLED", flexibleTimeWindow: { mode: "OFF" } });
+  });
+
+  it("gives every role the path and the boundary that the account asks for", async () => {
+    const limits = { path: "/backup/", permissionsBoundary: "arn:aws:iam::123456789012:policy/boundary" };
+    const monthly = { ...app, name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
+    const { recorded } = await deploy(
+      {
+        permissionsBoundary: limits.permissionsBoundary,
+        rolePath: limits.path,
+        bucket: { accessLogs: {}, replica: { region: "eu-west-1" } },
+      },
+      { jobs: [app, web, monthly] },
+    );
+    const roles = ofType(recorded, "aws:iam/role:Role");
+    const kinds = ["-runner-", "-schedule-", "-replica-", "-due-"];
+    expect(kinds.filter((kind) => !roles.some(({ name }) => name.includes(kind)))).toEqual([]);
+    expect(roles.map(({ name, inputs }) => ({ name, ...inputs }))).toEqual(
+      roles.map(({ name }) => expect.objectContaining({ name, ...limits }) as unknown),
+    );
+  });
+});

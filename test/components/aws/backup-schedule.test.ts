@@ -1,0 +1,223 @@
+import * as aws from "@pulumi/aws";
+import { describe, expect, it } from "vitest";
+import {
+  BackupSchedule,
+  type BackupScheduleArgs,
+  type ScheduleEntry,
+} from "../../../components/aws/backup-schedule.ts";
+import { KEY } from "../../helpers/aws-jobs.ts";
+import { mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
+
+const task = (family: string): Omit<ScheduleEntry, "schedule"> => ({
+  family,
+  taskDefinitionArn: `arn:aws:ecs:eu-central-1:123456789012:task-definition/${family}:7`,
+  roleArns: [`arn:aws:iam::123456789012:role/${family}`, "arn:aws:iam::123456789012:role/start"],
+});
+
+const nightly: ScheduleEntry = {
+  schedule: { cron: "30 3 * * 1-5", timezone: "America/Sao_Paulo" },
+  ...task("provision_prod_app_backup"),
+};
+const weekly: ScheduleEntry = {
+  schedule: { cron: "0 5 * * 0", timezone: "UTC" },
+  ...task("provision_prod_app_prune"),
+  command: ["prune", "--dry-run"],
+};
+
+function args(changes: Partial<BackupScheduleArgs> = {}): BackupScheduleArgs {
+  return {
+    stack: "prod",
+    entries: { app: nightly, "app-prune": weekly },
+    clusterArn: "arn:aws:ecs:eu-central-1:123456789012:cluster/runner-prod",
+    network: { subnetIds: ["subnet-1", "subnet-2"], securityGroupId: "sg-1", assignPublicIp: true },
+    keyArn: KEY,
+    ...changes,
+  };
+}
+
+interface ScheduleInputs {
+  readonly [key: string]: unknown;
+  readonly target: Readonly<Record<string, unknown>>;
+}
+
+function schedules(recorded: readonly RecordedResource[]): Map<string, ScheduleInputs> {
+  const found = recorded.filter(({ type }) => type === "aws:scheduler/schedule:Schedule");
+  return new Map(found.map(({ name, inputs }) => [name, inputs as ScheduleInputs]));
+}
+
+async function deploy(changes: Partial<BackupScheduleArgs> = {}, preview = false) {
+  const recorded = await mockEngine({ preview });
+  const schedule = new BackupSchedule("schedule", args(changes));
+  await registered(schedule);
+  return { recorded, schedule };
+}
+
+describe.each([false, true])("BackupSchedule (preview: %s)", (preview) => {
+  it("makes a group, a schedule for each entry, roles and a queue for what could not be started", async () => {
+    const { recorded } = await deploy({}, preview);
+    const kinds = recorded.map(({ type, name }) => `${type.split(":").at(-1) ?? ""} ${name}`).sort();
+    expect(kinds).toEqual([
+      "BackupSchedule schedule",
+      "Queue schedule-prod-not-started",
+      "QueuePolicy schedule-prod-not-started",
+      expect.stringMatching(/^Role schedule-prod-scheduler-\d\d$/),
+      expect.stringMatching(/^Role schedule-prod-scheduler-\d\d$/),
+      expect.stringMatching(/^RolePolicy schedule-prod-scheduler-\d\d-policy$/),
+      expect.stringMatching(/^RolePolicy schedule-prod-scheduler-\d\d-policy$/),
+      "Schedule schedule-prod-app",
+      "Schedule schedule-prod-app-prune",
+      "ScheduleGroup schedule-prod",
+    ]);
+  });
+
+  it("takes a cluster and a key that are not known before the deployment", async () => {
+    const recorded = await mockEngine({ preview });
+    const cluster = new aws.ecs.Cluster("cluster");
+    const schedule = new BackupSchedule("schedule", args({ clusterArn: cluster.arn }));
+    await registered(schedule);
+    expect(schedules(recorded).size).toBe(2);
+    expect(typeof schedules(recorded).get("schedule-prod-app")?.target.arn === "string").toBe(!preview);
+  });
+});
+
+describe("a schedule", () => {
+  it("starts its task in its time zone, in a window, on Fargate, with few retries and a queue for what fails", async () => {
+    const { recorded } = await deploy();
+    const { target, ...rest } = schedules(recorded).get("schedule-prod-app") ?? { target: {} };
+    expect(rest).toEqual({
+      description: "Starts the task provision_prod_app_backup.",
+      groupName: "schedule-prod",
+      scheduleExpression: "cron(30 3 ? * 2-6 *)",
+      scheduleExpressionTimezone: "America/Sao_Paulo",
+      flexibleTimeWindow: { mode: "FLEXIBLE", maximumWindowInMinutes: 5 },
+      state: "ENABLED",
+      kmsKeyArn: KEY,
+    });
+    expect(target).toMatchObject({
+      arn: "arn:aws:ecs:eu-central-1:123456789012:cluster/runner-prod",
+      ecsParameters: {
+        taskDefinitionArn: "arn:aws:ecs:eu-central-1:123456789012:task-definition/provision_prod_app_backup:7",
+        launchType: "FARGATE",
+        platformVersion: "LATEST",
+        propagateTags: "TASK_DEFINITION",
+        enableEcsManagedTags: true,
+        networkConfiguration: {
+          subnets: ["subnet-1", "subnet-2"],
+          securityGroups: ["sg-1"],
+          assignPublicIp: true,
+        },
+      },
+      retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 3 },
+      deadLetterConfig: { arn: "arn:aws:sqs:eu-central-1:123456789012:schedule-prod-not-started" },
+    });
+  });
+
+  it("tells the runner when it is started, and what to do where that is said", async () => {
+    const { recorded } = await deploy();
+    const input = (name: string) => JSON.parse(String(schedules(recorded).get(name)?.target.input)) as unknown;
+    const told = (value: string) => [{ name: "PROVISION_SCHEDULE", value }];
+    expect(input("schedule-prod-app")).toEqual({
+      containerOverrides: [{ name: "runner", environment: told("30 3 * * 1-5 America/Sao_Paulo") }],
+    });
+    expect(input("schedule-prod-app-prune")).toEqual({
+      containerOverrides: [{ name: "runner", command: ["prune", "--dry-run"], environment: told("0 5 * * 0 UTC") }],
+    });
+  });
+
+  it("changes alone when its time changes, and its role stays when another entry comes", async () => {
+    const before = await deploy();
+    const changed = { ...nightly, schedule: { cron: "0 4 * * *", timezone: "UTC" } };
+    const after = await deploy({ entries: { other: weekly, app: changed, "app-prune": weekly } });
+    const others = (recorded: readonly RecordedResource[]) =>
+      new Map(recorded.filter(({ type }) => !type.startsWith("provision:")).map((one) => [one.name, one.inputs]));
+    const now = others(after.recorded);
+    const differing = [...others(before.recorded)].filter(([name, inputs]) => {
+      return JSON.stringify(now.get(name)) !== JSON.stringify(inputs);
+    });
+    expect(differing.map(([name]) => name)).toEqual(["schedule-prod-app"]);
+    expect(now.get("schedule-prod-app")?.target).toMatchObject({
+      roleArn: schedules(before.recorded).get("schedule-prod-app")?.target.roleArn,
+    });
+  });
+
+  it("can be off, punctual, and tried again never", async () => {
+    const { recorded } = await deploy({ enabled: false, flexibleMinutes: 0, maxRetries: 0 });
+    expect(schedules(recorded).get("schedule-prod-app")).toMatchObject({
+      state: "DISABLED",
+      flexibleTimeWindow: { mode: "OFF" },
+      target: { retryPolicy: { maximumRetryAttempts: 0 } },
+    });
+  });
+
+  it("is refused at a time that AWS does not have", async () => {
+    await mockEngine();
+    const both = { ...nightly, schedule: { cron: "0 3 1 * 1", timezone: "UTC" } };
+    expect(() => new BackupSchedule("schedule", args({ entries: { app: both } }))).toThrow(
+      'The schedule app cannot run at "0 3 1 * 1": it names days of the month ("1") and days of the week ("1"), which ' +
+        "EventBridge Scheduler cannot; write * for one of the two.",
+    );
+    await registered();
+  });
+
+  it("is what a transform makes of it", async () => {
+    const { recorded } = await deploy({
+      tags: { team: "data" },
+      transform: { schedule: { state: "DISABLED" }, deadLetterQueue: { kmsMasterKeyId: KEY } },
+    });
+    expect(schedules(recorded).get("schedule-prod-app-prune")?.state).toBe("DISABLED");
+    const queue = recorded.find(({ type }) => type === "aws:sqs/queue:Queue");
+    expect(queue?.inputs).toMatchObject({ kmsMasterKeyId: KEY, tags: { team: "data" } });
+  });
+});
+
+describe("the scheduler's roles", () => {
+  it("can be taken for schedules of the group alone", async () => {
+    const { recorded } = await deploy({ permissionsBoundary: "arn:aws:iam::123456789012:policy/b", rolePath: "/x/" });
+    const roles = recorded.filter(({ type }) => type === "aws:iam/role:Role");
+    for (const { inputs } of roles) {
+      expect(inputs).toMatchObject({ permissionsBoundary: "arn:aws:iam::123456789012:policy/b", path: "/x/" });
+      expect(JSON.parse(String(inputs.assumeRolePolicy))).toMatchObject({
+        Statement: [
+          {
+            Principal: { Service: "scheduler.amazonaws.com" },
+            Condition: {
+              StringEquals: { "aws:SourceAccount": "123456789012" },
+              ArnLike: {
+                "aws:SourceArn": "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/schedule-prod",
+              },
+            },
+          },
+        ],
+      });
+    }
+  });
+
+  it("are few, with policies that IAM takes, for 600 entries with the longest names", async () => {
+    const long = "x".repeat(30);
+    const arn = (name: string) => `arn:aws:iam::123456789012:role/${name.padEnd(64, "x")}`;
+    const entries = Object.fromEntries(
+      Array.from({ length: 600 }, (_, number): [string, ScheduleEntry] => {
+        const name = `${long}${number}`;
+        const roleArns = [arn(name), arn(`start-${name}`)];
+        return [name, { ...nightly, roleArns, family: `provision_${long}xxxxxxxxxx_${name}_backup` }];
+      }),
+    );
+    const { recorded, schedule } = await deploy({ entries });
+    expect(schedule.roleArns.length).toBe(64);
+    const policies = recorded.filter(({ type }) => type === "aws:iam/rolePolicy:RolePolicy");
+    // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, without whitespace.
+    expect(Math.max(...policies.map(({ inputs }) => String(inputs.policy).length))).toBeLessThan(10_240);
+  });
+});
+
+describe("the queue for what could not be started", () => {
+  it("is encrypted, keeps what it has for two weeks, and speaks TLS only", async () => {
+    const { recorded, schedule } = await deploy();
+    const found = (type: string) => recorded.find((one) => one.type === type)?.inputs;
+    expect(found("aws:sqs/queue:Queue")).toEqual({ messageRetentionSeconds: 1_209_600, sqsManagedSseEnabled: true });
+    expect(JSON.parse(String(found("aws:sqs/queuePolicy:QueuePolicy")?.policy))).toMatchObject({
+      Statement: [{ Effect: "Deny", Action: "sqs:*", Condition: { Bool: { "aws:SecureTransport": "false" } } }],
+    });
+    expect(await unwrap(schedule.deadLetterQueueName)).toBe("schedule-prod-not-started");
+  });
+});

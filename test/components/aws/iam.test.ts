@@ -1,0 +1,475 @@
+import { runSimulation, type Simulation } from "@cloud-copilot/iam-simulate";
+import { beforeAll, describe, expect, it } from "vitest";
+import { BackupAlarms } from "../../../components/aws/backup-alarms.ts";
+import { BackupBucket } from "../../../components/aws/backup-bucket.ts";
+import { BackupKey } from "../../../components/aws/backup-key.ts";
+import { BackupRunner } from "../../../components/aws/backup-runner.ts";
+import { BackupSchedule } from "../../../components/aws/backup-schedule.ts";
+import { JobSettings } from "../../../providers/config.ts";
+import { app, bucket, EXISTING_SECRET, IMAGE, KEY, secretArns, web } from "../../helpers/aws-jobs.ts";
+import { inputsOf } from "../../helpers/aws.ts";
+import { mockEngine, registered, type RecordedResource } from "../../helpers/mocks.ts";
+
+const ACCOUNT = "123456789012";
+const REGION = "eu-central-1";
+const BUCKET = "arn:aws:s3:::prod-backups";
+const ID = "20261124T030000Z-abcdef";
+const CLUSTER = `arn:aws:ecs:${REGION}:${ACCOUNT}:cluster/runner-prod`;
+const SOURCE = "arn:aws:s3:::bucket";
+const REPLICA_REGION = "eu-west-1";
+const REPLICA = "arn:aws:s3:::bucket-replica";
+const REPLICA_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/bucket-replica-key`;
+const TOPIC_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/alarms-prod-key`;
+const OTHER_KEY = KEY.replace("11111111", "99999999");
+
+/** Roles by what they are for. */
+type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler" | "due" | "replicate";
+
+/** Something that a role may try: the action, on what, under which circumstances, and which roles may. */
+interface Attempt {
+  readonly action: string;
+  readonly resource: string;
+  readonly context?: Record<string, string | string[]>;
+  readonly allowed: readonly Role[];
+}
+
+const policies = new Map<string, unknown>();
+
+/** The policies of keys: that of the stack's as it is made, and the one that AWS gives a key where nobody says otherwise. */
+const keyPolicies = new Map<string, unknown>([
+  [
+    OTHER_KEY,
+    {
+      Version: "2012-10-17",
+      Statement: [
+        { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: "kms:*", Resource: "*" },
+      ],
+    },
+  ],
+]);
+
+function collect(recorded: readonly RecordedResource[]): void {
+  for (const { type, name, inputs } of recorded) {
+    if (type !== "aws:iam/rolePolicy:RolePolicy") continue;
+    policies.set(name.replace(/-policy$/, ""), JSON.parse(String(inputs.policy)));
+  }
+}
+
+beforeAll(async () => {
+  const recorded = await mockEngine();
+  const own = JobSettings.parse({
+    name: "own",
+    database: { kind: "postgres", url: { secret: "appUrl" } },
+    destinations: [
+      {
+        kind: "s3",
+        bucket: "own-bucket",
+        prefix: "a/b",
+        sse: { kmsKeyId: "alias/own" },
+        objectLock: { mode: "governance", days: 30 },
+        removeVersions: true,
+      },
+      { kind: "s3", bucket: "keyed", accessKeyId: { secret: "appUrl" }, secretAccessKey: { secret: "appUrl" } },
+      { kind: "s3", bucket: "elsewhere", endpoint: "https://minio.example.com:9000" },
+    ],
+    retention: { last: 3 },
+  });
+  const runner = new BackupRunner("runner", {
+    stack: "prod",
+    jobs: [app, web, own],
+    image: IMAGE,
+    bucket,
+    secretArns,
+    keyArn: KEY,
+  });
+  const task = runner.tasks.app?.backup;
+  if (task === undefined) throw new Error("the job app has no task for backups");
+  const schedule = new BackupSchedule("schedule", {
+    stack: "prod",
+    entries: {
+      app: {
+        schedule: { cron: "0 3 * * *", timezone: "UTC" },
+        family: task.family,
+        taskDefinitionArn: task.taskDefinitionArn,
+        roleArns: [task.roleArn, task.executionRoleArn],
+      },
+    },
+    clusterArn: runner.clusterArn,
+    network: { subnetIds: ["subnet-1"], securityGroupId: "sg-1", assignPublicIp: true },
+    keyArn: KEY,
+  });
+  const key = new BackupKey("key", { stack: "prod" });
+  const copied = new BackupBucket("bucket", {
+    stack: "prod",
+    jobs: [app],
+    keyArn: KEY,
+    replica: { region: REPLICA_REGION },
+  });
+  const alarms = new BackupAlarms("alarms", {
+    stack: "prod",
+    jobs: [{ name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } }],
+    clusterArn: runner.clusterArn,
+    bucketName: copied.bucketName,
+    deadLetterQueueName: schedule.deadLetterQueueName,
+  });
+  await registered(runner, schedule, key, copied, alarms);
+  collect(recorded);
+  for (const [arn, name] of [
+    [KEY, /^key-key$/],
+    [REPLICA_KEY, /^bucket-replica-key$/],
+    [TOPIC_KEY, /^alarms-prod-key$/],
+  ] as const) {
+    keyPolicies.set(arn, JSON.parse(String(inputsOf(recorded, "kms/key:Key", name).policy)));
+  }
+});
+
+/** Whether a role of the stack may do something. */
+async function mayDo(role: string, attempt: Omit<Attempt, "allowed">): Promise<boolean> {
+  const name = role === "scheduler" ? [...policies.keys()].find((key) => key.includes("-scheduler-")) : role;
+  const policy = policies.get(name ?? "");
+  if (policy === undefined) throw new Error(`there is no role ${role}`);
+  return simulate(role, policy, attempt);
+}
+
+/** Whether a policy of a role, and the policy of the key where it is one, allow an action. */
+async function simulate(
+  role: string,
+  policy: unknown,
+  { action, resource, context = {} }: Omit<Attempt, "allowed">,
+): Promise<boolean> {
+  const everything = [
+    {
+      name: "everything",
+      policy: { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] },
+    },
+  ];
+  const simulation: Simulation = {
+    request: {
+      principal: `arn:aws:iam::${ACCOUNT}:role/${role}`,
+      action,
+      resource: { resource, accountId: ACCOUNT },
+      contextVariables: context,
+    },
+    identityPolicies: [{ name: role, policy }],
+    serviceControlPolicies: [{ orgIdentifier: "o-1", policies: everything }],
+    resourceControlPolicies: [],
+    ...(keyPolicies.has(resource) && { resourcePolicy: keyPolicies.get(resource) }),
+  };
+  const result = await runSimulation(withoutEncryptionContext(simulation), {});
+  if (result.resultType === "error") throw new Error(`${action}: ${JSON.stringify(result.errors)}`);
+  return result.overallResult === "Allowed";
+}
+
+/**
+ * The simulator drops the context of an encryption, whose keys have an end that anybody may choose. The tag of a principal,
+ * which it knows and which the operators treat alike, stands for it.
+ */
+function withoutEncryptionContext(simulation: Simulation): Simulation {
+  const text = JSON.stringify(simulation).replaceAll("kms:EncryptionContext:", "aws:PrincipalTag/");
+  return JSON.parse(text) as Simulation;
+}
+
+const object = (job: string, file: string) => `${BUCKET}/prod/${job}/${ID}/${file}`;
+const manifest = object("app", "manifest.json");
+const dump = object("app", "database.dump.zst.age");
+const create = { "s3:if-none-match": "*", "s3:ObjectCreationOperation": "true" };
+const list = (prefix: string) => ({ "s3:prefix": prefix });
+const viaS3 = (arn: string, region = REGION) => ({
+  "kms:ViaService": `s3.${region}.amazonaws.com`,
+  "kms:EncryptionContext:aws:s3:arn": arn,
+});
+const secretArn = (name: string) => secretArns[name] ?? "";
+const viaSecrets = (name: string) => ({
+  "kms:ViaService": `secretsmanager.${REGION}.amazonaws.com`,
+  "kms:EncryptionContext:SecretARN": secretArn(name),
+});
+const role = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
+const family = (name: string) => `arn:aws:ecs:${REGION}:${ACCOUNT}:task-definition/${name}:3`;
+const toTasks = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
+const logs = (group: string) => `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${group}`;
+const repository = (name: string) => `arn:aws:ecr:${REGION}:${ACCOUNT}:repository/${name}`;
+
+const readers: readonly Role[] = ["backup", "drill", "restore"];
+const users: readonly Role[] = [...readers, "prune"];
+
+/** What roles of the job app may try, and who of them succeeds. */
+const attempts: readonly Attempt[] = [
+  // Making backups: only new objects, only in the job's own folder.
+  { action: "s3:PutObject", resource: dump, context: create, allowed: ["backup"] },
+  { action: "s3:PutObject", resource: dump, context: { "s3:ObjectCreationOperation": "false" }, allowed: ["backup"] },
+  { action: "s3:PutObject", resource: dump, context: { "s3:ObjectCreationOperation": "true" }, allowed: [] },
+  { action: "s3:PutObject", resource: object("web", "manifest.json"), context: create, allowed: [] },
+  { action: "s3:PutObject", resource: `${BUCKET}/prod/app-2/x`, context: create, allowed: [] },
+  { action: "s3:PutObject", resource: `${BUCKET}/dev/app/x`, context: create, allowed: [] },
+  { action: "s3:PutObject", resource: object("app", "drilled-1.json"), context: create, allowed: ["backup", "drill"] },
+  { action: "s3:PutObject", resource: object("app", "drilled-1.json"), allowed: [] },
+  { action: "s3:PutObject", resource: object("app", "verified-1.json"), context: create, allowed: ["backup"] },
+  { action: "s3:AbortMultipartUpload", resource: dump, allowed: ["backup", "prune"] },
+  // Reading.
+  { action: "s3:GetObject", resource: manifest, allowed: users },
+  { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: users },
+  { action: "s3:GetObject", resource: object("app", "files.jsonl.zst"), allowed: users },
+  { action: "s3:GetObject", resource: `${BUCKET}/prod/app/files/ab/abcd-000001.zst`, allowed: readers },
+  { action: "s3:GetObject", resource: dump, allowed: readers },
+  { action: "s3:GetObject", resource: object("web", "manifest.json"), allowed: [] },
+  { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/prod/app/x", allowed: [] },
+  { action: "s3:GetObjectVersion", resource: dump, allowed: [] },
+  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app/"), allowed: users },
+  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/web/"), allowed: [] },
+  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app"), allowed: [] },
+  { action: "s3:ListBucket", resource: BUCKET, allowed: [] },
+  { action: "s3:ListBucketVersions", resource: BUCKET, context: list("prod/app/"), allowed: [] },
+  { action: "s3:ListBucketMultipartUploads", resource: BUCKET, allowed: ["backup", "prune"] },
+  // Removing and changing.
+  { action: "s3:DeleteObject", resource: dump, allowed: ["prune"] },
+  { action: "s3:DeleteObject", resource: object("web", "manifest.json"), allowed: [] },
+  { action: "s3:DeleteObjectVersion", resource: dump, allowed: [] },
+  { action: "s3:BypassGovernanceRetention", resource: dump, allowed: [] },
+  { action: "s3:PutObjectRetention", resource: dump, allowed: [] },
+  { action: "s3:PutObjectLegalHold", resource: dump, allowed: [] },
+  { action: "s3:PutObjectTagging", resource: dump, allowed: [] },
+  { action: "s3:PutBucketPolicy", resource: BUCKET, allowed: [] },
+  { action: "s3:PutLifecycleConfiguration", resource: BUCKET, allowed: [] },
+  { action: "s3:PutBucketObjectLockConfiguration", resource: BUCKET, allowed: [] },
+  { action: "s3:PutBucketVersioning", resource: BUCKET, allowed: [] },
+  { action: "s3:DeleteBucket", resource: BUCKET, allowed: [] },
+  // The key: through S3, for this bucket, or with it through Secrets Manager, for the job's secrets.
+  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup", "drill"] },
+  { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: users },
+  { action: "kms:Decrypt", resource: KEY, context: viaS3("arn:aws:s3:::another-bucket"), allowed: [] },
+  { action: "kms:Decrypt", resource: KEY, allowed: [] },
+  { action: "kms:Decrypt", resource: OTHER_KEY, context: viaS3(BUCKET), allowed: [] },
+  { action: "kms:Decrypt", resource: KEY, context: viaSecrets("appUrl"), allowed: ["start"] },
+  { action: "kms:ScheduleKeyDeletion", resource: KEY, allowed: [] },
+  // Secrets, image and logs: only ECS, before the program starts.
+  { action: "secretsmanager:GetSecretValue", resource: secretArn("appUrl"), allowed: ["start"] },
+  { action: "secretsmanager:GetSecretValue", resource: secretArn("drillUrl"), allowed: ["start"] },
+  { action: "secretsmanager:GetSecretValue", resource: `${EXISTING_SECRET}-AbCdEf`, allowed: [] },
+  { action: "secretsmanager:GetSecretValue", resource: secretArn("appUrl").replace("appUrl", "other"), allowed: [] },
+  { action: "secretsmanager:PutSecretValue", resource: secretArn("appUrl"), allowed: [] },
+  { action: "ecr:GetAuthorizationToken", resource: "*", allowed: ["start"] },
+  { action: "ecr:BatchGetImage", resource: repository("provision"), allowed: ["start"] },
+  { action: "ecr:BatchGetImage", resource: repository("another"), allowed: [] },
+  { action: "ecr:PutImage", resource: repository("provision"), allowed: [] },
+  {
+    action: "logs:CreateLogStream",
+    resource: `${logs("runner-prod-app")}:log-stream:backup/runner/1`,
+    allowed: ["start"],
+  },
+  {
+    action: "logs:PutLogEvents",
+    resource: `${logs("runner-prod-app")}:log-stream:backup/runner/1`,
+    allowed: ["start"],
+  },
+  { action: "logs:PutLogEvents", resource: `${logs("runner-prod-web")}:log-stream:backup/runner/1`, allowed: [] },
+  { action: "logs:DeleteLogGroup", resource: logs("runner-prod-app"), allowed: [] },
+  // Starting tasks.
+  {
+    action: "ecs:RunTask",
+    resource: family("provision_prod_app_backup"),
+    context: { "ecs:cluster": CLUSTER },
+    allowed: ["scheduler"],
+  },
+  {
+    action: "ecs:RunTask",
+    resource: family("provision_prod_app_restore"),
+    context: { "ecs:cluster": CLUSTER },
+    allowed: [],
+  },
+  {
+    action: "ecs:RunTask",
+    resource: family("provision_prod_web_backup"),
+    context: { "ecs:cluster": CLUSTER },
+    allowed: [],
+  },
+  {
+    action: "ecs:RunTask",
+    resource: family("provision_prod_app_backup"),
+    context: { "ecs:cluster": `${CLUSTER}-2` },
+    allowed: [],
+  },
+  {
+    action: "ecs:StopTask",
+    resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`,
+    context: { "ecs:cluster": CLUSTER },
+    allowed: [],
+  },
+  {
+    action: "ecs:TagResource",
+    resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`,
+    context: { "ecs:CreateAction": "RunTask" },
+    allowed: ["scheduler"],
+  },
+  { action: "ecs:TagResource", resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`, allowed: [] },
+  { action: "iam:PassRole", resource: role("runner-prod-app-backup"), context: toTasks, allowed: ["scheduler"] },
+  { action: "iam:PassRole", resource: role("runner-prod-app-start"), context: toTasks, allowed: ["scheduler"] },
+  { action: "iam:PassRole", resource: role("runner-prod-app-prune"), context: toTasks, allowed: [] },
+  { action: "iam:PassRole", resource: role("admin"), context: toTasks, allowed: [] },
+  {
+    action: "iam:PassRole",
+    resource: role("runner-prod-app-backup"),
+    context: { "iam:PassedToService": "lambda.amazonaws.com" },
+    allowed: [],
+  },
+  {
+    action: "sqs:SendMessage",
+    resource: `arn:aws:sqs:${REGION}:${ACCOUNT}:schedule-prod-not-started`,
+    allowed: ["scheduler"],
+  },
+  { action: "sqs:SendMessage", resource: `arn:aws:sqs:${REGION}:${ACCOUNT}:another`, allowed: [] },
+  {
+    action: "kms:Decrypt",
+    resource: KEY,
+    context: {
+      "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/schedule-prod/app`,
+    },
+    allowed: ["scheduler"],
+  },
+  {
+    action: "kms:Decrypt",
+    resource: KEY,
+    context: {
+      "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:aws:scheduler:${REGION}:${ACCOUNT}:schedule/another/app`,
+    },
+    allowed: [],
+  },
+  { action: "iam:PutRolePolicy", resource: role("runner-prod-app-backup"), allowed: [] },
+  // Marking due times.
+  {
+    action: "cloudwatch:PutMetricData",
+    resource: "*",
+    context: { "cloudwatch:namespace": "Provision" },
+    allowed: ["due"],
+  },
+  { action: "cloudwatch:PutMetricData", resource: "*", context: { "cloudwatch:namespace": "AWS/S3" }, allowed: [] },
+  // Copying to the replica: new objects and delete markers, but never the removal of a version.
+  { action: "s3:GetReplicationConfiguration", resource: SOURCE, allowed: ["replicate"] },
+  { action: "s3:GetObjectVersionForReplication", resource: `${SOURCE}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:GetObjectVersionForReplication", resource: dump, allowed: [] },
+  { action: "s3:ReplicateObject", resource: `${REPLICA}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:ReplicateObject", resource: `${SOURCE}/prod/app/x`, allowed: [] },
+  { action: "s3:ReplicateDelete", resource: `${REPLICA}/prod/app/x`, allowed: ["replicate"] },
+  { action: "s3:GetObject", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "s3:DeleteObject", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "s3:DeleteObjectVersion", resource: `${REPLICA}/prod/app/x`, allowed: [] },
+  { action: "kms:Decrypt", resource: KEY, context: viaS3(SOURCE), allowed: ["replicate"] },
+  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA, REPLICA_REGION), allowed: ["replicate"] },
+  { action: "kms:Encrypt", resource: REPLICA_KEY, context: viaS3(REPLICA), allowed: [] },
+  { action: "kms:Decrypt", resource: REPLICA_KEY, context: viaS3(REPLICA, REPLICA_REGION), allowed: [] },
+];
+
+const names: Readonly<Partial<Record<Role, string>>> = {
+  scheduler: "scheduler",
+  due: "alarms-prod-due-role",
+  replicate: "bucket-replica-role",
+};
+const roles: readonly Role[] = ["backup", "prune", "drill", "restore", "start", "scheduler", "due", "replicate"];
+const nameOf = (one: Role) => names[one] ?? `runner-prod-app-${one}`;
+
+describe("the roles of a job", () => {
+  it.each(attempts)("are right about $action on $resource with $context: $allowed", async ({ allowed, ...attempt }) => {
+    const able = [];
+    for (const one of roles) if (await mayDo(nameOf(one), attempt)) able.push(one);
+    expect(able).toEqual(roles.filter((one) => allowed.includes(one)));
+  });
+
+  it("are the table of this snapshot", async () => {
+    const tables: Record<string, { allowed: string[]; denied: string[] }> = {};
+    for (const one of roles) {
+      const table = { allowed: [] as string[], denied: [] as string[] };
+      for (const attempt of attempts) {
+        const { action, resource, context = {} } = attempt;
+        const circumstances = Object.entries(context).map(([key, value]) => ` ${key}=${String(value)}`);
+        table[(await mayDo(nameOf(one), attempt)) ? "allowed" : "denied"].push(
+          `${action} ${resource}${circumstances.join("")}`,
+        );
+      }
+      tables[one] = table;
+    }
+    expect(tables).toMatchSnapshot();
+  });
+});
+
+describe.each([
+  ["the stack's key", KEY, ["s3", "secretsmanager", "scheduler"]],
+  ["the topic's key", TOPIC_KEY, ["sns"]],
+  ["the replica's key", REPLICA_KEY, ["s3"], REPLICA_REGION],
+] as const)("%s", (_, key, services: readonly string[], region: string = REGION) => {
+  const everything = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "*", Resource: "*" }] };
+  const administrator = (action: string, context?: Record<string, string>) =>
+    simulate("deploy", everything, { action, resource: key, ...(context !== undefined && { context }) });
+
+  // What the AWS provider asks of KMS to make, read, change and remove the key and its alias.
+  it.each([
+    "CreateAlias",
+    "UpdateAlias",
+    "DeleteAlias",
+    "DescribeKey",
+    "EnableKey",
+    "DisableKey",
+    "EnableKeyRotation",
+    "DisableKeyRotation",
+    "GetKeyPolicy",
+    "GetKeyRotationStatus",
+    "ListResourceTags",
+    "PutKeyPolicy",
+    "TagResource",
+    "UntagResource",
+    "UpdateKeyDescription",
+    "ScheduleKeyDeletion",
+    "CancelKeyDeletion",
+  ])("lets whoever deploys the stack %s", async (action) => {
+    expect(await administrator(`kms:${action}`)).toBe(true);
+  });
+
+  it("lets an administrator use it through its services, and not by hand", async () => {
+    for (const action of ["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"]) {
+      for (const service of ["s3", "secretsmanager", "scheduler", "sns", "sqs", "ecr", "ssm"]) {
+        const may = await administrator(action, { "kms:ViaService": `${service}.${region}.amazonaws.com` });
+        expect([service, may]).toEqual([service, services.includes(service)]);
+      }
+      expect(await administrator(action)).toBe(false);
+    }
+    expect(await administrator("kms:CreateGrant", { "kms:GrantIsForAWSResource": "true" })).toBe(false);
+  });
+});
+
+describe("the roles of other jobs", () => {
+  it("reach the folder below their destination's prefix, and an existing secret", async () => {
+    const may = (name: string, attempt: Omit<Attempt, "allowed">) => mayDo(`runner-prod-web-${name}`, attempt);
+    const folder = `${BUCKET}/team-a/prod/web/${ID}`;
+    expect(await may("backup", { action: "s3:PutObject", resource: `${folder}/x`, context: create })).toBe(true);
+    expect(await may("backup", { action: "s3:PutObject", resource: object("web", "x"), context: create })).toBe(false);
+    const value = { action: "secretsmanager:GetSecretValue" };
+    expect(await may("start", { ...value, resource: `${EXISTING_SECRET}-AbCdEf` })).toBe(true);
+    expect(await may("start", { ...value, resource: `${EXISTING_SECRET}-2-AbCdEf` })).toBe(false);
+    expect(await may("start", { ...value, resource: secretArn("appUrl") })).toBe(false);
+  });
+
+  it("get what a bucket of one's own needs, where the role and no access key opens it", async () => {
+    const may = (name: string, attempt: Omit<Attempt, "allowed">) => mayDo(`runner-prod-own-${name}`, attempt);
+    const own = "arn:aws:s3:::own-bucket/a/b/prod/own/x";
+    const put = (resource: string) => ({ action: "s3:PutObject", resource, context: create });
+    expect(await may("backup", put(own))).toBe(true);
+    expect(await may("backup", put("arn:aws:s3:::keyed/prod/own/x"))).toBe(false);
+    expect(await may("backup", put("arn:aws:s3:::elsewhere/prod/own/x"))).toBe(false);
+    const lock = (mode: string, days: string) => ({
+      action: "s3:PutObjectRetention",
+      resource: own,
+      context: { "s3:object-lock-mode": mode, "s3:object-lock-remaining-retention-days": days },
+    });
+    expect(await may("backup", lock("GOVERNANCE", "30"))).toBe(true);
+    expect(await may("backup", lock("GOVERNANCE", "3000"))).toBe(false);
+    expect(await may("backup", lock("COMPLIANCE", "30"))).toBe(false);
+    expect(await may("prune", lock("GOVERNANCE", "30"))).toBe(false);
+    const version = { action: "s3:DeleteObjectVersion", resource: own };
+    expect(await may("prune", version)).toBe(true);
+    expect(await may("backup", version)).toBe(false);
+    const key = { action: "kms:Decrypt", resource: OTHER_KEY };
+    const context = viaS3("arn:aws:s3:::own-bucket");
+    expect(await may("restore", { ...key, context: { ...context, "kms:ResourceAliases": ["alias/own"] } })).toBe(true);
+    expect(await may("restore", { ...key, context: { ...context, "kms:ResourceAliases": ["alias/another"] } })).toBe(
+      false,
+    );
+  });
+});
