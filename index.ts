@@ -1,4 +1,4 @@
-import { readSettings, type Settings } from "./components/settings.ts";
+import { readSettings, type Settings } from "./components/settings/settings.ts";
 import { withSigning } from "./components/signing-key.ts";
 
 const { settings, key: signingKeyMade } = withSigning(readSettings());

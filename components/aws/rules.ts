@@ -3,12 +3,12 @@ import { AwsSettings, sizeOf, wrongSize, type JobSize } from "./settings.ts";
 import { transitionsProblem } from "./backup-bucket/lifecycle.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
-import type { AwsTarget } from "../settings.ts";
+import type { AwsTarget } from "../settings/settings.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { checkOwnBucket } from "./rules/own-bucket.ts";
-import { isCron, type CheckedJob, type Reference } from "../settings-rules/jobs.ts";
-import { parseJson } from "../settings-rules/raw.ts";
-import type { TargetFindings, TargetInput } from "../settings-rules/target.ts";
+import { isCron, type CheckedJob, type Reference } from "../settings/rules/jobs.ts";
+import { parseJson } from "../settings/rules/raw.ts";
+import type { TargetFindings, TargetInput } from "../settings/rules/target.ts";
 
 const PATH = "provision:aws";
 

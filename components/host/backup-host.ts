@@ -4,7 +4,7 @@ import type { JobConfig, JobSettings } from "../../providers/config.ts";
 import { BackupFolders } from "./backup-folders.ts";
 import { backupFolders, backupsIn, describePlaces, withLocalPath } from "./backup-places.ts";
 import { Folder } from "./folder.ts";
-import type { HostSettings } from "./host-settings.ts";
+import type { HostSettings } from "./settings.ts";
 import { JobFile } from "./job-file.ts";
 import type { Machine } from "./machine.ts";
 import { Program } from "./program.ts";

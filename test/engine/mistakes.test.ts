@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeProblems } from "../../components/describe-problems.ts";
+import { describeProblems } from "../../components/settings/describe-problems.ts";
 import {
   EngineError,
   secret,
@@ -14,7 +14,7 @@ import { MISTAKE_MARKER, mistakes, rightConfig } from "../helpers/mistakes.ts";
 
 const program = fileURLToPath(new URL("../../index.ts", import.meta.url));
 
-// Each costs a second, so it is every other one here; test/components/settings.test.ts has them all. Another name of the
+// Each costs a second, so it is every other one here; test/components/settings/settings.test.ts has them all. Another name of the
 // stack needs another stack.
 const chosen = [...mistakes, ...awsMistakes].filter(({ stack }, index) => index % 2 === 0 && stack === undefined);
 

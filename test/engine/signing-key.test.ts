@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BackupHost } from "../../components/host/backup-host.ts";
-import { readSettings } from "../../components/settings.ts";
+import { readSettings } from "../../components/settings/settings.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { secret, startEngine, type Engine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
 import { TemporaryFolder } from "../helpers/script.ts";

@@ -163,7 +163,7 @@ describe("a storage provider is added by the README's three steps", () => {
     "3. its kind in the configuration: the stack takes it, and knows its secret",
     async () => {
       const script = `
-      import { checkSettings } from "./components/settings-rules.ts";
+      import { checkSettings } from "./components/settings/rules.ts";
       const values = new Map(Object.entries({
         jobs: ${JSON.stringify(JSON.stringify([job()]))},
         secrets: '{"appUrl":"x","memoryToken":"x"}',

@@ -1,6 +1,6 @@
 import type { Problem } from "../../../providers/config.ts";
 import type { AwsSettings } from "../settings.ts";
-import type { CheckedJob } from "../../settings-rules/jobs.ts";
+import type { CheckedJob } from "../../settings/rules/jobs.ts";
 
 /**
  * What a job's destination asks of the bucket that the stack makes, and that bucket refuses. An existing bucket has rules that

@@ -1,4 +1,4 @@
-import type { Problem } from "../providers/config.ts";
+import type { Problem } from "../../providers/config.ts";
 
 /** All problems of a stack's configuration as one message for people. */
 export function describeProblems(stack: string, problems: readonly Problem[]): string {

@@ -1,5 +1,5 @@
-import { explain, Signing, type Problem } from "../../providers/config.ts";
-import { SIGNING_KEY } from "../signing-key.ts";
+import { explain, Signing, type Problem } from "../../../providers/config.ts";
+import { SIGNING_KEY } from "../../signing-key.ts";
 import { references, type Reference } from "./jobs.ts";
 import { parseJson, type RawSettings } from "./raw.ts";
 

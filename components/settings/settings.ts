@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings, Signing } from "../providers/config.ts";
-import type { AwsSettings } from "./aws/settings.ts";
+import type { JobSettings, Signing } from "../../providers/config.ts";
+import type { AwsSettings } from "../aws/settings.ts";
 import { describeProblems } from "./describe-problems.ts";
-import type { HostSettings } from "./host/host-settings.ts";
-import { checkSettings } from "./settings-rules.ts";
+import type { HostSettings } from "../host/settings.ts";
+import { checkSettings } from "./rules.ts";
 
 /** Namespace of the configuration: the project's name in Pulumi.yaml. */
 const NAMESPACE = "provision";

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { describeProblems } from "../../components/describe-problems.ts";
-import { checkSettings, type CheckedSettings } from "../../components/settings-rules.ts";
-import { readSettings } from "../../components/settings.ts";
-import { awsConfig, awsMistakes } from "../helpers/aws-mistakes.ts";
-import { MISTAKE_MARKER, mistakes, rightConfig } from "../helpers/mistakes.ts";
-import { mockEngine, unwrap } from "../helpers/mocks.ts";
+import { describeProblems } from "../../../components/settings/describe-problems.ts";
+import { checkSettings, type CheckedSettings } from "../../../components/settings/rules.ts";
+import { readSettings } from "../../../components/settings/settings.ts";
+import { awsConfig, awsMistakes } from "../../helpers/aws-mistakes.ts";
+import { MISTAKE_MARKER, mistakes, rightConfig } from "../../helpers/mistakes.ts";
+import { mockEngine, unwrap } from "../../helpers/mocks.ts";
 
 /** The configuration as Pulumi hands it over: texts as they are, the rest as JSON. */
 function texts(config: Readonly<Record<string, unknown>>): [string, string][] {

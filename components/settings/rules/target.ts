@@ -1,4 +1,4 @@
-import type { Problem } from "../../providers/config.ts";
+import type { Problem } from "../../../providers/config.ts";
 import type { CheckedJobs } from "./jobs.ts";
 import type { RawSettings } from "./raw.ts";
 

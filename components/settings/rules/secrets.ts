@@ -1,4 +1,4 @@
-import { closest, SecretName, type Problem } from "../../providers/config.ts";
+import { closest, SecretName, type Problem } from "../../../providers/config.ts";
 import { isObject, parseJson, type RawSettings } from "./raw.ts";
 
 /** Checks `provision:secrets`: names that can be variables, texts that are there, and encrypted. Gives the names. */

@@ -1,11 +1,11 @@
-import { closest, JobConfig, type Problem } from "../providers/config.ts";
+import { closest, JobConfig, type Problem } from "../../providers/config.ts";
 import type { Settings } from "./settings.ts";
-import { checkAws } from "./aws/rules.ts";
-import { checkHost } from "./settings-rules/host.ts";
-import { checkJobs } from "./settings-rules/jobs.ts";
-import type { RawSettings } from "./settings-rules/raw.ts";
-import { checkSigning } from "./settings-rules/signing.ts";
-import { checkReference, checkSecrets } from "./settings-rules/secrets.ts";
+import { checkAws } from "../aws/rules.ts";
+import { checkHost } from "../host/rules.ts";
+import { checkJobs } from "./rules/jobs.ts";
+import type { RawSettings } from "./rules/raw.ts";
+import { checkSigning } from "./rules/signing.ts";
+import { checkReference, checkSecrets } from "./rules/secrets.ts";
 
 /** What was found: settings where there is no problem. */
 export interface CheckedSettings {

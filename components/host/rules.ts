@@ -1,11 +1,11 @@
 import { explain, sameDestinations, type Problem } from "../../providers/config.ts";
-import { backupsIn, localPath, withLocalPath } from "../host/backup-places.ts";
-import { HostSettings } from "../host/host-settings.ts";
-import type { HostTarget } from "../settings.ts";
-import { sameDestinationProblems, type CheckedJob } from "./jobs.ts";
-import { parseJson } from "./raw.ts";
-import { checkReference } from "./secrets.ts";
-import type { TargetFindings, TargetInput } from "./target.ts";
+import { backupsIn, localPath, withLocalPath } from "./backup-places.ts";
+import { HostSettings } from "./settings.ts";
+import type { HostTarget } from "../settings/settings.ts";
+import { sameDestinationProblems, type CheckedJob } from "../settings/rules/jobs.ts";
+import { parseJson } from "../settings/rules/raw.ts";
+import { checkReference } from "../settings/rules/secrets.ts";
+import type { TargetFindings, TargetInput } from "../settings/rules/target.ts";
 
 /** Checks `provision:host`, and that the jobs can run on a Linux machine. */
 export function checkHost({ raw, jobs, references, secretNames }: TargetInput): TargetFindings<HostTarget> {

@@ -1,5 +1,5 @@
-import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../providers/config.ts";
-import { parseCron } from "../cron.ts";
+import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../../providers/config.ts";
+import { parseCron } from "../../cron.ts";
 import { isObject, parseJson, type RawSettings } from "./raw.ts";
 
 const EXAMPLE_JOB = `  provision:jobs:
