@@ -4,7 +4,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/clients.ts";
+import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/programs/clients.ts";
 import { freePort } from "./free-port.ts";
 import { keepServer } from "./kept-server.ts";
 import { privateInstallation } from "./postgres-installation.ts";

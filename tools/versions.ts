@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import aws from "@pulumi/aws/package.json" with { type: "json" };
 import command from "@pulumi/command/package.json" with { type: "json" };
 import pulumi from "@pulumi/pulumi/package.json" with { type: "json" };
-import { findPrograms } from "../providers/database/postgres/clients.ts";
+import { findPrograms } from "../providers/database/postgres/programs/clients.ts";
 import { startEngine } from "./engine.ts";
 import { cacheFolder } from "./go-program.ts";
 import { ensurePostgres } from "./postgres.ts";

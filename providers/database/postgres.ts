@@ -13,16 +13,16 @@ import type {
   ScratchOptions,
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
-import { openBackup } from "./postgres/backup.ts";
+import { openBackup } from "./postgres/dump/backup.ts";
 import { checkPostgres } from "./postgres/check.ts";
-import { parseConnectionUrl } from "./postgres/connection-url.ts";
-import { place } from "./postgres/control-connection.ts";
-import { identifyDatabase } from "./postgres/identity.ts";
-import { restorePostgres } from "./postgres/restore.ts";
-import { createScratch } from "./postgres/scratch.ts";
-import { databasesFields, openSeveral } from "./postgres/several.ts";
+import { parseConnectionUrl } from "./postgres/connect/connection-url.ts";
+import { place } from "./postgres/connect/control-connection.ts";
+import { identifyDatabase } from "./postgres/connect/identity.ts";
+import { restorePostgres } from "./postgres/restore/restore.ts";
+import { createScratch } from "./postgres/restore/scratch.ts";
+import { databasesFields, openSeveral } from "./postgres/dump/several.ts";
 import { parallelFields, postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
-import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
 export class PostgresDatabaseProvider implements DatabaseProvider {

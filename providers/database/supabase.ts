@@ -14,12 +14,12 @@ import type {
 } from "./database.ts";
 import { defineDatabase } from "./database.ts";
 import { PostgresDatabaseProvider } from "./postgres.ts";
-import { openBackup, plainLayout } from "./postgres/backup.ts";
+import { openBackup, plainLayout } from "./postgres/dump/backup.ts";
 import { checkPostgres } from "./postgres/check.ts";
-import { type Connection, parseConnectionUrl } from "./postgres/connection-url.ts";
-import { connect } from "./postgres/control-connection.ts";
+import { type Connection, parseConnectionUrl } from "./postgres/connect/connection-url.ts";
+import { connect } from "./postgres/connect/control-connection.ts";
 import { postgresFields, postgresPorts } from "./postgres/settings.ts";
-import { countPostgresRows, verifyPostgresArtifact } from "./postgres/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
 import { isProject, projectLayout, supabaseScope, type SupabaseSettings } from "./supabase/backup.ts";
 import { directHostFix } from "./supabase/direct-host.ts";
 import { restoreProject } from "./supabase/restore.ts";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { serverError } from "../../providers/database/postgres/server-errors.ts";
+import { serverError } from "../../providers/database/postgres/messages/server-errors.ts";
 import { Manifest } from "../../runner/manifest.ts";
 import { seal, unseal } from "../../runner/sealed-json.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";

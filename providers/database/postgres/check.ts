@@ -1,16 +1,16 @@
 import { compareClock } from "../../clock.ts";
 import { toProviderError } from "../../errors.ts";
 import type { Check } from "../database.ts";
-import { clientsFor } from "./backup.ts";
-import { findPrograms } from "./clients.ts";
-import { connect, type ControlConnection, place } from "./control-connection.ts";
-import { refuseHiddenRows } from "./hidden-rows.ts";
-import { takeLock } from "./job-lock.ts";
-import { lockRoom, locksOfDump, locksPerTransaction } from "./lock-room.ts";
-import { inScope, type Scope, scopeValues } from "./scope.ts";
-import { resolveSelection } from "./selection.ts";
+import { clientsFor } from "./dump/backup.ts";
+import { findPrograms } from "./programs/clients.ts";
+import { connect, type ControlConnection, place } from "./connect/control-connection.ts";
+import { refuseHiddenRows } from "./dump/hidden-rows.ts";
+import { takeLock } from "./dump/job-lock.ts";
+import { lockRoom, locksOfDump, locksPerTransaction } from "./dump/lock-room.ts";
+import { inScope, type Scope, scopeValues } from "./scope/scope.ts";
+import { resolveSelection } from "./scope/selection.ts";
 import type { PostgresSettings } from "./settings.ts";
-import { someOf } from "./some-of.ts";
+import { someOf } from "./scope/some-of.ts";
 
 /**
  * Looks at everything that a backup of this database needs.

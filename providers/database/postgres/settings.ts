@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { SecretRef } from "../../secret-ref.ts";
-import type { Connection } from "./connection-url.ts";
-import type { Databases } from "./several.ts";
-import { type Selection, selectionFields } from "./selection.ts";
+import type { Connection } from "./connect/connection-url.ts";
+import type { Databases } from "./dump/several.ts";
+import { type Selection, selectionFields } from "./scope/selection.ts";
 
 /** What the parts of a PostgreSQL provider need to know. */
 export interface PostgresSettings {

@@ -1,5 +1,5 @@
 import dns from "node:dns/promises";
-import type { Connection } from "../postgres/connection-url.ts";
+import type { Connection } from "../postgres/connect/connection-url.ts";
 import { projectReference } from "./reference.ts";
 
 /**

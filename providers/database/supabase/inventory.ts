@@ -2,9 +2,9 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact } from "../database.ts";
-import type { ControlConnection } from "../postgres/control-connection.ts";
-import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope.ts";
-import { readText } from "../postgres/sql-text.ts";
+import type { ControlConnection } from "../postgres/connect/control-connection.ts";
+import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
+import { readText } from "../postgres/roles/sql-text.ts";
 import { definitionQueries } from "./definitions.ts";
 import { literal } from "./rows.ts";
 

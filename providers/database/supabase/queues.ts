@@ -1,5 +1,5 @@
 import type { DatabaseArtifact, Omission } from "../database.ts";
-import type { Source } from "../postgres/backup.ts";
+import type { Source } from "../postgres/dump/backup.ts";
 import { literal, type RowsStep, rowsPart } from "./rows.ts";
 
 /**

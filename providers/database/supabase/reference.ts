@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
-import type { Connection } from "../postgres/connection-url.ts";
-import { place } from "../postgres/control-connection.ts";
+import type { Connection } from "../postgres/connect/connection-url.ts";
+import { place } from "../postgres/connect/control-connection.ts";
 
 /** The name of a hosted project in a direct host's name, or in the user's name for a pooler. */
 export function projectReference({ hosts, user }: Connection): string | undefined {

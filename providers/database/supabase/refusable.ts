@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describeState, knownMessage, withheld } from "../postgres/known-messages.ts";
+import { describeState, knownMessage, withheld } from "../postgres/messages/known-messages.ts";
 import { literal } from "./rows.ts";
 
 /** With a part that nobody else knows: a function in the database may warn of anything, in any words. */

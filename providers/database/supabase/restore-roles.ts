@@ -1,8 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
-import type { ControlConnection } from "../postgres/control-connection.ts";
-import { readRoles, type RoleStatement } from "../postgres/roles-sql.ts";
-import { privileged, readAttributes, statementsOfNewRoles } from "../postgres/roles-to-create.ts";
+import type { ControlConnection } from "../postgres/connect/control-connection.ts";
+import { readRoles, type RoleStatement } from "../postgres/roles/roles-sql.ts";
+import { privileged, readAttributes, statementsOfNewRoles } from "../postgres/roles/roles-to-create.ts";
 import { platformRoles } from "./platform.ts";
 import { refusable } from "./refusable.ts";
 

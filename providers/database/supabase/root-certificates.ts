@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Check } from "../database.ts";
-import type { Connection } from "../postgres/connection-url.ts";
+import type { Connection } from "../postgres/connect/connection-url.ts";
 
 /** SHA-256 fingerprints of the two roots, as Supabase's own command-line program carries them. */
 const roots = [

@@ -1,8 +1,8 @@
 import type { DatabaseArtifact } from "../database.ts";
-import { programOf, type Source } from "../postgres/backup.ts";
-import { databaseString } from "../postgres/libpq-environment.ts";
-import { type Program, readFrom } from "../postgres/program.ts";
-import { beginningOfPart, endOfPart } from "../postgres/sql-part.ts";
+import { programOf, type Source } from "../postgres/dump/backup.ts";
+import { databaseString } from "../postgres/connect/libpq-environment.ts";
+import { type Program, readFrom } from "../postgres/programs/program.ts";
+import { beginningOfPart, endOfPart } from "../postgres/archive/sql-part.ts";
 import { noTimeouts } from "./timeouts.ts";
 
 /** One step of a part that holds rows. */

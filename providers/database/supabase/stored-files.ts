@@ -1,5 +1,5 @@
 import type { StoredFile } from "../database.ts";
-import type { ControlConnection } from "../postgres/control-connection.ts";
+import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 
 /** Rows that are fetched at a time. */
 const BATCH = 5_000;

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { RestoreOptions } from "../database.ts";
-import { type ControlConnection, place } from "../postgres/control-connection.ts";
+import { type ControlConnection, place } from "../postgres/connect/control-connection.ts";
 import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
 
 /**

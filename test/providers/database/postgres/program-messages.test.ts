@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { ProgramMessages, type MessageSource } from "../../../../providers/database/postgres/program-messages.ts";
+import {
+  ProgramMessages,
+  type MessageSource,
+} from "../../../../providers/database/postgres/messages/program-messages.ts";
 
 const VALUE = "DE89370400440532013000";
 

@@ -1,8 +1,8 @@
 import { performance } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDatabase } from "../../../../providers/database/index.ts";
-import { readRoles } from "../../../../providers/database/postgres/roles-sql.ts";
-import { readAttributes } from "../../../../providers/database/postgres/roles-to-create.ts";
+import { readRoles } from "../../../../providers/database/postgres/roles/roles-sql.ts";
+import { readAttributes } from "../../../../providers/database/postgres/roles/roles-to-create.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
 import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { streamOf } from "../../../helpers/bytes.ts";

@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { countArtifactRows } from "../../../../providers/database/index.ts";
-import { openBackup, plainLayout } from "../../../../providers/database/postgres/backup.ts";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connection-url.ts";
+import { openBackup, plainLayout } from "../../../../providers/database/postgres/dump/backup.ts";
+import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
 import type { PostgresSettings } from "../../../../providers/database/postgres/settings.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
 import { emptyDatabase } from "../../../helpers/databases.ts";

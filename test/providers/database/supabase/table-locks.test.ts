@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { countArtifactRows } from "../../../../providers/database/index.ts";
-import { openBackup } from "../../../../providers/database/postgres/backup.ts";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connection-url.ts";
+import { openBackup } from "../../../../providers/database/postgres/dump/backup.ts";
+import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
 import { projectLayout, type SupabaseSettings } from "../../../../providers/database/supabase/backup.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { type StoredBackup, store } from "../../../helpers/stored-backup.ts";

@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DatabaseProvider, RestoreOptions } from "../../../../providers/database/database.ts";
 import { createDatabase } from "../../../../providers/database/index.ts";
-import { majorVersion } from "../../../../providers/database/postgres/clients.ts";
+import { majorVersion } from "../../../../providers/database/postgres/programs/clients.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { failureOf } from "../../../helpers/failure.ts";

@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { type FileHandle, lstat, mkdir, open, readdir, rm, statfs, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ProviderError } from "../../../errors.ts";
+import { tryLock } from "./file-lock.ts";
+
+/** What a folder is called; those of earlier versions had the number of their process in it, and no lock. */
+const NAME = /^provision-scratch-([0-9a-f]{16}|\d+-[0-9a-f]{8})$/;
+
+/** The file in the folder that its process keeps locked, and beside it the folder for what the process works with. */
+const LOCK = "lock";
+const FILES = "files";
+
+/** Milliseconds for which nothing has changed in an abandoned folder that has no lock to tell it. */
+const ABANDONED_MS = 86_400_000;
+
+/** How often a folder is made that somebody removes before it is locked. */
+const TRIES = 5;
+
+/** A folder for files that exist only for as long as something works with them. */
+export interface ScratchFolder {
+  readonly path: string;
+  /** The folder that it was made in. */
+  readonly parent: string;
+  /** Removes it with all that is in it. May be called more than once. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Makes an empty folder that nobody else may read, and removes those that this user's killed processes have left beside it: they
+ * hold what a database holds.
+ *
+ * @param parent an existing folder; default: the system's for temporary files
+ * @throws ProviderError `CONFIG` where none can be made there
+ */
+export async function makeScratchFolder(parent = tmpdir()): Promise<ScratchFolder> {
+  await removeAbandoned(parent);
+  try {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const folder = join(parent, `provision-scratch-${randomBytes(8).toString("hex")}`);
+      await mkdir(folder, { mode: 0o700 });
+      const lock = await lockFolder(folder);
+      if (lock === undefined) continue;
+      const remove = async (): Promise<void> => {
+        await rm(folder, { recursive: true, force: true });
+        await lock.close();
+      };
+      return { path: join(folder, FILES), parent, remove };
+    }
+  } catch (error) {
+    throw noScratch(error, parent);
+  }
+  throw new ProviderError(
+    "CONFIG",
+    `Scratch space in ${parent} cannot be had: what is made there is removed at once.`,
+    {
+      fix: "Find out what removes new folders there, or name another folder.",
+    },
+  );
+}
+
+/** Makes what is in a new folder; undefined where another run took it for abandoned before it was locked. */
+async function lockFolder(folder: string): Promise<FileHandle | undefined> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(join(folder, LOCK), "wx+", 0o600);
+    const attempt = await tryLock(file);
+    if (attempt === "unavailable") await unlink(join(folder, LOCK));
+    if (attempt !== "taken") {
+      await mkdir(join(folder, FILES), { mode: 0o700 });
+      return file;
+    }
+  } catch (error) {
+    await file?.close();
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+/** What it means that nothing can be made in a folder. */
+function noScratch(error: unknown, parent: string): ProviderError {
+  const { code = "unknown error" } = error as NodeJS.ErrnoException;
+  return new ProviderError("CONFIG", `Scratch space in ${parent} cannot be had: ${code}.`, {
+    cause: error,
+    fix: "Name an existing folder that this user may write to.",
+  });
+}
+
+/**
+ * What a failure to write into a scratch folder means, where it is for want of room.
+ *
+ * @param needed the bytes that are to be written, as far as they are known
+ */
+export async function explainFull(error: unknown, parent: string, needed?: number): Promise<unknown> {
+  const full =
+    (error as NodeJS.ErrnoException).code === "ENOSPC" ||
+    (error instanceof ProviderError && error.message.includes("No space left on device"));
+  if (!full) return error;
+  const { bavail, bsize } = await statfs(parent);
+  const room = `${bavail * bsize} bytes free`;
+  return new ProviderError(
+    "QUOTA",
+    `${parent} has no room for the files of the archive${needed === undefined ? "" : `, ${needed} bytes`} (${room}).`,
+    { cause: error, fix: "Make room, or name a scratch folder on another disk." },
+  );
+}
+
+/** Whatever cannot be seen or removed there is no reason not to make a backup. */
+async function removeAbandoned(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  for (const name of names.filter((each) => NAME.test(each))) {
+    await removeIfAbandoned(join(parent, name)).catch(() => undefined);
+  }
+}
+
+async function removeIfAbandoned(folder: string): Promise<void> {
+  const { uid } = await lstat(folder);
+  // Another user's, whose business it is.
+  if (uid !== process.getuid?.()) return;
+  const lock = await open(join(folder, LOCK), "r+").catch(() => undefined);
+  try {
+    const attempt = lock === undefined ? "unavailable" : await tryLock(lock);
+    if (attempt === "taken") return;
+    if (attempt === "unavailable" && Date.now() - (await lastChange(folder)) < ABANDONED_MS) return;
+    await rm(folder, { recursive: true, force: true });
+  } finally {
+    await lock?.close();
+  }
+}
+
+/** When something in a folder last changed, in milliseconds since 1970. */
+async function lastChange(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true });
+  const changes = await Promise.all(["", ...names].map(async (name) => (await lstat(join(folder, name))).mtimeMs));
+  return Math.max(...changes);
+}

@@ -1,0 +1,75 @@
+import type { Readable } from "node:stream";
+import { ProviderError } from "../../../errors.ts";
+import { splitStatements } from "../roles/sql-statements.ts";
+import { readText } from "../roles/sql-text.ts";
+
+const beginning = "-- Provision: ";
+
+/** The last line of every part: a part without it is cut off. */
+export const endOfPart = "-- Provision: end of the part\n";
+
+/** The first lines of a part: what it holds, for whoever opens it. */
+export function beginningOfPart(title: string): string {
+  return `${beginning}${title.replaceAll(/\s+/g, " ")}\n\n`;
+}
+
+/** A part of single statements as text. */
+export function writePart(title: string, statements: readonly string[]): string {
+  const body = statements.length === 0 ? "-- There are none.\n" : statements.map((sql) => `${sql};\n`).join("");
+  return `${beginningOfPart(title)}${body}\n${endOfPart}`;
+}
+
+/**
+ * The statements of a part that {@link writePart} has written.
+ *
+ * @throws {ProviderError} `INTEGRITY` where it is cut off or is something else
+ */
+export async function readPart(name: string, bytes: Readable): Promise<readonly string[]> {
+  const damaged = (what: string): ProviderError =>
+    new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
+  const text = await readText(bytes, damaged);
+  if (!text.startsWith(beginning)) throw damaged("does not begin as a part of a backup");
+  if (!text.endsWith(`\n${endOfPart}`)) throw damaged("does not end with its last line, so it is cut off");
+  const { complete, rest } = splitStatements(text);
+  if (rest !== "") throw damaged("holds something after its last statement");
+  // Outside of strings no SQL has a backslash, but psql's commands begin with one, and some of them run programs.
+  if (complete.some((sql) => withoutStrings(sql).includes("\\"))) throw damaged("holds a command of psql");
+  return complete;
+}
+
+function withoutStrings(sql: string): string {
+  return sql.replaceAll(/E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"/gs, "");
+}
+
+/**
+ * The bytes of a part as they are; they fail at their end where the part is cut off.
+ *
+ * @throws {ProviderError} `INTEGRITY`
+ */
+export async function* wholePart(name: string, bytes: Readable): AsyncGenerator<Buffer> {
+  let last: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    last = Buffer.concat([last, chunk.subarray(-endOfPart.length)]).subarray(-endOfPart.length);
+    yield chunk;
+  }
+  if (last.toString() === endOfPart) return;
+  throw new ProviderError("INTEGRITY", `${name} cannot be used: it does not end with its last line, so it is cut off.`);
+}
+
+/**
+ * Reads a part to its end, whatever it holds, and keeps only its ends: it may have a table's rows in it.
+ *
+ * @throws {ProviderError} `INTEGRITY` where it is cut off or is something else
+ */
+export async function checkPart(name: string, bytes: Readable): Promise<void> {
+  let first: Buffer = Buffer.alloc(0);
+  let last: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    if (first.length < beginning.length) first = Buffer.concat([first, chunk.subarray(0, beginning.length)]);
+    last = Buffer.concat([last, chunk]).subarray(-endOfPart.length - 1);
+  }
+  const damaged = (what: string): ProviderError =>
+    new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
+  if (!first.toString().startsWith(beginning)) throw damaged("does not begin as a part of a backup");
+  if (last.toString() !== `\n${endOfPart}`) throw damaged("does not end with its last line, so it is cut off");
+}

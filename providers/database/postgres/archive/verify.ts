@@ -1,0 +1,102 @@
+import { Readable } from "node:stream";
+import { ProviderError } from "../../../errors.ts";
+import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "../../database.ts";
+import { chooseClients, majorVersion } from "../programs/clients.ts";
+import { readInventory } from "../../supabase/inventory.ts";
+import { CopyCounter } from "./copy-counter.ts";
+import { unpackArchive } from "./directory-archive.ts";
+import { largeOutputBuffer } from "../programs/output-buffer.ts";
+import { feed, type Program } from "../programs/program.ts";
+import { checkPart } from "./sql-part.ts";
+import { readRoles } from "../roles/roles-sql.ts";
+
+/** Reads an artifact of PostgreSQL's programs to its end; see `DatabaseDefinition.verify`. */
+export async function verifyPostgresArtifact(
+  artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+  bytes: Readable,
+  programs: Programs = {},
+): Promise<void> {
+  try {
+    switch (artifact.format) {
+      case "roles-sql":
+        await readRoles(bytes);
+        return;
+      case "sql":
+        await checkPart(artifact.name, bytes);
+        return;
+      case "inventory":
+        await readInventory(artifact.name, bytes);
+        return;
+      case "pg_dump-custom":
+      case "pg_dump-directory":
+        // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
+        await readArchive(artifact, bytes, programs, ["--file=/dev/null"]);
+    }
+  } finally {
+    bytes.destroy();
+  }
+}
+
+/** Counts the rows in an archive of pg_dump; see `DatabaseDefinition.countRows`. */
+export async function countPostgresRows(
+  artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
+  bytes: Readable,
+  programs: Programs = {},
+): Promise<TableRows[]> {
+  try {
+    if (!isArchive(artifact)) {
+      throw new ProviderError("INTERNAL", `${artifact.name} is no archive of tables.`);
+    }
+    const counter = new CopyCounter();
+    await readArchive(artifact, bytes, programs, ["--data-only", "--file=-"], (piece) => {
+      counter.write(piece);
+    });
+    return counter.finish();
+  } finally {
+    bytes.destroy();
+  }
+}
+
+/**
+ * Has pg_restore read an archive to its end.
+ *
+ * @param output takes what it writes
+ */
+async function readArchive(
+  artifact: Pick<RestoreArtifact, "format" | "clientVersion">,
+  bytes: Readable,
+  { clients, scratch }: Programs,
+  args: readonly string[],
+  output?: (piece: Buffer) => void,
+): Promise<void> {
+  const { signal } = new AbortController();
+  if (artifact.format === "pg_dump-custom") {
+    await feed(await reader(artifact, clients, args), bytes, signal, output);
+    return;
+  }
+  const program = await reader(artifact, clients, args);
+  const folder = await unpackArchive(bytes, scratch);
+  try {
+    const reading = { ...program, args: [...args, folder.path] };
+    await feed(reading, Readable.from([]), signal, output);
+  } finally {
+    await folder.remove();
+  }
+}
+
+/** pg_restore as a program that reads an archive and talks to no server. */
+async function reader(
+  { clientVersion }: Pick<RestoreArtifact, "clientVersion">,
+  clients: string | undefined,
+  args: readonly string[],
+): Promise<Program> {
+  const reason = `pg_dump ${clientVersion} wrote the archive`;
+  return {
+    clients: await chooseClients(majorVersion(clientVersion), reason, clients),
+    name: "pg_restore",
+    args,
+    env: { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() },
+    otherwise: "INTEGRITY",
+    secrets: [],
+  };
+}

@@ -1,0 +1,281 @@
+import { readFile } from "node:fs/promises";
+import { Socket } from "node:net";
+import { checkServerIdentity, type ConnectionOptions, getCACertificates } from "node:tls";
+import type { Client, ClientConfig } from "pg";
+import { abortedError, ProviderError } from "../../../errors.ts";
+import { majorVersion } from "../programs/clients.ts";
+import type { Connection, ConnectionHost } from "./connection-url.ts";
+import { carryRawBytes, parameterOf } from "./raw-connection.ts";
+import { serverError } from "../messages/server-errors.ts";
+
+/** A connection of this process itself, beside those of PostgreSQL's programs. Every error is a `ProviderError`. */
+export interface ControlConnection {
+  /** The one of the URL's hosts that answered, and will do. */
+  readonly host: ConnectionHost;
+  /** For instance `17.4`. */
+  readonly serverVersion: string;
+  readonly serverMajor: number;
+  /** True on a hot standby, which nothing can be written to. */
+  readonly inRecovery: boolean;
+  /** Whether this connection uses TLS. */
+  readonly encrypted: boolean;
+  /** Why the connection has broken; undefined while it stands. */
+  readonly broken: ProviderError | undefined;
+  query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** An identifier as SQL has it, in quotation marks. */
+  readonly quote: (identifier: string) => string;
+  /** May be called more than once. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link connect}. */
+export interface ConnectOptions {
+  /** Another database than the URL's. */
+  readonly database?: string;
+  /** Only this one of the URL's hosts. */
+  readonly host?: ConnectionHost;
+}
+
+/** One way to protect a connection: false for none. */
+type Tls = ConnectionOptions | false;
+
+/**
+ * Connects to the first host that answers and is what `target_session_attrs` asks for, with the protection that libpq's
+ * `sslmode` means (the `pg` package gives those words a meaning of its own).
+ */
+export async function connect(
+  connection: Connection,
+  signal: AbortSignal,
+  options: ConnectOptions = {},
+): Promise<ControlConnection> {
+  const failures: ProviderError[] = [];
+  const hosts = options.host === undefined ? connection.hosts : [options.host];
+  // A standby is preferred by looking for one among all hosts first, and then taking any.
+  const wanted = connection.targetSessionAttributes;
+  for (const attributes of wanted === "prefer-standby" ? (["standby", "any"] as const) : [wanted]) {
+    for (const host of hosts) {
+      try {
+        const control = await connectTo(connection, host, options.database ?? connection.database, signal);
+        if (await fits(control, attributes)) return control;
+        await control.close();
+        failures.push(new ProviderError("TRANSIENT", `${place(host)} is not ${attributes}.`));
+      } catch (error) {
+        if (signal.aborted) throw abortedError(signal);
+        const failure = serverError(error, `Cannot connect to ${place(host)}`, secretsOf(connection), true);
+        failures.push(failure);
+        // As in libpq, a server that refuses the credentials is the answer: the next host would refuse them too.
+        if (failure.code === "AUTH" || failure.code === "NOT_FOUND") throw failure;
+      }
+    }
+  }
+  const [first] = failures;
+  if (first !== undefined && failures.length === 1) throw first;
+  throw new ProviderError(
+    failures.find((failure) => failure.code !== "TRANSIENT")?.code ?? "TRANSIENT",
+    `None of the hosts will do: ${failures.map((failure) => failure.message).join("; ")}`,
+    first?.fix === undefined ? {} : { fix: first.fix },
+  );
+}
+
+/** What must never stand in an error or a log line. */
+export function secretsOf({ password = "", user, database, hosts }: Connection): string[] {
+  const names = [user, database, ...hosts.map(({ host }) => host)];
+  // One that is part of a name is no secret in a message, which must name that; and one of few letters is in every word.
+  return password.length < 4 || names.some((name) => name.includes(password)) ? [] : [password];
+}
+
+/** A host as people write it. */
+export function place({ host, port }: ConnectionHost): string {
+  return host.includes(":") && !host.startsWith("/") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function connectTo(
+  connection: Connection,
+  host: ConnectionHost,
+  database: string,
+  signal: AbortSignal,
+): Promise<ControlConnection> {
+  const ways = await tlsWays(connection, host.host);
+  for (const [index, tls] of ways.entries()) {
+    try {
+      return await open(connection, host, database, tls, signal);
+    } catch (error) {
+      if (signal.aborted || index === ways.length - 1) throw error;
+    }
+  }
+  throw new ProviderError("INTERNAL", "There is no way to connect.");
+}
+
+/** What each sslmode allows, in the order in which libpq tries it. */
+async function tlsWays(connection: Connection, host: string): Promise<Tls[]> {
+  // TLS is not spoken on a unix socket.
+  if (host.startsWith("/")) return [false];
+  const mode = connection.sslMode ?? "prefer";
+  if (mode === "disable") return [false];
+  const root = connection.sslRootCertificate;
+  const common: ConnectionOptions = {};
+  if (connection.sslCertificate !== undefined && connection.sslKey !== undefined) {
+    common.cert = await readSetting("sslcert", connection.sslCertificate);
+    common.key = await readSetting("sslkey", connection.sslKey);
+  }
+  const unverified: Tls = { ...common, rejectUnauthorized: false };
+  if (mode === "prefer") return [unverified, false];
+  if (mode === "allow") return [false, unverified];
+  if (mode === "require" && root === undefined) return [unverified];
+  const ca = root === "system" ? getCACertificates("system") : await readSetting("sslrootcert", root ?? "");
+  const verified = { ...common, ca, rejectUnauthorized: true };
+  // As in libpq, require with a root certificate checks the chain, and only verify-full the name too.
+  const nameChecked = mode === "verify-full";
+  return [
+    {
+      ...verified,
+      checkServerIdentity: (_name, certificate) => (nameChecked ? checkServerIdentity(host, certificate) : undefined),
+    },
+  ];
+}
+
+async function readSetting(name: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new ProviderError(
+      "CONFIG",
+      `${name} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? ""}.`,
+      {
+        fix: "Put the file there and let the runner's user read it, or correct the path.",
+      },
+    );
+  }
+}
+
+async function open(
+  connection: Connection,
+  host: ConnectionHost,
+  database: string,
+  tls: Tls,
+  signal: AbortSignal,
+): Promise<ControlConnection> {
+  signal.throwIfAborted();
+  const { Client } = await import("pg");
+  const secrets = secretsOf(connection);
+  const socket = new Socket();
+  const config: ClientConfig = {
+    host: host.host,
+    port: host.port,
+    user: connection.user,
+    // A function, because an absent password would be looked for in the environment and in somebody's home folder.
+    password: () => connection.password ?? noPassword(connection, host),
+    database,
+    ssl: tls,
+    stream: () => socket,
+    application_name: "provision",
+    connectionTimeoutMillis: connection.connectTimeoutSeconds * 1000,
+    enableChannelBinding: tls !== false && connection.channelBinding !== "disable",
+    // The connection is silent for as long as a dump takes, and a firewall must not forget it.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    ...(connection.options === undefined ? {} : { options: connection.options }),
+  };
+  const client: Client = new Client(config);
+  carryRawBytes(client);
+  // Without a listener, a connection that breaks while nothing is asked of it would end this process.
+  let broken: ProviderError | undefined;
+  client.on("error", (error) => {
+    broken ??= serverError(error, `The connection to ${place(host)} has broken`, secrets);
+  });
+  const abort = (): void => {
+    socket.destroy();
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  const ask = async <Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> => {
+    try {
+      // Without values the simple protocol is used, which takes several statements.
+      const { rows } = await (values.length === 0
+        ? client.query<Row>(sql)
+        : client.query<Row>(sql, values.map(parameterOf)));
+      return rows;
+    } catch (error) {
+      if (signal.aborted) throw abortedError(signal);
+      // Of a connection that has broken the package says that it cannot be asked; why, it has said before.
+      if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
+      throw serverError(error, `The database ${database} refused a query`, secrets);
+    }
+  };
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    signal.removeEventListener("abort", abort);
+    return (closed ??= end(client, socket));
+  };
+  try {
+    await client.connect();
+    const [server] = await ask<{ version: string; recovery: boolean; encoding: string }>(
+      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, current_setting('server_encoding') AS encoding",
+    );
+    // Such a server converts nothing, and refuses to send what is not of the client's encoding.
+    if (server?.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
+    const serverVersion = server?.version.split(" ")[0] ?? "";
+    if (!/^\d/.test(serverVersion)) {
+      throw new ProviderError(
+        "CONFIG",
+        `${place(host)} says that its version is "${serverVersion}", which is no PostgreSQL's.`,
+        {
+          fix: "Name a PostgreSQL server in the connection URL; one of 9.6 or newer says its number first (SHOW server_version).",
+        },
+      );
+    }
+    return {
+      host,
+      serverVersion,
+      serverMajor: majorVersion(serverVersion),
+      inRecovery: server?.recovery ?? false,
+      encrypted: tls !== false,
+      get broken() {
+        return broken;
+      },
+      query: ask,
+      quote: (identifier) => client.escapeIdentifier(identifier),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The server asks for a password only where it wants one. */
+function noPassword({ user }: Connection, host: ConnectionHost): never {
+  throw new ProviderError(
+    "AUTH",
+    `${place(host)} asks for the password of the role ${user}, and the connection URL has none.`,
+    {
+      fix: "Put it into the connection URL, percent-encoded: postgresql://user:password@host/database.",
+    },
+  );
+}
+
+/** Says goodbye, but does not wait for a server that no longer answers. */
+async function end(client: Client, socket: Socket): Promise<void> {
+  const timer = setTimeout(() => socket.destroy(), 2000);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
+  socket.destroy();
+}
+
+async function fits(control: ControlConnection, attributes: Connection["targetSessionAttributes"]): Promise<boolean> {
+  switch (attributes) {
+    case "any":
+    case "prefer-standby":
+      return true;
+    case "primary":
+      return !control.inRecovery;
+    case "standby":
+      return control.inRecovery;
+    case "read-write":
+    case "read-only": {
+      const [row] = await control.query<{ off: boolean }>(
+        "SELECT current_setting('default_transaction_read_only') = 'off' AND NOT pg_is_in_recovery() AS off",
+      );
+      return (row?.off ?? false) === (attributes === "read-write");
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { existsSync } from "node:fs";
+import { ProviderError } from "../../../errors.ts";
+import type { ProgramDirectory } from "../programs/clients.ts";
+import type { Connection, ConnectionHost } from "./connection-url.ts";
+
+const nowhere = "/nonexistent";
+
+/** Where Linux distributions keep all trusted authorities in one file. */
+const systemBundles = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/cert.pem",
+  "/etc/ssl/ca-bundle.pem",
+];
+
+/**
+ * The whole environment of a PostgreSQL program: what it needs to connect to one host, and nothing of this process's own
+ * environment but PATH. It is the only way by which the password reaches the program.
+ */
+export function libpqEnvironment(
+  connection: Connection,
+  { host, port }: ConnectionHost,
+  clients: ProgramDirectory,
+  applicationName = "provision",
+): Record<string, string> {
+  const optional = {
+    PGPASSWORD: connection.password,
+    PGSSLMODE: connection.sslMode,
+    PGSSLKEY: connection.sslKey,
+    PGOPTIONS: connection.options,
+  };
+  return {
+    PATH: process.env.PATH ?? "",
+    LC_ALL: "C",
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: connection.user,
+    PGDATABASE: connection.database,
+    PGAPPNAME: applicationName,
+    PGCHANNELBINDING: connection.channelBinding,
+    PGTARGETSESSIONATTRS: connection.targetSessionAttributes,
+    PGCONNECT_TIMEOUT: String(connection.connectTimeoutSeconds),
+    // A server or pooler that does not know GSSAPI encryption may drop the connection when asked for it.
+    PGGSSENCMODE: "disable",
+    // What libpq would find in somebody's home folder must not change what a scheduled run does.
+    PGPASSFILE: nowhere,
+    PGSERVICEFILE: nowhere,
+    PGSSLROOTCERT: rootCertificate(connection.sslRootCertificate, clients) ?? nowhere,
+    PGSSLCERT: connection.sslCertificate ?? nowhere,
+    ...Object.fromEntries(
+      Object.entries(optional).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    ),
+  };
+}
+
+/** libpq knows `system` from version 16 on; an older one gets the operating system's file itself. */
+function rootCertificate(setting: string | undefined, clients: ProgramDirectory): string | undefined {
+  if (setting !== "system" || clients.major >= 16) return setting;
+  const bundle = systemBundles.find((file) => existsSync(file));
+  if (bundle !== undefined) return bundle;
+  throw new ProviderError(
+    "CONFIG",
+    `PostgreSQL ${clients.version}'s programs do not know sslrootcert=system, and this machine has no file of trusted authorities.`,
+    { fix: "Install the package ca-certificates, or name a file in sslrootcert." },
+  );
+}
+
+/** A database's name as a connection string: a plain name that looks like one would be taken for it. */
+export function databaseString(database: string): string {
+  return `dbname='${database.replaceAll(/[\\']/g, String.raw`\$&`)}'`;
+}

@@ -1,0 +1,289 @@
+import { ProviderError } from "../../../errors.ts";
+import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
+import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
+import { connect, type ControlConnection, secretsOf } from "../connect/control-connection.ts";
+import { refuseHiddenRows } from "./hidden-rows.ts";
+import { readSystemIdentifier } from "../connect/identity.ts";
+import { takeLock } from "./job-lock.ts";
+import { explainOutOfLocks } from "./lock-room.ts";
+import { databaseString, libpqEnvironment } from "../connect/libpq-environment.ts";
+import { parallelDump } from "./parallel-dump.ts";
+import { type Program, readFrom } from "../programs/program.ts";
+import { inScope, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
+import { describeScope, resolveSelection } from "../scope/selection.ts";
+import type { PostgresSettings } from "../settings.ts";
+import { OutOfLocksError, RecoveryConflictError } from "../messages/server-errors.ts";
+import { lockTables, mayLock, readableTables, refuseChanged } from "./table-locks.ts";
+import { checkedAtBeginning, type TableWatch } from "./table-watch.ts";
+
+/** An open snapshot, and what its artifacts are made with. */
+export interface Source {
+  readonly settings: PostgresSettings;
+  readonly control: ControlConnection;
+  readonly clients: ProgramDirectory;
+  /** The exported snapshot's name; the control connection's own transaction reads it too. */
+  readonly snapshot: string;
+  readonly facts: DatabaseFacts;
+  /** Where the tables are not locked: says whether they still are as the snapshot has them. */
+  readonly watch: TableWatch | undefined;
+}
+
+/** What a kind of database makes of a snapshot. */
+export interface Layout {
+  readonly scope: Scope;
+  /** The tables that are read: qualified names, quoted where SQL needs it. */
+  readonly tables: readonly string[];
+  /** Makes the artifacts, and says what is in none of them. */
+  parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted" | "storedFiles">>;
+}
+
+/** How often a snapshot is taken anew; the moment in which a table can change is some milliseconds long. */
+const SNAPSHOTS = 5;
+
+/** The whole database, or what the settings choose of it, as one archive with the server's roles. */
+export async function plainLayout(settings: PostgresSettings, control: ControlConnection): Promise<Layout> {
+  const scope = await resolveSelection(control, settings.selection ?? {});
+  return {
+    scope,
+    tables: await readableTables(control, scope),
+    parts: (source) => {
+      const schemas = new Set(source.facts.tables.map(({ schema }) => schema)).size;
+      const covers = [
+        `definitions and rows: ${source.facts.tables.length} tables in ${schemas} schemas`,
+        ...describeScope(scope),
+      ];
+      return Promise.resolve({ artifacts: [archive(source, scope, covers), rolesOf(source)], omitted: [] });
+    },
+  };
+}
+
+/**
+ * Takes the lock, where there is one, exports a snapshot and offers the artifacts that read it.
+ *
+ * @param choose what the artifacts are; asked inside the snapshot
+ */
+export async function openBackup(
+  settings: PostgresSettings,
+  options: Pick<BackupOptions, "signal"> & { readonly lock?: string },
+  choose: (control: ControlConnection) => Promise<Layout> = (control) => plainLayout(settings, control),
+): Promise<DatabaseBackup> {
+  const control = await connect(settings.connection, options.signal);
+  try {
+    const clients = await clientsFor(control, settings.clients);
+    await withoutTimeouts(control);
+    if (options.lock !== undefined) await takeLock(control, options.lock);
+    const systemIdentifier = await readSystemIdentifier(control);
+    const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
+    await refuseHiddenRows(control, layout.scope);
+    const facts = await readFacts(control, clients, snapshot.time, layout.scope, systemIdentifier);
+    const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts, watch });
+    // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
+    const endSnapshot = async (): Promise<void> => {
+      // The lock is the session's and not the transaction's.
+      await control.query("COMMIT");
+    };
+    return { facts, ...parts, endSnapshot, close: () => control.close() };
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
+/** A snapshot, and what is backed up of it. */
+interface Snapshot {
+  readonly snapshot: { readonly id: string; readonly time: Date };
+  readonly layout: Layout;
+  readonly watch: TableWatch | undefined;
+}
+
+/**
+ * A moment of the database: all of its tables stay as they were then while the snapshot lasts. Where the server has no room for that
+ * many locks beside pg_dump's own, they are watched instead.
+ */
+async function takeSnapshot(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  choose: (control: ControlConnection) => Promise<Layout>,
+): Promise<Snapshot> {
+  let hasRoom = true;
+  for (let attempt = 0; attempt < SNAPSHOTS; attempt += 1) {
+    // Allowed on a hot standby too, unlike serializable.
+    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    const [snapshot] = await control.query<{ id: string; time: Date }>(
+      "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
+    );
+    if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
+    const layout = await choose(control);
+    hasRoom &&= await mayLock(control, layout.tables, settings.jobs ?? 1);
+    if (!hasRoom) return { snapshot, layout, watch: () => refuseChanged(control, layout.tables) };
+    try {
+      const locked = await lockTables(control, layout.tables, settings.lockTimeoutSeconds);
+      if (locked) return { snapshot, layout, watch: undefined };
+    } catch (error) {
+      if (!(error instanceof OutOfLocksError)) throw error;
+      // Others have taken the room.
+      hasRoom = false;
+    }
+    await control.query("ROLLBACK");
+  }
+  throw new ProviderError(
+    "TRANSIENT",
+    `Each of ${SNAPSHOTS} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`,
+    { fix: "Run the backup at a time when nothing truncates or alters tables over and over." },
+  );
+}
+
+/** The clients that can read this connection's server. */
+export function clientsFor(control: ControlConnection, only: string | undefined): Promise<ProgramDirectory> {
+  return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
+}
+
+/** The session is idle inside its transaction for as long as the dump takes. */
+async function withoutTimeouts(control: ControlConnection): Promise<void> {
+  // By way of pg_settings, because older servers do not know all of them.
+  await control.query(
+    `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+       'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`,
+  );
+}
+
+async function readFacts(
+  control: ControlConnection,
+  clients: ProgramDirectory,
+  snapshotTime: Date,
+  scope: Scope,
+  systemIdentifier: string | null,
+): Promise<DatabaseFacts> {
+  const [database] = await control.query<{ name: string; size: string; encoding: string }>(
+    `SELECT datname AS name, pg_database_size(oid) AS size, pg_encoding_to_char(encoding) AS encoding
+     FROM pg_database WHERE datname = current_database()`,
+  );
+  if (database === undefined) throw new ProviderError("INTERNAL", "pg_database has no row of this database.");
+  const tables = await control.query<TableFacts>(
+    `SELECT nspname AS schema, relname AS name, reltuples::float8 AS "estimatedRows"
+     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+     WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
+     ORDER BY nspname, relname`,
+    scopeValues(scope),
+  );
+  return {
+    identity: { systemIdentifier, name: database.name },
+    ...database,
+    size: Number(database.size),
+    serverVersion: control.serverVersion,
+    clientVersion: clients.version,
+    snapshotTime,
+    tables,
+    roles: await neededRoles(control),
+  };
+}
+
+/**
+ * Roles that own something in this database or have a privilege in it. The catalogue of such dependencies leaves out the
+ * role that the server was set up with (its number is always 10), so that one is looked for as an owner.
+ */
+async function neededRoles(control: ControlConnection): Promise<string[]> {
+  const rows = await control.query<{ name: string }>(
+    `SELECT rolname AS name FROM pg_roles WHERE oid IN (
+       SELECT refobjid FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+         AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       UNION ALL SELECT relowner FROM pg_class WHERE oid >= 16384 AND relowner = 10
+       UNION ALL SELECT proowner FROM pg_proc WHERE oid >= 16384 AND proowner = 10
+       UNION ALL SELECT typowner FROM pg_type WHERE oid >= 16384 AND typowner = 10
+       UNION ALL SELECT nspowner FROM pg_namespace WHERE oid >= 16384 AND nspowner = 10
+       UNION ALL SELECT lomowner FROM pg_largeobject_metadata WHERE lomowner = 10
+     ) AND rolname !~ '^pg_' ORDER BY rolname`,
+  );
+  return rows.map((row) => row.name);
+}
+
+/** One pg_dump of the snapshot, without what is out of scope. */
+export function archive(source: Source, scope: Scope, covers: readonly string[]): DatabaseArtifact {
+  const { settings, facts, snapshot, watch } = source;
+  const { jobs = 1, scratch } = settings;
+  const common = programOf(source);
+  const dump = (...args: string[]): Program => ({
+    ...common,
+    name: "pg_dump",
+    explain: (problem) => explainOutOfLocks(common.explain(problem), source.control, jobs),
+    args: [
+      `--dbname=${databaseString(settings.connection.database)}`,
+      ...args,
+      "--no-password",
+      `--snapshot=${snapshot}`,
+      `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`,
+      ...scopeOptions(scope),
+    ],
+  });
+  const described = { required: true, covers, sizeEstimate: facts.size };
+  if (jobs > 1) {
+    return {
+      ...described,
+      name: "database.dir.tar",
+      format: "pg_dump-directory",
+      open: (signal) => parallelDump(dump, { jobs, scratch, signal, watch }),
+    };
+  }
+  return {
+    ...described,
+    name: "database.dump",
+    format: "pg_dump-custom",
+    // Compression outside is both stronger and several times as fast.
+    open: (signal) => {
+      const stream = readFrom(dump("--format=custom", "--compress=0"), signal);
+      return watch === undefined ? stream : checkedAtBeginning(stream, watch);
+    },
+  };
+}
+
+/** The server's roles, which a backup may go without: not every server lets them be read. */
+export function rolesOf(source: Source): DatabaseArtifact {
+  const roles: Program = {
+    ...programOf(source),
+    name: "pg_dumpall",
+    args: [
+      // It only says where to connect: roles are the whole server's. Not everybody may connect to the default, postgres.
+      `--database=${databaseString(source.settings.connection.database)}`,
+      "--roles-only",
+      // Only superusers may read the passwords' hashes, and they are nothing that a backup should spread.
+      "--no-role-passwords",
+      // As its own connection has it: names need not be UTF-8 there, and pg_dumpall would fail at the first that is not.
+      `--encoding=${source.facts.encoding === "SQL_ASCII" ? "SQL_ASCII" : "UTF8"}`,
+      "--no-password",
+    ],
+  };
+  return {
+    name: "roles.sql",
+    format: "roles-sql",
+    required: false,
+    covers: ["the server's roles, their settings and memberships, without passwords (not of the snapshot's moment)"],
+    open: (signal) => readFrom(roles, signal),
+  };
+}
+
+/** What every program that reads the snapshot's server needs. */
+export function programOf({ settings: { connection }, control, clients, facts }: Source) {
+  return {
+    clients,
+    // The same server as the snapshot's, whichever of the URL's hosts that is.
+    env: libpqEnvironment(connection, control.host, clients),
+    secrets: secretsOf(connection),
+    otherwise: "INTERNAL",
+    explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(facts.name, control.broken)),
+  } satisfies Partial<Program>;
+}
+
+/** With the session that exported it a snapshot ends, and what a program says then is only what follows from that. */
+function withoutSnapshot(database: string, broken: ProviderError): ProviderError {
+  return new ProviderError(
+    "TRANSIENT",
+    `The session that holds the snapshot of the database ${database} ended before its dump was whole. ${broken.message}`,
+    {
+      cause: broken,
+      fix:
+        (broken instanceof RecoveryConflictError ? broken.fix : undefined) ??
+        "Run the backup again: with `databases: all` it is without a database that was dropped. If the database is there, the server's log " +
+          "says what ended the session (a restart, pg_terminate_backend, a timeout of a pooler).",
+    },
+  );
+}

@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { ProviderError } from "../../../errors.ts";
+import { type BackupOptions, type DatabaseArtifact, type DatabaseBackup, isArchive } from "../../database.ts";
+import { openBackup } from "./backup.ts";
+import { connect } from "../connect/control-connection.ts";
+import type { PostgresSettings } from "../settings.ts";
+
+/** Which of a server's databases are backed up together. */
+export interface Databases {
+  readonly names: "all" | readonly string[];
+  readonly except: readonly string[];
+}
+
+/** The configuration fields of {@link Databases}. */
+export const databasesFields = {
+  databases: z
+    .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe(
+      "Several databases of the server in one backup: `all` that the role may connect to, or their names. Each is consistent in " +
+        "itself, and takes a connection for as long as the backup lasts. Default: the one in the connection URL.",
+    )
+    .meta({ examples: ["all"] }),
+  excludeDatabases: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("With `databases: all`: those that are not backed up. Default: none.")
+    .meta({ examples: [["scratch"]] }),
+};
+
+/** Opens a backup of several databases of one server: a snapshot and an archive of each, and the server's roles once. */
+export async function openSeveral(
+  settings: PostgresSettings,
+  databases: Databases,
+  options: BackupOptions,
+): Promise<DatabaseBackup> {
+  const names = await choose(settings, databases, options.signal);
+  const backups: DatabaseBackup[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(backups.map((backup) => backup.close()));
+  };
+  try {
+    for (const [index, database] of names.entries()) {
+      const connection = { ...settings.connection, database };
+      // One lock is enough to keep other runs of the job away.
+      const { signal } = options;
+      backups.push(await openBackup({ ...settings, connection }, index === 0 ? options : { signal }));
+    }
+    const [first] = backups;
+    if (first === undefined) throw new ProviderError("INTERNAL", "No database was chosen.");
+    const taken = new Set<string>();
+    const archives = backups.flatMap(({ facts, artifacts }) =>
+      artifacts.filter(isArchive).map((artifact) => named(artifact, facts.name, taken)),
+    );
+    return {
+      facts: {
+        ...first.facts,
+        identity: { ...first.facts.identity, name: null },
+        name: names.join(", "),
+        size: backups.reduce((sum, { facts }) => sum + facts.size, 0),
+        // A table's name would not say of which database it is; the artifacts say what they cover.
+        tables: [],
+        roles: [...new Set(backups.flatMap(({ facts }) => facts.roles))].sort(),
+      },
+      artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
+      omitted: [],
+      endSnapshot: async () => {
+        // The first has the lock; nothing is wanted of the others any more.
+        await Promise.all(backups.map((backup) => (backup === first ? backup.endSnapshot() : backup.close())));
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function choose(
+  { connection }: PostgresSettings,
+  { names, except }: Databases,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const control = await connect(connection, signal);
+  try {
+    const rows = await control.query<{ name: string; open: boolean }>(
+      `SELECT datname AS name, has_database_privilege(oid, 'CONNECT') AS open FROM pg_database
+       WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
+    );
+    const existing = rows.map(({ name }) => name);
+    const unknown = [...(names === "all" ? [] : names), ...except].filter((name) => !existing.includes(name));
+    if (unknown.length > 0) {
+      throw new ProviderError("CONFIG", `The server has no database ${unknown.join(", ")}, which the job names.`, {
+        fix: `Correct the name. The server has ${existing.join(", ")}.`,
+      });
+    }
+    const wanted = names === "all" ? existing : existing.filter((name) => names.includes(name));
+    const chosen = wanted.filter((name) => !except.includes(name));
+    const closed = rows.filter(({ name, open }) => chosen.includes(name) && !open).map(({ name }) => name);
+    if (closed.length > 0) {
+      throw new ProviderError("AUTH", `The role ${connection.user} may not connect to ${closed.join(", ")}.`, {
+        fix: "GRANT CONNECT ON DATABASE … TO the role, or name those databases in excludeDatabases.",
+      });
+    }
+    if (chosen.length > 0) return chosen;
+    throw new ProviderError("CONFIG", "excludeDatabases leaves no database to back up.", {
+      fix: "Leave one of them out.",
+    });
+  } finally {
+    await control.close();
+  }
+}
+
+/** An archive with its database's name, as far as a file's name can have that. */
+function named(artifact: DatabaseArtifact, database: string, taken: Set<string>): DatabaseArtifact {
+  const plain = database
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+  const ending = artifact.name.slice("database".length);
+  let name = `database-${plain}${ending}`;
+  for (let count = 2; taken.has(name) || plain === ""; count += 1) {
+    name = `database-${plain === "" ? "" : `${plain}-`}${count}${ending}`;
+    if (!taken.has(name)) break;
+  }
+  taken.add(name);
+  return { ...artifact, name, database, covers: [`the database ${database}`, ...artifact.covers] };
+}

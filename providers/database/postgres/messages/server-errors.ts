@@ -1,0 +1,291 @@
+import { type ErrorCode, ProviderError } from "../../../errors.ts";
+import { describeState, knownMessage, namesNoValue, withheld } from "./known-messages.ts";
+import type { ProgramReport } from "./program-messages.ts";
+
+/** What a message or an SQLSTATE means for the caller; the first that fits counts. */
+interface Meaning {
+  /** SQLSTATEs, or beginnings of them, and codes of Node.js. */
+  readonly states: readonly string[];
+  /** The same in what PostgreSQL's programs write under LC_ALL=C. */
+  readonly pattern: RegExp;
+  /** Default: what the caller takes for unknown. */
+  readonly code?: ErrorCode;
+  readonly fix?: string;
+  /** Default: {@link ProviderError} itself. */
+  readonly make?: typeof ProviderError;
+}
+
+/** The server has no room for another lock. */
+export class OutOfLocksError extends ProviderError {
+  override readonly name = "OutOfLocksError";
+}
+
+/** A standby ended a session for the sake of what its primary did. */
+export class RecoveryConflictError extends ProviderError {
+  override readonly name = "RecoveryConflictError";
+}
+
+const tlsCodes = [
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_",
+  "ERR_TLS_",
+];
+
+const inTheLog = "The server's log has the whole message, with the value.";
+
+const meanings: readonly Meaning[] = [
+  {
+    states: ["28P01"],
+    pattern: /password authentication failed|no password supplied/,
+    code: "AUTH",
+    fix: "Check the user and the password in the connection URL; special characters in it must be percent-encoded.",
+  },
+  {
+    states: ["28"],
+    pattern: /no pg_hba\.conf entry|FATAL: +role "|is not permitted to log in/,
+    code: "AUTH",
+    fix: "Check the user in the connection URL, and that the server's pg_hba.conf lets it in from this machine.",
+  },
+  {
+    states: ["3D000"],
+    pattern: /FATAL: +database ".*" does not exist/,
+    code: "NOT_FOUND",
+    fix: "Check the database's name in the connection URL, or create the database.",
+  },
+  {
+    states: [],
+    pattern: /row-level security/,
+    code: "AUTH",
+    fix:
+      "Row level security hides rows from this role, and a backup without them would be incomplete. Connect as a role " +
+      "with BYPASSRLS (ALTER ROLE … BYPASSRLS) or as a superuser.",
+  },
+  {
+    states: [],
+    pattern: /must be able to SET ROLE|must be member of role/,
+    code: "AUTH",
+    fix:
+      "Only a member of the owner may make it the owner of something: GRANT the owner TO the role that restores, or restore without " +
+      "owners and privileges.",
+  },
+  {
+    states: ["42501"],
+    pattern: /permission denied|must be (owner|superuser|member)|must have privileges/,
+    code: "AUTH",
+    fix: "Give the role the missing privilege. To read everything: GRANT pg_read_all_data TO …, and BYPASSRLS.",
+  },
+  {
+    states: [],
+    pattern: /conflict with recovery/,
+    code: "TRANSIENT",
+    make: RecoveryConflictError,
+    fix:
+      "The standby ended the dump, because what the primary server changed could not wait for it. On the standby set " +
+      "hot_standby_feedback = on, or raise max_standby_streaming_delay (-1 waits without end); or back up the primary.",
+  },
+  // Before what says LOCK TABLE: that is the statement for which there is no room.
+  {
+    states: ["53200"],
+    pattern: /max_locks_per_transaction|out of shared memory/,
+    code: "CONFIG",
+    make: OutOfLocksError,
+    fix:
+      "The database has more objects than one transaction can lock on this server: raise max_locks_per_transaction, or " +
+      "restore with several jobs, which does not use a single transaction.",
+  },
+  {
+    states: [],
+    pattern: /LOCK TABLE|canceling statement due to lock timeout/,
+    code: "TRANSIENT",
+    fix: "Somebody holds an exclusive lock on a table (pg_locks shows who). Run again later, or raise lockTimeoutSeconds.",
+  },
+  {
+    states: [],
+    pattern: /server does not support SSL/,
+    code: "CONFIG",
+    fix: "Turn TLS on in the server (ssl = on), or change sslmode in the connection URL.",
+  },
+  {
+    states: tlsCodes,
+    pattern: /certificate verify failed|does not match host name|root certificate file|SSL error/,
+    code: "CONFIG",
+    fix:
+      "The server's TLS certificate is not proven: check that sslrootcert names the file of the authority that signed it, " +
+      "and that the host's name in the URL is the one in the certificate.",
+  },
+  {
+    states: [],
+    pattern: /server version mismatch|unsupported version \(/,
+    code: "CONFIG",
+    fix: "Install newer PostgreSQL client programs, or name their folder in `clients`.",
+  },
+  {
+    states: [],
+    pattern: /tablespace ".*" does not exist|could not set default_tablespace/i,
+    code: "CONFIG",
+    fix: "Create the tablespace on the server first, or restore without tablespaces (`--no-tablespaces`).",
+  },
+  {
+    states: ["42704"],
+    pattern: /unrecognized configuration parameter/,
+    code: "CONFIG",
+    fix: "The archive is of a newer PostgreSQL than the server: restore into a server that is at least as new.",
+  },
+  {
+    states: [],
+    pattern: /ERROR: +role "/,
+    code: "CONFIG",
+    fix: "Create the role on the server first, or let the restore create the backup's roles.",
+  },
+  {
+    states: [],
+    pattern: /out of memory|Cannot allocate memory/,
+    code: "TRANSIENT",
+    fix: "Give the machine or the task more memory, or run when there is less to do, and try again.",
+  },
+  { states: ["53100"], pattern: /No space left on device/, code: "QUOTA", fix: "Make room on the server's disk." },
+  {
+    states: ["ENOTFOUND"],
+    pattern: /could not translate host name/,
+    code: "CONFIG",
+    fix: "Check the host's name in the connection URL, and that this machine can resolve it.",
+  },
+  // What is not there; not by a message, as programs say that also of what is damaged.
+  { states: ["42P01", "3F000"], pattern: /(?!)/, code: "NOT_FOUND" },
+  { states: ["42P07", "42710", "42723", "42P06"], pattern: /already exists/, code: "CONFLICT" },
+  {
+    states: ["22021", "22P05"],
+    pattern: /invalid byte sequence for encoding|has no equivalent in encoding/,
+    fix:
+      "A text that is named above, or is in what is named above, is not valid in the database's encoding (SHOW server_encoding). Correct it " +
+      "there: in a name by ALTER … RENAME, in a row by UPDATE; convert_from(convert_to(…), 'LATIN1') reads it as another encoding.",
+  },
+  {
+    states: ["23505"],
+    pattern: /duplicate key value violates/,
+    code: "CONFLICT",
+    fix: `Two rows have the same key, or the target has had one of them before. ${inTheLog}`,
+  },
+  {
+    states: ["23"],
+    pattern: /violates (foreign key|check|partition|not-null|exclusion) constraint|could not create (unique|exclusion)/,
+    fix:
+      "Rows of the backup do not fit its own definitions: a constraint or a function in it was changed after they were written, or reads " +
+      `what is not there yet while rows are restored. Correct the rows or the definition at the source, and back up again. ${inTheLog}`,
+  },
+  {
+    states: ["22", "P0"],
+    pattern: /invalid input (syntax|value)|out of range|value too long/,
+    fix: `A value in the backup does not fit its column's type there, or a function refused it. ${inTheLog}`,
+  },
+  {
+    states: ["53300"],
+    pattern: /too many clients|remaining connection slots/,
+    code: "TRANSIENT",
+    fix: "The server takes no more connections: raise max_connections or the pool's size, or run when there are fewer.",
+  },
+  {
+    states: [
+      "08",
+      "57P",
+      "40",
+      "55P03",
+      "57014",
+      "ECONN",
+      "ETIMEDOUT",
+      "EHOST",
+      "ENET",
+      "EPIPE",
+      "EAI_AGAIN",
+      "EADDR",
+      "ENOENT",
+    ],
+    pattern: /connection to server|server closed the connection|terminating connection|deadlock detected|SSL SYSCALL/,
+    code: "TRANSIENT",
+    fix: "Check that the server runs and can be reached from this machine.",
+  },
+  {
+    states: [],
+    pattern:
+      /could not read from input file|end of file|input file (is too short|does not appear)|not appear to be a valid archive|corrupt|unrecognized data block type|could not find block|bogus|unexpected section|not a valid/,
+    code: "INTEGRITY",
+  },
+];
+
+/** What an error of the `pg` package has; one of a socket has a code of Node.js. */
+interface PgError {
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+  /** Only errors of the server have one. */
+  readonly severity?: string;
+  /** The functions that it arose in, and a value perhaps. */
+  readonly where?: string;
+  readonly table?: string;
+  readonly constraint?: string;
+}
+
+/**
+ * The error of the `pg` package or of a socket as a `ProviderError`, without the secrets and without any value of a row.
+ *
+ * @param connecting whether nothing has been asked yet, so that no message can have a value
+ */
+export function serverError(
+  error: unknown,
+  doing: string,
+  secrets: readonly string[],
+  connecting = false,
+): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const { code: state = "", message = String(error), hint, severity, where } = error as PgError;
+  const ofServer = severity !== undefined;
+  const whole = !ofServer || (where === undefined && (connecting || namesNoValue(state)));
+  const shown = whole ? message : shownOf(error as PgError);
+  const found =
+    meanings.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
+    meanings.find(({ states }) => states.some((each) => state.startsWith(each))) ??
+    meanings.find(({ pattern }) => pattern.test(shown));
+  // An error for several addresses of one host has no message of its own.
+  const reason = shown === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : shown;
+  const code = found?.code ?? (!ofServer && /SSL|timeout|terminated|closed/i.test(shown) ? "TRANSIENT" : "INTERNAL");
+  const fix = found?.fix ?? (whole ? hint : shown.includes(withheld) ? inTheLog : undefined);
+  const Kind = found?.make ?? ProviderError;
+  return new Kind(code, `${doing}: ${redact(reason, secrets)}`, fix === undefined ? {} : { fix });
+}
+
+/** A server's error in which values may be, reduced to what is none. */
+function shownOf({ message = "", code = "", where, table, constraint }: PgError): string {
+  const known = where === undefined ? knownMessage(message) : undefined;
+  const names = where === undefined && code.startsWith("23") ? { table, constraint } : {};
+  const places = Object.entries(names).flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]));
+  const text = known?.state === code ? known.text : withheld;
+  return `${text} (${describeState(code)})${places.length === 0 ? "" : `; ${places.join(", ")}`}`;
+}
+
+/** What a PostgreSQL program wrote before it failed, as a `ProviderError`; `otherwise` is the code of what is not known. */
+export function programError(message: string, report: ProgramReport, otherwise: ErrorCode): ProviderError {
+  const { text, state } = report;
+  // That something is not there programs say also of what is damaged.
+  const found =
+    meanings.find(({ pattern }) => pattern.test(text)) ??
+    meanings.find(
+      ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
+    );
+  const fix = found?.fix ?? (text.includes(withheld) ? inTheLog : undefined);
+  const Kind = found?.make ?? ProviderError;
+  return new Kind(
+    found?.code ?? otherwise,
+    text === "" ? `${message}.` : `${message}: ${text}`,
+    fix === undefined ? {} : { fix },
+  );
+}
+
+/** The text without the secrets, however a URL may have written them. */
+export function redact(text: string, secrets: readonly string[]): string {
+  const spellings = secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  return spellings.filter((each) => each !== "").reduce((clean, each) => clean.replaceAll(each, "***"), text);
+}

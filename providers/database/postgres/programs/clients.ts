@@ -1,0 +1,122 @@
+import { execFile } from "node:child_process";
+import { readdir, realpath } from "node:fs/promises";
+import { basename, delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ProviderError } from "../../../errors.ts";
+
+/** A folder with the programs of one PostgreSQL version. */
+export interface ProgramDirectory {
+  /** Absolute path. */
+  readonly directory: string;
+  /** As the program says, for instance `15.18`. */
+  readonly version: string;
+  readonly major: number;
+}
+
+/** Where packages put programs: a folder that holds one folder per version, and where in each the programs are. */
+const packageFolders = [
+  { root: "/usr/lib/postgresql", bin: "bin" }, // Debian, Ubuntu, PGDG for both
+  { root: "/usr", entry: /^pgsql-\d+$/, bin: "bin" }, // PGDG for Red Hat and its kin
+  { root: "/usr/libexec", entry: /^postgresql\d+$/, bin: "" }, // Alpine
+  { root: "/opt/homebrew/opt", entry: /^(postgresql|libpq)(@\d+)?$/, bin: "bin" }, // Homebrew, Apple silicon
+  { root: "/usr/local/opt", entry: /^(postgresql|libpq)(@\d+)?$/, bin: "bin" }, // Homebrew, Intel
+  { root: "/home/linuxbrew/.linuxbrew/opt", entry: /^(postgresql|libpq)(@\d+)?$/, bin: "bin" },
+];
+
+/**
+ * All folders that hold a PostgreSQL program, oldest version first: those of the usual packages, and those on PATH.
+ *
+ * @param program for instance `pg_dump`
+ * @param only look into this folder alone
+ */
+export async function findPrograms(program: string, only?: string): Promise<ProgramDirectory[]> {
+  if (only !== undefined) {
+    const found = await inspect(only, program);
+    return found === undefined ? [] : [{ ...found.program, directory: only }];
+  }
+  const candidates = [...(await packageDirectories()), ...pathDirectories()];
+  const found = await Promise.all(candidates.map((directory) => inspect(directory, program)));
+  const unique = new Map(found.flatMap((each) => (each === undefined ? [] : [[each.file, each.program] as const])));
+  return [...unique.values()].sort((a, b) => a.major - b.major || compareVersions(a.version, b.version));
+}
+
+/**
+ * The clients for a server: the oldest installed major version that is not older than the server's. pg_dump refuses a
+ * newer server, and an older pg_dump writes archives that more versions of pg_restore can read.
+ *
+ * @param needed the lowest major version that will do
+ * @param reason what needs it, for the error: `the server is PostgreSQL 17.4`
+ * @param only the folder that the configuration names, if it does
+ * @throws {ProviderError} `CONFIG` where none fits
+ */
+export async function chooseClients(needed: number, reason: string, only?: string): Promise<ProgramDirectory> {
+  const found = await findPrograms("pg_dump", only);
+  const fitting = found.find((client) => client.major >= needed);
+  if (fitting !== undefined) return fitting;
+  const where = only === undefined ? "in the usual places and on PATH" : `in ${only}`;
+  const have = found.map((client) => `${client.version} in ${client.directory}`).join(", ");
+  throw new ProviderError(
+    "CONFIG",
+    `No PostgreSQL client programs of version ${needed} or newer: ${reason}; found ${where}: ${have || "none"}.`,
+    {
+      fix:
+        `Install the client programs of PostgreSQL ${needed} or newer (Debian and Ubuntu: apt-get install postgresql-client-${needed}, ` +
+        "from apt.postgresql.org where the distribution's are older), or set `clients` to the folder that holds them.",
+    },
+  );
+}
+
+async function packageDirectories(): Promise<string[]> {
+  const listed = await Promise.all(
+    packageFolders.map(async ({ root, entry, bin }) => {
+      const names = await readdir(root).catch(() => []);
+      return names.filter((name) => entry?.test(name) ?? true).map((name) => join(root, name, bin));
+    }),
+  );
+  return listed.flat();
+}
+
+function pathDirectories(): string[] {
+  return (process.env.PATH ?? "").split(delimiter).filter((directory) => directory.startsWith("/"));
+}
+
+async function inspect(
+  directory: string,
+  program: string,
+): Promise<{ file: string; program: ProgramDirectory } | undefined> {
+  try {
+    const file = await realpath(join(directory, program));
+    // Debian's /usr/bin holds a Perl program that picks a version by rules of its own.
+    if (basename(file) === "pg_wrapper") return undefined;
+    const { stdout } = await promisify(execFile)(join(directory, program), ["--version"], {
+      env: { LC_ALL: "C", PATH: process.env.PATH ?? "" },
+      timeout: 10_000,
+    });
+    const version = /\(PostgreSQL\) (\d+[\w.]*)/.exec(stdout)?.[1];
+    if (version === undefined) return undefined;
+    return { file, program: { directory: dirname(file), version, major: majorVersion(version) } };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The major version in a version such as `15.18` or `18beta1`.
+ *
+ * @throws {ProviderError} `INTEGRITY` for anything else, which only a manifest can say
+ */
+export function majorVersion(version: string): number {
+  const major = Number.parseInt(version, 10);
+  if (!Number.isNaN(major)) return major;
+  throw new ProviderError(
+    "INTEGRITY",
+    `The backup's manifest says "${version}" where a version of PostgreSQL belongs.`,
+    {
+      fix: "Choose another backup, or this one from another destination.",
+    },
+  );
+}
+
+function compareVersions(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
+}

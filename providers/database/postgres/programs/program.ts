@@ -1,0 +1,302 @@
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { join } from "node:path";
+import { Readable, type Writable } from "node:stream";
+import { abortedError, type ErrorCode, ProviderError } from "../../../errors.ts";
+import type { ProgramDirectory } from "./clients.ts";
+import { endWithRunner } from "./end-with-runner.ts";
+import { MessageLines } from "../messages/message-lines.ts";
+import { largeOutputBuffer } from "./output-buffer.ts";
+import { ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
+import { withRawArguments } from "./raw-arguments.ts";
+import { programError, redact } from "../messages/server-errors.ts";
+
+/** How to run one of PostgreSQL's programs. */
+export interface Program {
+  readonly clients: ProgramDirectory;
+  readonly name: "pg_dump" | "pg_dumpall" | "pg_restore" | "psql";
+  /** Never a secret: everybody on the machine can read them. */
+  readonly args: readonly string[];
+  /** The whole environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What must not stand in an error. */
+  readonly secrets: readonly string[];
+  /** The code of a failure whose message is not known. */
+  readonly otherwise: ErrorCode;
+  /** Says more of a failure, where it can. */
+  readonly explain?: (problem: ProviderError) => ProviderError | Promise<ProviderError>;
+  /** Names of tables that may stand in an error of psql's. */
+  readonly tables?: ReadonlySet<string>;
+  /** Takes each line that the program writes to its standard error, without secrets, but with whatever a server says of rows. */
+  readonly onMessage?: (line: string) => void;
+}
+
+/** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
+const killAfterMs = 3000;
+
+/**
+ * Runs a program and gives its standard output, which ends only after the program has exited with 0 and otherwise fails
+ * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program.
+ */
+export function readFrom(program: Program, signal: AbortSignal): Readable {
+  const env = { ...program.env, ...largeOutputBuffer() };
+  const running = start({ ...program, env }, ["ignore", "pipe", "pipe"], signal);
+  return outputOf(running, running.exited);
+}
+
+/**
+ * Runs a program with the source as its standard input and gives its standard output. That ends only after the program has
+ * exited with 0 and the source has come to its end, which says that all of it is right; otherwise it fails. A program that
+ * reads no more does not keep the source from being read.
+ */
+export function readThrough(program: Program, source: Readable, signal: AbortSignal): Readable {
+  const running = start(program, ["pipe", "pipe", "pipe"], signal);
+  const stdin = existing(running.child.stdin);
+  stdin.on("error", () => undefined);
+  const copied = copy(source, stdin).then(() => {
+    stdin.end();
+  });
+  // Of two failures the source's counts: the program's is likely to follow from it.
+  const finished = Promise.race([copied, running.exited.then(() => copied)]).then(() => running.exited);
+  finished
+    .finally(() => {
+      source.destroy();
+    })
+    .catch(() => undefined);
+  return outputOf(running, finished);
+}
+
+/**
+ * Runs a program that needs only the beginning of the source, and gives what it wrote to its standard output together with
+ * that beginning. What follows in the source is not read, so nothing says that any of it is right.
+ */
+export async function readHead(
+  program: Program,
+  source: Readable,
+  signal: AbortSignal,
+): Promise<{ output: string; head: Buffer }> {
+  const running = start(program, ["pipe", "pipe", "pipe"], signal);
+  const stdin = existing(running.child.stdin);
+  stdin.on("error", () => undefined);
+  const head: Buffer[] = [];
+  let output = "";
+  existing(running.child.stdout)
+    .setEncoding("utf8")
+    .on("data", (text: string) => (output += text));
+  const copied = (async () => {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      if (!stdin.writable) return;
+      head.push(chunk);
+      if (!stdin.write(chunk)) await drained(stdin);
+    }
+    stdin.end();
+  })();
+  try {
+    await Promise.race([copied.then(() => running.exited), running.exited]);
+    return { output, head: Buffer.concat(head) };
+  } catch (error) {
+    running.end();
+    await running.exited.catch(() => undefined);
+    throw signal.aborted ? abortedError(signal) : error;
+  } finally {
+    source.destroy();
+    copied.catch(() => undefined);
+  }
+}
+
+function outputOf(running: Running, finished: Promise<void>): Readable {
+  const stdout = existing(running.child.stdout);
+  const output = new Readable({
+    read() {
+      stdout.resume();
+    },
+    destroy(error, callback) {
+      running.end();
+      stdout.destroy();
+      running.exited
+        .finally(() => {
+          callback(error);
+        })
+        .catch(() => undefined);
+    },
+  });
+  // Chunks go through as they are: a transform stream here would cost a tenth of the throughput.
+  stdout.on("data", (chunk) => {
+    if (!output.push(chunk)) stdout.pause();
+  });
+  finished.then(
+    () => output.push(null),
+    (error: unknown) => output.destroy(error as Error),
+  );
+  return output;
+}
+
+/**
+ * Runs a program with the source as its standard input, to the end of both. A source that fails kills the program before it
+ * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
+ *
+ * @param output takes what the program writes to its standard output, piece by piece; without it that is thrown away
+ */
+export async function feed(
+  program: Program,
+  source: Readable,
+  signal: AbortSignal,
+  output?: (piece: Buffer) => void,
+): Promise<void> {
+  const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
+  if (output !== undefined) existing(running.child.stdout).on("data", output);
+  const stdin = existing(running.child.stdin);
+  // A program that has gone makes writing fail; why it has gone is told by its exit.
+  stdin.on("error", () => undefined);
+  const copied = copy(source, stdin).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  try {
+    // A program that fails ends the wait, also for a source that is silent. One that has read all that it needs does not: the
+    // source is read to its end all the same, to hear that it is whole.
+    const failure = await Promise.race([copied, running.exited.then(() => copied)]);
+    if (failure !== undefined) {
+      running.kill();
+      await running.exited.catch(() => undefined);
+      throw signal.aborted ? abortedError(signal) : failure.error;
+    }
+    stdin.end();
+    await running.exited;
+  } finally {
+    source.destroy();
+  }
+}
+
+async function copy(source: Readable, pipe: Writable): Promise<void> {
+  for await (const chunk of source) {
+    if (pipe.writable && !pipe.write(chunk)) await drained(pipe);
+  }
+}
+
+/** Waits until a pipe takes more, or is closed for good. */
+function drained(pipe: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      pipe.off("drain", done);
+      pipe.off("close", done);
+      resolve();
+    };
+    pipe.on("drain", done);
+    pipe.on("close", done);
+    if (pipe.closed) done();
+  });
+}
+
+/** Runs a program to its end, with an open file as its descriptor 3 where one is given. */
+export async function runProgram(program: Program, signal: AbortSignal, descriptor?: number): Promise<void> {
+  const more = descriptor === undefined ? [] : [descriptor];
+  await start(program, ["ignore", "ignore", "pipe", ...more], signal).exited;
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  /** Resolves when the program has exited with 0 and its pipes are closed; else rejects with a `ProviderError`. */
+  readonly exited: Promise<void>;
+  /** Ends the program, if need be by force. */
+  readonly end: () => void;
+  /** Ends it at once, with all that it has started. */
+  readonly kill: () => void;
+}
+
+function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
+  // A group of its own, to be ended with all that the program has started.
+  const how = { env: program.env, stdio, detached: true };
+  const file = join(program.clients.directory, program.name);
+  const [command, args] = withRawArguments(...endWithRunner(file, program.args));
+  const child = spawn(command, args, how);
+  const messages = new ProgramMessages(program);
+  const lines = new MessageLines((line) => {
+    const clean = redact(line, program.secrets);
+    messages.take(clean);
+    program.onMessage?.(clean);
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    lines.write(text);
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    if (timer !== undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    timer = setTimeout(kill, killAfterMs);
+  };
+  const kill = (): void => {
+    killGroup(child);
+    // Whatever else may hold the other ends of its pipes is not waited for.
+    for (const pipe of child.stdio) pipe?.destroy();
+  };
+  // This process's own end must not leave the program behind.
+  process.once("exit", kill);
+  // Nor does the program's: its workers would hold its pipes, and go on with what is of no use any more.
+  child.once("exit", () => {
+    killGroup(child);
+  });
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const exited = new Promise<void>((resolve, reject) => {
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        new ProviderError(
+          "CONFIG",
+          `${program.name} could not be started from ${program.clients.directory}: ${error.code ?? error.message}.`,
+        ),
+      );
+    });
+    child.once("close", (code, killer) => {
+      lines.finish();
+      if (code === 0) {
+        resolve();
+        return;
+      }
+      if (signal.aborted) reject(abortedError(signal));
+      else {
+        const problem = failure(program, code ?? killer, messages.report);
+        Promise.resolve(program.explain?.(problem) ?? problem).then(reject, reject);
+      }
+    });
+  });
+  const cleanUp = (): void => {
+    clearTimeout(timer);
+    process.off("exit", kill);
+    signal.removeEventListener("abort", end);
+  };
+  exited.then(cleanUp, cleanUp);
+  return { child, exited, end, kill };
+}
+
+/** Ends a program and what it has started; may be called when it has ended. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nothing of it is left.
+  }
+}
+
+/** Why a program failed. One that was killed, or did not even start, says nothing of what it was to read. */
+function failure(program: Program, how: number | NodeJS.Signals | null, report: ProgramReport): ProviderError {
+  const { name, clients, otherwise } = program;
+  const said = report.text === "" ? "." : `: ${report.text}`;
+  if (typeof how === "string") {
+    return new ProviderError("TRANSIENT", `${name} ${clients.version} was ended by ${how}${said}`, {
+      fix: "Run it again. After SIGKILL look whether the machine ran out of memory, and give it or the task more.",
+    });
+  }
+  // What a shell and the dynamic linker end with where a program cannot be executed.
+  if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(report.text)) {
+    return new ProviderError("CONFIG", `${name} ${clients.version} in ${clients.directory} cannot be started${said}`, {
+      fix: `Install it anew with the libraries that it needs (ldd ${join(clients.directory, name)} tells which).`,
+    });
+  }
+  return programError(`${name} ${clients.version} exited with ${how ?? "no code"}`, report, otherwise);
+}
+
+function existing<Pipe>(pipe: Pipe | null): Pipe {
+  if (pipe === null) throw new ProviderError("INTERNAL", "The program was started without the pipe.");
+  return pipe;
+}

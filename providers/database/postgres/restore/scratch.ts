@@ -1,0 +1,247 @@
+import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { ProviderError, toProviderError } from "../../../errors.ts";
+import type { RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
+import { majorVersion } from "../programs/clients.ts";
+import { connect, type ControlConnection, place } from "../connect/control-connection.ts";
+import { hasRawBytes } from "../connect/raw-text.ts";
+import { restorePostgres } from "./restore.ts";
+import type { PostgresSettings } from "../settings.ts";
+
+/** The name of every scratch database begins so, and goes on with its time: `provision_drill_20260102t030405z_1a2b3c`. */
+const PREFIX = "provision_drill_";
+const NAME = /^provision_drill_(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z_[0-9a-f]{6}$/;
+
+/** What marks a role that a drill made. */
+const ROLE_MARK = "made by a drill of Provision, and dropped by one";
+
+/** Milliseconds after which a scratch database is nobody's any more if nobody is connected to it. */
+const ABANDONED_MS = 86_400_000;
+
+/** Milliseconds for creating or dropping a database. Neither ends with the run: half done, they would leave something. */
+const PATIENCE_MS = 60_000;
+
+/** Number of the lock under which roles are made and dropped: drills of several jobs may use one server. */
+const ROLES_LOCK = "7021988340262143311";
+
+/** Creates an empty database for a drill; see `DatabaseProvider.createScratch`. */
+export async function createScratch(settings: PostgresSettings, options: ScratchOptions): Promise<ScratchDatabase> {
+  options.signal.throwIfAborted();
+  const control = await connect(settings.connection, AbortSignal.timeout(PATIENCE_MS));
+  const scratch = { ...settings, connection: { ...settings.connection, database: newName(new Date()) } };
+  const name = scratch.connection.database;
+  const drop = (): Promise<void> => dropScratch(settings, scratch);
+  try {
+    checkServer(control, options.facts.serverVersion);
+    const warnings = await dropAbandoned(control, settings);
+    await createDatabase(control, name, options.facts.encoding);
+    try {
+      await createRoles(control, scratch, options.facts.roles);
+    } catch (error) {
+      await drop();
+      throw error;
+    }
+    return {
+      name,
+      serverVersion: control.serverVersion,
+      warnings,
+      async restore(artifacts, facts, signal) {
+        const scratchDirectory = settings.scratch ?? tmpdir();
+        const rows = { createRoles: false, noOwner: true, noTablespaces: true };
+        await restorePostgres(scratch, artifacts, {
+          ...rows,
+          allowNonEmpty: false,
+          jobs: 1,
+          scratchDirectory,
+          facts,
+          signal,
+        });
+      },
+      countRows: (signal) => countRows(scratch, signal),
+      drop,
+    };
+  } finally {
+    await control.close();
+  }
+}
+
+function newName(now: Date): string {
+  const time = now.toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  return `${PREFIX}${time.toLowerCase()}_${randomBytes(3).toString("hex")}`;
+}
+
+function checkServer(control: ControlConnection, backupVersion: string): void {
+  const where = place(control.host);
+  if (control.inRecovery) {
+    throw new ProviderError("CONFIG", `The drill's server ${where} is a standby, where nothing can be created.`, {
+      fix: "Name a primary server in the drill's target.",
+    });
+  }
+  if (control.serverMajor >= majorVersion(backupVersion)) return;
+  throw new ProviderError(
+    "CONFIG",
+    `The drill's server ${where} is PostgreSQL ${control.serverVersion}, and the backup is of the newer ${backupVersion}.`,
+    { fix: `Name a server of PostgreSQL ${majorVersion(backupVersion)} or newer in the drill's target.` },
+  );
+}
+
+/** Drops the scratch databases of drills that were killed. One that somebody is connected to is in use. */
+async function dropAbandoned(control: ControlConnection, settings: PostgresSettings): Promise<string[]> {
+  const rows = await control.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)
+       AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datid = pg_database.oid) ORDER BY datname`,
+    [PREFIX],
+  );
+  const warnings: string[] = [];
+  for (const { name } of rows) {
+    const time = NAME.exec(name);
+    if (time === null) continue;
+    const [, year, month, day, hour, minute, second] = time;
+    const made = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+    if (Date.now() - made.getTime() < ABANDONED_MS) continue;
+    const what = `the scratch database ${name}, which a drill that was killed left on ${place(control.host)}`;
+    try {
+      await dropDatabase(control, { ...settings, connection: { ...settings.connection, database: name } }, "if unused");
+      warnings.push(`Dropped ${what}.`);
+    } catch (error) {
+      warnings.push(`Could not drop ${what}: ${toProviderError(error).message}`);
+    }
+  }
+  return warnings;
+}
+
+async function createDatabase(control: ControlConnection, name: string, encoding: string): Promise<void> {
+  const [template] = await control.query<{ encoding: string }>(
+    "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'",
+  );
+  // Every encoding goes with the locale C, and not every one with the server's own.
+  const locale = template?.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`;
+  try {
+    if (!/^\w+$/.test(encoding)) throw new ProviderError("CONFIG", `"${encoding}" is no encoding.`);
+    await control.query(`CREATE DATABASE ${control.quote(name)} TEMPLATE template0${locale}`);
+  } catch (error) {
+    const { code, message, fix } = toProviderError(error);
+    throw new ProviderError(code, `No scratch database can be created for the drill. ${message}`, {
+      cause: error,
+      ...(code === "AUTH"
+        ? { fix: "ALTER ROLE … CREATEDB, for the role of the drill's target, or name another role there." }
+        : fix === undefined
+          ? {}
+          : { fix }),
+    });
+  }
+}
+
+/** Creates the roles that policies and the like name, without any rights. */
+async function createRoles(
+  control: ControlConnection,
+  { connection }: PostgresSettings,
+  roles: readonly string[],
+): Promise<void> {
+  await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
+  const rows = await control.query<{ name: string }>("SELECT rolname AS name FROM pg_roles");
+  const existing = new Set(rows.map(({ name }) => name));
+  const missing = roles.filter((role) => !existing.has(role));
+  let maker = control;
+  try {
+    // Only a database whose encoding allows any bytes takes such a name, and that is the backup's.
+    if (missing.some(hasRawBytes)) maker = await connect(connection, AbortSignal.timeout(PATIENCE_MS));
+    for (const role of missing) {
+      const quoted = control.quote(role);
+      await maker.query(`CREATE ROLE ${quoted} NOLOGIN; COMMENT ON ROLE ${quoted} IS '${ROLE_MARK}'`);
+    }
+  } catch (error) {
+    const { code, message } = toProviderError(error);
+    const problem = `The drill's server lacks roles of the backup, ${missing.join(", ")}, and they cannot be created.`;
+    throw new ProviderError(code, `${problem} ${message}`, {
+      cause: error,
+      fix: "Create them there once (CREATE ROLE … NOLOGIN), or ALTER ROLE … CREATEROLE, for the role of the drill's target.",
+    });
+  } finally {
+    if (maker !== control) await maker.close();
+    await control.query(`SELECT pg_advisory_unlock(${ROLES_LOCK})`);
+  }
+}
+
+async function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
+  const control = await connect(scratch.connection, signal);
+  try {
+    // Rather an error than rows that a policy hides; and counting takes as long as it takes.
+    await control.query("SET row_security = off; SET statement_timeout = 0");
+    const tables = await control.query<Omit<RestoredTable, "rows">>(
+      `SELECT nspname AS schema, relname AS name, EXISTS (SELECT FROM pg_depend
+         WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e') AS "ofExtension"
+       FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+       WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname, relname`,
+    );
+    const counted: RestoredTable[] = [];
+    for (const table of tables) {
+      const name = `${control.quote(table.schema)}.${control.quote(table.name)}`;
+      const [row] = await control.query<{ rows: string }>(`SELECT count(*) AS rows FROM ONLY ${name}`);
+      counted.push({ ...table, rows: Number(row?.rows) });
+    }
+    return counted;
+  } finally {
+    await control.close();
+  }
+}
+
+async function dropScratch(settings: PostgresSettings, scratch: PostgresSettings): Promise<void> {
+  const control = await connect(settings.connection, AbortSignal.timeout(PATIENCE_MS));
+  try {
+    await dropDatabase(control, scratch, "by force");
+    await dropRoles(control);
+  } finally {
+    await control.close();
+  }
+}
+
+async function dropDatabase(
+  control: ControlConnection,
+  scratch: PostgresSettings,
+  how: "by force" | "if unused",
+): Promise<void> {
+  // Programs that were ended a moment ago may still have their sessions.
+  const force = how === "by force" && control.serverMajor >= 13 ? " WITH (FORCE)" : "";
+  const statement = `DROP DATABASE IF EXISTS ${control.quote(scratch.connection.database)}${force}`;
+  try {
+    await control.query(statement);
+  } catch (error) {
+    if (!(await dropSubscriptions(scratch).catch(() => false))) throw error;
+    await control.query(statement);
+  }
+}
+
+/** A database with subscriptions cannot be dropped. Those that a restore makes have no slot at the publisher. */
+async function dropSubscriptions({ connection }: PostgresSettings): Promise<boolean> {
+  const control = await connect(connection, AbortSignal.timeout(PATIENCE_MS));
+  try {
+    const rows = await control.query<{ name: string }>(
+      "SELECT subname AS name FROM pg_subscription JOIN pg_database ON pg_database.oid = subdbid WHERE datname = current_database()",
+    );
+    for (const name of rows.map((row) => control.quote(row.name))) {
+      await control.query(`ALTER SUBSCRIPTION ${name} DISABLE`);
+      await control.query(`ALTER SUBSCRIPTION ${name} SET (slot_name = NONE)`);
+      await control.query(`DROP SUBSCRIPTION ${name}`);
+    }
+    return rows.length > 0;
+  } finally {
+    await control.close();
+  }
+}
+
+/** Drops the roles that drills made, unless another drill is going on, which may need them and then drops them. */
+async function dropRoles(control: ControlConnection): Promise<void> {
+  await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
+  const rows = await control.query<{ oid: number }>(
+    `SELECT oid FROM pg_roles WHERE shobj_description(oid, 'pg_authid') = $1
+       AND NOT EXISTS (SELECT FROM pg_database WHERE starts_with(datname, $2))`,
+    [ROLE_MARK, PREFIX],
+  );
+  for (const { oid } of rows) {
+    // By its number, since its name may have bytes that this database's encoding refuses in a statement.
+    const statement = `(SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE oid = ${oid})`;
+    // Somebody may have come to use it; then it is no longer the drills' own.
+    await control.query(`DO $$BEGIN EXECUTE ${statement}; END$$`).catch(() => undefined);
+  }
+}
