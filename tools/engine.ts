@@ -131,7 +131,7 @@ export class EngineError extends Error {
 
 /**
  * Makes a Pulumi engine ready whose state is a folder: brings the CLI where it is missing, and the `command` plugin, or
- * where that cannot be had the stand-in for it from test/engine/command-plugin, and says so.
+ * where that cannot be had the stand-in for it from tools/command-plugin, and says so.
  *
  * @param options.commandPlugin `stand-in` uses the stand-in in any case. Default: the official plugin if it can be had.
  * @param options.say where lines for the user go, by default to standard error
@@ -151,7 +151,7 @@ export async function startEngine(
   };
   const commandPlugin = options.commandPlugin ?? ((await hasPlugin("command", environment)) ? "official" : "stand-in");
   if (commandPlugin === "stand-in") {
-    say("Using the stand-in for Pulumi's official command plugin (test/engine/command-plugin).");
+    say("Using the stand-in for Pulumi's official command plugin (tools/command-plugin).");
     environment.PATH = [await installStandIn(directory), environment.PATH].join(delimiter);
   }
   const command = await PulumiCommand.get(cli.origin === "path" ? {} : { root: dirname(cli.directory) });
@@ -198,7 +198,7 @@ async function installStandIn(directory: string): Promise<string> {
   const folder = join(directory, "plugin");
   await mkdir(folder);
   const executable = join(folder, "pulumi-resource-command");
-  const program = fileURLToPath(new URL("../test/engine/command-plugin/main.ts", import.meta.url));
+  const program = fileURLToPath(new URL("./command-plugin/main.ts", import.meta.url));
   await writeFile(executable, `#!/bin/sh\nexec ${quote(process.execPath)} ${quote(program)} "$@"\n`);
   await chmod(executable, 0o755);
   return folder;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
 import type { TelemetryProvider } from "../../providers/monitor/monitor.ts";
-import type { Behaviour, MisbehavingServer } from "../services/misbehaving-server.ts";
+import type { Behaviour, MisbehavingServer } from "../../tools/services/misbehaving-server.ts";
 import { encodingsOf } from "../helpers/encodings-of.ts";
 
 /** A value that the run knows as a secret, with characters that every encoding changes. */

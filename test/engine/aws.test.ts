@@ -8,7 +8,7 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { encodingsOf } from "../helpers/encodings-of.ts";
-import { startMoto, type Moto } from "../services/moto.ts";
+import { startMoto, type Moto } from "../../tools/services/moto.ts";
 import { awsCall } from "./aws/call.ts";
 import { registeredContainer, runTask, secretValue, type Overrides } from "./aws/ecs-task.ts";
 import { awsProgram } from "./aws/program.ts";

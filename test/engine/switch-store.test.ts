@@ -11,8 +11,8 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import type { Listed } from "../helpers/reports.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
-import { DropboxService } from "../services/dropbox.ts";
-import { GoogleDriveService } from "../services/google-drive.ts";
+import { DropboxService } from "../../tools/services/dropbox.ts";
+import { GoogleDriveService } from "../../tools/services/google-drive.ts";
 
 const program = fileURLToPath(new URL("../../index.ts", import.meta.url));
 const redirects = ["dropbox", "google-drive"].map((name) =>

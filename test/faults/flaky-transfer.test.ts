@@ -7,8 +7,8 @@ import type { Verification } from "../../runner/verify.ts";
 import { emptyDatabase, relationCount } from "../helpers/databases.ts";
 import { listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { FaultyProxy } from "../services/faulty-proxy.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 let postgres: Postgres;
 let service: Versitygw;

@@ -8,7 +8,7 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 // A run whose only destination fails, while the dump of more than all buffers hold waits behind it.
 

@@ -6,7 +6,7 @@ import { query } from "../helpers/postgres.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { startSupabase, type SupabaseServer } from "../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
 
 /** Stands in rows, and in the setting of a role. */
 const MARKER = "DE89370400440532013000";

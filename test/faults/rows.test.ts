@@ -8,8 +8,8 @@ import { canSeeProcesses, commandLines } from "../helpers/processes.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { SentryIngest } from "../services/sentry-ingest.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import { SentryIngest } from "../../tools/services/sentry-ingest.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 /** Stands in a row; in none of what leaves may even a part of it be. */
 const MARKER = "DE89370400440532013000";

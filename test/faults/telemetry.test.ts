@@ -5,9 +5,9 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { encodingsOf } from "../helpers/encodings-of.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import type { Behaviour, MisbehavingServer } from "../services/misbehaving-server.ts";
-import { SentryIngest } from "../services/sentry-ingest.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import type { Behaviour, MisbehavingServer } from "../../tools/services/misbehaving-server.ts";
+import { SentryIngest } from "../../tools/services/sentry-ingest.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 const BEHAVIOURS: readonly (Behaviour | "down")[] = ["answer", "slow", "refuse", "fail", "hang", "cut", "down"];
 

@@ -10,7 +10,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { canSeeProcesses, processes } from "../helpers/processes.ts";
 import { printed } from "../helpers/reports.ts";
 import { Sandbox, type Running } from "../helpers/sandbox.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 // Runs that hang, each in another way, in a clock that makes minutes of seconds: they all end, and say so.
 

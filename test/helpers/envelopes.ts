@@ -1,4 +1,4 @@
-import type { SentryIngest } from "../services/sentry-ingest.ts";
+import type { SentryIngest } from "../../tools/services/sentry-ingest.ts";
 
 /**
  * All that an ingest received, a line for each item: every field with its value, but with a name for each id, and a sign

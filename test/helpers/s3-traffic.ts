@@ -1,5 +1,5 @@
 import type { Lie } from "../contract/storage.ts";
-import type { FaultyProxy } from "../services/faulty-proxy.ts";
+import type { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
 
 /** Has an S3 service say something wrong of an object from now on, whose path in it is given. */
 export function lieAbout(proxy: FaultyProxy, path: string, lie: Lie): void {

@@ -12,7 +12,7 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { query } from "../helpers/postgres.ts";
 import { type Listed, printed } from "../helpers/reports.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 import { startContainer } from "./container.ts";
 
 const identity = await generateX25519Identity();

@@ -18,9 +18,9 @@ import { backupFolder, makeBackup, printed, type Listed } from "../helpers/repor
 import { sampleManifest } from "../helpers/sample-manifest.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { DropboxService } from "../services/dropbox.ts";
-import { GoogleDriveService } from "../services/google-drive.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { DropboxService } from "../../tools/services/dropbox.ts";
+import { GoogleDriveService } from "../../tools/services/google-drive.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 const redirects = ["dropbox", "google-drive"].map((name) =>
   fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),

@@ -14,7 +14,7 @@ import { sql } from "../helpers/databases.ts";
 import { backupFolder, listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { SentryIngest } from "../services/sentry-ingest.ts";
+import { SentryIngest } from "../../tools/services/sentry-ingest.ts";
 
 const identity = await generateX25519Identity();
 const recipient = await identityToRecipient(identity);

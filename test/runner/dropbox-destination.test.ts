@@ -6,9 +6,9 @@ import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { registerSecret } from "../recording/secrets.ts";
-import { DropboxService } from "../services/dropbox.ts";
+import { DropboxService } from "../../tools/services/dropbox.ts";
 
-const REDIRECT = fileURLToPath(new URL("../services/dropbox-redirect.ts", import.meta.url));
+const REDIRECT = fileURLToPath(new URL("../../tools/services/dropbox-redirect.ts", import.meta.url));
 
 let postgres: Postgres;
 let service: DropboxService;

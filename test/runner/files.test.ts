@@ -8,7 +8,7 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { sql, emptyDatabase } from "../helpers/databases.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 
 const MiB = 1024 * 1024;
 

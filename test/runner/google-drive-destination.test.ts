@@ -6,9 +6,9 @@ import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { registerSecret } from "../recording/secrets.ts";
-import { googleError, GoogleDriveService } from "../services/google-drive.ts";
+import { googleError, GoogleDriveService } from "../../tools/services/google-drive.ts";
 
-const redirect = fileURLToPath(new URL("../services/google-drive-redirect.ts", import.meta.url));
+const redirect = fileURLToPath(new URL("../../tools/services/google-drive-redirect.ts", import.meta.url));
 
 let postgres: Postgres;
 let drive: GoogleDriveService;

@@ -7,8 +7,8 @@ import { emptyDatabase } from "../helpers/databases.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { FaultyProxy } from "../services/faulty-proxy.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 
 let postgres: Postgres;
 let service: SupabaseStorageService;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
-import { backUpFiles, bucketOf, type ManyFiles, nameOf, startManyFiles } from "../helpers/many-files.ts";
+import { backUpFiles, bucketOf, type ManyFiles, nameOf, startManyFiles } from "../../tools/many-files.ts";
 import { filesIn } from "../helpers/store.ts";
 
 const FILES = 20_000;

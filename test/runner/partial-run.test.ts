@@ -8,11 +8,11 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { printed, type Listed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { DropboxService } from "../services/dropbox.ts";
-import { FaultyProxy } from "../services/faulty-proxy.ts";
-import { GoogleDriveService } from "../services/google-drive.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { DropboxService } from "../../tools/services/dropbox.ts";
+import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { GoogleDriveService } from "../../tools/services/google-drive.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 const redirects = ["dropbox", "google-drive"].map((name) =>
   fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),

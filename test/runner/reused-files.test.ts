@@ -11,7 +11,7 @@ import { flipBit } from "../helpers/damage.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 
 let postgres: Postgres;
 let service: SupabaseStorageService;

@@ -5,8 +5,8 @@ import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { registerSecret } from "../recording/secrets.ts";
-import { FaultyProxy } from "../services/faulty-proxy.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 let postgres: Postgres;
 let service: Versitygw;

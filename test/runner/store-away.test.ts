@@ -4,7 +4,7 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { startVersitygw, type Versitygw } from "../services/versitygw.ts";
+import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 let postgres: Postgres;
 let service: Versitygw;

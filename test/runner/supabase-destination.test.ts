@@ -5,10 +5,10 @@ import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { registerSecret } from "../recording/secrets.ts";
-import { FaultyProxy } from "../services/faulty-proxy.ts";
-import { SupabaseS3 } from "../services/supabase-s3.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
-import { startVersitygw } from "../services/versitygw.ts";
+import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { SupabaseS3 } from "../../tools/services/supabase-s3.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
+import { startVersitygw } from "../../tools/services/versitygw.ts";
 
 let postgres: Postgres;
 let service: SupabaseStorageService;

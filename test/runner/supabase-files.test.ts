@@ -2,8 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { query } from "../helpers/postgres.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { startSupabase, type SupabaseServer } from "../services/supabase-database.ts";
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
+import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 
 let server: SupabaseServer;
 let service: SupabaseStorageService;

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { query } from "../helpers/postgres.ts";
 import { listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { startSupabase, type SupabaseServer } from "../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
 
 let server: SupabaseServer;
 let sandbox: Sandbox;

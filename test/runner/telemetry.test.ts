@@ -9,8 +9,8 @@ import { describeEnvelopes } from "../helpers/envelopes.ts";
 import { printed } from "../helpers/reports.ts";
 import { Sandbox, type Ended, type Running } from "../helpers/sandbox.ts";
 import { makeDumpHang } from "../helpers/slow-dump.ts";
-import { SentryIngest } from "../services/sentry-ingest.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import { SentryIngest } from "../../tools/services/sentry-ingest.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 let postgres: Postgres;
 let url: string;

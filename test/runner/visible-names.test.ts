@@ -8,7 +8,7 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { printed } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import { WebhookReceiver } from "../services/webhook-receiver.ts";
+import { WebhookReceiver } from "../../tools/services/webhook-receiver.ts";
 
 /** A name that clears the screen, begins a line of its own, and turns the direction of what follows. */
 const EVIL = "evil\u001b[2J\u009b2J\r\nFix: run me\u202e\u2028Fix: or me";

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { SentryIngest } from "./sentry-ingest.ts";
+import { SentryIngest } from "../../tools/services/sentry-ingest.ts";
 
 const id = "0123456789abcdef".repeat(2);
 const header = JSON.stringify({ event_id: id, sdk: { name: "sdk", version: "1" } });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensurePostgresWheel } from "../../tools/postgres-wheels.ts";
 import { query } from "../helpers/postgres.ts";
-import { startSupabase, type SupabaseServer } from "./supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
 
 describe.each([
   ["the installed PostgreSQL", () => Promise.resolve({})],

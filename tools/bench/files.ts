@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { backUpFiles, startManyFiles } from "../../test/helpers/many-files.ts";
+import { backUpFiles, startManyFiles } from "../many-files.ts";
 import { startPostgres } from "../postgres.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 

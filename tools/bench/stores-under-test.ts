@@ -3,11 +3,11 @@ import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { DropboxService } from "../../test/services/dropbox.ts";
-import { GoogleDriveService } from "../../test/services/google-drive.ts";
-import { SupabaseS3 } from "../../test/services/supabase-s3.ts";
-import { SupabaseStorageService } from "../../test/services/supabase-storage.ts";
-import { startVersitygw } from "../../test/services/versitygw.ts";
+import { DropboxService } from "../services/dropbox.ts";
+import { GoogleDriveService } from "../services/google-drive.ts";
+import { SupabaseS3 } from "../services/supabase-s3.ts";
+import { SupabaseStorageService } from "../services/supabase-storage.ts";
+import { startVersitygw } from "../services/versitygw.ts";
 
 const MiB = 1024 * 1024;
 
@@ -111,7 +111,7 @@ const dropbox: StoreKind = {
         refreshToken: { env: "UNUSED" },
       },
       secrets: { appSecret, refreshToken },
-      preload: local("../../test/services/dropbox-redirect.ts"),
+      preload: local("../services/dropbox-redirect.ts"),
       environment: { DROPBOX_SERVICE: origin },
       plainClient: `session=$(${begin}) && sed "s/SESSION/$session/" ${config} | curl -sSf -o /dev/null -K -`,
       stop: () => service.close(),
@@ -160,7 +160,7 @@ const googleDrive: StoreKind = {
         refreshToken: { env: "UNUSED" },
       },
       secrets: { clientSecret, refreshToken },
-      preload: local("../../test/services/google-drive-redirect.ts"),
+      preload: local("../services/google-drive-redirect.ts"),
       environment: { GOOGLE_DRIVE_SERVICE: origin },
       plainClient: `session=$(${begin}) && sed "s|SESSION|${origin}/$session|" ${config} | curl -sSf -o /dev/null -K -`,
       stop: () => service.close(),

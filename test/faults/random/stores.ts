@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DropboxService } from "../../services/dropbox.ts";
-import { GoogleDriveService } from "../../services/google-drive.ts";
-import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+import { DropboxService } from "../../../tools/services/dropbox.ts";
+import { GoogleDriveService } from "../../../tools/services/google-drive.ts";
+import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
 import type { FaultyS3 } from "./s3-server.ts";
 import type { StoreKind } from "./scenario.ts";
 import { filesBelow } from "./files-below.ts";
@@ -270,5 +270,5 @@ function replaceFile(path: string, bytes: Buffer | undefined): void {
 }
 
 function preload(file: string): string {
-  return `--import=${pathToFileURL(join(import.meta.dirname, "../../services", file)).href}`;
+  return `--import=${pathToFileURL(join(import.meta.dirname, "../../../tools/services", file)).href}`;
 }

@@ -1,8 +1,8 @@
 import { dropbox } from "../../../providers/storage/dropbox.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import type { OpenStorage } from "../../contract/storage.ts";
-import { DropboxService } from "../../services/dropbox.ts";
-import { redirectDropbox } from "../../services/dropbox-redirect.ts";
+import { DropboxService } from "../../../tools/services/dropbox.ts";
+import { redirectDropbox } from "../../../tools/services/dropbox-redirect.ts";
 
 const MiB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import { googleDrive } from "../../../providers/storage/google-drive.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import type { OpenStorage } from "../../contract/storage.ts";
-import { googleError, GoogleDriveService } from "../../services/google-drive.ts";
-import { redirectGoogleDrive } from "../../services/google-drive-redirect.ts";
+import { googleError, GoogleDriveService } from "../../../tools/services/google-drive.ts";
+import { redirectGoogleDrive } from "../../../tools/services/google-drive-redirect.ts";
 
 const MiB = 1024 * 1024;
 

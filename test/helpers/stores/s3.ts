@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
 import { s3 } from "../../../providers/storage/s3.ts";
 import type { OpenStorage } from "../../contract/storage.ts";
-import { FaultyProxy } from "../../services/faulty-proxy.ts";
-import { startVersitygw, type Versitygw } from "../../services/versitygw.ts";
+import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
+import { startVersitygw, type Versitygw } from "../../../tools/services/versitygw.ts";
 import { bytesSent, lieAbout } from "../s3-traffic.ts";
 
 /** A server of the file that imports this, and a proxy before it. */

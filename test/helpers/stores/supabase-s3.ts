@@ -2,9 +2,9 @@ import { afterAll, beforeAll } from "vitest";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
 import type { OpenStorage } from "../../contract/storage.ts";
-import { FaultyProxy, type PassedRequest } from "../../services/faulty-proxy.ts";
-import { SupabaseS3 } from "../../services/supabase-s3.ts";
-import { startVersitygw, type Versitygw } from "../../services/versitygw.ts";
+import { FaultyProxy, type PassedRequest } from "../../../tools/services/faulty-proxy.ts";
+import { SupabaseS3 } from "../../../tools/services/supabase-s3.ts";
+import { startVersitygw, type Versitygw } from "../../../tools/services/versitygw.ts";
 
 const MiB = 1024 * 1024;
 

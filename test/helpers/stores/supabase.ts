@@ -1,8 +1,8 @@
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
 import type { OpenStorage } from "../../contract/storage.ts";
-import { FaultyProxy } from "../../services/faulty-proxy.ts";
-import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
 
 const MiB = 1024 * 1024;
 

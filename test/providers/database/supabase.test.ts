@@ -9,7 +9,7 @@ import { ProviderError } from "../../../providers/errors.ts";
 import { type Postgres, startPostgres } from "../../../tools/postgres.ts";
 import { describeDatabaseContract } from "../../contract/database.ts";
 import { failureOf } from "../../helpers/failure.ts";
-import { type NameService, startNameService } from "../../services/name-service.ts";
+import { type NameService, startNameService } from "../../../tools/services/name-service.ts";
 
 function open(url: string, rootCertificate?: string): Promise<DatabaseProvider> {
   const settings = rootCertificate === undefined ? {} : { rootCertificate };

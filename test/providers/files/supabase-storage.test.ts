@@ -5,8 +5,8 @@ import type { FileFacts, FilesProvider } from "../../../providers/files/files.ts
 import { supabaseStorage } from "../../../providers/files/supabase-storage.ts";
 import { bytesOf, failingStream, streamOf } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
-import { FaultyProxy } from "../../services/faulty-proxy.ts";
-import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
 
 const MiB = 1024 * 1024;
 const { signal } = new AbortController();

@@ -4,7 +4,7 @@ import type { MonitoredJob } from "../../../providers/monitor/monitor.ts";
 import { sentry } from "../../../providers/monitor/sentry.ts";
 import { describeMonitorContract, MARKER } from "../../contract/monitor.ts";
 import { monitorContext } from "../../helpers/monitor-context.ts";
-import { SentryIngest } from "../../services/sentry-ingest.ts";
+import { SentryIngest } from "../../../tools/services/sentry-ingest.ts";
 
 // Each client listens for the end of the process; here there are many.
 process.setMaxListeners(100);

@@ -4,7 +4,7 @@ import { ProviderError } from "../../../providers/errors.ts";
 import { webhook } from "../../../providers/monitor/webhook.ts";
 import { describeMonitorContract, MARKER } from "../../contract/monitor.ts";
 import { monitorContext } from "../../helpers/monitor-context.ts";
-import { WebhookReceiver } from "../../services/webhook-receiver.ts";
+import { WebhookReceiver } from "../../../tools/services/webhook-receiver.ts";
 
 const config = webhook.schema.parse({ kind: "webhook", url: { env: "URL" } });
 

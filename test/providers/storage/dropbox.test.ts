@@ -6,9 +6,9 @@ import { dropbox } from "../../../providers/storage/dropbox.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { base, open } from "../../helpers/stores/dropbox.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
-import { DropboxService } from "../../services/dropbox.ts";
-import type { Fault } from "../../services/dropbox.ts";
-import { redirectDropbox } from "../../services/dropbox-redirect.ts";
+import { DropboxService } from "../../../tools/services/dropbox.ts";
+import type { Fault } from "../../../tools/services/dropbox.ts";
+import { redirectDropbox } from "../../../tools/services/dropbox-redirect.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
@@ -851,7 +851,7 @@ describe("dropbox storage", () => {
       },
       LARGE_MIB.shorter,
       {
-        module: join(import.meta.dirname, "../../services/dropbox-redirect.ts"),
+        module: join(import.meta.dirname, "../../../tools/services/dropbox-redirect.ts"),
         environment: { DROPBOX_SERVICE: service.origin },
       },
     );

@@ -8,10 +8,10 @@ import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
-import { googleError, GoogleDriveService } from "../../services/google-drive.ts";
-import type { Endpoint, Fault } from "../../services/google-drive.ts";
+import { googleError, GoogleDriveService } from "../../../tools/services/google-drive.ts";
+import type { Endpoint, Fault } from "../../../tools/services/google-drive.ts";
 import { base, open, openAsService } from "../../helpers/stores/google-drive.ts";
-import { redirectGoogleDrive } from "../../services/google-drive-redirect.ts";
+import { redirectGoogleDrive } from "../../../tools/services/google-drive-redirect.ts";
 
 const MiB = 1024 * 1024;
 
@@ -1052,7 +1052,7 @@ describe("google-drive storage", () => {
       },
       LARGE_MIB.whole,
       {
-        module: join(import.meta.dirname, "../../services/google-drive-redirect.ts"),
+        module: join(import.meta.dirname, "../../../tools/services/google-drive-redirect.ts"),
         environment: { GOOGLE_DRIVE_SERVICE: service.origin },
       },
     );

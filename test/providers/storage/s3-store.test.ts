@@ -8,7 +8,7 @@ import { failureOf } from "../../helpers/failure.ts";
 import { Random } from "../../helpers/random.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { eventually } from "../../helpers/eventually.ts";
-import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
+import type { Fault, PassedRequest } from "../../../tools/services/faulty-proxy.ts";
 
 const MiB = 1024 * 1024;
 

@@ -7,7 +7,7 @@ import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { newBucket, open, proxy, service, unfinished } from "../../helpers/stores/s3.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { Random } from "../../helpers/random.ts";
-import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
+import type { Fault, PassedRequest } from "../../../tools/services/faulty-proxy.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";

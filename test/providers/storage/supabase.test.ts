@@ -12,9 +12,9 @@ import { Random } from "../../helpers/random.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 import { eventually } from "../../helpers/eventually.ts";
-import { FaultyProxy } from "../../services/faulty-proxy.ts";
-import type { Fault, PassedRequest } from "../../services/faulty-proxy.ts";
-import { SupabaseStorageService } from "../../services/supabase-storage.ts";
+import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
+import type { Fault, PassedRequest } from "../../../tools/services/faulty-proxy.ts";
+import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
 
 const MiB = 1024 * 1024;
 

@@ -10,7 +10,7 @@ import { toProviderError } from "../../../../providers/errors.ts";
 import { streamOf } from "../../../helpers/bytes.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { Random } from "../../../helpers/random.ts";
-import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
 const CHANGES = 200;

@@ -19,7 +19,7 @@ import { failingStream, streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { contentOf, query } from "../../../helpers/postgres.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
-import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
 

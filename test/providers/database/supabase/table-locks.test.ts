@@ -6,7 +6,7 @@ import { parseConnectionUrl } from "../../../../providers/database/postgres/conn
 import { projectLayout, type SupabaseSettings } from "../../../../providers/database/supabase/backup.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { type StoredBackup, store } from "../../../helpers/stored-backup.ts";
-import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
 

@@ -6,7 +6,7 @@ import { createDatabase } from "../../../../providers/database/index.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { store } from "../../../helpers/stored-backup.ts";
 import { keepAddingUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../../../helpers/unknown-options.ts";
-import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
 

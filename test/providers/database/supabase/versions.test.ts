@@ -10,7 +10,7 @@ import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
-import { startSupabase, type SupabaseServer } from "../../../services/supabase-database.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
 

@@ -5,8 +5,8 @@ import { s3 } from "../../../../providers/storage/s3.ts";
 import { describeStorageContract } from "../../../contract/storage.ts";
 import { bytesSent, lieAbout } from "../../../helpers/s3-traffic.ts";
 import { registerSecret } from "../../../recording/secrets.ts";
-import { FaultyProxy } from "../../../services/faulty-proxy.ts";
-import { startMoto, type Moto } from "../../../services/moto.ts";
+import { FaultyProxy } from "../../../../tools/services/faulty-proxy.ts";
+import { startMoto, type Moto } from "../../../../tools/services/moto.ts";
 
 const MiB = 1024 * 1024;
 const accessKeyId = "AKIDPROVISIONMOTO";

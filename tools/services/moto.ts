@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureMoto } from "../../tools/moto.ts";
-import type { StackConfig } from "../../tools/engine.ts";
-import { freePort } from "../../tools/free-port.ts";
+import { ensureMoto } from "../moto.ts";
+import type { StackConfig } from "../engine.ts";
+import { freePort } from "../free-port.ts";
 
 /** How long the server may take to start, in milliseconds: it loads all of botocore. */
 const START_MS = 60_000;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type Postgres, type PostgresOptions, startPostgres } from "../../tools/postgres.ts";
-import { query } from "../helpers/postgres.ts";
+import { type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
+import { query } from "../../test/helpers/postgres.ts";
 
 const folder = new URL("supabase-database/", import.meta.url);
 

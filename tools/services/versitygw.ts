@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
-import { ensureVersitygw } from "../../tools/versitygw.ts";
-import { registerSecret } from "../recording/secrets.ts";
-import { freePort } from "../../tools/free-port.ts";
+import { ensureVersitygw } from "../versitygw.ts";
+import { registerSecret } from "../../test/recording/secrets.ts";
+import { freePort } from "../free-port.ts";
 
 /** How long the server may take to start, in milliseconds. */
 const START_MS = 20_000;

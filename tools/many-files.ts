@@ -1,5 +1,5 @@
-import { SupabaseStorageService } from "../services/supabase-storage.ts";
-import { Sandbox } from "./sandbox.ts";
+import { SupabaseStorageService } from "./services/supabase-storage.ts";
+import { Sandbox } from "../test/helpers/sandbox.ts";
 
 const BUCKETS = 5;
 
