@@ -19,7 +19,7 @@ import { Reconciliation } from "./files/reconciliation.ts";
 import { requireManifestRoom } from "./manifest-room.ts";
 import type { Manifest, ManifestObject } from "./manifest.ts";
 import { nextOrder } from "./order.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 import { beforeAnyRun, prune, type PruneReport } from "./prune.ts";
 import { requireWhole } from "./require-whole.ts";
 import type { Run } from "./run.ts";

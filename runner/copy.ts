@@ -7,7 +7,7 @@ import { backupKey, jobFolder, MANIFEST, openManifest, readDocument, readManifes
 import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf, timeIn, VERIFICATION } from "./records.ts";
 import { flakyTransfer, readTwice } from "./second-read.ts";
 import { seal } from "./sealed-json.ts";

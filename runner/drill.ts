@@ -18,7 +18,7 @@ import { listable } from "./document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
 import { requireProven } from "./proof.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf } from "./records.ts";
 import { writePiece } from "./stream/write-piece.ts";
 import { FlakyTransferError } from "./second-read.ts";

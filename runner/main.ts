@@ -10,7 +10,7 @@ import { addSchema } from "./commands/schema.ts";
 import { addVerify } from "./commands/verify.ts";
 import { EXIT } from "./exit-codes.ts";
 import { LOG_LEVELS } from "./log.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 
 const program = new Command("provision")
   .description("Scheduled, verified, restorable backups of PostgreSQL and Supabase.")

@@ -15,7 +15,7 @@ import type { JobName } from "./catalogue.ts";
 import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
 import { SigningKeys } from "./signing.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 import { combineMonitors, type Telemetry } from "./telemetry.ts";
 import { Progress } from "./watch/progress.ts";
 

@@ -11,7 +11,7 @@ import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.t
 import { ForeignBackupError } from "./own-backup.ts";
 import { checkStored, openPlain } from "./open-plain.ts";
 import { UnprovenBackupError } from "./proof.ts";
-import { PROGRAM } from "./program.ts";
+import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf } from "./records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
 import { writeDocument } from "./write-document.ts";

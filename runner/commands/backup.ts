@@ -3,7 +3,7 @@ import { backup, type BackupReport, type DestinationReport } from "../backup.ts"
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
-import { retry, type RetryReport } from "../retry.ts";
+import { retry, type RetryReport } from "../complete-backup.ts";
 import { bytes } from "../sizes.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
