@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { ensureActionlint } from "../tools/actionlint.ts";
+import { ensureActionlint } from "../tools/install/actionlint.ts";
 
 const folder = fileURLToPath(new URL("../.github/workflows/", import.meta.url));
 const names = readdirSync(folder);

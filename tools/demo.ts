@@ -12,7 +12,7 @@ import { demoNeeds } from "./needs.ts";
 import { startPostgres, type Postgres } from "./postgres.ts";
 import { createSampleDatabase } from "./sample-database.ts";
 import { scheduledCall, type Call } from "./scheduled-call.ts";
-import { ensureSystemPrograms } from "./system-programs.ts";
+import { ensureSystemPrograms } from "./install/system-programs.ts";
 
 /** What the demo's database weighs, in megabytes. */
 const MEGABYTES = 120;

@@ -15,8 +15,8 @@ import {
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
 import { quote } from "../components/host/shell.ts";
-import { findOnPath } from "./executables.ts";
-import { downloadAnswers, ensurePulumi } from "./pulumi.ts";
+import { findOnPath } from "./install/executables.ts";
+import { downloadAnswers, ensurePulumi } from "./install/pulumi.ts";
 
 const run = promisify(execFile);
 

@@ -5,8 +5,8 @@ import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { installPackages } from "./apt.ts";
-import { findOnPath } from "./executables.ts";
+import { installPackages } from "./install/apt.ts";
+import { findOnPath } from "./install/executables.ts";
 
 const run = promisify(execFile);
 

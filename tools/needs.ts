@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
-import { actionlint } from "./actionlint.ts";
-import { findOnPath } from "./executables.ts";
-import { go } from "./go.ts";
-import { isKept } from "./go-program.ts";
-import { moto } from "./moto.ts";
-import { pip } from "./pip.ts";
+import { actionlint } from "./install/actionlint.ts";
+import { findOnPath } from "./install/executables.ts";
+import { go } from "./install/go.ts";
+import { isKept } from "./install/go-program.ts";
+import { moto } from "./install/moto.ts";
+import { pip } from "./install/pip.ts";
 import { postgresServer } from "./postgres.ts";
-import { postgresWheels } from "./postgres-wheels.ts";
-import { pulumiBuild } from "./pulumi.ts";
+import { postgresWheels } from "./install/postgres-wheels.ts";
+import { pulumiBuild } from "./install/pulumi.ts";
 import { sshServer } from "./ssh-server.ts";
-import type { SystemProgram } from "./system-programs.ts";
+import type { SystemProgram } from "./install/system-programs.ts";
 import { NEEDS, type Need } from "./tests/needs.ts";
-import { versitygw } from "./versitygw.ts";
+import { versitygw } from "./install/versitygw.ts";
 
 /** The programs of the machine's own that the demo needs. Go is one only where something has to be built. */
 export async function demoNeeds(): Promise<SystemProgram[]> {

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/programs/clients.ts";
 import { freePort } from "./free-port.ts";
 import { keepServer } from "./kept-server.ts";
-import { privateInstallation } from "./postgres-installation.ts";
-import { ensureSystemPrograms, type SystemProgram } from "./system-programs.ts";
+import { privateInstallation } from "./install/postgres-installation.ts";
+import { ensureSystemPrograms, type SystemProgram } from "./install/system-programs.ts";
 
 const run = promisify(execFile);
 

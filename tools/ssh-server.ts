@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { ensureSystemPrograms, type SystemProgram } from "./system-programs.ts";
+import { ensureSystemPrograms, type SystemProgram } from "./install/system-programs.ts";
 
 /** OpenSSH insists on being started by an absolute path. */
 const PLACES = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/opt/homebrew/sbin/sshd"];

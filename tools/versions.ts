@@ -7,7 +7,7 @@ import command from "@pulumi/command/package.json" with { type: "json" };
 import pulumi from "@pulumi/pulumi/package.json" with { type: "json" };
 import { findPrograms } from "../providers/database/postgres/programs/clients.ts";
 import { startEngine } from "./engine.ts";
-import { cacheFolder } from "./go-program.ts";
+import { cacheFolder } from "./install/go-program.ts";
 import { ensurePostgres } from "./postgres.ts";
 
 // Prints the versions of what the demo and the tests run with, so that a log says what had changed where they fail of a sudden.

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, type Stack } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEngine, type Engine } from "../../tools/engine.ts";
-import { ensurePulumi } from "../../tools/pulumi.ts";
+import { ensurePulumi } from "../../tools/install/pulumi.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 
 const project = fileURLToPath(new URL("../..", import.meta.url));

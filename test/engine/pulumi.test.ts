@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ensurePulumi } from "../../tools/pulumi.ts";
+import { ensurePulumi } from "../../tools/install/pulumi.ts";
 
 describe("ensurePulumi", () => {
   let directory: string;

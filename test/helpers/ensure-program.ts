@@ -1,4 +1,4 @@
-import { installPackages, mayInstallPackages } from "../../tools/apt.ts";
+import { installPackages, mayInstallPackages } from "../../tools/install/apt.ts";
 import { hasProgram } from "./programs.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ensurePostgresWheel } from "../../tools/postgres-wheels.ts";
+import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { query } from "../helpers/postgres.ts";
 import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
 

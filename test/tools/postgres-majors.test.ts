@@ -3,7 +3,7 @@ import { delimiter, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Manifest } from "../../runner/manifest.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
-import { ensurePostgresWheel } from "../../tools/postgres-wheels.ts";
+import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { ensurePostgres, type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { query } from "../helpers/postgres.ts";

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureMoto } from "../moto.ts";
+import { ensureMoto } from "../install/moto.ts";
 import type { StackConfig } from "../engine.ts";
 import { freePort } from "../free-port.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
-import { ensureVersitygw } from "../versitygw.ts";
+import { ensureVersitygw } from "../install/versitygw.ts";
 import { registerSecret } from "../../test/recording/secrets.ts";
 import { freePort } from "../free-port.ts";
 

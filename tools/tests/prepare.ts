@@ -1,10 +1,10 @@
-import { ensureActionlint } from "../actionlint.ts";
-import { ensureMoto } from "../moto.ts";
+import { ensureActionlint } from "../install/actionlint.ts";
+import { ensureMoto } from "../install/moto.ts";
 import { testNeeds } from "../needs.ts";
-import { ensurePostgresWheels } from "../postgres-wheels.ts";
-import { ensurePulumi } from "../pulumi.ts";
-import { ensureSystemPrograms } from "../system-programs.ts";
-import { ensureVersitygw } from "../versitygw.ts";
+import { ensurePostgresWheels } from "../install/postgres-wheels.ts";
+import { ensurePulumi } from "../install/pulumi.ts";
+import { ensureSystemPrograms } from "../install/system-programs.ts";
+import { ensureVersitygw } from "../install/versitygw.ts";
 import type { Need } from "./needs.ts";
 
 type Bring = (say: (line: string) => void) => Promise<unknown>;

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { findOnPath } from "../../../tools/executables.ts";
+import { findOnPath } from "../../../tools/install/executables.ts";
 import { faultNeeds } from "../../../tools/needs.ts";
-import { ensureSystemPrograms } from "../../../tools/system-programs.ts";
-import { ensureVersitygw } from "../../../tools/versitygw.ts";
+import { ensureSystemPrograms } from "../../../tools/install/system-programs.ts";
+import { ensureVersitygw } from "../../../tools/install/versitygw.ts";
 import { FAULT_NAMES, type FaultName, type Missing, type StoreKind } from "./scenario.ts";
 import { FAKETIME } from "./strike.ts";
 

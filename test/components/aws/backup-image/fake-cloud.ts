@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findOnPath } from "../../../../tools/executables.ts";
+import { findOnPath } from "../../../../tools/install/executables.ts";
 import { TemporaryFolder } from "../../../helpers/script.ts";
 
 /** What the script may use of a machine beside `aws` and `docker`. */

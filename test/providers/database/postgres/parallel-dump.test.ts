@@ -10,7 +10,7 @@ import { countArtifactRows, createDatabase, verifyArtifact } from "../../../../p
 import { ProviderError } from "../../../../providers/errors.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
+import { ensurePostgresWheel } from "../../../../tools/install/postgres-wheels.ts";
 import { createSampleDatabase } from "../../../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";

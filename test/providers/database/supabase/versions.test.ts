@@ -6,7 +6,7 @@ import type { DatabaseProvider, RestoreOptions } from "../../../../providers/dat
 import { createDatabase } from "../../../../providers/database/index.ts";
 import { majorVersion } from "../../../../providers/database/postgres/programs/clients.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
-import { ensurePostgresWheel } from "../../../../tools/postgres-wheels.ts";
+import { ensurePostgresWheel } from "../../../../tools/install/postgres-wheels.ts";
 import { failureOf } from "../../../helpers/failure.ts";
 import { query } from "../../../helpers/postgres.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";

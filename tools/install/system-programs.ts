@@ -1,5 +1,5 @@
 import { installPackages, mayInstallPackages } from "./apt.ts";
-import { withProgress } from "./progress.ts";
+import { withProgress } from "../progress.ts";
 
 /** A program of the machine's own that the demo or the tests need. */
 export interface SystemProgram {

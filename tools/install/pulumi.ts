@@ -12,7 +12,7 @@ import { goBuild, isKept, keepProgram } from "./go-program.ts";
 
 const run = promisify(execFile);
 
-/** The version of the Pulumi CLI that tools/pulumi/go.mod names and that everything here is tested with. */
+/** The version of the Pulumi CLI that tools/install/pulumi/go.mod names and that everything here is tested with. */
 const PULUMI_VERSION = "3.259.0";
 
 /** How long the server of the official download has to answer before the CLI is built instead, in milliseconds. */
@@ -41,7 +41,7 @@ interface PulumiCli {
 
 /**
  * Finds the Pulumi CLI, or else brings it: from PATH if it is {@link PULUMI_VERSION} or newer, from the cache, by the
- * official download, or by a build from `tools/pulumi` with Go. The last two print a line, as they take their time.
+ * official download, or by a build from `tools/install/pulumi` with Go. The last two print a line, as they take their time.
  *
  * Several processes may call this at the same time: one brings the CLI and the others wait for it.
  *

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { isExecutable } from "./executables.ts";
 import { ensureGo } from "./go.ts";
-import { withProgress } from "./progress.ts";
+import { withProgress } from "../progress.ts";
 
 const run = promisify(execFile);
 
