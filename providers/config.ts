@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isAgeRecipient } from "./age-recipient.ts";
 import { databaseProviders, DatabaseConfig } from "./database/index.ts";
+import type { DeployedTask, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
@@ -11,7 +12,6 @@ export { explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
 export { closest } from "./explain/closest.ts";
 export type { Access, PolicyStatement } from "./definition.ts";
-export { jobPermissions, jobPorts } from "./job-needs.ts";
 export { SecretName } from "./secret-ref.ts";
 
 /** A job's or a stack's name: it becomes part of keys in a store, of unit names and of names at AWS. */
@@ -243,5 +243,27 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
     ...job.monitor.flatMap((monitor, index) =>
       found(["monitor", index], monitor, monitorProviders[monitor.kind].secrets),
     ),
+  ];
+}
+
+/** What all providers of a job declare that the role of one of its tasks on AWS must be allowed to do. */
+export function jobPermissions(job: JobConfig, task: Pick<DeployedTask, "access" | "partition">): PolicyStatement[] {
+  const about: DeployedTask = { ...task, stack: job.stack, job: job.name };
+  return declarations(job).flatMap(([config, kind]) => kind.permissions?.(config as never, about) ?? []);
+}
+
+/** The TCP ports that a job's providers declare to connect to, sorted; 443 goes without saying. */
+export function jobPorts(job: JobSettings): number[] {
+  const ports = declarations(job).flatMap(([config, kind]) => kind.ports?.(config as never) ?? []);
+  return [...new Set(ports)].filter((port) => port !== 443).sort((a, b) => a - b);
+}
+
+/** The configuration of each provider of a job, with what its kind declares. */
+function declarations(job: JobSettings) {
+  return [
+    [job.database, databaseProviders[job.database.kind]] as const,
+    ...(job.files ? [[job.files, filesProviders[job.files.kind]] as const] : []),
+    ...job.destinations.map((config) => [config, storageProviders[config.kind]] as const),
+    ...job.monitor.map((config) => [config, monitorProviders[config.kind]] as const),
   ];
 }

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
-import { z } from "zod";
+import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
+import { configOf } from "../family.ts";
 import type { DatabaseProvider, Programs, RestoreArtifact, TableRows } from "./database.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
@@ -9,19 +10,15 @@ import { supabase } from "./supabase.ts";
 export const databaseProviders = { postgres, supabase };
 
 /** The configuration of any database. */
-export const DatabaseConfig = z.discriminatedUnion("kind", [postgres.schema, supabase.schema]);
+export const DatabaseConfig = configOf(databaseProviders);
 
 /** The configuration of any database; see the schema of the same name. */
 export type DatabaseConfig = z.output<typeof DatabaseConfig>;
 
 /** Makes the database that a configuration describes. */
 export function createDatabase(config: DatabaseConfig, context: ProviderContext): Promise<DatabaseProvider> {
-  switch (config.kind) {
-    case "postgres":
-      return postgres.create(config, context);
-    case "supabase":
-      return supabase.create(config, context);
-  }
+  // The kind says which definition it is, which the type checker cannot follow.
+  return databaseProviders[config.kind].create(config as never, context);
 }
 
 /** Reads an artifact of a database's kind to its end; see {@link DatabaseDefinition.verify}. */

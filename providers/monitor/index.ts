@@ -1,4 +1,5 @@
-import { z } from "zod";
+import type { z } from "zod";
+import { configOf } from "../family.ts";
 import { log } from "./log.ts";
 import type { MonitorContext, TelemetryProvider } from "./monitor.ts";
 import { sentry } from "./sentry.ts";
@@ -8,19 +9,13 @@ import { webhook } from "./webhook.ts";
 export const monitorProviders = { log, sentry, webhook };
 
 /** The configuration of any monitor. */
-export const MonitorConfig = z.discriminatedUnion("kind", [log.schema, sentry.schema, webhook.schema]);
+export const MonitorConfig = configOf(monitorProviders);
 
 /** The configuration of any monitor; see the schema of the same name. */
 export type MonitorConfig = z.output<typeof MonitorConfig>;
 
 /** Makes the monitor that a configuration describes. */
 export function createMonitor(config: MonitorConfig, context: MonitorContext): Promise<TelemetryProvider> {
-  switch (config.kind) {
-    case "log":
-      return log.create(config, context);
-    case "sentry":
-      return sentry.create(config, context);
-    case "webhook":
-      return webhook.create(config, context);
-  }
+  // The kind says which definition it is, which the type checker cannot follow.
+  return monitorProviders[config.kind].create(config as never, context);
 }

@@ -1,5 +1,6 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
+import { configOf } from "../family.ts";
 import { dropbox } from "./dropbox.ts";
 import { filesystem } from "./filesystem.ts";
 import { googleDrive } from "./google-drive.ts";
@@ -11,35 +12,19 @@ import { supabase } from "./supabase.ts";
 export const storageProviders = { filesystem, s3, dropbox, "google-drive": googleDrive, supabase };
 
 /** The configuration of any storage. */
-export const StorageConfig = z.discriminatedUnion("kind", [
-  filesystem.schema,
-  s3.schema,
-  dropbox.schema,
-  googleDrive.schema,
-  supabase.schema,
-]);
+export const StorageConfig = configOf(storageProviders);
 
 /** The configuration of any storage; see the schema of the same name. */
 export type StorageConfig = z.output<typeof StorageConfig>;
 
+// The kind says which definition it is, which the type checker cannot follow: hence `never` below.
+
 /** Makes the storage that a configuration describes. */
 export function createStorage(config: StorageConfig, context: ProviderContext): Promise<StorageProvider> {
-  switch (config.kind) {
-    case "filesystem":
-      return filesystem.create(config, context);
-    case "s3":
-      return s3.create(config, context);
-    case "dropbox":
-      return dropbox.create(config, context);
-    case "google-drive":
-      return googleDrive.create(config, context);
-    case "supabase":
-      return supabase.create(config, context);
-  }
+  return storageProviders[config.kind].create(config as never, context);
 }
 
 /** A text that is equal for configurations of one place, whatever else they say. */
 export function placeOf(config: StorageConfig): string {
-  // The kind says which definition it is, which the type checker cannot follow.
   return JSON.stringify([config.kind, storageProviders[config.kind].place?.(config as never) ?? config]);
 }
