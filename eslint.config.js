@@ -39,7 +39,9 @@ export default defineConfig(
   tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
-      parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js", "runner/cli.js"] } },
+      parserOptions: {
+        projectService: { allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js"] },
+      },
     },
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
@@ -50,5 +52,8 @@ export default defineConfig(
   boundaries(["runner/**/*.ts"], [noPulumi, noComponents], true),
   boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
-  { files: ["eslint.config.js", "runner/cli.js"], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js"],
+    extends: [tseslint.configs.disableTypeChecked],
+  },
 );

@@ -1,0 +1,38 @@
+/** What may import what, types included. ESLint holds the boundaries between the halves; this holds circles and the rest. */
+export default {
+  forbidden: [
+    {
+      name: "no-circular",
+      comment: "Move what both need into a module of its own, or merge the two.",
+      severity: "error",
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: "tools-without-tests",
+      comment: "The demo and the benchmarks must not depend on tests.",
+      severity: "error",
+      from: { path: "^tools/" },
+      to: { path: "^test/" },
+    },
+    {
+      name: "postgres-without-supabase",
+      comment: "The kind postgres does not know the kind that builds on it.",
+      severity: "error",
+      from: { path: "^providers/database/postgres(/|\\.ts$)" },
+      to: { path: "^providers/database/supabase(/|\\.ts$)" },
+    },
+    {
+      name: "files-without-stores",
+      comment: "A source of files uses the contract of the stores and no store's internals.",
+      severity: "error",
+      from: { path: "^providers/files/" },
+      to: { path: "^providers/storage/", pathNot: "^providers/storage/storage\\.ts$" },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    includeOnly: "^(components|providers|runner|tools|test|index\\.ts)",
+  },
+};
