@@ -20,8 +20,14 @@ import { place } from "./postgres/connect/control-connection.ts";
 import { identifyDatabase } from "./postgres/connect/identity.ts";
 import { restorePostgres } from "./postgres/restore/restore.ts";
 import { createScratch } from "./postgres/restore/scratch.ts";
-import { databasesFields, openSeveral } from "./postgres/dump/several.ts";
-import { parallelFields, postgresFields, postgresPorts, type PostgresSettings } from "./postgres/settings.ts";
+import { openSeveral } from "./postgres/dump/several.ts";
+import {
+  databasesFields,
+  parallelFields,
+  postgresFields,
+  postgresPorts,
+  type PostgresSettings,
+} from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */

@@ -1,8 +1,13 @@
 import { z } from "zod";
 import { SecretRef } from "../../secret-ref.ts";
 import type { Connection } from "./connect/connection-url.ts";
-import type { Databases } from "./dump/several.ts";
 import { type Selection, selectionFields } from "./scope/selection.ts";
+
+/** Which of a server's databases are backed up together. */
+export interface Databases {
+  readonly names: "all" | readonly string[];
+  readonly except: readonly string[];
+}
 
 /** What the parts of a PostgreSQL provider need to know. */
 export interface PostgresSettings {
@@ -66,6 +71,24 @@ export const parallelFields = {
         "which on many systems is in memory.",
     )
     .meta({ examples: ["/var/tmp"] }),
+};
+
+/** The configuration fields of {@link Databases}. */
+export const databasesFields = {
+  databases: z
+    .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe(
+      "Several databases of the server in one backup: `all` that the role may connect to, or their names. Each is consistent in " +
+        "itself, and takes a connection for as long as the backup lasts. Default: the one in the connection URL.",
+    )
+    .meta({ examples: ["all"] }),
+  excludeDatabases: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("With `databases: all`: those that are not backed up. Default: none.")
+    .meta({ examples: [["scratch"]] }),
 };
 
 /** The port on which a PostgreSQL listens if nobody says otherwise: the URL that may say so is a secret. */

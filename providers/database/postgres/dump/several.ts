@@ -1,33 +1,8 @@
-import { z } from "zod";
 import { ProviderError } from "../../../errors.ts";
 import { type BackupOptions, type DatabaseArtifact, type DatabaseBackup, isArchive } from "../../database.ts";
 import { openBackup } from "./backup.ts";
 import { connect } from "../connect/control-connection.ts";
-import type { PostgresSettings } from "../settings.ts";
-
-/** Which of a server's databases are backed up together. */
-export interface Databases {
-  readonly names: "all" | readonly string[];
-  readonly except: readonly string[];
-}
-
-/** The configuration fields of {@link Databases}. */
-export const databasesFields = {
-  databases: z
-    .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
-    .optional()
-    .describe(
-      "Several databases of the server in one backup: `all` that the role may connect to, or their names. Each is consistent in " +
-        "itself, and takes a connection for as long as the backup lasts. Default: the one in the connection URL.",
-    )
-    .meta({ examples: ["all"] }),
-  excludeDatabases: z
-    .array(z.string().min(1))
-    .min(1)
-    .optional()
-    .describe("With `databases: all`: those that are not backed up. Default: none.")
-    .meta({ examples: [["scratch"]] }),
-};
+import type { Databases, PostgresSettings } from "../settings.ts";
 
 /** Opens a backup of several databases of one server: a snapshot and an archive of each, and the server's roles once. */
 export async function openSeveral(
