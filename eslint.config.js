@@ -14,6 +14,7 @@ const onlyContract = forbid(
   ["**/providers/*", "**/providers/*/*", "!**/providers/config.ts", "!**/providers/*/index.ts"],
   "The deploy-time half imports only providers/config.ts and each family's index.ts.",
 );
+const noSupabase = forbid(["**/supabase/**"], "A plain PostgreSQL does not know Supabase, which builds on it.");
 /** SDKs are loaded with `await import()` inside a provider, so that a run pays only for the providers that it uses. */
 const lazySdks = forbid(
   ["pg", "pino", "pino-pretty", "@aws-sdk/*", "@supabase/*", "/dropbox", "@googleapis/*", "@sentry/*"],
@@ -26,7 +27,7 @@ function boundaries(files, patterns, allowTypeImports = false) {
     rules: {
       "@typescript-eslint/no-restricted-imports": [
         "error",
-        { patterns: patterns.map((pattern) => ({ ...pattern, allowTypeImports })) },
+        { patterns: patterns.map((pattern) => ({ allowTypeImports, ...pattern })) },
       ],
     },
   };
@@ -49,6 +50,11 @@ export default defineConfig(
     },
   },
   boundaries(["providers/**/*.ts"], [noPulumi, noRunner, noComponents, lazySdks], true),
+  boundaries(
+    ["providers/database/postgres/**/*.ts"],
+    [noPulumi, noRunner, noComponents, lazySdks, { ...noSupabase, allowTypeImports: false }],
+    true,
+  ),
   boundaries(["runner/**/*.ts"], [noPulumi, noComponents], true),
   boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),

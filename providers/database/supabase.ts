@@ -22,6 +22,7 @@ import { postgresFields, postgresPorts } from "./postgres/settings.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
 import { isProject, projectLayout, supabaseScope, type SupabaseSettings } from "./supabase/backup.ts";
 import { directHostFix } from "./supabase/direct-host.ts";
+import { readInventory } from "./supabase/inventory.ts";
 import { restoreProject } from "./supabase/restore.ts";
 import { checkRootCertificates } from "./supabase/root-certificates.ts";
 
@@ -169,6 +170,9 @@ export const supabase = defineDatabase({
       });
     });
   },
-  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config),
+  async verify(artifact, bytes, config) {
+    if (artifact.format === "inventory") await readInventory(artifact.name, bytes);
+    else await verifyPostgresArtifact(artifact, bytes, config);
+  },
   countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
 });

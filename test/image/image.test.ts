@@ -102,7 +102,7 @@ describe.skipIf(reason !== undefined)("the image, as ECS runs it", () => {
 
   it("has the Node.js of the lock file, and the PostgreSQL clients where the runner looks for them", async () => {
     const { stdout, stderr } = await evaluate(`
-      const { findPrograms } = await import("/app/providers/database/postgres/clients.ts");
+      const { findPrograms } = await import("/app/providers/database/postgres/programs/clients.ts");
       const clients = await Promise.all(["pg_dump", "pg_dumpall", "pg_restore"].map((name) => findPrograms(name)));
       console.log(JSON.stringify({ node: process.versions.node, clients }))`);
     expect(stderr).toBe("");

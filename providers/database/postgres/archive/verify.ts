@@ -2,7 +2,6 @@ import { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
 import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "../../database.ts";
 import { chooseClients, majorVersion } from "../programs/clients.ts";
-import { readInventory } from "../../supabase/inventory.ts";
 import { CopyCounter } from "./copy-counter.ts";
 import { unpackArchive } from "./directory-archive.ts";
 import { largeOutputBuffer } from "../programs/output-buffer.ts";
@@ -25,8 +24,10 @@ export async function verifyPostgresArtifact(
         await checkPart(artifact.name, bytes);
         return;
       case "inventory":
-        await readInventory(artifact.name, bytes);
-        return;
+        throw new ProviderError(
+          "INTEGRITY",
+          `${artifact.name} is an inventory, which no backup of a plain PostgreSQL has.`,
+        );
       case "pg_dump-custom":
       case "pg_dump-directory":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
