@@ -28,7 +28,7 @@ import {
   postgresPorts,
   type PostgresSettings,
 } from "./postgres/settings.ts";
-import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 
 /** Any PostgreSQL database, read with pg_dump and written with pg_restore. */
 export class PostgresDatabaseProvider implements DatabaseProvider {

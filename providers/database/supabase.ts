@@ -19,7 +19,7 @@ import { checkPostgres } from "./postgres/check.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connect/connection-url.ts";
 import { connect } from "./postgres/connect/control-connection.ts";
 import { postgresFields, postgresPorts } from "./postgres/settings.ts";
-import { countPostgresRows, verifyPostgresArtifact } from "./postgres/archive/verify.ts";
+import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 import { isProject, projectLayout, supabaseScope, type SupabaseSettings } from "./supabase/backup.ts";
 import { directHostFix } from "./supabase/direct-host.ts";
 import { readInventory } from "./supabase/inventory.ts";

@@ -1,9 +1,9 @@
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { majorVersion } from "../programs/clients.ts";
-import { packedArchive } from "../archive/directory-archive.ts";
+import { packedArchive } from "../artifacts/directory-archive.ts";
 import { type Program, runProgram } from "../programs/program.ts";
-import { explainFull, makeScratchFolder, type ScratchFolder } from "../archive/scratch-folder.ts";
+import { explainFull, makeScratchFolder, type ScratchFolder } from "../artifacts/scratch-folder.ts";
 import { checkOnceBegun, type TableWatch } from "./table-watch.ts";
 
 /** How a database is dumped by several workers. */

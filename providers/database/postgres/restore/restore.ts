@@ -9,7 +9,7 @@ import { feed, type Program, runProgram } from "../programs/program.ts";
 import { readRoles } from "../roles/roles-sql.ts";
 import { statementsOfNewRoles } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
-import { spool } from "../archive/spooled-archive.ts";
+import { spool } from "../artifacts/spooled-archive.ts";
 import { countObjects, isEmpty } from "./contents.ts";
 import { withState } from "./state-after.ts";
 
