@@ -6,7 +6,7 @@ import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database
 import { chooseClients, majorVersion, type ProgramDirectory } from "../postgres/programs/clients.ts";
 import { countObjects } from "../postgres/restore/contents.ts";
 import { connect, type ControlConnection, secretsOf } from "../postgres/connect/control-connection.ts";
-import { databaseString, libpqEnvironment } from "../postgres/connect/libpq-environment.ts";
+import { databaseString, libpqEnvironment } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program, readHead, readThrough } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-part.ts";

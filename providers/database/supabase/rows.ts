@@ -1,6 +1,6 @@
 import type { DatabaseArtifact } from "../database.ts";
 import { programOf, type Source } from "../postgres/dump/backup.ts";
-import { databaseString } from "../postgres/connect/libpq-environment.ts";
+import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
 import { beginningOfPart, endOfPart } from "../postgres/artifacts/sql-part.ts";
 import { noTimeouts } from "./timeouts.ts";

@@ -6,7 +6,7 @@ import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
-import { databaseString, libpqEnvironment } from "../connect/libpq-environment.ts";
+import { databaseString, libpqEnvironment } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
 import { inScope, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";

@@ -4,7 +4,7 @@ import { abortedError, ProviderError, toProviderError } from "../../../errors.ts
 import { isArchive, type RestoreArtifact, type RestoreOptions, type RestoreReport } from "../../database.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { connect, type ControlConnection, place, secretsOf } from "../connect/control-connection.ts";
-import { databaseString, libpqEnvironment } from "../connect/libpq-environment.ts";
+import { databaseString, libpqEnvironment } from "../programs/libpq-environment.ts";
 import { feed, type Program, runProgram } from "../programs/program.ts";
 import { readRoles } from "../roles/roles-sql.ts";
 import { statementsOfNewRoles } from "../roles/roles-to-create.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { ProviderError } from "../../../errors.ts";
-import type { ProgramDirectory } from "../programs/clients.ts";
-import type { Connection, ConnectionHost } from "./connection-url.ts";
+import type { ProgramDirectory } from "./clients.ts";
+import type { Connection, ConnectionHost } from "../connect/connection-url.ts";
 
 const nowhere = "/nonexistent";
 
