@@ -19,7 +19,7 @@ import { parseConnectionUrl } from "./postgres/connect/connection-url.ts";
 import { place } from "./postgres/connect/control-connection.ts";
 import { identifyDatabase } from "./postgres/connect/identity.ts";
 import { restorePostgres } from "./postgres/restore/restore.ts";
-import { createScratch } from "./postgres/restore/scratch.ts";
+import { createScratch } from "./postgres/restore/scratch-database.ts";
 import { openSeveral } from "./postgres/dump/several.ts";
 import {
   databasesFields,

@@ -11,7 +11,7 @@ import type {
   RestoreOptions,
 } from "../../providers/database/database.ts";
 import { verifyArtifact } from "../../providers/database/index.ts";
-import { writePart } from "../../providers/database/postgres/artifacts/sql-part.ts";
+import { writePart } from "../../providers/database/postgres/artifacts/sql-artifact.ts";
 import { LockHeldError, ProviderError } from "../../providers/errors.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";

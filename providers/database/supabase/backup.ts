@@ -8,7 +8,7 @@ import { describeScope, resolveSelection } from "../postgres/scope/selection.ts"
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
 import { someOf } from "../postgres/scope/some-of.ts";
-import { writePart } from "../postgres/artifacts/sql-part.ts";
+import { writePart } from "../postgres/artifacts/sql-artifact.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
 import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
 import { queuesPart } from "./queues.ts";

@@ -9,7 +9,7 @@ import { connect, type ControlConnection, secretsOf } from "../postgres/connect/
 import { databaseString, libpqEnvironment } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program, readHead, readThrough } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
-import { readPart, wholePart } from "../postgres/artifacts/sql-part.ts";
+import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";

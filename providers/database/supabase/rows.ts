@@ -2,7 +2,7 @@ import type { DatabaseArtifact } from "../database.ts";
 import { programOf, type Source } from "../postgres/dump/backup.ts";
 import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
-import { beginningOfPart, endOfPart } from "../postgres/artifacts/sql-part.ts";
+import { beginningOfPart, endOfPart } from "../postgres/artifacts/sql-artifact.ts";
 import { noTimeouts } from "./timeouts.ts";
 
 /** One step of a part that holds rows. */

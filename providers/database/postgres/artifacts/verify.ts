@@ -6,7 +6,7 @@ import { CopyCounter } from "./copy-counter.ts";
 import { unpackArchive } from "./directory-archive.ts";
 import { largeOutputBuffer } from "../programs/output-buffer.ts";
 import { feed, type Program } from "../programs/program.ts";
-import { checkPart } from "./sql-part.ts";
+import { checkPart } from "./sql-artifact.ts";
 import { readRoles } from "../roles/roles-sql.ts";
 
 /** Reads an artifact of PostgreSQL's programs to its end; see `DatabaseDefinition.verify`. */
