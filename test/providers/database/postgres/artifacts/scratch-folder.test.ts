@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { makeScratchFolder } from "../../../../providers/database/postgres/artifacts/scratch-folder.ts";
-import { hasProgram } from "../../../helpers/programs.ts";
+import { makeScratchFolder } from "../../../../../providers/database/postgres/artifacts/scratch-folder.ts";
+import { hasProgram } from "../../../../helpers/programs.ts";
 
 const module = fileURLToPath(
-  new URL("../../../../providers/database/postgres/artifacts/scratch-folder.ts", import.meta.url),
+  new URL("../../../../../providers/database/postgres/artifacts/scratch-folder.ts", import.meta.url),
 );
 const locks = hasProgram("flock", "what killed runs leave in the scratch space is not removed at once, nor tested");
 const root = process.getuid?.() === 0;

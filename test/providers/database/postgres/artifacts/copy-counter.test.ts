@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CopyCounter } from "../../../../providers/database/postgres/artifacts/copy-counter.ts";
+import { CopyCounter } from "../../../../../providers/database/postgres/artifacts/copy-counter.ts";
 
 const SCRIPT = `--
 -- PostgreSQL database dump

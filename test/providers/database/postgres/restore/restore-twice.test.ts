@@ -1,11 +1,11 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase } from "../../../../providers/database/index.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { emptyDatabase, relationCount, sql } from "../../../helpers/databases.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { store } from "../../../helpers/stored-backup.ts";
+import { createDatabase } from "../../../../../providers/database/index.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { emptyDatabase, relationCount, sql } from "../../../../helpers/databases.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connect } from "../../../../providers/database/postgres/connect/control-connection.ts";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
-import { takeLock } from "../../../../providers/database/postgres/dump/job-lock.ts";
-import { LockHeldError } from "../../../../providers/errors.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { Sandbox } from "../../../helpers/sandbox.ts";
+import { connect } from "../../../../../providers/database/postgres/connect/control-connection.ts";
+import { parseConnectionUrl } from "../../../../../providers/database/postgres/connect/connection-url.ts";
+import { takeLock } from "../../../../../providers/database/postgres/dump/job-lock.ts";
+import { LockHeldError } from "../../../../../providers/errors.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { Sandbox } from "../../../../helpers/sandbox.ts";
 
 const JOB = "test/app";
 /** What every version has locked for this job. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   ProgramMessages,
   type MessageSource,
-} from "../../../../providers/database/postgres/messages/program-messages.ts";
+} from "../../../../../providers/database/postgres/messages/program-messages.ts";
 
 const VALUE = "DE89370400440532013000";
 

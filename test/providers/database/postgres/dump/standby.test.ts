@@ -2,12 +2,12 @@ import { tmpdir } from "node:os";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DatabaseProvider } from "../../../../providers/database/database.ts";
-import { createDatabase } from "../../../../providers/database/index.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { store } from "../../../helpers/stored-backup.ts";
+import type { DatabaseProvider } from "../../../../../providers/database/database.ts";
+import { createDatabase } from "../../../../../providers/database/index.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 

@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { chooseClients, findPrograms } from "../../../../providers/database/postgres/programs/clients.ts";
-import { ensurePostgres } from "../../../../tools/postgres.ts";
+import { chooseClients, findPrograms } from "../../../../../providers/database/postgres/programs/clients.ts";
+import { ensurePostgres } from "../../../../../tools/postgres.ts";
 
 describe("the client programs", () => {
   let folder: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
-import { ProviderError } from "../../../../providers/errors.ts";
+import { parseConnectionUrl } from "../../../../../providers/database/postgres/connect/connection-url.ts";
+import { ProviderError } from "../../../../../providers/errors.ts";
 
 const base = {
   hosts: [{ host: "db", port: 5432 }],

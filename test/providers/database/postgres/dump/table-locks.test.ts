@@ -1,14 +1,14 @@
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { countArtifactRows } from "../../../../providers/database/index.ts";
-import { openBackup, plainLayout } from "../../../../providers/database/postgres/dump/backup.ts";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
-import type { PostgresSettings } from "../../../../providers/database/postgres/settings.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { emptyDatabase } from "../../../helpers/databases.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { type StoredBackup, store } from "../../../helpers/stored-backup.ts";
+import { countArtifactRows } from "../../../../../providers/database/index.ts";
+import { openBackup, plainLayout } from "../../../../../providers/database/postgres/dump/backup.ts";
+import { parseConnectionUrl } from "../../../../../providers/database/postgres/connect/connection-url.ts";
+import type { PostgresSettings } from "../../../../../providers/database/postgres/settings.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { emptyDatabase } from "../../../../helpers/databases.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { type StoredBackup, store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 

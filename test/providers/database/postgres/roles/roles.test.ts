@@ -1,14 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase } from "../../../../providers/database/index.ts";
-import { readRoles } from "../../../../providers/database/postgres/roles/roles-sql.ts";
-import { readAttributes } from "../../../../providers/database/postgres/roles/roles-to-create.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { ensurePostgresWheel } from "../../../../tools/install/postgres-wheels.ts";
-import { streamOf } from "../../../helpers/bytes.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+import { createDatabase } from "../../../../../providers/database/index.ts";
+import { readRoles } from "../../../../../providers/database/postgres/roles/roles-sql.ts";
+import { readAttributes } from "../../../../../providers/database/postgres/roles/roles-to-create.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { ensurePostgresWheel } from "../../../../../tools/install/postgres-wheels.ts";
+import { streamOf } from "../../../../helpers/bytes.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { store, type StoredBackup } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 

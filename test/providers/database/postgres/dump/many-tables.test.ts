@@ -5,15 +5,15 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openBackup, plainLayout } from "../../../../providers/database/postgres/dump/backup.ts";
-import { checkPostgres } from "../../../../providers/database/postgres/check.ts";
-import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
-import type { PostgresSettings } from "../../../../providers/database/postgres/settings.ts";
-import { type Postgres, startPostgres } from "../../../../tools/postgres.ts";
-import { emptyDatabase } from "../../../helpers/databases.ts";
-import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
-import { store } from "../../../helpers/stored-backup.ts";
+import { openBackup, plainLayout } from "../../../../../providers/database/postgres/dump/backup.ts";
+import { checkPostgres } from "../../../../../providers/database/postgres/check.ts";
+import { parseConnectionUrl } from "../../../../../providers/database/postgres/connect/connection-url.ts";
+import type { PostgresSettings } from "../../../../../providers/database/postgres/settings.ts";
+import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
+import { emptyDatabase } from "../../../../helpers/databases.ts";
+import { failureOf } from "../../../../helpers/failure.ts";
+import { query } from "../../../../helpers/postgres.ts";
+import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
 
