@@ -154,21 +154,21 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "Supabase is taken to have nothing after a failure",
-    "providers/storage/supabase/resumable.ts",
+    "providers/supabase/resumable.ts",
     ["    this.#offset = held;\n", "    this.#offset = start;\n"],
     `${storage}/supabase.test.ts`,
     "random points of failure",
   ),
   mutation(
     "the last bytes are sent whole, though a part is there",
-    "providers/storage/supabase/resumable.ts",
+    "providers/supabase/resumable.ts",
     ["const rest = bytes.subarray(bytes.length - (size - this.#offset));", "const rest = bytes.subarray(0);"],
     `${storage}/supabase.test.ts`,
     "in the middle of the last chunk|of the last",
   ),
   mutation(
     "chunks of Supabase stay in memory",
-    "providers/storage/supabase/resumable.ts",
+    "providers/supabase/resumable.ts",
     [
       '    const outgoing = { method: "PATCH", headers, body: bytes };\n',
       '    ((globalThis as { kept?: Buffer[] }).kept ??= []).push(Buffer.from(bytes));\n    const outgoing = { method: "PATCH", headers, body: bytes };\n',

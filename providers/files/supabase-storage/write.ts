@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { chunksOf, type Chunk } from "../../transfer/chunker.ts";
-import type { CallOptions, SupabaseClient } from "../../storage/supabase/client.ts";
-import { readFrom } from "../../storage/supabase/download.ts";
-import { CHUNK_BYTES, ResumableUpload } from "../../storage/supabase/resumable.ts";
+import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
+import { readFrom } from "../../supabase/download.ts";
+import { CHUNK_BYTES, ResumableUpload } from "../../supabase/resumable.ts";
 import { StallWatchdog } from "../../transfer/watchdog.ts";
 import type { FileFacts } from "../files.ts";
 import { inUrl } from "./paths.ts";

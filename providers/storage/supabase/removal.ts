@@ -1,6 +1,6 @@
 import { ProviderError, toProviderError } from "../../errors.ts";
-import type { SupabaseClient } from "./client.ts";
-import { objectAt } from "./commit.ts";
+import type { SupabaseClient } from "../../supabase/client.ts";
+import { objectAt } from "../../supabase/commit.ts";
 
 /** Objects a request; the service takes 1,000 at most. */
 const BATCH = 1_000;

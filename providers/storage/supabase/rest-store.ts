@@ -9,16 +9,16 @@ import type { Try } from "../../transfer/settlement.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
 import { StallWatchdog } from "../../transfer/watchdog.ts";
 import { watchedUpload } from "../../transfer/watched-upload.ts";
-import { bucketFacts, checkSize, checkType, CONTENT_TYPE } from "./bucket.ts";
-import type { BucketFacts } from "./bucket.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
-import { commit, discard, metadataOf, objectAt } from "./commit.ts";
-import type { Commit, ObjectFacts } from "./commit.ts";
-import { openDownload } from "./download.ts";
-import { taken } from "./errors.ts";
-import { listObjects } from "./listing.ts";
+import { bucketFacts, checkSize, checkType, CONTENT_TYPE } from "../../supabase/bucket.ts";
+import type { BucketFacts } from "../../supabase/bucket.ts";
+import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
+import { commit, discard, metadataOf, objectAt } from "../../supabase/commit.ts";
+import type { Commit, ObjectFacts } from "../../supabase/commit.ts";
+import { openDownload } from "../../supabase/download.ts";
+import { taken } from "../../supabase/errors.ts";
+import { listObjects } from "../../supabase/listing.ts";
 import { removeObjects } from "./removal.ts";
-import { CHUNK_BYTES, resumableLimits, ResumableUpload } from "./resumable.ts";
+import { CHUNK_BYTES, resumableLimits, ResumableUpload } from "../../supabase/resumable.ts";
 
 /** How long the tidying up after a failure may take, in milliseconds. */
 const TIDY_MS = 4_000;

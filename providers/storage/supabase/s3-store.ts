@@ -4,7 +4,7 @@ import { createClient } from "../s3/client.ts";
 import { S3Service } from "../s3/service.ts";
 import { s3, S3StorageProvider } from "../s3.ts";
 import type { RequestOptions, StoredObject, UploadOptions } from "../storage.ts";
-import { storageUrl } from "./client.ts";
+import { storageUrl } from "../../supabase/client.ts";
 import type { NamedStore } from "./rest-store.ts";
 
 /** Where the bucket is, and who asks. */

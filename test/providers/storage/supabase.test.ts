@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { supabase } from "../../../providers/storage/supabase.ts";
-import { storageUrl } from "../../../providers/storage/supabase/client.ts";
+import { storageUrl } from "../../../providers/supabase/client.ts";
 import { base, open } from "../../helpers/stores/supabase.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";

@@ -1,4 +1,4 @@
-import { ProviderError } from "../../errors.ts";
+import { ProviderError } from "../errors.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 
 /** The type that all our objects have: the service's own default is text, and a bucket may take some types only. */

@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
-import { ProviderError, toProviderError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
-import { fits, md5, PartTags } from "../../transfer/part-tags.ts";
-import { settled } from "../../transfer/settlement.ts";
-import type { Try } from "../../transfer/settlement.ts";
-import { StallWatchdog } from "../../transfer/watchdog.ts";
+import { ProviderError, toProviderError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { fits, md5, PartTags } from "../transfer/part-tags.ts";
+import { settled } from "../transfer/settlement.ts";
+import type { Try } from "../transfer/settlement.ts";
+import { StallWatchdog } from "../transfer/watchdog.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { openDownload } from "./download.ts";
 import { taken } from "./errors.ts";

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { ProviderError } from "../../errors.ts";
-import { DownloadStream } from "../../transfer/download.ts";
-import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { stallSeconds } from "../../http/watched-request.ts";
+import { ProviderError } from "../errors.ts";
+import { DownloadStream } from "../transfer/download.ts";
+import type { StallWatchdog } from "../transfer/watchdog.ts";
+import { stallSeconds } from "../http/watched-request.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-import type { StoredObject } from "../storage.ts";
+import type { StoredObject } from "../storage/storage.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 
 /** Objects a page; the service takes 1,000 at most. */

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import type { SupabaseClient as Sdk } from "@supabase/supabase-js";
-import { ProviderError } from "../../errors.ts";
-import { withRetries } from "../../retry.ts";
-import { AnswerError, answerOf, send } from "../../http/http.ts";
-import type { Outgoing } from "../../http/http.ts";
-import { stallSeconds, watchedRequest } from "../../http/watched-request.ts";
-import type { Call } from "../../http/watched-request.ts";
+import { ProviderError } from "../errors.ts";
+import { withRetries } from "../retry.ts";
+import { AnswerError, answerOf, send } from "../http/http.ts";
+import type { Outgoing } from "../http/http.ts";
+import { stallSeconds, watchedRequest } from "../http/watched-request.ts";
+import type { Call } from "../http/watched-request.ts";
 import { fromAnswer, unreachable } from "./errors.ts";
 
 /** Options of {@link SupabaseClient}. */

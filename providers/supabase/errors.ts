@@ -1,8 +1,8 @@
-import { ProviderError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
-import { noAnswer } from "../../http/http.ts";
-import type { Answer } from "../../http/http.ts";
-import { retryAfter } from "../../http/retry-after.ts";
+import { ProviderError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import { noAnswer } from "../http/http.ts";
+import type { Answer } from "../http/http.ts";
+import { retryAfter } from "../http/retry-after.ts";
 
 type Meaning = readonly [code: ErrorCode, problem: string, fix: string];
 

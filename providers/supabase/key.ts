@@ -1,4 +1,4 @@
-import { ProviderError } from "../../errors.ts";
+import { ProviderError } from "../errors.ts";
 
 const where = "the dashboard (Project Settings > API Keys)";
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { ProviderError, toProviderError } from "../../errors.ts";
-import { Grace } from "../../transfer/grace.ts";
+import { ProviderError, toProviderError } from "../errors.ts";
+import { Grace } from "../transfer/grace.ts";
 import { CONTENT_TYPE } from "./bucket.ts";
 import type { SizeLimit } from "./bucket.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
