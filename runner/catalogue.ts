@@ -2,16 +2,24 @@ import pMap from "p-map";
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { timeOfBackup } from "./backup-id.ts";
-import { type BackedUpDatabase, databaseOf } from "./database-identity.ts";
+import {
+  type BackedUpDatabase,
+  type BackupFolder,
+  backupKey,
+  type BackupState,
+  jobFolder,
+  type JobName,
+  type ListedFolder,
+} from "./backup-folder.ts";
+import { databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
 import { hasArchive, Manifest } from "./manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "./record-reader.ts";
-import { DRILL, timeIn, VERIFICATION, type OutcomeRecord } from "./records.ts";
+import { DRILL, timeIn, VERIFICATION } from "./records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "./proof.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
-import type { SigningKeys } from "./signing.ts";
 import { readTwice } from "./second-read.ts";
 
 /** Name of the file that makes a folder a backup. */
@@ -22,74 +30,6 @@ const LARGE = 1024 * 1024;
 
 /** Other backups whose manifest and records are read at the same time. */
 const PARALLEL = 8;
-
-/**
- * How a backup stands: `unfinished` has no manifest and is no backup; `foreign` has the manifest of another backup and is none
- * of this job; `unproven` has no signature of the job's keys, or a wrong one; `unreadable` has a manifest that this version does not know; `verified` and `damaged` tell the last
- * verification, and a manifest that is no backup's is `damaged`, too; `unverified` was never read back in full.
- */
-export type BackupState = "unfinished" | "foreign" | "unproven" | "unreadable" | "unverified" | "verified" | "damaged";
-
-/** How the newest drill of a backup ended, and when. */
-export interface DrillOutcome {
-  readonly outcome: "drilled" | "drill-failed";
-  readonly time: Date;
-}
-
-/** A folder among a job's backups in one store, as its listing shows it. */
-export interface ListedFolder {
-  readonly id: string;
-  /** Its key. */
-  readonly folder: string;
-  /** When it was begun, by the clock of the machine that made it. */
-  readonly time: Date;
-  /** Whether it has a manifest, without which it is no backup. */
-  readonly whole: boolean;
-  /** When it was last begun to be copied here from another store; undefined where it was made here. */
-  readonly copied: Date | undefined;
-  /** Bytes of all its files. */
-  readonly size: number;
-  readonly files: readonly StoredObject[];
-}
-
-/** A backup's folder in one store, after its manifest and records were read. */
-export interface BackupFolder extends ListedFolder {
-  readonly state: BackupState;
-  /** What is wrong with a `foreign` one; undefined for all others. */
-  readonly foreign?: ForeignBackupError | undefined;
-  /** What is wrong with an `unproven` one; undefined for all others. */
-  readonly unproven?: UnprovenBackupError | undefined;
-  /** Whether its manifest is signed; undefined where the job has no keys, or the manifest could not be read. */
-  readonly signed?: boolean | undefined;
-  /** Which database it is of; undefined where the manifest does not say or could not be read. */
-  readonly database?: BackedUpDatabase | undefined;
-  /** Where it stands among the job's backups; see `order.ts`. */
-  readonly order: number;
-  /** Undefined where it was never drilled. */
-  readonly drill: DrillOutcome | undefined;
-  /** The records that were read to tell how it stands. */
-  readonly records: readonly OutcomeRecord[];
-  /** What of its manifest and records counts for nothing, and why, one sentence each. */
-  readonly warnings: readonly string[];
-}
-
-/** What tells where a job's backups are, and which are its own. */
-export interface JobName {
-  readonly stack: string;
-  readonly name: string;
-  /** What signs its backups and tells them from forged ones. Left out for a job that signs nothing, and checks nothing. */
-  readonly keys?: SigningKeys | undefined;
-}
-
-/** The folder of all backups of a job. */
-export function jobFolder(job: JobName): string {
-  return `${job.stack}/${job.name}`;
-}
-
-/** The key of a file in a backup's folder. */
-export function backupKey(job: JobName, id: string, file: string): string {
-  return `${jobFolder(job)}/${id}/${file}`;
-}
 
 /** The folders of a job's backups in a store, unfinished ones included, by their ids. Nothing is read. */
 export async function listFolders(

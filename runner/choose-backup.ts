@@ -1,6 +1,7 @@
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { listWhole, type BackupFolder, type JobName } from "./catalogue.ts";
+import type { BackupFolder, JobName } from "./backup-folder.ts";
+import { listWhole } from "./catalogue.ts";
 
 /**
  * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged,

@@ -1,14 +1,8 @@
 import type { DatabaseIdentity } from "../providers/database/database.ts";
 import { ProviderError } from "../providers/errors.ts";
-import type { BackupFolder, JobName } from "./catalogue.ts";
+import type { BackedUpDatabase, BackupFolder, JobName } from "./backup-folder.ts";
 import type { Manifest } from "./manifest.ts";
 import { byOrder } from "./order.ts";
-
-/** Which database a backup is of, and which ones its job backed up before it moved, as a person has said. */
-export interface BackedUpDatabase {
-  readonly identity: DatabaseIdentity;
-  readonly formerly: readonly DatabaseIdentity[];
-}
 
 /** What a manifest says of its database; undefined for backups of earlier versions, which do not say. */
 export function databaseOf({ database }: Manifest): BackedUpDatabase | undefined {

@@ -3,7 +3,7 @@ import type { FileBucket, FilesProvider } from "../providers/files/files.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
-import { jobFolder } from "./catalogue.ts";
+import { jobFolder } from "./backup-folder.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
 import { failed, guarded, withFix } from "./doctor/checks.ts";
 import type { Run } from "./run.ts";

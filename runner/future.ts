@@ -1,6 +1,5 @@
 import { span } from "../providers/clock.ts";
 import { ProviderError } from "../providers/errors.ts";
-import type { BackupFolder } from "./catalogue.ts";
 
 /**
  * How far ahead of a clock a time may be, in milliseconds, before it is one of the future. Ten minutes: more than the 5 that
@@ -18,13 +17,21 @@ export interface FromFuture {
   readonly time: Date;
 }
 
+/** What is used of a backup's folder here. */
+interface Dated {
+  readonly state: string;
+  readonly folder: string;
+  readonly time: Date;
+  readonly records: readonly FromFuture[];
+}
+
 /** Whether a time is further ahead of what a clock says than clocks may differ. */
 export function isAhead(time: Date, clock: Date): boolean {
   return time.getTime() > clock.getTime() + TOLERATED_MS;
 }
 
 /** The backups, and records beside them, whose time is still to come. */
-export function fromFuture(backups: readonly BackupFolder[], now = new Date()): FromFuture[] {
+export function fromFuture(backups: readonly Dated[], now = new Date()): FromFuture[] {
   const own = backups.filter(({ state }) => state !== "unfinished" && state !== "foreign");
   return own.flatMap(({ folder, time, records }) =>
     [{ key: folder, time }, ...records]
@@ -49,7 +56,7 @@ export function futureError(found: FromFuture): ProviderError {
  *
  * @throws ProviderError `CONFLICT`, which names them.
  */
-export function refuseFuture(backups: readonly BackupFolder[]): void {
+export function refuseFuture(backups: readonly Dated[]): void {
   const now = new Date();
   const found = fromFuture(backups, now);
   if (found.length === 0) return;

@@ -1,4 +1,4 @@
-import type { BackupFolder } from "./catalogue.ts";
+import type { BackupFolder } from "./backup-folder.ts";
 import type { Manifest } from "./manifest.ts";
 
 /**

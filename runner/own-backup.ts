@@ -1,5 +1,5 @@
 import { ProviderError } from "../providers/errors.ts";
-import type { JobName } from "./catalogue.ts";
+import type { JobName } from "./backup-folder.ts";
 import type { SealedDocument } from "./sealed-json.ts";
 
 /** Characters of a name that a message shows; those of this program have fewer. */

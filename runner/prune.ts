@@ -1,6 +1,7 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { backupKey, jobFolder, listBackups, MANIFEST, type JobName, type ListedFolder } from "./catalogue.ts";
+import { backupKey, jobFolder, type JobName, type ListedFolder } from "./backup-folder.ts";
+import { listBackups, MANIFEST } from "./catalogue.ts";
 import { requireOneDatabase } from "./database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { refuseFuture } from "./future.ts";

@@ -1,6 +1,6 @@
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { backupKey, type JobName } from "./catalogue.ts";
+import { backupKey, type JobName } from "./backup-folder.ts";
 import type { ManifestObject } from "./manifest.ts";
 
 /** What {@link requireWhole} looks for. */

@@ -7,7 +7,8 @@ import {
 import { ProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, readManifest, type JobName } from "./catalogue.ts";
+import { backupKey, type JobName } from "./backup-folder.ts";
+import { readManifest } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { databaseObjects, type DatabaseObject } from "./manifest.ts";
 import { checkStored, openConfirmed } from "./open-plain.ts";

@@ -1,5 +1,5 @@
 import type { Retention } from "../providers/config.ts";
-import type { BackupFolder } from "./catalogue.ts";
+import type { BackupFolder } from "./backup-folder.ts";
 import { byOrder } from "./order.ts";
 
 const DAY_MS = 86_400_000;

@@ -11,7 +11,7 @@ import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { JobName } from "./catalogue.ts";
+import type { JobName } from "./backup-folder.ts";
 import type { Redactor } from "./redact.ts";
 import { resolveSecret } from "./secrets.ts";
 import { SigningKeys } from "./signing.ts";

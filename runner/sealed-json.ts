@@ -2,13 +2,12 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { ProviderError } from "../providers/errors.ts";
 import { beyond, DOCUMENT } from "./document-bounds.ts";
-import type { SigningKeys } from "./signing.ts";
 
 /**
  * Writes a document whose every byte is covered by a checksum of its own, and by a signature where there are keys. The signature
  * and the checksum are the last two lines but that of the bracket.
  */
-export function seal(document: object, keys?: SigningKeys): string {
+export function seal(document: object, keys?: { sign(document: SealedDocument): string }): string {
   return withChecksum(keys === undefined ? document : { ...document, signature: keys.sign({ ...document }) });
 }
 

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listWhole, readManifest, type BackupState, type DrillOutcome, type JobName } from "../catalogue.ts";
+import type { BackupState, DrillOutcome, JobName } from "../backup-folder.ts";
+import { listWhole, readManifest } from "../catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../future.ts";

@@ -7,7 +7,8 @@ import type { Check, DatabaseIdentity } from "../../providers/database/database.
 import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import type { StorageConfig } from "../../providers/storage/index.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
-import { jobFolder, listBackups, type BackupFolder, type JobName } from "../catalogue.ts";
+import { jobFolder, type BackupFolder, type JobName } from "../backup-folder.ts";
+import { listBackups } from "../catalogue.ts";
 import { formerDatabases, requireOneDatabase } from "../database-identity.ts";
 import { fromFuture, futureError } from "../future.ts";
 import { failed, guarded } from "./checks.ts";

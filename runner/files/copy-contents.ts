@@ -1,7 +1,7 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../catalogue.ts";
+import type { JobName } from "../backup-folder.ts";
 import type { Manifest } from "../manifest.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { readFileIndex } from "./file-index.ts";

@@ -4,7 +4,7 @@ import { ProviderError, toProviderError, type ErrorCode } from "../../providers/
 import type { FileBucket, FilesProvider, ListedFile } from "../../providers/files/files.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
-import type { JobName } from "../catalogue.ts";
+import type { JobName } from "../backup-folder.ts";
 import { ending, storeStream, type DumpOptions } from "../dump.ts";
 import { beyondBounds, fileId, type FileEntry } from "./file-entry.ts";
 import { contentKey } from "./file-pool.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { backupKey, type JobName } from "../catalogue.ts";
+import { backupKey, type JobName } from "../backup-folder.ts";
 import { beyond, FILE_LINE } from "../document-bounds.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import { openPlain } from "../open-plain.ts";

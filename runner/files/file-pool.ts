@@ -1,5 +1,5 @@
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { jobFolder, type JobName } from "../catalogue.ts";
+import { jobFolder, type JobName } from "../backup-folder.ts";
 
 /** The key of a file's content; see {@link FileEntry.object}. */
 export function contentKey(job: JobName, object: string): string {

@@ -1,6 +1,7 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listWhole, readDocument, readManifest, type BackupFolder, type JobName } from "../catalogue.ts";
+import type { BackupFolder, JobName } from "../backup-folder.ts";
+import { listWhole, readDocument, readManifest } from "../catalogue.ts";
 import { VerificationRecord } from "../manifest.ts";
 import { unseal } from "../sealed-json.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { pMapIterable } from "p-map";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
-import type { JobName } from "../catalogue.ts";
+import type { JobName } from "../backup-folder.ts";
 import type { Manifest } from "../manifest.ts";
 import { checkStored, openPlain } from "../open-plain.ts";
 import { flakyTransfer, isDamage, wholeAfter } from "../second-read.ts";

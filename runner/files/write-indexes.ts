@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { backupKey, type JobName } from "../catalogue.ts";
+import { backupKey, type JobName } from "../backup-folder.ts";
 import { dump, type DumpOptions } from "../dump.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import type { CopiedBucket, Lacking } from "./copy-files.ts";

@@ -1,4 +1,4 @@
-import type { JobName } from "../../runner/catalogue.ts";
+import type { JobName } from "../../runner/backup-folder.ts";
 import type { Manifest } from "../../runner/manifest.ts";
 
 /** A manifest of a small backup, with names and texts that JSON must escape. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Retention } from "../../providers/config.ts";
-import type { BackupFolder, BackupState } from "../../runner/catalogue.ts";
+import type { BackupFolder, BackupState } from "../../runner/backup-folder.ts";
 import { expired } from "../../runner/retention.ts";
 import { timestamp } from "../../runner/backup-id.ts";
 import { Random } from "../helpers/random.ts";
