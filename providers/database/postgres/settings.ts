@@ -93,21 +93,3 @@ export const databasesFields = {
 
 /** The port on which a PostgreSQL listens if nobody says otherwise: the URL that may say so is a secret. */
 export const postgresPorts = () => [5432];
-
-/** The configuration fields of {@link Databases}. */
-export const databasesFields = {
-  databases: z
-    .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
-    .optional()
-    .describe(
-      "Several databases of the server in one backup: `all` that the role may connect to, or their names. Each is consistent in " +
-        "itself, and takes a connection for as long as the backup lasts. Default: the one in the connection URL.",
-    )
-    .meta({ examples: ["all"] }),
-  excludeDatabases: z
-    .array(z.string().min(1))
-    .min(1)
-    .optional()
-    .describe("With `databases: all`: those that are not backed up. Default: none.")
-    .meta({ examples: [["scratch"]] }),
-};
