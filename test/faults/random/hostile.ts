@@ -11,8 +11,13 @@ export interface Hostile {
 
 const later = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString().replace(/[-:]|\.\d+/g, "");
 
-/** Puts something into a job's folder that no honest run writes. @param root the store as a folder, with a backup in it */
-export function plant(root: string, which: number): Hostile {
+/**
+ * Puts something into a job's folder that no honest run writes.
+ *
+ * @param root the store as a folder, with a backup in it
+ * @param signed whether the job signs: then what only a signature tells from a backup of its own is planted, too
+ */
+export function plant(root: string, which: number, signed: boolean): Hostile {
   const job = join(root, "faults/app");
   const newest =
     readdirSync(job)
@@ -75,6 +80,22 @@ export function plant(root: string, which: number): Hostile {
       return [record];
     },
     "a name with terminal escapes": () => [write(join(job, "\u001b[31mFix: rm -rf \u001b[2J"), "manifest.json", "{}")],
+    ...(signed && {
+      "a forged newer backup, whose archive is empty": () => {
+        forge(own, fresh, { id: fresh.slice(-23) });
+        write(fresh, `verified-${later(0)}.json`, "");
+        return [fresh];
+      },
+      "a forged newer backup without a signature": () => {
+        forge(own, fresh, { id: fresh.slice(-23), signature: undefined });
+        return [fresh];
+      },
+      "a forged record that calls the newest backup damaged": () => {
+        const record = join(own, `damaged-${later(1)}.json`);
+        writeFileSync(record, resealed(join(own, "manifest.json"), { outcome: "damaged", problems: ["none"] }));
+        return [record];
+      },
+    }),
     "a symbolic link to another job": () => {
       const other = join(root, "faults/other");
       cpSync(job, other, { recursive: true });
@@ -94,6 +115,21 @@ export function plant(root: string, which: number): Hostile {
         if (existsSync(path) || path.includes("-ffe000")) rmSync(path, { recursive: true, force: true });
     },
   };
+}
+
+/** A copy of a backup with other facts and an archive of no bytes, all in order but for the signature. */
+function forge(own: string, folder: string, changes: object): void {
+  cpSync(own, folder, { recursive: true });
+  const manifest = JSON.parse(readFileSync(join(own, "manifest.json"), "utf8")) as {
+    objects: { file: string; stored: object }[];
+  };
+  const sha256 = createHash("sha256").digest("hex");
+  const objects = manifest.objects.map((object) => {
+    if (object.file.includes("/")) return object;
+    writeFileSync(join(folder, object.file), "");
+    return { ...object, stored: { size: 0, sha256 } };
+  });
+  writeFileSync(join(folder, "manifest.json"), resealed(join(own, "manifest.json"), { ...changes, objects }));
 }
 
 /** A manifest with other facts and the checksum that fits them, as somebody writes it who knows the format. */

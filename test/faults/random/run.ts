@@ -75,6 +75,7 @@ class OneRun {
       stack: "faults",
       job: "app",
       encrypted: scenario.job.encrypted,
+      signingKey: scenario.job.signed ? place.world.signingKey : undefined,
       databases: place.sources,
       files: scenario.job.files
         ? [...place.files.values()].map((bytes) => createHash("sha256").update(bytes).digest("hex"))
@@ -205,7 +206,7 @@ class OneRun {
   }
 
   async #plant(): Promise<Hostile> {
-    const hostile = plant(this.#place.stores[0]?.folder ?? "", this.#scenario.fault.which);
+    const hostile = plant(this.#place.stores[0]?.folder ?? "", this.#scenario.fault.which, this.#scenario.job.signed);
     // What is planted is not the runner's, and neither is what is planted into a backup.
     for (const { id, folder } of (await this.#lookAt()).flatMap(({ backups }) => backups)) {
       if (hostile.paths.some((path) => path.startsWith(folder))) this.#harmed.add(`0/${id}`);

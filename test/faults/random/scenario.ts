@@ -17,6 +17,8 @@ export interface JobShape {
   /** `retention.last`; undefined for a job without a retention rule. */
   readonly keep: number | undefined;
   readonly webhook: boolean;
+  /** Whether manifests and records are signed. */
+  readonly signed: boolean;
 }
 
 export const COMMANDS = ["backup", "verify", "list", "restore", "drill", "prune", "copy"] as const;
@@ -166,7 +168,7 @@ function drawAny(random: Random): Scenario {
     ["large", 15],
     ["poisoned", 7],
   ]);
-  const job: JobShape = {
+  const job: Omit<JobShape, "signed"> = {
     stores: chance(0.4) || command === "copy" ? [store(), store()] : [store()],
     encrypted: chance(0.5),
     dump: weighted([
@@ -205,7 +207,7 @@ function drawAny(random: Random): Scenario {
     which: random.next(),
     bytes: Math.floor(random.next() ** 3 * (source === "large" ? 30e6 : 500e3)),
   };
-  return {
+  const drawn = {
     job,
     before: weighted([
       [0, command === "backup" ? 3 : 0],
@@ -217,7 +219,9 @@ function drawAny(random: Random): Scenario {
     fault,
     after: chance(0.4) ? random.pick(["verify", "list", "restore", "prune"] as const) : undefined,
     deep: chance(0.35),
-  };
+  } satisfies Omit<Scenario, "job"> & { job: Omit<JobShape, "signed"> };
+  // Drawn last, so that it changes nothing else of a seed's run.
+  return { ...drawn, job: { ...job, signed: chance(0.4) } };
 }
 
 /** Where a moment would never come, or a fault could not strike, nothing would be tested. */

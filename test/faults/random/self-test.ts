@@ -36,6 +36,7 @@ const SCENARIO: Scenario = {
     files: false,
     keep: 2,
     webhook: true,
+    signed: false,
   },
   before: 1,
   command: "backup",

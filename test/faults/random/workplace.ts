@@ -68,6 +68,7 @@ export class Workplace {
       DRILL_URL: postgres.url("postgres", this.database.port),
       MONITOR_URL: this.webhook.url,
       AGE_IDENTITY: identity,
+      ...(shape.signed && { SIGNING_KEY: world.signingKey }),
     };
     for (const { environment } of this.stores) {
       for (const [name, value] of Object.entries(environment)) {
@@ -91,6 +92,7 @@ export class Workplace {
       },
       destinations: this.stores.map(({ config }) => config),
       ...(shape.encrypted && { encryption: { recipients: [recipient], identity: { env: "AGE_IDENTITY" } } }),
+      ...(shape.signed && { signing: { key: { env: "SIGNING_KEY" } } }),
       ...(shape.keep !== undefined && { retention: { last: shape.keep } }),
       ...(shape.webhook && { monitor: { kind: "webhook", url: { env: "MONITOR_URL" } } }),
       ...(this.#filesService && {
@@ -108,6 +110,7 @@ export class Workplace {
     this.secrets = [
       postgres.password,
       identity,
+      world.signingKey,
       this.webhook.url.slice(-20),
       ...this.stores.flatMap(({ secrets }) => secrets),
       ...(this.#filesService ? [this.#filesService.serviceKey] : []),

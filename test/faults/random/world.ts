@@ -15,6 +15,8 @@ export interface World {
   readonly marker: string;
   readonly identity: string;
   readonly recipient: string;
+  /** 64 hexadecimal digits. */
+  readonly signingKey: string;
   /** The program and its first arguments. */
   readonly runner: readonly string[];
   /** Milliseconds after which any command counts as hanging. Default: the job's time limit and some more than a minute. */
@@ -44,6 +46,7 @@ export async function openWorld(parts: Pick<World, "runner"> & { readonly withS3
     marker,
     identity: /^AGE-SECRET-KEY-.*$/m.exec(key)?.[0] ?? "",
     recipient: /age1[a-z0-9]+/.exec(key)?.[0] ?? "",
+    signingKey: randomBytes(32).toString("hex"),
     runner: parts.runner,
     // A first guess, from the start of the program.
     pace: new Map([["small", 5 * (await startMs(parts.runner))]]),

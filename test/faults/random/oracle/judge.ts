@@ -9,6 +9,8 @@ export interface Expected {
   readonly stack: string;
   readonly job: string;
   readonly encrypted: boolean;
+  /** The key, in hexadecimal digits, that signs its manifests; undefined where none does. */
+  readonly signingKey: string | undefined;
   /** Databases of which it must have an archive. */
   readonly databases: readonly string[];
   /** SHA-256 of the files beside the database, by content; undefined for a job without. */
@@ -91,8 +93,9 @@ export class Judge {
     } catch (error) {
       return { faults: [`manifest.json: ${String(error)}`], lacks: [], manifest: undefined };
     }
-    const { stack, job, encrypted, databases, files } = this.expected;
+    const { stack, job, encrypted, signingKey, databases, files } = this.expected;
     const faults: string[] = [];
+    if (signingKey !== undefined) faults.push(...(await faultsOfSignature(join(folder, "manifest.json"), signingKey)));
     if (manifest.id !== id || manifest.stack !== stack || manifest.job !== job) {
       faults.push(`the manifest is of ${manifest.stack}/${manifest.job}/${manifest.id}`);
     }
@@ -171,6 +174,18 @@ export class Judge {
     }
     return faults;
   }
+}
+
+/** Checks a manifest's signature as the README tells a person to. */
+async function faultsOfSignature(manifest: string, key: string): Promise<string[]> {
+  const { output } = await shell(
+    `grep -vE '^  "(signature|checksum)": ' "$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$2"`,
+    [manifest, key],
+  );
+  const [due = "no signature"] = /[0-9a-f]{64}/.exec(output) ?? [];
+  const [, signed = "nothing"] =
+    /^ {2}"signature": "hmac-sha256:[0-9a-f]{8}:([0-9a-f]{64})"/m.exec(readFileSync(manifest, "utf8")) ?? [];
+  return signed === due ? [] : [`openssl gives the signature ${due}, and the manifest says ${signed}`];
 }
 
 async function sha256Of(path: string): Promise<string> {
