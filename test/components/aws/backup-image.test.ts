@@ -8,7 +8,7 @@ import { programFiles } from "../../../components/program-files.ts";
 import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 
-const source = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+const source = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 const url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/image-dev-1a2b3c4";
 const arn = "arn:aws:ecr:eu-central-1:123456789012:repository/image-dev-1a2b3c4";

@@ -21,7 +21,7 @@ describe("the tiers of the tests", () => {
   it.each([
     ["test/runner/retention.test.ts", "unit", []],
     // It serves in its own process, and what it starts is in a helper of a helper.
-    ["tools/services/sentry-ingest.test.ts", "rest", []],
+    ["test/services/sentry-ingest.test.ts", "rest", []],
     ["test/recording/recording.test.ts", "rest", []],
     // It names what it starts as a path.
     ["test/tools/bench/stores.test.ts", "rest", ["versitygw"]],
@@ -34,7 +34,7 @@ describe("the tiers of the tests", () => {
     ["test/engine/remote-host.test.ts", "rest", ["postgres", "pulumi", "ssh"]],
     ["test/runner/stream/zstd.test.ts", "rest", ["zstd"]],
     ["test/workflows.test.ts", "rest", ["actionlint"]],
-    ["tools/services/supabase-database.test.ts", "rest", ["postgres", "postgresWheels"]],
+    ["test/services/supabase-database.test.ts", "rest", ["postgres", "postgresWheels"]],
   ] as const)("follow from what a file starts: %s is of %s and needs %j", (file, tier, needed) => {
     expect(tierOf(file)).toBe(tier);
     expect(needs(file)).toEqual(needed);

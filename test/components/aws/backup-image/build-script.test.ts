@@ -89,7 +89,7 @@ describe("the script that builds the image", () => {
 });
 
 describe("tools/push-image.ts, by which CI builds the image", () => {
-  const project = fileURLToPath(new URL("../../..", import.meta.url));
+  const project = fileURLToPath(new URL("../../../..", import.meta.url));
   const push = (...args: string[]) =>
     spawnSync(process.execPath, [join(project, "tools/push-image.ts"), ...args], {
       env: cloud.environment,
