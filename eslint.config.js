@@ -11,8 +11,13 @@ const noRunner = forbid(["**/runner/**"], "Providers and components do not know 
 const noComponents = forbid(["**/components/**"], "The run-time half does not know the deploy-time half.");
 const noProviders = forbid(["**/providers/**"], "What judges the runner shares no code with it.");
 const onlyContract = forbid(
-  ["**/providers/*", "**/providers/*/*", "!**/providers/config.ts", "!**/providers/*/index.ts"],
-  "The deploy-time half imports only providers/config.ts and each family's index.ts.",
+  [
+    "**/providers/*",
+    "**/providers/*/*",
+    ...["config", "environment", "layout"].map((name) => `!**/providers/${name}.ts`),
+    "!**/providers/*/index.ts",
+  ],
+  "The deploy-time half imports only providers/config.ts, environment.ts, layout.ts and each family's index.ts.",
 );
 const noSupabase = forbid(["**/supabase/**"], "A plain PostgreSQL does not know Supabase, which builds on it.");
 /** SDKs are loaded with `await import()` inside a provider, so that a run pays only for the providers that it uses. */

@@ -1,5 +1,6 @@
 import type { DatabaseIdentity } from "../providers/database/database.ts";
 import type { ProviderError } from "../providers/errors.ts";
+import type { DRILL } from "../providers/layout.ts";
 import type { StoredObject } from "../providers/storage/storage.ts";
 import type { OutcomeRecord } from "./records.ts";
 import type { SigningKeys } from "./signing.ts";
@@ -19,7 +20,7 @@ export type BackupState = "unfinished" | "foreign" | "unproven" | "unreadable" |
 
 /** How the newest drill of a backup ended, and when. */
 export interface DrillOutcome {
-  readonly outcome: "drilled" | "drill-failed";
+  readonly outcome: (typeof DRILL)["good" | "bad"];
   readonly time: Date;
 }
 
@@ -66,14 +67,4 @@ export interface JobName {
   readonly name: string;
   /** What signs its backups and tells them from forged ones. Left out for a job that signs nothing, and checks nothing. */
   readonly keys?: SigningKeys | undefined;
-}
-
-/** The folder of all backups of a job. */
-export function jobFolder(job: JobName): string {
-  return `${job.stack}/${job.name}`;
-}
-
-/** The key of a file in a backup's folder. */
-export function backupKey(job: JobName, id: string, file: string): string {
-  return `${jobFolder(job)}/${id}/${file}`;
 }

@@ -1,29 +1,19 @@
 import pMap from "p-map";
 import { ProviderError } from "../providers/errors.ts";
+import { backupKey, COPIED, DRILL, jobFolder, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { timeOfBackup } from "./backup-id.ts";
-import {
-  type BackedUpDatabase,
-  type BackupFolder,
-  backupKey,
-  type BackupState,
-  jobFolder,
-  type JobName,
-  type ListedFolder,
-} from "./backup-folder.ts";
+import type { BackedUpDatabase, BackupFolder, BackupState, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
 import { hasArchive, Manifest } from "./manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "./record-reader.ts";
-import { DRILL, timeIn, VERIFICATION } from "./records.ts";
+import { timeIn } from "./records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "./proof.ts";
 import { openSealed, parseSealed } from "./sealed-json.ts";
 import { readTwice } from "./second-read.ts";
-
-/** Name of the file that makes a folder a backup. */
-export const MANIFEST = "manifest.json";
 
 /** Bytes of a manifest that is read alone. */
 const LARGE = 1024 * 1024;
@@ -182,7 +172,7 @@ function hasLargeDocument({ files }: ListedFolder): boolean {
 
 function describe(job: JobName, id: string, files: readonly StoredObject[]): ListedFolder {
   const names = files.map(nameOf);
-  const copied = names.flatMap((name) => timeIn(name, "copied") ?? []).map(Number);
+  const copied = names.flatMap((name) => timeIn(name, COPIED) ?? []).map(Number);
   return {
     id,
     folder: `${jobFolder(job)}/${id}`,

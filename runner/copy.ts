@@ -1,15 +1,16 @@
 import { Readable } from "node:stream";
 import type { Programs } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
+import { backupKey, COPIED, jobFolder, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, jobFolder, type JobName } from "./backup-folder.ts";
-import { MANIFEST, openManifest, readDocument, readManifest } from "./catalogue.ts";
+import type { JobName } from "./backup-folder.ts";
+import { openManifest, readDocument, readManifest } from "./catalogue.ts";
 import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf, timeIn, VERIFICATION } from "./records.ts";
+import { recordName, recordsOf, timeIn } from "./records.ts";
 import { flakyTransfer, readTwice } from "./second-read.ts";
 import { seal } from "./sealed-json.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -164,7 +165,7 @@ class Copy {
       from: from.storage.description,
     };
     const key = ({ file }: { readonly file: string }) => backupKey(to.job, id, file);
-    await writeDocument(to, key({ file: recordName("copied", copiedAt) }), record, signal).catch(exceptConflict);
+    await writeDocument(to, key({ file: recordName(COPIED, copiedAt) }), record, signal).catch(exceptConflict);
     for (const object of manifest.objects) {
       const existing = there.get(object.file);
       if (existing && (await this.#isRight(object, existing))) {

@@ -1,9 +1,9 @@
 import type { Check, DatabaseIdentity } from "../providers/database/database.ts";
 import type { FileBucket, FilesProvider } from "../providers/files/files.ts";
 import type { FilesConfig } from "../providers/files/index.ts";
+import { jobFolder } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
-import { jobFolder } from "./backup-folder.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
 import { failed, guarded, withFix } from "./doctor/checks.ts";
 import type { Run } from "./run.ts";

@@ -9,10 +9,11 @@ import type {
   TableRows,
 } from "../providers/database/database.ts";
 import { ProviderError, toProviderError } from "../providers/errors.ts";
+import { backupKey, DRILL } from "../providers/layout.ts";
 import type { RunLog } from "../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, type JobName } from "./backup-folder.ts";
+import type { JobName } from "./backup-folder.ts";
 import { namesIn, readManifest } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { listable } from "./document-bounds.ts";
@@ -113,7 +114,7 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   const facts = {
     id,
     drilledAt: drilledAt.toISOString(),
-    outcome: found.problems.length > 0 ? ("drill-failed" as const) : ("drilled" as const),
+    outcome: found.problems.length > 0 ? DRILL.bad : DRILL.good,
     ...found,
   };
   const record = { format: 1, program: PROGRAM, ...facts, after, ...listable(facts.problems) } as const;

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { DatabaseArtifact } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
+import { ending } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { AgeEncrypt, createHeader } from "./age/encrypt.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
@@ -53,7 +54,7 @@ export async function dump(
   keyOf: (file: string) => string,
   options: DumpOptions,
 ): Promise<Dumped> {
-  const file = `${artifact.name}${ending(options.recipients)}`;
+  const file = `${artifact.name}${ending(options.recipients.length > 0)}`;
   const { content, ...rest } = await storeStream(artifact, stores, keyOf(file), options);
   const object = content && {
     file,
@@ -78,11 +79,6 @@ function begun(stream: Readable): Promise<void> {
     };
     for (const event of events) stream.on(event, settle);
   });
-}
-
-/** What the name of a stored object ends with. */
-export function ending(recipients: readonly string[]): string {
-  return recipients.length > 0 ? ".zst.age" : ".zst";
 }
 
 /**

@@ -1,16 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { JobConfig } from "../providers/config.ts";
+import { JOB_VARIABLE, readSchedule, SCHEDULE_VARIABLE } from "../providers/environment.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { explain } from "../providers/explain.ts";
-
-/** Environment variable that holds a job's configuration as JSON where there is no file. */
-const JOB_VARIABLE = "PROVISION_JOB";
-
-/**
- * Environment variable in which a timer says when it starts the job, since the file that `pulumi up` writes leaves that out:
- * a changed schedule changes only the timer. The five fields of cron, then the time zone.
- */
-const SCHEDULE_VARIABLE = "PROVISION_SCHEDULE";
 
 /**
  * Reads a job's configuration from a file, or from the environment, and its schedule from the timer that started it.
@@ -45,8 +37,7 @@ export async function loadJob(file: string | undefined, environment: NodeJS.Proc
 /** A schedule of the job's own goes before the timer's. */
 function withSchedule(job: unknown, schedule: string | undefined): unknown {
   if (schedule === undefined || typeof job !== "object" || job === null) return job;
-  const fields = schedule.split(" ");
-  return { schedule: { cron: fields.slice(0, 5).join(" "), timezone: fields.slice(5).join(" ") }, ...job };
+  return { schedule: readSchedule(schedule), ...job };
 }
 
 async function jobText(

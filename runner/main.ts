@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { JOB_VARIABLE, SECRETS_FILE_VARIABLE, secretVariable } from "../providers/environment.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -15,7 +16,7 @@ import { PROGRAM } from "./version.ts";
 const program = new Command("provision")
   .description("Scheduled, verified, restorable backups of PostgreSQL and Supabase.")
   .version(PROGRAM)
-  .option("--job <file>", "the job's configuration (default: the JSON in the environment variable PROVISION_JOB)")
+  .option("--job <file>", `the job's configuration (default: the JSON in the environment variable ${JOB_VARIABLE})`)
   .option("--json", "print the result as JSON")
   .addOption(new Option("--log-level <level>", "least important lines of the log").choices(LOG_LEVELS).default("info"))
   .addHelpText(
@@ -24,7 +25,7 @@ const program = new Command("provision")
 The result goes to the standard output, the log to the standard error.
 
 Secrets are never given on the command line: a job refers to them ({ secret }, { env }, { file }), and { secret: name } is
-looked up in the JSON file that PROVISION_SECRETS_FILE names, else in the variable PROVISION_SECRET_<name>.
+looked up in the JSON file that ${SECRETS_FILE_VARIABLE} names, else in the variable ${secretVariable("<name>")}.
 
 Exit codes:
   0 done                          4 no backup was made

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isArchive, type ArtifactFormat } from "../providers/database/database.ts";
+import { DRILL, VERIFICATION } from "../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
@@ -120,7 +121,7 @@ export const VerificationRecord = z.strictObject({
   id: z.string(),
   program: z.string(),
   checkedAt: Time,
-  outcome: z.enum(["verified", "damaged"]),
+  outcome: z.enum([VERIFICATION.good, VERIFICATION.bad]),
   after: After,
   problems: z.array(z.string()),
   /** How many problems there were beyond these; left out for none. */
@@ -136,7 +137,7 @@ export const DrillRecord = z.strictObject({
   id: z.string(),
   program: z.string(),
   drilledAt: Time,
-  outcome: z.enum(["drilled", "drill-failed"]),
+  outcome: z.enum([DRILL.good, DRILL.bad]),
   after: After,
   /** Version of the server that it was restored into. */
   serverVersion: z.string(),

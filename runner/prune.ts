@@ -1,7 +1,8 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
+import { backupKey, jobFolder, MANIFEST } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { backupKey, jobFolder, type JobName, type ListedFolder } from "./backup-folder.ts";
-import { listBackups, MANIFEST } from "./catalogue.ts";
+import type { JobName, ListedFolder } from "./backup-folder.ts";
+import { listBackups } from "./catalogue.ts";
 import { requireOneDatabase } from "./database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { refuseFuture } from "./future.ts";

@@ -1,20 +1,10 @@
 import { ProviderError } from "../providers/errors.ts";
+import * as layout from "../providers/layout.ts";
+import { DRILL, VERIFICATION, type Trial } from "../providers/layout.ts";
 import { parseTimestamp, timestamp } from "./backup-id.ts";
 import { isAhead } from "./future.ts";
 import { DrillRecord, VerificationRecord } from "./manifest.ts";
 import { unseal } from "./sealed-json.ts";
-
-/** The two ways in which something that is recorded beside a backup can end. */
-export interface Trial<Good extends string = string, Bad extends string = string> {
-  readonly good: Good;
-  readonly bad: Bad;
-}
-
-/** Reading a backup in full. */
-export const VERIFICATION = { good: "verified", bad: "damaged" } as const satisfies Trial;
-
-/** Restoring a backup into a scratch database. */
-export const DRILL = { good: "drilled", bad: "drill-failed" } as const satisfies Trial;
 
 /** How a verification or a drill ended. */
 export type Outcome = (typeof VERIFICATION | typeof DRILL)["good" | "bad"];
@@ -35,7 +25,7 @@ export interface OutcomeRecord<O extends Outcome = Outcome> {
 
 /** The name of the file that records an outcome beside a backup. */
 export function recordName(outcome: string, time: Date): string {
-  return `${outcome}-${timestamp(time)}.json`;
+  return layout.recordName(outcome, timestamp(time));
 }
 
 /** The names of the records of verifications and drills among a backup's files. What they say counts only once it was read. */
@@ -47,8 +37,8 @@ export function recordsOf(names: Iterable<string>): string[] {
 
 /** The time in the name of a record of that outcome; undefined for any other file. */
 export function timeIn(name: string, outcome: string): Date | undefined {
-  if (!name.startsWith(`${outcome}-`) || !name.endsWith(".json")) return undefined;
-  return parseTimestamp(name.slice(outcome.length + 1, -".json".length));
+  const time = layout.recordTime(name, outcome);
+  return time === undefined ? undefined : parseTimestamp(time);
 }
 
 /** Where a record was found, and when it got there. */

@@ -1,6 +1,7 @@
 import { ProviderError } from "../providers/errors.ts";
+import { backupKey } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import { backupKey, type JobName } from "./backup-folder.ts";
+import type { JobName } from "./backup-folder.ts";
 import type { ManifestObject } from "./manifest.ts";
 
 /** What {@link requireWhole} looks for. */

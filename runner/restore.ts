@@ -5,9 +5,10 @@ import {
   type RestoreReport,
 } from "../providers/database/database.ts";
 import { ProviderError } from "../providers/errors.ts";
+import { backupKey } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, type JobName } from "./backup-folder.ts";
+import type { JobName } from "./backup-folder.ts";
 import { readManifest } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
 import { databaseObjects, type DatabaseObject } from "./manifest.ts";

@@ -1,14 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { SECRETS_FILE_VARIABLE, secretVariable } from "../providers/environment.ts";
 import { ProviderError } from "../providers/errors.ts";
 import type { SecretRef } from "../providers/secret-ref.ts";
-
-/** Environment variable that names the file with the stack's secrets: a JSON object, by name. */
-const SECRETS_FILE = "PROVISION_SECRETS_FILE";
-
-/** The environment variable that holds a secret of the stack where there is no file, for instance on AWS. */
-export function secretVariable(name: string): string {
-  return `PROVISION_SECRET_${name}`;
-}
 
 /**
  * Finds what a reference refers to.
@@ -36,7 +29,7 @@ async function lookUp(ref: SecretRef, at: string, environment: NodeJS.ProcessEnv
       fix: "Outside AWS use { env: NAME } or { file: /path }.",
     });
   }
-  const file = environment[SECRETS_FILE];
+  const file = environment[SECRETS_FILE_VARIABLE];
   const value = file === undefined ? environment[secretVariable(ref.secret)] : await fromFile(file, ref.secret, at);
   if (value !== undefined) return value;
   throw new ProviderError(

@@ -1,12 +1,12 @@
 import type { Programs } from "../providers/database/database.ts";
 import { verifyArtifact } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
+import { backupKey, FILE_INDEX, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import { backupKey, type JobName } from "./backup-folder.ts";
-import { MANIFEST, namesIn, readManifest } from "./catalogue.ts";
+import type { JobName } from "./backup-folder.ts";
+import { namesIn, readManifest } from "./catalogue.ts";
 import { listable } from "./document-bounds.ts";
-import { FILE_INDEX } from "./files/file-index.ts";
 import { verifyFiles, type Found } from "./files/verify-files.ts";
 import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.ts";
 import { ForeignBackupError } from "./own-backup.ts";
@@ -83,7 +83,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   }
   const told = warnings.length === 0 ? { problems } : { problems, warnings };
   if (problems.length === 0 && !complete) return { id, outcome: "stored", ...told };
-  const outcome = problems.length > 0 ? "damaged" : "verified";
+  const outcome = problems.length > 0 ? VERIFICATION.bad : VERIFICATION.good;
   await record(options, { outcome, after, problems });
   return { id, outcome, ...told };
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings, PolicyStatement } from "../../providers/config.ts";
+import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { awsPlace, type AwsPlace } from "./aws-place.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
 import { CONTAINER_NAME } from "./container-name.ts";
@@ -95,8 +96,7 @@ export interface BackupScheduleArgs {
  * - The flexible window is five minutes, not fifteen: Sentry takes a run for missed after ten.
  * - The queue is encrypted with SQS's own key: what is in it says which task should have started, and a key of KMS would be one
  *   more thing whose failure could lose just the message about a failure.
- * - The runner is told its schedule in a variable, PROVISION_SCHEDULE, so that its monitors know it and its task definition need
- *   not change with it.
+ * - The runner reads its schedule from a variable: its monitors need it, and its task definition need not change with it.
  */
 export class BackupSchedule extends pulumi.ComponentResource {
   readonly groupName: pulumi.Output<string>;
@@ -311,7 +311,7 @@ function schedulerStatements(
 
 /** What the schedule adds to the task definition. */
 function overrides({ schedule, command }: ScheduleEntry): string {
-  const environment = [{ name: "PROVISION_SCHEDULE", value: `${schedule.cron} ${schedule.timezone}` }];
+  const environment = [{ name: SCHEDULE_VARIABLE, value: writeSchedule(schedule) }];
   return JSON.stringify({
     containerOverrides: [{ name: CONTAINER_NAME, ...(command !== undefined && { command }), environment }],
   });

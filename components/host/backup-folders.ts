@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
@@ -6,10 +7,8 @@ import { ownFunction, quote, scriptStart } from "./shell.ts";
 export interface BackupFolder {
   /** Absolute path of the destination's root. */
   readonly root: string;
-  /** The stack's folder below it, relative to the root. */
-  readonly stack: string;
-  /** The folder of a job's backups in that of the stack: all that may ever be removed. */
-  readonly job: string;
+  /** The folder of a job's backups below it, relative to the root: all that may ever be removed. */
+  readonly folder: string;
 }
 
 /** Arguments of {@link BackupFolders}. */
@@ -32,8 +31,8 @@ export class BackupFolders extends pulumi.ComponentResource {
     const create = [...new Set(args.folders.map(({ root }) => `make ${quote(root)}`))];
     const remove = args.folders.map(
       // Whoever else keeps something in the folder of the stack's name keeps it.
-      ({ root, stack, job }) => `rm -rf ${quote(`${root}/${stack}/${job}`)}
-(cd ${quote(root)} && rmdir -p ${quote(stack)}) 2>/dev/null || true`,
+      ({ root, folder }) => `rm -rf ${quote(`${root}/${folder}`)}
+(cd ${quote(root)} && rmdir -p ${quote(dirname(folder))}) 2>/dev/null || true`,
     );
     machineCommand(
       `${name}-paths`,

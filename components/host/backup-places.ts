@@ -1,4 +1,5 @@
 import type { JobConfig, JobSettings } from "../../providers/config.ts";
+import { jobFolder } from "../../providers/layout.ts";
 import type { BackupFolder } from "./backup-folders.ts";
 
 type Destination = JobSettings["destinations"][number];
@@ -23,17 +24,16 @@ export function backupFolders(jobs: readonly JobConfig[]): BackupFolder[] {
   const folders = jobs.flatMap((job) =>
     job.destinations.flatMap((destination): BackupFolder[] => {
       const root = localPath(destination);
-      const stack = [destination.prefix, job.stack].filter(Boolean).join("/");
-      return root === undefined ? [] : [{ root, stack, job: job.name }];
+      return root === undefined ? [] : [{ root, folder: jobFolder(job, destination.prefix) }];
     }),
   );
-  return [...new Map(folders.map((folder) => [`${folder.root}/${folder.stack}/${folder.job}`, folder])).values()];
+  return [...new Map(folders.map((folder) => [`${folder.root}/${folder.folder}`, folder])).values()];
 }
 
 /** Where a job's backups are, one entry a destination, for people. */
 export function describePlaces(job: JobConfig): string[] {
   return job.destinations.map((destination) => {
-    const inside = [localPath(destination), destination.prefix, job.stack, job.name].filter(Boolean).join("/");
-    return `${destination.kind}: ${inside}`;
+    const root = localPath(destination);
+    return `${destination.kind}: ${root === undefined ? "" : `${root}/`}${jobFolder(job, destination.prefix)}`;
   });
 }

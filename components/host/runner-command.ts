@@ -1,3 +1,4 @@
+import { SECRETS_FILE_VARIABLE } from "../../providers/environment.ts";
 import { quote } from "./shell.ts";
 
 /** A call of the runner on a machine. */
@@ -19,7 +20,7 @@ export interface RunnerPlace {
 /** The call that does something with a job: `backup`, or with more words. */
 export function runnerCommand(place: RunnerPlace, jobFile: string, ...words: readonly string[]): RunnerCommand {
   return {
-    environment: { PROVISION_SECRETS_FILE: place.secretsFile },
+    environment: { [SECRETS_FILE_VARIABLE]: place.secretsFile },
     // The switch lets the runner free its buffers early; V8 takes it nowhere but on the command line.
     argv: [place.node, "--expose-gc", place.cli, ...words, "--job", jobFile],
   };

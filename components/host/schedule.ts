@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../providers/config.ts";
+import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { parseCron } from "../cron.ts";
 import { onCalendar } from "./calendar.ts";
 import { crontabLine } from "./crontab-line.ts";
@@ -43,7 +44,7 @@ export class Schedule extends pulumi.ComponentResource {
     const what = args.task === undefined ? `job ${args.job.name}` : `${args.task} of the job ${args.job.name}`;
     const cron = parseCron(schedule.cron);
     // The job's file does not say when its backup runs, and monitors want to know.
-    const when = args.task === undefined ? { PROVISION_SCHEDULE: `${schedule.cron} ${schedule.timezone}` } : {};
+    const when = args.task === undefined ? { [SCHEDULE_VARIABLE]: writeSchedule(schedule) } : {};
     const command: RunnerCommand = { ...args.command, environment: { ...args.command.environment, ...when } };
     const units = renderSystemdUnits({
       description: `the ${args.task === undefined ? `backup ${what}` : what} of the stack ${stack}`,

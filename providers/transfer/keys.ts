@@ -26,6 +26,6 @@ export function keySegments(key: string): string[] {
 export function refused(key: string, why: string): ProviderError {
   const shown = key.length > 200 ? `${key.slice(0, 200)}…` : key;
   return new ProviderError("CONFIG", `The key ${JSON.stringify(shown)} is refused: ${why}.`, {
-    fix: "Use a key of segments joined by '/', for instance prod/app/20260102T030405Z-1a2b/manifest.json.",
+    fix: "Use a key of segments joined by '/', for instance prod/app/notes.txt.",
   });
 }

@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import pMap from "p-map";
 import { ProviderError, toProviderError, type ErrorCode } from "../../providers/errors.ts";
 import type { FileBucket, FilesProvider, ListedFile } from "../../providers/files/files.ts";
+import { contentObject } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import type { JobName } from "../backup-folder.ts";
-import { ending, storeStream, type DumpOptions } from "../dump.ts";
+import { storeStream, type DumpOptions } from "../dump.ts";
 import { beyondBounds, fileId, type FileEntry } from "./file-entry.ts";
 import { contentKey } from "./file-pool.ts";
 import { FactsSealer } from "./sealed-facts.ts";
@@ -164,7 +165,7 @@ class FilesCopy {
       throw excess;
     }
     const id = fileId(facts);
-    const object = `files/${id.slice(0, 2)}/${id}-${randomBytes(3).toString("hex")}${ending(dump.recipients)}`;
+    const object = contentObject(id, randomBytes(3).toString("hex"), dump.recipients.length > 0);
     const stores = live();
     const from = { sizeEstimate: facts.size, open: () => bytes };
     const { content, fileKey, failures } = await storeStream(from, stores, contentKey(job, object), dump);

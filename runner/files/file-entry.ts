@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { ProviderError } from "../../providers/errors.ts";
 import type { FileFacts, ListedFile } from "../../providers/files/files.ts";
+import { CONTENT_OBJECT } from "../../providers/layout.ts";
 import { beyond, FILE_FACTS } from "../document-bounds.ts";
 import { Measured } from "../manifest.ts";
 
@@ -26,7 +27,7 @@ export const FileEntry = z
     /** What tells a changed file from an unchanged one, without telling its name: see {@link fileId}. */
     id: z.string().regex(/^[0-9a-f]{64}$/),
     /** The content's object, below the job's folder. Every object is written once, and may belong to many backups. */
-    object: z.string().regex(/^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/),
+    object: z.string().regex(CONTENT_OBJECT),
     stored: Measured,
     plain: Measured,
     file: Facts.optional(),

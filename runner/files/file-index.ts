@@ -1,14 +1,12 @@
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
+import { backupKey, FILE_INDEX } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { backupKey, type JobName } from "../backup-folder.ts";
+import type { JobName } from "../backup-folder.ts";
 import { beyond, FILE_LINE } from "../document-bounds.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import { openPlain } from "../open-plain.ts";
 import { FileEntry } from "./file-entry.ts";
-
-/** The artifact of a backup that lists its files, one JSON object a line. Never encrypted as a whole; see {@link FileEntry}. */
-export const FILE_INDEX = { name: "files.jsonl", format: "file-index" } as const;
 
 /** The object of a backup that lists its files; undefined for a backup without files. */
 export function fileIndexOf(manifest: Manifest): ManifestObject | undefined {

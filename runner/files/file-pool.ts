@@ -1,5 +1,6 @@
+import { FILES_FOLDER, jobFolder } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { jobFolder, type JobName } from "../backup-folder.ts";
+import type { JobName } from "../backup-folder.ts";
 
 /** The key of a file's content; see {@link FileEntry.object}. */
 export function contentKey(job: JobName, object: string): string {
@@ -21,7 +22,7 @@ export async function* listContents(
   signal: AbortSignal,
 ): AsyncGenerator<Content> {
   const start = jobFolder(job).length + 1;
-  for await (const { key, size, modified } of storage.list(contentKey(job, "files"), { signal })) {
+  for await (const { key, size, modified } of storage.list(contentKey(job, FILES_FOLDER), { signal })) {
     yield { object: key.slice(start), size, modified };
   }
 }

@@ -1,4 +1,5 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { recordTime, VERIFICATION } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "../backup-folder.ts";
 import { listWhole, readDocument, readManifest } from "../catalogue.ts";
@@ -121,7 +122,9 @@ async function foundDamaged(
   signal: AbortSignal,
 ): Promise<string[]> {
   const damaged = backups.filter(({ state }) => state === "damaged").flatMap(({ files }) => files);
-  const records = damaged.map(({ key }) => key).filter((key) => /\/damaged-[^/]+\.json$/.test(key));
+  const records = damaged
+    .map(({ key }) => key)
+    .filter((key) => recordTime(key.slice(key.lastIndexOf("/") + 1), VERIFICATION.bad) !== undefined);
   const start = contentKey(job, "");
   const objects: string[] = [];
   for (const key of records) {

@@ -1,12 +1,12 @@
 import { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
+import { backupKey, FILE_INDEX } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { backupKey, type JobName } from "../backup-folder.ts";
+import type { JobName } from "../backup-folder.ts";
 import { dump, type DumpOptions } from "../dump.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import type { CopiedBucket, Lacking } from "./copy-files.ts";
 import type { FileEntry } from "./file-entry.ts";
-import { FILE_INDEX } from "./file-index.ts";
 
 /** What the manifest says of a bucket. */
 type BucketFacts = NonNullable<Manifest["files"]>["buckets"][number];

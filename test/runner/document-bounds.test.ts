@@ -1,7 +1,7 @@
+import { backupKey } from "../../providers/layout.ts";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { backupKey } from "../../runner/backup-folder.ts";
 import { readManifest } from "../../runner/catalogue.ts";
 import { DOCUMENT_BYTES, FILE_FACTS, MANIFEST_OBJECTS } from "../../runner/document-bounds.ts";
 import { beyondBounds } from "../../runner/files/file-entry.ts";

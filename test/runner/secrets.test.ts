@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { SecretRef } from "../../providers/secret-ref.ts";
-import { resolveSecret, secretVariable } from "../../runner/secrets.ts";
+import { secretVariable } from "../../providers/environment.ts";
+import { resolveSecret } from "../../runner/secrets.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 
 const folder = new TemporaryFolder();

@@ -1,4 +1,5 @@
 import type { JobSettings } from "../../../providers/config.ts";
+import { jobFolder } from "../../../providers/layout.ts";
 import type { AlarmJob } from "../backup-alarms.ts";
 
 /** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
@@ -7,6 +8,6 @@ export function alarmJob({ name, schedule, destinations }: JobSettings, stack: s
   return {
     name,
     ...(schedule !== undefined && { schedule }),
-    ...(own !== undefined && { prefix: [own.prefix, stack, name].filter((part) => part !== undefined).join("/") }),
+    ...(own !== undefined && { prefix: jobFolder({ stack, name }, own.prefix) }),
   };
 }

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { MANIFEST } from "../../../providers/layout.ts";
 import type { AwsPlace } from "../aws-place.ts";
 import { fitName } from "../../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
@@ -89,7 +90,7 @@ export function storedObjectRule(
           "detail-type": ["Object Created"],
           detail: {
             bucket: { name: [bucketName] },
-            object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/manifest.json` }] },
+            object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
           },
         }),
         ...(tags !== undefined && { tags }),

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../../providers/config.ts";
+import { JOB_VARIABLE } from "../../../providers/environment.ts";
 import { CONTAINER_NAME } from "../container-name.ts";
 
 /** The user and group that the image makes for the runner. */
@@ -48,7 +49,7 @@ export function containerDefinitions(settings: ContainerSettings): pulumi.Output
       stopTimeout: STOP_SECONDS,
       linuxParameters: { initProcessEnabled: true, capabilities: { add: [], drop: ["ALL"] } },
       environment: [
-        { name: "PROVISION_JOB", value: pulumi.jsonStringify(settings.job) },
+        { name: JOB_VARIABLE, value: pulumi.jsonStringify(settings.job) },
         { name: "TMPDIR", value: SCRATCH },
       ],
       secrets,

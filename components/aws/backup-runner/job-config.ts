@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { jobSecrets, type JobConfig, type JobSettings } from "../../../providers/config.ts";
+import { arnVariable, secretVariable } from "../../../providers/environment.ts";
 import { purposes, type Purpose } from "./purposes.ts";
 
 /** The bucket that a destination of kind `s3` means if it names none. */
@@ -42,8 +42,7 @@ export function secretVariables(job: JobSettings, purpose: Purpose): SecretVaria
   const found = new Map<string, SecretVariable>();
   for (const { path, ref } of jobSecrets(job)) {
     if (!parts.includes(String(path[0]))) continue;
-    // The name of the first kind is what the runner looks for: see secretVariable in runner/secrets.ts.
-    if ("secret" in ref) add({ variable: `PROVISION_SECRET_${ref.secret}`, source: ref });
+    if ("secret" in ref) add({ variable: secretVariable(ref.secret), source: ref });
     if ("arn" in ref) add({ variable: arnVariable(ref.arn), source: ref });
   }
   return [...found.values()].sort((one, other) => (one.variable < other.variable ? -1 : 1));
@@ -81,9 +80,4 @@ function withVariables<T>(value: T): T {
   const [first] = entries;
   if (first?.[0] === "arn" && entries.length === 1) return { env: arnVariable(String(first[1])) } as T;
   return Object.fromEntries(entries.map(([key, item]) => [key, withVariables(item as unknown)])) as T;
-}
-
-/** A hash, because an ARN has characters that a variable's name cannot have. */
-function arnVariable(arn: string): string {
-  return `PROVISION_ARN_${createHash("sha256").update(arn).digest("hex").slice(0, 16).toUpperCase()}`;
 }

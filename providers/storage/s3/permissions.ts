@@ -1,4 +1,5 @@
 import type { DeployedTask, PolicyStatement } from "../../definition.ts";
+import { DRILL, ending, FILE_INDEX, jobFolder, MANIFEST, recordName, VERIFICATION } from "../../layout.ts";
 
 /** What the permissions depend on. */
 interface S3Place {
@@ -11,11 +12,21 @@ interface S3Place {
   readonly removeVersions: boolean;
 }
 
-const DRILL_RECORDS = ["drilled-*.json", "drill-failed-*.json"];
-/** What a backup has of files beside the database, without which their contents cannot be told from those that nobody needs. */
-const FILE_INDEX = "files.jsonl.zst";
-/** The files that say what a backup is and how it stands; the others are the backup itself. */
-const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json", FILE_INDEX, ...DRILL_RECORDS];
+const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
+/**
+ * The objects that say what a backup is and how it stands; the others are the backup itself. Without the index of files, prune
+ * could not tell which contents no backup needs.
+ */
+const RECORDS = [
+  MANIFEST,
+  ...[VERIFICATION.good, VERIFICATION.bad].map(recordsOf),
+  `${FILE_INDEX.name}${ending(false)}`,
+  ...DRILL_RECORDS,
+];
+
+function recordsOf(outcome: string): string {
+  return recordName(outcome, "*");
+}
 
 /**
  * What the role of a task may do in a bucket of AWS, all of it in its job's own folder:
@@ -30,7 +41,7 @@ const RECORDS = ["manifest.json", "verified-*.json", "damaged-*.json", FILE_INDE
 export function s3Permissions(config: S3Place, { stack, job, access, partition }: DeployedTask): PolicyStatement[] {
   if (config.bucket === undefined || config.endpoint !== undefined || config.accessKeyId !== undefined) return [];
   const bucket = `arn:${partition}:s3:::${config.bucket}`;
-  const folder = [config.prefix, stack, job].filter((part) => part !== undefined).join("/");
+  const folder = jobFolder({ stack, name: job }, config.prefix);
   const objects = `${bucket}/${folder}/*`;
   const inFolder = { StringLike: { "s3:prefix": `${folder}/*` } };
   const list = allow(["s3:ListBucket"], [bucket], inFolder);

@@ -155,7 +155,7 @@ describe("the folder's scripts", () => {
 describe("the backup folders' scripts", () => {
   it("remove nothing but the jobs' own, and only where they may", async () => {
     const root = join(folder.path, "back ups");
-    const folders = [{ root, stack: "pre/dev", job: "app" }];
+    const folders = [{ root, folder: "pre/dev/app" }];
     const keep = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: false }));
     const remove = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: true }));
     expect(runScript(keep.create).code).toBe(0);

@@ -1,0 +1,74 @@
+/*
+ * Where a backup's objects are in a store, and what they are called: the only place that spells it. Backups that exist have these
+ * names, and roles on AWS are granted them, so none may change.
+ *
+ *     <prefix>/<stack>/<job>/<id>/manifest.json        makes the folder a backup; written last
+ *                                /verified-<time>.json and the other records
+ *                                /files.jsonl.zst      the index of the files that the backup has
+ *                                /<artifact>.zst[.age]
+ *     <prefix>/<stack>/<job>/files/…                   the files' contents, which backups share
+ */
+
+/** Name of the object that makes a folder a backup. */
+export const MANIFEST = "manifest.json";
+
+/** The artifact that lists a backup's files, one JSON object a line. Never encrypted as a whole. */
+export const FILE_INDEX = { name: "files.jsonl", format: "file-index" } as const;
+
+/** The folder beside the backups that holds the contents of files. */
+export const FILES_FOLDER = "files";
+
+/** What {@link contentObject} makes. */
+export const CONTENT_OBJECT = /^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/;
+
+/** The two ways in which something that is recorded beside a backup can end. */
+export interface Trial<Good extends string = string, Bad extends string = string> {
+  readonly good: Good;
+  readonly bad: Bad;
+}
+
+/** Reading a backup in full. */
+export const VERIFICATION = { good: "verified", bad: "damaged" } as const satisfies Trial;
+
+/** Restoring a backup into a scratch database. */
+export const DRILL = { good: "drilled", bad: "drill-failed" } as const satisfies Trial;
+
+/** Copying a backup from another store; its record is the first object of a copy. */
+export const COPIED = "copied";
+
+interface JobName {
+  readonly stack: string;
+  readonly name: string;
+}
+
+/** The folder of all backups of a job; `prefix` is that of a destination, where the folder is not below a store's own root. */
+export function jobFolder(job: JobName, prefix?: string): string {
+  const folder = `${job.stack}/${job.name}`;
+  return prefix === undefined ? folder : `${prefix}/${folder}`;
+}
+
+/** The key of an object in a backup's folder. */
+export function backupKey(job: JobName, id: string, object: string): string {
+  return `${jobFolder(job)}/${id}/${object}`;
+}
+
+/** The object that holds a file's content, below the job's folder: `random` keeps two writes of one content apart. */
+export function contentObject(fileId: string, random: string, encrypted: boolean): string {
+  return `${FILES_FOLDER}/${fileId.slice(0, 2)}/${fileId}-${random}${ending(encrypted)}`;
+}
+
+/** The name of a record of an outcome: `time` is a timestamp as in a backup's id, or `*` for all records of the outcome. */
+export function recordName(outcome: string, time: string): string {
+  return `${outcome}-${time}.json`;
+}
+
+/** The time in the name of a record of that outcome; undefined for any other object. */
+export function recordTime(name: string, outcome: string): string | undefined {
+  const [start = "", end = ""] = recordName(outcome, "*").split("*");
+  return name.startsWith(start) && name.endsWith(end) ? name.slice(start.length, -end.length) : undefined;
+}
+
+/** What the name of a stored object ends with: artifacts are compressed, and encrypted where the job says so. */
+export function ending(encrypted: boolean): string {
+  return encrypted ? ".zst.age" : ".zst";
+}
