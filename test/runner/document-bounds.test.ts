@@ -6,7 +6,7 @@ import { readManifest } from "../../runner/catalogue.ts";
 import { DOCUMENT_BYTES, FILE_FACTS, MANIFEST_OBJECTS } from "../../runner/document-bounds.ts";
 import { beyondBounds } from "../../runner/files/file-entry.ts";
 import { readFileIndex } from "../../runner/files/file-index.ts";
-import { requireManifestRoom } from "../../runner/manifest-room.ts";
+import { requireManifestRoom } from "../../runner/backup/manifest-room.ts";
 import { Manifest } from "../../runner/manifest.ts";
 import { seal, unseal } from "../../runner/sealed-json.ts";
 import { compressor } from "../../runner/stream/zstd.ts";
