@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { JobConfig } from "../providers/config.ts";
 import type { DatabaseArtifact } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import { ending } from "../providers/layout.ts";
@@ -23,6 +24,16 @@ export interface DumpOptions {
   readonly progress: (bytes: number) => void;
   /** Runs the upload to a store, to measure it. */
   readonly measureUpload: (store: number, upload: () => Promise<StoredObject>) => Promise<StoredObject>;
+}
+
+/** What a job's configuration says of how a stream is stored. */
+export function streamSettings(job: JobConfig): Pick<DumpOptions, "level" | "recipients" | "patienceMs"> {
+  return {
+    level: job.compression.level,
+    recipients: job.encryption?.recipients ?? [],
+    // Three quarters: the stalled store is dropped before the others' own watchdogs blame the silence on their source.
+    patienceMs: Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750,
+  };
 }
 
 /** Bytes that were stored compressed, and encrypted where there are recipients. */
@@ -60,7 +71,7 @@ export async function dump(
     file,
     artifact: artifact.name,
     format: artifact.format,
-    ...(artifact.database === undefined ? {} : { database: artifact.database }),
+    ...(artifact.database !== undefined && { database: artifact.database }),
     covers: [...artifact.covers],
     compression: "zstd" as const,
     encryption: options.recipients.length > 0 ? ("age" as const) : null,
@@ -103,7 +114,7 @@ export async function storeStream(
     const branch = fan.branches[index];
     if (!branch) throw new RangeError("a store without a branch");
     return options.measureUpload(index, () =>
-      store.upload(key, branch, { signal, ...(sizeEstimate === undefined ? {} : { sizeEstimate }) }),
+      store.upload(key, branch, { signal, ...(sizeEstimate !== undefined && { sizeEstimate }) }),
     );
   });
   const settled = Promise.allSettled(uploads);

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { backup, type BackupReport, type DestinationReport } from "../backup.ts";
+import { backup } from "../backup.ts";
+import type { BackupReport, DestinationReport } from "../backup/report.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";

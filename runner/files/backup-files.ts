@@ -2,7 +2,7 @@ import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { FilesConfig } from "../../providers/files/index.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
-import type { DumpOptions } from "../dump.ts";
+import { streamSettings, type DumpOptions } from "../dump.ts";
 import type { Manifest, ManifestObject } from "../manifest.ts";
 import type { Run } from "../run.ts";
 import { copyFiles, type CopiedFiles, type CopyFilesOptions, type Lacking, type LeftOut } from "./copy-files.ts";
@@ -121,7 +121,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
           ...(storage && { destination: storage.description }),
           code,
           message,
-          ...(fix === undefined ? {} : { fix }),
+          ...(fix !== undefined && { fix }),
         })),
       },
       reused,
@@ -167,10 +167,7 @@ async function findLacking(
 function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): DumpOptions {
   let bytes = 0;
   return {
-    level: job.compression.level,
-    recipients: job.encryption?.recipients ?? [],
-    // Three quarters: see the dump of the database.
-    patienceMs: Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750,
+    ...streamSettings(job),
     signal,
     progress: () => undefined,
     measureUpload: async (store, upload) => {

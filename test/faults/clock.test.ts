@@ -2,7 +2,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Check } from "../../providers/database/database.ts";
-import type { BackupReport } from "../../runner/backup.ts";
+import type { BackupReport } from "../../runner/backup/report.ts";
 import type { Verification } from "../../runner/verify.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { ensureProgram } from "../helpers/ensure-program.ts";

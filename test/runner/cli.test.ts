@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Check } from "../../providers/database/database.ts";
-import type { BackupReport } from "../../runner/backup.ts";
+import type { BackupReport } from "../../runner/backup/report.ts";
 import { newBackupId } from "../../runner/backup-id.ts";
 import type { Manifest } from "../../runner/manifest.ts";
 import type { PruneReport } from "../../runner/prune.ts";

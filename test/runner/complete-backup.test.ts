@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import type { BackupReport } from "../../runner/backup.ts";
+import type { BackupReport } from "../../runner/backup/report.ts";
 import type { RetryReport } from "../../runner/complete-backup.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";

@@ -2,7 +2,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Check } from "../../providers/database/database.ts";
-import type { BackupReport } from "../../runner/backup.ts";
+import type { BackupReport } from "../../runner/backup/report.ts";
 import type { Verification } from "../../runner/verify.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";

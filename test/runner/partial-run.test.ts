@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import type { BackupReport } from "../../runner/backup.ts";
+import type { BackupReport } from "../../runner/backup/report.ts";
 import type { RetryReport } from "../../runner/complete-backup.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";

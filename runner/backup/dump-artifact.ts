@@ -1,0 +1,60 @@
+import type { DatabaseArtifact } from "../../providers/database/database.ts";
+import { toProviderError } from "../../providers/errors.ts";
+import type { Attributes } from "../../providers/monitor/monitor.ts";
+import { RetryCounter } from "../../providers/retry.ts";
+import type { StoredObject } from "../../providers/storage/storage.ts";
+import { backupKey } from "../../providers/layout.ts";
+import { dump, streamSettings } from "../dump.ts";
+import { fail, live, requireLive } from "./destination.ts";
+import { omit, type RunState, type Draft } from "./state.ts";
+import type { Trace } from "./trace.ts";
+
+/**
+ * Dumps one artifact to all live destinations at the same time. One that may be missing is left out where it fails.
+ *
+ * @throws ProviderError where a required artifact fails, or no destination is left
+ */
+export async function dumpArtifact(state: RunState, draft: Draft, artifact: DatabaseArtifact): Promise<void> {
+  const { run, trace, destinations } = state;
+  const { job, signal } = run;
+  const targets = live(destinations);
+  const stores = targets.map(({ storage }) => storage);
+  try {
+    await trace.step("dump", { artifact: artifact.name, provider: job.database.kind }, async (span) => {
+      const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, draft.id, file), {
+        ...streamSettings(job),
+        signal,
+        progress: (bytes) => {
+          span.progress(bytes);
+        },
+        measureUpload: (index, upload) =>
+          measureStore(trace, { artifact: artifact.name, ...targets[index]?.facts }, upload),
+      });
+      for (const [index, destination] of targets.entries()) {
+        const failure = failures[index];
+        if (failure) fail(trace, "store", destination, failure);
+      }
+      if (!object) return;
+      span.set({ bytes: object.plain.size, storedBytes: object.stored.size, objects: 1 });
+      draft.objects.push(object);
+      if (fileKey) draft.fileKeys.set(object.file, fileKey);
+    });
+  } catch (error) {
+    if (artifact.required || signal.aborted) throw error;
+    omit(state, draft, artifact.name, toProviderError(error).message);
+  }
+  requireLive(destinations);
+}
+
+function measureStore(trace: Trace, about: Attributes, upload: () => Promise<StoredObject>): Promise<StoredObject> {
+  return trace.step("store", about, async (span) => {
+    const requests = new RetryCounter();
+    try {
+      const stored = await requests.run(upload);
+      span.set({ bytes: stored.size, objects: 1 });
+      return stored;
+    } finally {
+      span.set({ retries: requests.count });
+    }
+  });
+}

@@ -1,0 +1,97 @@
+import type { Attributes } from "../../providers/monitor/monitor.ts";
+import { EXIT, exitCodeOf } from "../exit-codes.ts";
+import type { FilesReport } from "../files/backup-files.ts";
+import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { PruneReport } from "../prune.ts";
+import type { Verification } from "../verify.ts";
+import { withFix, type Destination } from "./destination.ts";
+import { objectsIn, type RunState, type Draft } from "./state.ts";
+
+/** How one destination fared. */
+export interface DestinationReport {
+  readonly destination: string;
+  /** Whether it has the whole backup. */
+  readonly stored: boolean;
+  /** What was found there that needs a person and stopped nothing, one sentence each. Left out where there is none. */
+  readonly warnings?: readonly string[];
+  /** Undefined where verification was left out or did not finish. */
+  readonly verification?: Verification;
+  readonly prune?: PruneReport;
+  /** What went wrong, in order. */
+  readonly errors: readonly { readonly code: string; readonly message: string; readonly fix?: string }[];
+}
+
+/** What a run did. */
+export interface BackupReport {
+  readonly id: string;
+  readonly status: "ok" | "partial" | "error";
+  readonly exitCode: number;
+  readonly seconds: number;
+  readonly objects: readonly ManifestObject[];
+  readonly omitted: Manifest["omitted"];
+  /** What needs a person and stopped nothing: the server's clock is wrong. Left out where there is none. */
+  readonly warnings?: readonly string[];
+  /** Undefined for a job without files, and where none could be copied: {@link omitted} says why. */
+  readonly files?: FilesReport;
+  readonly destinations: readonly DestinationReport[];
+}
+
+/** What the run did, to be called at its end. */
+export function reportOf(state: RunState, draft: Draft): BackupReport {
+  const partial = isPartial(state, draft);
+  return {
+    id: draft.id,
+    status: partial ? "partial" : "ok",
+    exitCode: exitCode(state, partial),
+    seconds: secondsOf(state),
+    objects: objectsIn(draft),
+    omitted: draft.omitted,
+    ...(state.warnings.length > 0 && { warnings: state.warnings }),
+    ...(draft.files && { files: draft.files.report }),
+    destinations: state.destinations.map(reportDestination),
+  };
+}
+
+/** A run's numbers, for telemetry. */
+export function factsOf(report: BackupReport): Attributes {
+  return {
+    backup: report.id,
+    seconds: report.seconds,
+    bytes: report.objects.reduce((sum, { plain }) => sum + plain.size, 0),
+    storedBytes: storedBytes(report.objects),
+    destinations: report.destinations.filter(({ stored }) => stored).length,
+    failedDestinations: report.destinations.filter(({ errors }) => errors.length > 0).length,
+  };
+}
+
+/** Seconds since the run began. */
+export function secondsOf({ launchedMs }: RunState): number {
+  return (Date.now() - launchedMs) / 1000;
+}
+
+/** Bytes of objects as they are stored. */
+export function storedBytes(objects: readonly ManifestObject[]): number {
+  return objects.reduce((sum, { stored }) => sum + stored.size, 0);
+}
+
+function reportDestination({ description, stored, warnings, verification, prune, errors }: Destination) {
+  return {
+    destination: description,
+    stored,
+    ...(warnings.length > 0 && { warnings: warnings.map(withFix) }),
+    ...(verification && { verification }),
+    ...(prune && { prune }),
+    errors: errors.map(({ code, message, fix }) => ({ code, message, ...(fix !== undefined && { fix }) })),
+  };
+}
+
+function exitCode({ run: { signal }, destinations }: RunState, partial: boolean): number {
+  if (signal.aborted) return exitCodeOf(signal.reason, EXIT.partial);
+  if (destinations.some(({ verification }) => verification?.outcome === "damaged")) return EXIT.verification;
+  return partial ? EXIT.partial : EXIT.done;
+}
+
+function isPartial({ run: { job }, destinations }: RunState, { files }: Draft): boolean {
+  if (destinations.some(({ errors }) => errors.length > 0)) return true;
+  return job.files !== undefined && (files === undefined || files.report.leftOut.length > 0);
+}

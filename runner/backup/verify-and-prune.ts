@@ -1,0 +1,65 @@
+import { ProviderError } from "../../providers/errors.ts";
+import { beforeAnyRun, prune, type PruneReport } from "../prune.ts";
+import { verify, type Verification } from "../verify.ts";
+import { fail, warn, type Live } from "./destination.ts";
+import { storedBytes } from "./report.ts";
+import { objectsIn, verifies, type RunState, type Draft } from "./state.ts";
+
+/** Reads the backup back in full and, if it is verified, prunes. The backup stays whatever fails here. */
+export async function verifyAndPrune(state: RunState, draft: Draft, destination: Live): Promise<void> {
+  if (!verifies(state)) return;
+  const { trace } = state;
+  try {
+    const verification = await verifyOwn(state, draft, destination);
+    destination.verification = verification;
+    for (const warning of verification.warnings ?? []) trace.warn(warning);
+    for (const problem of verification.problems) {
+      fail(trace, "verify", destination, new ProviderError("INTEGRITY", problem));
+    }
+    if (!state.choices.prune || verification.outcome !== "verified") return;
+    destination.prune = await pruneAfter(state, draft, destination);
+  } catch (error) {
+    fail(trace, "examine", destination, error);
+  }
+}
+
+function verifyOwn({ run: { job, signal }, trace }: RunState, draft: Draft, destination: Live): Promise<Verification> {
+  return trace.step("verify", destination.facts, (span) => {
+    const objects = objectsIn(draft, destination);
+    span.set({ bytes: storedBytes(objects), objects: objects.length });
+    return verify({
+      storage: destination.storage,
+      job,
+      signal,
+      programs: job.database,
+      id: draft.id,
+      fileKeyOf: (file) => draft.fileKeys.get(file),
+      // What an earlier run copied was read when that was verified; this run has checked that it is still there.
+      skipContent: (object) => draft.files?.reused.has(object) ?? false,
+    });
+  });
+}
+
+function pruneAfter(
+  { run: { job, signal }, trace }: RunState,
+  { id, startedAt }: Draft,
+  destination: Live,
+): Promise<PruneReport> {
+  return trace.step("prune", destination.facts, async (span) => {
+    const report = await prune({
+      storage: destination.storage,
+      job,
+      signal,
+      rule: job.retention,
+      made: id,
+      // A run that began before this one held the lock before it, and so is over.
+      unfinishedBefore: startedAt,
+      // A copy holds no lock.
+      copiesBefore: beforeAnyRun(job),
+      dryRun: false,
+    });
+    for (const warning of report.warnings ?? []) warn(trace, destination, new ProviderError("INTEGRITY", warning));
+    span.set({ removed: report.removed.length + report.unfinished.length, kept: report.kept });
+    return report;
+  });
+}
