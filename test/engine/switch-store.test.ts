@@ -16,7 +16,7 @@ import { GoogleDriveService } from "../../tools/services/google-drive.ts";
 
 const program = fileURLToPath(new URL("../../index.ts", import.meta.url));
 const redirects = ["dropbox", "google-drive"].map((name) =>
-  fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),
+  fileURLToPath(new URL(`../../tools/services/${name}-redirect.ts`, import.meta.url)),
 );
 
 let postgres: Postgres;

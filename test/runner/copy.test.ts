@@ -23,7 +23,7 @@ import { GoogleDriveService } from "../../tools/services/google-drive.ts";
 import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 const redirects = ["dropbox", "google-drive"].map((name) =>
-  fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),
+  fileURLToPath(new URL(`../../tools/services/${name}-redirect.ts`, import.meta.url)),
 );
 const identity = await generateX25519Identity();
 const recipient = await identityToRecipient(identity);

@@ -15,7 +15,7 @@ import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts
 import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
 
 const redirects = ["dropbox", "google-drive"].map((name) =>
-  fileURLToPath(new URL(`../services/${name}-redirect.ts`, import.meta.url)),
+  fileURLToPath(new URL(`../../tools/services/${name}-redirect.ts`, import.meta.url)),
 );
 
 /** Seconds after which a store that stalls is given up. The fan-out lets go of it after three quarters of that. */
