@@ -7,10 +7,9 @@ import { connect, type ControlConnection, place } from "./connect/control-connec
 import { refuseHiddenRows } from "./dump/hidden-rows.ts";
 import { takeLock } from "./dump/job-lock.ts";
 import { lockRoom, locksOfDump, locksPerTransaction } from "./dump/lock-room.ts";
-import { inScope, type Scope, scopeValues } from "./scope/scope.ts";
+import { inScope, type Scope, scopeValues, someOf } from "./scope/scope.ts";
 import { resolveSelection } from "./scope/selection.ts";
 import type { PostgresSettings } from "./settings.ts";
-import { someOf } from "./scope/some-of.ts";
 
 /**
  * Looks at everything that a backup of this database needs.

@@ -1,17 +1,16 @@
 import { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
-import type { DatabaseArtifact, DatabaseBackup, Omission } from "../database.ts";
+import type { DatabaseArtifact, DatabaseBackup, Omission, StoredFile } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/dump/backup.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
-import type { Scope } from "../postgres/scope/scope.ts";
+import { type Scope, someOf } from "../postgres/scope/scope.ts";
 import { describeScope, resolveSelection } from "../postgres/scope/selection.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
-import { someOf } from "../postgres/scope/some-of.ts";
 import { writePart } from "../postgres/artifacts/sql-artifact.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
 import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
-import { queuesPart } from "./queues.ts";
+import { queuesPart, type VaultMode, vaultPart } from "./rows.ts";
 import {
   cronJobs,
   defaultPrivileges,
@@ -23,8 +22,6 @@ import {
   publications,
   type StatementsPart,
 } from "./statements.ts";
-import { storedFiles } from "./stored-files.ts";
-import { type VaultMode, vaultPart } from "./vault.ts";
 
 /** Whether the database is one of Supabase's, and not some other PostgreSQL's. */
 export async function isProject(control: ControlConnection): Promise<boolean> {
@@ -215,4 +212,34 @@ async function foreignJobs(control: ControlConnection): Promise<Omission[]> {
   if (row.count === 0) return [];
   const reason = `${row.count} jobs of pg_cron belong to other databases or to other roles than postgres.`;
   return [{ artifact: "cron.sql", reason }];
+}
+
+/** Rows that are fetched at a time. */
+const FILES_AT_ONCE = 5_000;
+
+/**
+ * The files that a project's database has rows of, in the snapshot of the connection's transaction.
+ *
+ * @param buckets those that are asked for; undefined for all
+ */
+async function* storedFiles(
+  control: ControlConnection,
+  buckets: readonly string[] | undefined,
+): AsyncGenerator<StoredFile> {
+  const [table] = await control.query<{ readable: boolean | null }>(
+    "SELECT has_table_privilege(to_regclass('storage.objects'), 'SELECT') AS readable",
+  );
+  if (table?.readable !== true) return;
+  const condition = buckets === undefined ? "" : " WHERE bucket_id = ANY($1)";
+  await control.query(
+    "DECLARE provision_files NO SCROLL CURSOR FOR " +
+      `SELECT bucket_id AS bucket, name AS path FROM storage.objects${condition}`,
+    buckets === undefined ? [] : [buckets],
+  );
+  for (;;) {
+    const rows = await control.query<StoredFile>(`FETCH ${FILES_AT_ONCE} FROM provision_files`);
+    if (rows.length === 0) break;
+    yield* rows;
+  }
+  await control.query("CLOSE provision_files");
 }

@@ -1,6 +1,5 @@
 import dns from "node:dns/promises";
 import type { Connection } from "../postgres/connect/connection-url.ts";
-import { projectReference } from "./reference.ts";
 
 /**
  * What to do where a project's direct host cannot be reached: it has an IPv6 address only, unless the project pays for
@@ -31,4 +30,10 @@ async function addressesOf(host: string): Promise<{ v4: boolean; v6: string | un
   const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
   if (four.status === "rejected" && six.status === "rejected") return undefined;
   return { v4: four.status === "fulfilled", v6: six.status === "fulfilled" ? six.value[0] : undefined };
+}
+
+/** The name of a hosted project in a direct host's name, or in the user's name for a pooler. */
+export function projectReference({ hosts, user }: Connection): string | undefined {
+  const direct = hosts.map(({ host }) => /^db\.([a-z0-9]+)\.supabase\.(?:co|com)$/.exec(host)?.[1]);
+  return direct.find((found) => found !== undefined) ?? /^[^.]+\.([a-z0-9]+)$/.exec(user)?.[1];
 }

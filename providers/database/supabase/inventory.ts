@@ -4,7 +4,7 @@ import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
-import { readText } from "../postgres/roles/sql-text.ts";
+import { readText } from "../postgres/artifacts/sql-artifact.ts";
 import { definitionQueries } from "./definitions.ts";
 import { literal } from "./rows.ts";
 

@@ -14,7 +14,6 @@ import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
 import { platformRoles } from "./platform.ts";
-import { requireConfirmation, targetReference } from "./reference.ts";
 import { refusable, RestoreMessages } from "./refusable.ts";
 import {
   becomeMember,
@@ -26,7 +25,7 @@ import {
 } from "./script.ts";
 import { type RolesToCreate, rolesToCreate } from "./restore-roles.ts";
 import { defaultPrivilegesNow, noDefaultPrivileges } from "./statements.ts";
-import { checkTarget } from "./target.ts";
+import { checkTarget, requireConfirmation, targetReference } from "./target.ts";
 import { noTimeouts } from "./timeouts.ts";
 import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
 

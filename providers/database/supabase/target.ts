@@ -1,6 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import type { RestoreOptions } from "../database.ts";
 import { type ControlConnection, place } from "../postgres/connect/control-connection.ts";
+import type { Connection } from "../postgres/connect/connection-url.ts";
+import { projectReference } from "./direct-host.ts";
 import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
 
 /**
@@ -41,4 +43,20 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
       fix: "Create a new project and restore into that; or allow a target that is not empty, and what is in both will fail.",
     },
   );
+}
+
+/** What a person must type to restore into a target: its project's reference, or where a self-hosted one is. */
+export function targetReference(connection: Connection): string {
+  const [host] = connection.hosts;
+  return projectReference(connection) ?? `${host === undefined ? "" : place(host)}/${connection.database}`;
+}
+
+/** @throws {ProviderError} `CONFIG` where nobody has confirmed that it is this target */
+export function requireConfirmation(connection: Connection, confirmed: string | undefined): void {
+  const reference = targetReference(connection);
+  if (confirmed === reference) return;
+  const said = confirmed === undefined ? "nobody has confirmed that" : `--confirm says ${confirmed}`;
+  throw new ProviderError("CONFIG", `The target is the project ${reference}, and ${said}: nothing was restored.`, {
+    fix: `Look at the plan with --dry-run, and then say --confirm ${reference}.`,
+  });
 }

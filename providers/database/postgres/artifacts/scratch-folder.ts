@@ -1,9 +1,9 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { type FileHandle, lstat, mkdir, open, readdir, rm, statfs, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProviderError } from "../../../errors.ts";
-import { tryLock } from "./file-lock.ts";
 
 /** What a folder is called; those of earlier versions had the number of their process in it, and no lock. */
 const NAME = /^provision-scratch-([0-9a-f]{16}|\d+-[0-9a-f]{8})$/;
@@ -137,4 +137,37 @@ async function lastChange(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true });
   const changes = await Promise.all(["", ...names].map(async (name) => (await lstat(join(folder, name))).mtimeMs));
   return Math.max(...changes);
+}
+
+/** What became of an attempt to lock a file: it is held now, somebody else holds it, or nothing can be locked here. */
+type LockAttempt = "held" | "taken" | "unavailable";
+
+/** What flock(1) exits with where somebody else holds the lock, both util-linux's and BusyBox's. */
+const LOCK_TAKEN = 1;
+
+/** Milliseconds; with `-n` flock(1) waits for nobody. */
+const LOCK_PATIENCE_MS = 10_000;
+
+/**
+ * Tries to lock an open file, as flock(2) does, for as long as it stays open: until it is closed, or this process ends in whatever
+ * way. Node.js has no call for it, but such a lock belongs to the open file and not to the process that took it, so flock(1) can
+ * take it on a descriptor that it inherits. It holds across containers, which do not know each other's process numbers.
+ *
+ * `unavailable` where there is no flock(1) (macOS), or the file system has no locks.
+ *
+ * @param file opened for writing, which NFS demands
+ */
+function tryLock(file: FileHandle): Promise<LockAttempt> {
+  return new Promise((resolve) => {
+    const child = spawn("flock", ["-n", "-x", "3"], {
+      stdio: ["ignore", "ignore", "ignore", file.fd],
+      timeout: LOCK_PATIENCE_MS,
+    });
+    child.once("error", () => {
+      resolve("unavailable");
+    });
+    child.once("close", (code) => {
+      resolve(code === 0 ? "held" : code === LOCK_TAKEN ? "taken" : "unavailable");
+    });
+  });
 }

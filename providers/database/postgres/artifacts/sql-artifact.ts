@@ -1,7 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
-import { splitStatements } from "../roles/sql-statements.ts";
-import { readText } from "../roles/sql-text.ts";
+import { textOf } from "../connect/raw-text.ts";
 
 const beginning = "-- Provision: ";
 
@@ -72,4 +72,60 @@ export async function checkPart(name: string, bytes: Readable): Promise<void> {
     new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
   if (!first.toString().startsWith(beginning)) throw damaged("does not begin as a part of a backup");
   if (last.toString() !== `\n${endOfPart}`) throw damaged("does not end with its last line, so it is cut off");
+}
+
+/** More bytes than the statements of any server's roles or policies have; a text that is longer is none of them. */
+const LONGEST_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Reads text to its end. An error of the bytes' own stream is passed on as it is.
+ *
+ * @param damaged makes the error for a text that cannot be right, from the end of a sentence that begins with "it"
+ * @param encoding `raw` for a text that has names as they are, in which bytes need not be UTF-8; see raw-text.ts
+ */
+export async function readText(
+  bytes: Readable,
+  damaged: (what: string) => ProviderError,
+  encoding: "UTF-8" | "raw" = "UTF-8",
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of bytes as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > LONGEST_BYTES) throw damaged("is larger than it can be");
+  }
+  const all = Buffer.concat(chunks);
+  if (encoding === "raw") return textOf(all);
+  if (!isUtf8(all)) throw damaged("is not text in UTF-8");
+  return all.toString();
+}
+
+/** What {@link splitStatements} found. */
+interface Statements {
+  /** Each without its semicolon. */
+  readonly complete: readonly string[];
+  /** What stands after the last semicolon, and is not only comments and space. */
+  readonly rest: string;
+}
+
+/**
+ * Splits SQL at the semicolons that stand outside of strings, quoted identifiers and comments. Neither strings in dollars nor
+ * commands of psql are known, but for the two of `pg_dumpall` that only guard a script.
+ */
+export function splitStatements(text: string): Statements {
+  const token =
+    /--[^\n]*|\\(?:un)?restrict [^\n]*|E'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|;|[^\s;'"\\-]+|\s+|[\s\S]/gy;
+  const complete: string[] = [];
+  let current = "";
+  for (const [part] of text.matchAll(token)) {
+    if (part.startsWith("--") || /^\\(un)?restrict /.test(part)) continue;
+    if (part === ";") {
+      complete.push(current.trim());
+      current = "";
+    } else {
+      current += part;
+    }
+  }
+  return { complete, rest: current.trim() };
 }

@@ -4,8 +4,7 @@ import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "
 import { chooseClients, majorVersion } from "../programs/clients.ts";
 import { CopyCounter } from "./copy-counter.ts";
 import { unpackArchive } from "./directory-archive.ts";
-import { largeOutputBuffer } from "../programs/output-buffer.ts";
-import { feed, type Program } from "../programs/program.ts";
+import { feed, largeOutputBuffer, type Program } from "../programs/program.ts";
 import { checkPart } from "./sql-artifact.ts";
 import { readRoles } from "../roles/roles-sql.ts";
 

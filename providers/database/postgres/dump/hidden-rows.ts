@@ -1,7 +1,6 @@
 import { ProviderError } from "../../../errors.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
-import { inScope, type Scope, scopeValues } from "../scope/scope.ts";
-import { someOf } from "../scope/some-of.ts";
+import { inScope, type Scope, scopeValues, someOf } from "../scope/scope.ts";
 
 /**
  * Fails where a policy may hide rows of a table from this role. pg_dump itself would fail at the first such table, because

@@ -65,6 +65,39 @@ const CERTAIN = [
 /** Words of a machine's that cannot start or go on with a program. */
 const MACHINE = /error while loading shared libraries|symbol lookup error|^psql: error: |Cannot allocate memory/;
 
+/** More characters than a message has that somebody will read; what a line has beyond them is thrown away. */
+const MOST_OF_LINE = 64 * 1024;
+
+/** Puts what comes in pieces together into lines, and hands on each as soon as it has come to its end. */
+export class MessageLines {
+  readonly #take: (line: string) => void;
+  #line = "";
+
+  constructor(take: (line: string) => void) {
+    this.#take = take;
+  }
+
+  write(text: string): void {
+    const [first = "", ...others] = text.split("\n");
+    this.#append(first);
+    for (const each of others) {
+      this.#take(this.#line);
+      this.#line = "";
+      this.#append(each);
+    }
+  }
+
+  /** Hands on a last line that does not end as one. */
+  finish(): void {
+    if (this.#line !== "") this.#take(this.#line);
+    this.#line = "";
+  }
+
+  #append(text: string): void {
+    this.#line += text.slice(0, MOST_OF_LINE - this.#line.length);
+  }
+}
+
 /**
  * Reads what a program of PostgreSQL's writes to its standard error, line by line. What is the server's passes by a list of what
  * may: its texts quote rows, and in whatever language they are. A server's text may also hold line breaks, so that after the

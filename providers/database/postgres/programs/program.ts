@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { abortedError, type ErrorCode, ProviderError } from "../../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import { endWithRunner } from "./end-with-runner.ts";
-import { MessageLines } from "../messages/message-lines.ts";
-import { largeOutputBuffer } from "./output-buffer.ts";
-import { ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
+import { MessageLines, ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
 import { withRawArguments } from "./raw-arguments.ts";
 import { programError, redact } from "../messages/server-errors.ts";
 
@@ -28,6 +27,21 @@ export interface Program {
   readonly tables?: ReadonlySet<string>;
   /** Takes each line that the program writes to its standard error, without secrets, but with whatever a server says of rows. */
   readonly onMessage?: (line: string) => void;
+}
+
+/** Part of GNU coreutils, where Debian, Fedora and their kin have it: what their `stdbuf` program preloads. */
+const BUFFER_LIBRARY = "/usr/libexec/coreutils/libstdbuf.so";
+
+const BUFFER_BYTES = 256 * 1024;
+
+/**
+ * Environment that gives a program a large buffer for its standard output, as `stdbuf` does; empty where the machine has no
+ * such library. The C library's own buffer is 4 KiB, so that pg_dump makes a system call, and wakes its reader, for each of
+ * them: with a larger one it takes 40 % less system time, and a dump's wall time drops by a tenth. The environment and not
+ * `stdbuf` itself, so that a program which cannot be started still says so as any other.
+ */
+export function largeOutputBuffer(): Record<string, string> {
+  return existsSync(BUFFER_LIBRARY) ? { LD_PRELOAD: BUFFER_LIBRARY, _STDBUF_O: String(BUFFER_BYTES) } : {};
 }
 
 /** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */

@@ -1,7 +1,6 @@
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
-import { splitStatements } from "./sql-statements.ts";
-import { readText } from "./sql-text.ts";
+import { readText, splitStatements } from "../artifacts/sql-artifact.ts";
 
 /** One statement of `pg_dumpall --roles-only`. */
 export interface RoleStatement {

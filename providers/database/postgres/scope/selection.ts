@@ -2,8 +2,7 @@ import { z } from "zod";
 import { ProviderError } from "../../../errors.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
 import { refuseTorn } from "./torn-selection.ts";
-import type { Scope } from "./scope.ts";
-import { someOf } from "./some-of.ts";
+import { type Scope, someOf } from "./scope.ts";
 
 const patterns = (what: string, example: string) =>
   z

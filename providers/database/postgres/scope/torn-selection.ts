@@ -1,7 +1,6 @@
 import { ProviderError } from "../../../errors.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
-import type { Scope } from "./scope.ts";
-import { someOf } from "./some-of.ts";
+import { type Scope, someOf } from "./scope.ts";
 
 /**
  * Refuses a selection that keeps what needs something that it leaves out: its dump would fail only when somebody restores it.

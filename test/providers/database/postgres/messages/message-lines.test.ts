@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MessageLines } from "../../../../../providers/database/postgres/messages/message-lines.ts";
+import { MessageLines } from "../../../../../providers/database/postgres/messages/program-messages.ts";
 
 describe("a program's messages", () => {
   const linesOf = (...pieces: string[]): string[] => {
