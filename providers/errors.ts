@@ -29,7 +29,7 @@ export interface ProviderErrorOptions {
   /** The error of the SDK or the operating system. It stays inside: only its message may be shown. */
   readonly cause?: unknown;
   /** What a person should do, as a sentence. */
-  readonly fix?: string;
+  readonly fix?: string | undefined;
   /** More of the message, a line each. A line break inside of a line is part of a name, and never one for people. */
   readonly details?: readonly string[];
   /** How long the service asked to wait before the next try, in milliseconds. */
@@ -85,6 +85,12 @@ export class ObjectLockedError extends ProviderError {
 export function toProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
   return new ProviderError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+/** A failure in other words. Its code stays, and its fix unless there is a better one. */
+export function reworded(error: unknown, message: (own: string) => string, fix?: string): ProviderError {
+  const problem = toProviderError(error);
+  return new ProviderError(problem.code, message(problem.message), { cause: error, fix: fix ?? problem.fix });
 }
 
 /** The `ABORTED` error for a signal; a `ProviderError` that was given as the signal's reason is kept. */

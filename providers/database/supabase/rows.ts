@@ -3,7 +3,7 @@ import { programOf, type Source } from "../postgres/dump/backup.ts";
 import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
 import { beginningOfPart, endOfPart } from "../postgres/artifacts/sql-artifact.ts";
-import { noTimeouts } from "./timeouts.ts";
+import { NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
 
 /** One step of a part that holds rows. */
 type RowsStep =
@@ -16,7 +16,7 @@ type RowsStep =
 function rowsPart(source: Source, name: string, title: string, steps: readonly RowsStep[]): DatabaseArtifact {
   const print = (text: string): string => `SELECT ${literal(text)}`;
   const commands = [
-    ...noTimeouts(source.control.serverMajor),
+    NO_TIMEOUTS,
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     `SET TRANSACTION SNAPSHOT '${source.snapshot}'`,
     "SET search_path = ''",
@@ -35,18 +35,25 @@ function rowsPart(source: Source, name: string, title: string, steps: readonly R
     ...programOf(source),
     name: "psql",
     args: [
-      `--dbname=${databaseString(source.settings.connection.database)}`,
-      "--no-psqlrc",
-      "--no-password",
-      "--quiet",
+      ...psqlArguments(source.settings.connection.database),
       "--tuples-only",
       "--no-align",
-      "--set=ON_ERROR_STOP=1",
-      "--set=VERBOSITY=verbose",
       ...commands.map((command) => `--command=${command}`),
     ],
   };
   return { name, format: "sql", required: true, covers: [title], open: (signal) => readFrom(psql, signal) };
+}
+
+/** The arguments of every psql: it ends at the first error, and writes errors with their SQLSTATEs and names. */
+export function psqlArguments(database: string): string[] {
+  return [
+    `--dbname=${databaseString(database)}`,
+    "--no-psqlrc",
+    "--no-password",
+    "--quiet",
+    "--set=ON_ERROR_STOP=1",
+    "--set=VERBOSITY=verbose",
+  ];
 }
 
 /** A string as SQL has it, where backslashes mean nothing. */
@@ -78,10 +85,10 @@ export async function queuesPart(source: Source): Promise<{ artifact: DatabaseAr
   for (const { table, columns, sequence } of tables) {
     steps.push({ copy: `SELECT ${columns} FROM ${table}`, into: `${table} (${columns})` });
     if (sequence === null) continue;
-    const [at] = await source.control.query<{ value: string; called: boolean }>(
+    const { value, called } = await source.control.one<{ value: string; called: boolean }>(
       `SELECT last_value AS value, is_called AS called FROM ${sequence}`,
     );
-    if (at !== undefined) steps.push({ sql: `SELECT setval(${literal(sequence)}, ${at.value}, ${at.called})` });
+    steps.push({ sql: `SELECT setval(${literal(sequence)}, ${value}, ${called})` });
   }
   const title = `${plain.length} queues of pgmq with their messages and archives`;
   const omitted = queues
@@ -104,8 +111,7 @@ export async function vaultPart(
   source: Source,
   mode: VaultMode,
 ): Promise<{ artifact?: DatabaseArtifact; omitted: Omission[] }> {
-  const [row] = await source.control.query<{ count: number }>("SELECT count(*)::int AS count FROM vault.secrets");
-  const count = row?.count ?? 0;
+  const { count } = await source.control.one<{ count: number }>("SELECT count(*)::int AS count FROM vault.secrets");
   if (mode === "leave-out") {
     if (count === 0) return { omitted: [] };
     const reason =

@@ -4,7 +4,7 @@ import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "
 import { chooseClients, majorVersion } from "../programs/clients.ts";
 import { CopyCounter } from "./copy-counter.ts";
 import { unpackArchive } from "./directory-archive.ts";
-import { feed, largeOutputBuffer, type Program } from "../programs/program.ts";
+import { archiveReader, feed } from "../programs/program.ts";
 import { checkPart } from "./sql-artifact.ts";
 import { readRoles } from "../roles/roles-sql.ts";
 
@@ -63,40 +63,23 @@ export async function countPostgresRows(
  * @param output takes what it writes
  */
 async function readArchive(
-  artifact: Pick<RestoreArtifact, "format" | "clientVersion">,
+  { format, clientVersion }: Pick<RestoreArtifact, "format" | "clientVersion">,
   bytes: Readable,
-  { clients, scratch }: Programs,
+  programs: Programs,
   args: readonly string[],
   output?: (piece: Buffer) => void,
 ): Promise<void> {
   const { signal } = new AbortController();
-  if (artifact.format === "pg_dump-custom") {
-    await feed(await reader(artifact, clients, args), bytes, signal, output);
+  const reason = `pg_dump ${clientVersion} wrote the archive`;
+  const clients = await chooseClients(majorVersion(clientVersion), reason, programs.clients);
+  if (format === "pg_dump-custom") {
+    await feed(archiveReader(clients, args), bytes, signal, output);
     return;
   }
-  const program = await reader(artifact, clients, args);
-  const folder = await unpackArchive(bytes, scratch);
+  const folder = await unpackArchive(bytes, programs.scratch);
   try {
-    const reading = { ...program, args: [...args, folder.path] };
-    await feed(reading, Readable.from([]), signal, output);
+    await feed(archiveReader(clients, [...args, folder.path]), Readable.from([]), signal, output);
   } finally {
     await folder.remove();
   }
-}
-
-/** pg_restore as a program that reads an archive and talks to no server. */
-async function reader(
-  { clientVersion }: Pick<RestoreArtifact, "clientVersion">,
-  clients: string | undefined,
-  args: readonly string[],
-): Promise<Program> {
-  const reason = `pg_dump ${clientVersion} wrote the archive`;
-  return {
-    clients: await chooseClients(majorVersion(clientVersion), reason, clients),
-    name: "pg_restore",
-    args,
-    env: { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() },
-    otherwise: "INTEGRITY",
-    secrets: [],
-  };
 }

@@ -8,10 +8,25 @@ import type { Connection, ConnectionHost } from "./connection-url.ts";
 import { carryRawBytes, parameterOf } from "./raw-connection.ts";
 import { serverError } from "../messages/server-errors.ts";
 
+/** No server can be reached, or none lets this connection in. */
+export class ConnectError extends ProviderError {
+  override readonly name = "ConnectError";
+}
+
+/**
+ * A query that switches the session's timeouts off, and gives no row. A project of Supabase limits statements to two minutes, and
+ * a backup takes longer. It reads pg_settings, because older servers lack some of the timeouts.
+ */
+export const NO_TIMEOUTS = `SELECT name FROM pg_settings
+  WHERE CASE WHEN name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
+    'transaction_timeout') THEN set_config(name, '0', false) IS NULL ELSE false END`;
+
 /** A connection of this process itself, beside those of PostgreSQL's programs. Every error is a `ProviderError`. */
 export interface ControlConnection {
-  /** The one of the URL's hosts that answered, and will do. */
+  /** The one of the URL's hosts that answered and has the session attributes that the URL asks for. */
   readonly host: ConnectionHost;
+  /** The database's name. */
+  readonly database: string;
   /** For instance `17.4`. */
   readonly serverVersion: string;
   readonly serverMajor: number;
@@ -22,6 +37,8 @@ export interface ControlConnection {
   /** Why the connection has broken; undefined while it stands. */
   readonly broken: ProviderError | undefined;
   query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** The first row of a query that always gives one. */
+  one<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row>;
   /** An identifier as SQL has it, in quotation marks. */
   readonly quote: (identifier: string) => string;
   /** May be called more than once. */
@@ -35,6 +52,12 @@ export interface ConnectOptions {
   /** Only this one of the URL's hosts. */
   readonly host?: ConnectionHost;
 }
+
+/** Milliseconds that a server may take to end a session. */
+const END_PATIENCE_MS = 2000;
+
+/** Milliseconds after which a silent connection shows that it is alive, so that no firewall forgets it. */
+const KEEP_ALIVE_MS = 30_000;
 
 /** One way to protect a connection: false for none. */
 type Tls = ConnectionOptions | false;
@@ -50,7 +73,7 @@ export async function connect(
 ): Promise<ControlConnection> {
   const failures: ProviderError[] = [];
   const hosts = options.host === undefined ? connection.hosts : [options.host];
-  // A standby is preferred by looking for one among all hosts first, and then taking any.
+  // prefer-standby tries all hosts for a standby first, and then takes any.
   const wanted = connection.targetSessionAttributes;
   for (const attributes of wanted === "prefer-standby" ? (["standby", "any"] as const) : [wanted]) {
     for (const host of hosts) {
@@ -61,7 +84,8 @@ export async function connect(
         failures.push(new ProviderError("TRANSIENT", `${place(host)} is not ${attributes}.`));
       } catch (error) {
         if (signal.aborted) throw abortedError(signal);
-        const failure = serverError(error, `Cannot connect to ${place(host)}`, secretsOf(connection), true);
+        const doing = `Cannot connect to ${place(host)}`;
+        const failure = serverError(error, doing, secretsOf(connection), ConnectError);
         failures.push(failure);
         // As in libpq, a server that refuses the credentials is the answer: the next host would refuse them too.
         if (failure.code === "AUTH" || failure.code === "NOT_FOUND") throw failure;
@@ -70,17 +94,32 @@ export async function connect(
   }
   const [first] = failures;
   if (first !== undefined && failures.length === 1) throw first;
-  throw new ProviderError(
+  throw new ConnectError(
     failures.find((failure) => failure.code !== "TRANSIENT")?.code ?? "TRANSIENT",
-    `None of the hosts will do: ${failures.map((failure) => failure.message).join("; ")}`,
-    first?.fix === undefined ? {} : { fix: first.fix },
+    `None of the hosts can be used: ${failures.map((failure) => failure.message).join("; ")}`,
+    { fix: first?.fix },
   );
+}
+
+/** Connects for one piece of work; see {@link connect}. */
+export async function withConnection<Result>(
+  connection: Connection,
+  signal: AbortSignal,
+  work: (control: ControlConnection) => Promise<Result>,
+  options?: ConnectOptions,
+): Promise<Result> {
+  const control = await connect(connection, signal, options);
+  try {
+    return await work(control);
+  } finally {
+    await control.close();
+  }
 }
 
 /** What must never stand in an error or a log line. */
 export function secretsOf({ password = "", user, database, hosts }: Connection): string[] {
   const names = [user, database, ...hosts.map(({ host }) => host)];
-  // One that is part of a name is no secret in a message, which must name that; and one of few letters is in every word.
+  // Messages must show names, so a password that is part of one cannot be hidden; nor can one of few letters, part of many words.
   return password.length < 4 || names.some((name) => name.includes(password)) ? [] : [password];
 }
 
@@ -138,13 +177,10 @@ async function readSetting(name: string, file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    throw new ProviderError(
-      "CONFIG",
-      `${name} ${file} cannot be read: ${(error as NodeJS.ErrnoException).code ?? ""}.`,
-      {
-        fix: "Put the file there and let the runner's user read it, or correct the path.",
-      },
-    );
+    const { code = "" } = error as NodeJS.ErrnoException;
+    throw new ProviderError("CONFIG", `${name} ${file} cannot be read: ${code}.`, {
+      fix: "Put the file there and let the runner's user read it, or correct the path.",
+    });
   }
 }
 
@@ -171,10 +207,9 @@ async function open(
     application_name: "provision",
     connectionTimeoutMillis: connection.connectTimeoutSeconds * 1000,
     enableChannelBinding: tls !== false && connection.channelBinding !== "disable",
-    // The connection is silent for as long as a dump takes, and a firewall must not forget it.
     keepAlive: true,
-    keepAliveInitialDelayMillis: 30_000,
-    ...(connection.options === undefined ? {} : { options: connection.options }),
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    ...(connection.options !== undefined && { options: connection.options }),
   };
   const client: Client = new Client(config);
   carryRawBytes(client);
@@ -196,10 +231,15 @@ async function open(
       return rows;
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
-      // Of a connection that has broken the package says that it cannot be asked; why, it has said before.
+      // Once the connection is broken, pg only reports that it cannot be used: the reason came before.
       if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
       throw serverError(error, `The database ${database} refused a query`, secrets);
     }
+  };
+  const one = async <Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row> => {
+    const [row] = await ask<Row>(sql, values);
+    if (row === undefined) throw new ProviderError("INTERNAL", `A query gave no row: ${sql}`);
+    return row;
   };
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -208,31 +248,32 @@ async function open(
   };
   try {
     await client.connect();
-    const [server] = await ask<{ version: string; recovery: boolean; encoding: string }>(
-      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, current_setting('server_encoding') AS encoding",
+    const server = await one<{ version: string; recovery: boolean; encoding: string; database: string }>(
+      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
+        "current_setting('server_encoding') AS encoding, current_database() AS database",
     );
     // Such a server converts nothing, and refuses to send what is not of the client's encoding.
-    if (server?.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
-    const serverVersion = server?.version.split(" ")[0] ?? "";
+    if (server.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
+    const [serverVersion = ""] = server.version.split(" ");
     if (!/^\d/.test(serverVersion)) {
       throw new ProviderError(
         "CONFIG",
-        `${place(host)} says that its version is "${serverVersion}", which is no PostgreSQL's.`,
-        {
-          fix: "Name a PostgreSQL server in the connection URL; one of 9.6 or newer says its number first (SHOW server_version).",
-        },
+        `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`,
+        { fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number." },
       );
     }
     return {
       host,
       serverVersion,
       serverMajor: majorVersion(serverVersion),
-      inRecovery: server?.recovery ?? false,
+      database: server.database,
+      inRecovery: server.recovery,
       encrypted: tls !== false,
       get broken() {
         return broken;
       },
       query: ask,
+      one,
       quote: (identifier) => client.escapeIdentifier(identifier),
       close,
     };
@@ -244,18 +285,15 @@ async function open(
 
 /** The server asks for a password only where it wants one. */
 function noPassword({ user }: Connection, host: ConnectionHost): never {
-  throw new ProviderError(
-    "AUTH",
-    `${place(host)} asks for the password of the role ${user}, and the connection URL has none.`,
-    {
-      fix: "Put it into the connection URL, percent-encoded: postgresql://user:password@host/database.",
-    },
-  );
+  const problem = `${place(host)} requires a password for the role ${user}, and the connection URL has none.`;
+  throw new ProviderError("AUTH", problem, {
+    fix: "Put it into the connection URL, percent-encoded: postgresql://user:password@host/database.",
+  });
 }
 
-/** Says goodbye, but does not wait for a server that no longer answers. */
+/** Ends the session, but does not wait for a server that no longer answers. */
 async function end(client: Client, socket: Socket): Promise<void> {
-  const timer = setTimeout(() => socket.destroy(), 2000);
+  const timer = setTimeout(() => socket.destroy(), END_PATIENCE_MS);
   await client.end().catch(() => undefined);
   clearTimeout(timer);
   socket.destroy();
@@ -272,10 +310,10 @@ async function fits(control: ControlConnection, attributes: Connection["targetSe
       return control.inRecovery;
     case "read-write":
     case "read-only": {
-      const [row] = await control.query<{ off: boolean }>(
-        "SELECT current_setting('default_transaction_read_only') = 'off' AND NOT pg_is_in_recovery() AS off",
+      const { writable } = await control.one<{ writable: boolean }>(
+        "SELECT current_setting('default_transaction_read_only') = 'off' AND NOT pg_is_in_recovery() AS writable",
       );
-      return (row?.off ?? false) === (attributes === "read-write");
+      return writable === (attributes === "read-write");
     }
   }
 }

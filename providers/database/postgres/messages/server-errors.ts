@@ -20,6 +20,11 @@ export class OutOfLocksError extends ProviderError {
   override readonly name = "OutOfLocksError";
 }
 
+/** A database cannot be renamed or dropped, because it has other sessions. */
+export class DatabaseInUseError extends ProviderError {
+  override readonly name = "DatabaseInUseError";
+}
+
 /** A standby ended a session for the sake of what its primary did. */
 export class RecoveryConflictError extends ProviderError {
   override readonly name = "RecoveryConflictError";
@@ -147,6 +152,13 @@ const meanings: readonly Meaning[] = [
     code: "TRANSIENT",
     fix: "Give the machine or the task more memory, or run when there is less to do, and try again.",
   },
+  {
+    states: ["55006"],
+    pattern: /is being accessed by other users/,
+    code: "CONFLICT",
+    make: DatabaseInUseError,
+    fix: "Close the other sessions of that database (pg_stat_activity lists them).",
+  },
   { states: ["53100"], pattern: /No space left on device/, code: "QUOTA", fix: "Make room on the server's disk." },
   {
     states: ["ENOTFOUND"],
@@ -232,18 +244,18 @@ interface PgError {
 /**
  * The error of the `pg` package or of a socket as a `ProviderError`, without the secrets and without any value of a row.
  *
- * @param connecting whether nothing has been asked yet, so that no message can have a value
+ * @param Connecting the class of the error where nothing has been asked yet, so that no message can have a value
  */
 export function serverError(
   error: unknown,
   doing: string,
   secrets: readonly string[],
-  connecting = false,
+  Connecting?: typeof ProviderError,
 ): ProviderError {
   if (error instanceof ProviderError) return error;
   const { code: state = "", message = String(error), hint, severity, where } = error as PgError;
   const ofServer = severity !== undefined;
-  const whole = !ofServer || (where === undefined && (connecting || namesNoValue(state)));
+  const whole = !ofServer || (where === undefined && (Connecting !== undefined || namesNoValue(state)));
   const shown = whole ? message : shownOf(error as PgError);
   const found =
     meanings.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
@@ -253,8 +265,8 @@ export function serverError(
   const reason = shown === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : shown;
   const code = found?.code ?? (!ofServer && /SSL|timeout|terminated|closed/i.test(shown) ? "TRANSIENT" : "INTERNAL");
   const fix = found?.fix ?? (whole ? hint : shown.includes(withheld) ? inTheLog : undefined);
-  const Kind = found?.make ?? ProviderError;
-  return new Kind(code, `${doing}: ${redact(reason, secrets)}`, fix === undefined ? {} : { fix });
+  const Kind = Connecting ?? found?.make ?? ProviderError;
+  return new Kind(code, `${doing}: ${redact(reason, secrets)}`, { fix });
 }
 
 /** A server's error in which values may be, reduced to what is none. */
@@ -277,11 +289,7 @@ export function programError(message: string, report: ProgramReport, otherwise: 
     );
   const fix = found?.fix ?? (text.includes(withheld) ? inTheLog : undefined);
   const Kind = found?.make ?? ProviderError;
-  return new Kind(
-    found?.code ?? otherwise,
-    text === "" ? `${message}.` : `${message}: ${text}`,
-    fix === undefined ? {} : { fix },
-  );
+  return new Kind(found?.code ?? otherwise, text === "" ? `${message}.` : `${message}: ${text}`, { fix });
 }
 
 /** The text without the secrets, however a URL may have written them. */

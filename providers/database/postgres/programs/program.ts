@@ -40,12 +40,18 @@ const BUFFER_BYTES = 256 * 1024;
  * them: with a larger one it takes 40 % less system time, and a dump's wall time drops by a tenth. The environment and not
  * `stdbuf` itself, so that a program which cannot be started still says so as any other.
  */
-export function largeOutputBuffer(): Record<string, string> {
+function largeOutputBuffer(): Record<string, string> {
   return existsSync(BUFFER_LIBRARY) ? { LD_PRELOAD: BUFFER_LIBRARY, _STDBUF_O: String(BUFFER_BYTES) } : {};
 }
 
-/** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
-const killAfterMs = 3000;
+/** Milliseconds that a program may take to end after SIGTERM before it is killed. */
+const KILL_AFTER_MS = 3000;
+
+/** pg_restore as a program that reads an archive and connects to no server. */
+export function archiveReader(clients: ProgramDirectory, args: readonly string[]): Program {
+  const env = { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() };
+  return { clients, name: "pg_restore", args, env, secrets: [], otherwise: "INTEGRITY" };
+}
 
 /**
  * Runs a program and gives its standard output, which ends only after the program has exited with 0 and otherwise fails
@@ -236,7 +242,7 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
   const end = (): void => {
     if (timer !== undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
-    timer = setTimeout(kill, killAfterMs);
+    timer = setTimeout(kill, KILL_AFTER_MS);
   };
   const kill = (): void => {
     killGroup(child);

@@ -76,8 +76,8 @@ export async function readRoles(bytes: Readable): Promise<RoleStatement[]> {
 export function grantOf(role: string, member: string, { admin, inherit, set }: Membership): string {
   const options = [
     ...(admin ? ["ADMIN OPTION"] : []),
-    ...(inherit === undefined ? [] : [`INHERIT ${inherit ? "TRUE" : "FALSE"}`]),
-    ...(set === undefined ? [] : [`SET ${set ? "TRUE" : "FALSE"}`]),
+    ...(inherit === undefined ? [] : [`INHERIT ${inherit}`.toUpperCase()]),
+    ...(set === undefined ? [] : [`SET ${set}`.toUpperCase()]),
   ];
   return `GRANT ${role} TO ${member}${options.length === 0 ? "" : ` WITH ${options.join(", ")}`}`;
 }
@@ -88,7 +88,7 @@ function readOptions(text = ""): Membership {
   const inherit = options.find((each) => each.startsWith("INHERIT "));
   return {
     admin: options.includes("ADMIN OPTION"),
-    ...(inherit === undefined ? {} : { inherit: inherit === "INHERIT TRUE", set: !options.includes("SET FALSE") }),
+    ...(inherit !== undefined && { inherit: inherit === "INHERIT TRUE", set: !options.includes("SET FALSE") }),
   };
 }
 
@@ -97,9 +97,7 @@ function either(one: Membership | undefined, other: Membership): Membership {
   if (one === undefined) return other;
   return {
     admin: admin || one.admin,
-    ...(inherit === undefined
-      ? {}
-      : { inherit: inherit || one.inherit === true, set: set === true || one.set === true }),
+    ...(inherit !== undefined && { inherit: inherit || one.inherit === true, set: set === true || one.set === true }),
   };
 }
 

@@ -1,25 +1,67 @@
+import { ProviderError } from "../../../errors.ts";
+import type { RestoreArtifact, RestoreOptions } from "../../database.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
-import { grantOf, identifier, type RoleStatement } from "./roles-sql.ts";
+import { grantOf, identifier, readRoles, type RoleStatement } from "./roles-sql.ts";
 
 /** Attributes that only a superuser may name, even to take them away. */
 export const privileged: readonly string[] = ["SUPERUSER", "REPLICATION", "BYPASSRLS"];
 
+/** The names of all roles of the server. */
+export async function existingRoles(control: ControlConnection): Promise<ReadonlySet<string>> {
+  const rows = await control.query<{ name: string }>("SELECT rolname AS name FROM pg_roles");
+  return new Set(rows.map(({ name }) => name));
+}
+
 /**
- * The statements of `pg_dumpall` that make new roles or concern them, without what a role that is no superuser would be refused
- * though it changes nothing: a new role has none of the {@link privileged} attributes anyway, and from version 16 on whoever
- * creates a role has its ADMIN OPTION, which nobody may give to themselves.
+ * The backup's roles that the target lacks, and the statements that create them.
  *
- * @param isNew whether a role is to be made; memberships between two roles that are there already are not touched
+ * @param provided roles that every target has, as those of a platform
+ * @throws {ProviderError} `CONFIG` where roles are missing and the options do not allow to create them, or the backup has none
  */
-export async function statementsOfNewRoles(
+export async function rolesToCreate(
+  control: ControlConnection,
+  artifacts: readonly RestoreArtifact[],
+  { createRoles, noOwner, facts, signal }: RestoreOptions,
+  provided: readonly string[] = [],
+): Promise<{ readonly names: readonly string[]; readonly statements: readonly RoleStatement[] }> {
+  const existing = await existingRoles(control);
+  // A server has the roles of its version, such as pg_maintain.
+  const isNew = (role: string): boolean => !existing.has(role) && !provided.includes(role) && !role.startsWith("pg_");
+  if (!createRoles) {
+    const missing = facts.roles.filter(isNew);
+    if (missing.length === 0 || noOwner) return { names: [], statements: [] };
+    const problem = `The target lacks roles that own or may use what is in the backup: ${missing.join(", ")}.`;
+    throw new ProviderError("CONFIG", problem, {
+      fix: "Create them first, let the restore create them (--create-roles), or restore without owners and privileges (--no-owner).",
+    });
+  }
+  const artifact = artifacts.find(({ format }) => format === "roles-sql");
+  if (artifact === undefined) {
+    throw new ProviderError("CONFIG", "The backup holds no roles, so none can be created.", {
+      fix: "Create the roles by hand, or restore without owners and privileges (--no-owner).",
+    });
+  }
+  const statements = await readRoles(artifact.open(signal));
+  const names = [...new Set(statements.flatMap(({ roles }) => roles).filter(isNew))].sort();
+  return { names, statements: await statementsOfNewRoles(control, statements, isNew) };
+}
+
+/**
+ * The statements that create new roles or concern them, without what PostgreSQL refuses to a role that is no superuser though it
+ * changes nothing: a new role has none of the {@link privileged} attributes anyway, and since version 16 the creator of a role has
+ * its ADMIN OPTION, which nobody may grant to themselves.
+ *
+ * @param isNew whether a role is to be created; memberships between two existing roles are not touched
+ */
+async function statementsOfNewRoles(
   control: ControlConnection,
   statements: readonly RoleStatement[],
   isNew: (role: string) => boolean,
 ): Promise<RoleStatement[]> {
-  const [me] = await control.query<{ name: string; superuser: boolean }>(
+  const me = await control.one<{ name: string; superuser: boolean }>(
     "SELECT rolname AS name, rolsuper AS superuser FROM pg_roles WHERE rolname = current_user",
   );
-  const creator = me?.superuser === false && control.serverMajor >= 16 ? me.name : undefined;
+  const creator = !me.superuser && control.serverMajor >= 16 ? me.name : undefined;
   return statements
     .filter(({ roles }) => roles.some(isNew))
     .flatMap((statement) => {

@@ -1,0 +1,188 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
+import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
+import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
+import { platformRoles } from "./platform.ts";
+import { refusable } from "./refusable.ts";
+import {
+  becomeMember,
+  createInOwnSchemas,
+  type ProjectRestore,
+  sequence,
+  type Step,
+  takeMembershipsBack,
+  withoutCommands,
+  withoutTransaction,
+} from "./restore-script.ts";
+import { defaultPrivilegesNow, noDefaultPrivileges } from "./statements.ts";
+import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
+
+/** What a restore of a project does. */
+interface Plan {
+  readonly steps: readonly Step[];
+  /** What of the backup is not restored, and why, one sentence each. */
+  readonly leftOut: readonly string[];
+}
+
+/** A statement as the restore runs it; undefined where it leaves it out. */
+type Change = (sql: string) => string | undefined;
+
+const OWNER = /OWNER TO ("(?:[^"]|"")+"|\S+)$/;
+const EVENT_TRIGGER = /EVENT TRIGGER (?:"(?:[^"]|"")+"|\S+)/;
+
+/**
+ * Plans the restore of a project: statements of the backup's artifacts, and between them what pg_restore makes of the archive.
+ *
+ * @param roles the statements that create the roles which the target lacks
+ */
+export async function planRestore(restore: ProjectRestore, roles: readonly string[]): Promise<Plan> {
+  const { archive, artifacts, clients, control, options } = restore;
+  const { noOwner, signal } = options;
+  const steps: Step[] = [];
+  const leftOut: string[] = [];
+
+  const add = (title: string, statements: readonly string[], asLogin = false, count = statements.length): void => {
+    if (statements.length > 0) {
+      steps.push({ title: `${title}: ${count}`, asLogin, text: () => statements.map((sql) => `${sql};\n`) });
+    }
+  };
+  // A backup may be without any of these artifacts.
+  const read = async (name: string, change: Change): Promise<string[]> => {
+    const artifact = artifacts.find((each) => each.name === name);
+    if (artifact === undefined) return [];
+    return (await readPart(name, artifact.open(signal))).flatMap((sql) => change(sql) ?? []);
+  };
+  const addPart = async (
+    name: string,
+    title: string,
+    change: Change = (sql) => sql,
+    asLogin = false,
+  ): Promise<void> => {
+    add(title, await read(name, change), asLogin);
+  };
+  const addRows = (name: string, title: string): void => {
+    const artifact = artifacts.find((each) => each.name === name);
+    if (artifact === undefined) return;
+    const text = () => withoutCommands(clients.version, wholePart(name, artifact.open(signal)));
+    steps.push({ title, text });
+  };
+  const addQuery = async (title: string, query: string): Promise<void> => {
+    const rows = await control.query<{ sql: string }>(query);
+    add(
+      title,
+      rows.map(({ sql }) => sql),
+    );
+  };
+
+  const { output, head } = await readHead(archiveReader(clients, ["--list"]), archive.open(signal), signal);
+  const chosen = chooseEntries(parseToc(output));
+  for (const [reason, count] of chosen.leftOut) leftOut.push(`${reason} (${count})`);
+  const fromHead = (entries: readonly TocEntry[]) => sqlOf(restore, entries, () => Readable.from([head]));
+  const fromAll = (entries: readonly TocEntry[]) => sqlOf(restore, entries, () => archive.open(signal));
+
+  add("roles", roles, true);
+  await addPart("extensions.sql", "extensions", extensionOrNot);
+  await addQuery(
+    "default privileges of the new project, revoked so that nobody else can use what is restored",
+    noDefaultPrivileges,
+  );
+  steps.push({
+    title: `definitions: ${chosen.definitions.length} entries of database.dump`,
+    text: () => fromHead(chosen.definitions),
+  });
+  steps.push({
+    title:
+      `rows, then indexes, constraints, triggers and policies: ${chosen.dataAndRest.length} entries of database.dump, with ` +
+      "session_replication_role = replica, so that no trigger of auth or storage changes a row",
+    text: () =>
+      sequence(
+        "SET session_replication_role = replica;\n",
+        fromAll(chosen.dataAndRest),
+        "SET session_replication_role = origin;\n",
+      ),
+  });
+  if (chosen.largeObjects.length > 0) {
+    steps.push({ title: "large objects", text: () => withoutTransaction(fromAll(chosen.largeObjects)) });
+  }
+  const owners = new Set<string>();
+  if (!noOwner) {
+    let mapped = 0;
+    const statements = await read("owners.sql", (sql) => {
+      const owner = OWNER.exec(sql)?.[1] ?? "";
+      if (!platformRoles.includes(owner)) {
+        owners.add(owner);
+        return sql;
+      }
+      mapped += 1;
+      return undefined;
+    });
+    // A new owner must be able to create in the schema. The privileges that follow say whether it may afterwards.
+    if (owners.size > 0) {
+      add(
+        "postgres as a temporary member of the owners",
+        [becomeMember([...owners], control.serverMajor)],
+        true,
+        owners.size,
+      );
+    }
+    const toAll = (verb: "GRANT" | "REVOKE"): string[] => [...owners].map((owner) => createInOwnSchemas(verb, owner));
+    add("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], false, statements.length);
+    if (mapped > 0) leftOut.push(`the platform's roles as owners of your objects: ${mapped} belong to postgres now`);
+    steps.push({
+      title: `privileges: ${chosen.privileges.length} entries of database.dump`,
+      text: () => fromHead(chosen.privileges),
+    });
+  }
+  addRows("queues.sql", "queues and their messages");
+  await addPart("cron.sql", "jobs of pg_cron");
+  addRows("vault.sql", "secrets of Vault");
+  await addPart("platform-objects.sql", "policies and triggers on tables of the platform", (sql) => {
+    const name = /^CREATE (?:POLICY|TRIGGER) .*? ON \S+/.exec(sql)?.[0].slice("CREATE ".length) ?? sql;
+    return refusable(sql, name, ["42710"]);
+  });
+  await addPart("publications.sql", "tables in the platform's publications");
+  if (!noOwner) {
+    // What the platform's version does not have, or does not let postgres grant.
+    await addPart("grants.sql", "privileges on objects of the platform", (sql) =>
+      refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
+    );
+  }
+  // A plain server lets only a superuser create them.
+  const eventTriggerOrNot: Change = (sql) =>
+    refusable(sql, EVENT_TRIGGER.exec(sql)?.[0] ?? sql, ["42501", "42704"], { kind: "event trigger" });
+  await addPart("event-triggers.sql", "event triggers", eventTriggerOrNot, true);
+  if (noOwner) await addQuery("default privileges of the new project, granted again", defaultPrivilegesNow);
+  else await addPart("default-privileges.sql", "default privileges, as the backup has them");
+  if (owners.size > 0) {
+    add("memberships of postgres in the owners, revoked", [takeMembershipsBack], true, owners.size);
+  }
+  return { steps, leftOut };
+}
+
+/** Another version than the backup's is accepted. Without an extension that the platform no longer has, what needs it fails. */
+function extensionOrNot(sql: string): string {
+  const name = /^CREATE EXTENSION IF NOT EXISTS (\S+)/.exec(sql)?.[1] ?? "";
+  const instead = sql.replace(/ VERSION '[^']*'/, "");
+  const created = refusable(sql, `the version of the extension ${name}`, ["22023"], { instead });
+  return refusable(created, `the extension ${name}`, ["0A000", "58P01"], { kind: "extension" });
+}
+
+/** The SQL that pg_restore makes of some of the archive's entries. */
+async function* sqlOf(
+  { clients, options }: ProjectRestore,
+  entries: readonly TocEntry[],
+  open: () => Readable,
+): AsyncGenerator<Buffer> {
+  if (entries.length === 0) return;
+  const folder = await makeScratchFolder(options.scratchDirectory);
+  try {
+    const list = join(folder.path, "list");
+    await writeFile(list, entries.map(({ line }) => `${line}\n`).join(""), { mode: 0o600 });
+    const args = ["--file=-", `--use-list=${list}`, "--no-owner", "--no-tablespaces"];
+    yield* readThrough(archiveReader(clients, args), open(), options.signal) as AsyncIterable<Buffer>;
+  } finally {
+    await folder.remove();
+  }
+}
