@@ -532,7 +532,7 @@ describe("no backup is made, and the exit code says why,", () => {
     expect(code, stderr).toBe(expected);
     expect(JSON.parse(stdout)).toEqual({ error: { code: "ABORTED", message: `Interrupted by ${signal}.` } });
     expect(existsSync(sandbox.store) ? filesIn(sandbox.store) : []).toEqual([]);
-    expect((await sandbox.run("doctor")).stdout).toContain("no other run of test/app is going");
+    expect((await sandbox.run("doctor")).stdout).toContain("no other run of test/app holds the lock");
   });
 });
 

@@ -12,7 +12,7 @@ import { resolveSelection } from "./scope/selection.ts";
 import type { PostgresSettings } from "./settings.ts";
 
 /**
- * Looks at everything that a backup of this database needs.
+ * Checks everything that a backup of this database needs.
  *
  * @param scopeOf finds what the backup leaves out; nothing of that needs to be readable
  */
@@ -44,7 +44,7 @@ export async function* checkPostgres(
       clock: checkClock,
       size: checkSize,
       locks: checkLocks,
-      ...(lock === undefined ? {} : { lock: () => checkLock(control, lock) }),
+      ...(lock !== undefined && { lock: () => checkLock(control, lock) }),
     };
     for (const [name, check] of Object.entries(checks)) {
       try {
@@ -60,10 +60,10 @@ export async function* checkPostgres(
 
 function failed(name: string, error: unknown): Check {
   const { message, fix } = toProviderError(error);
-  return { name, ok: false, detail: message, ...(fix === undefined ? {} : { fix }) };
+  return { name, ok: false, detail: message, ...(fix !== undefined && { fix }) };
 }
 
-/** Without a server there is no version to fit; what is there is worth knowing all the same. */
+/** Without a server there is no version to fit; which clients are installed is worth knowing all the same. */
 async function installedClients(only: string | undefined): Promise<Check> {
   const found = await findPrograms("pg_dump", only);
   if (found.length > 0) {
@@ -87,24 +87,26 @@ function checkTls(control: ControlConnection, { connection }: PostgresSettings):
   const { host } = control.host;
   if (control.encrypted) {
     const verified = connection.sslMode === "verify-full";
-    const detail = verified ? "encrypted, and the server is proven" : "encrypted, but the server's name is not proven";
+    const detail = verified
+      ? "encrypted, and the server is verified"
+      : "encrypted, but the server's name is not verified";
     const fix = "Add sslmode=verify-full and sslrootcert=… to the connection URL.";
-    return Promise.resolve({ ok: true, detail, ...(verified ? {} : { fix }) });
+    return Promise.resolve({ ok: true, detail, ...(!verified && { fix }) });
   }
   const local = host.startsWith("/") || /^(localhost|127\.|::1$)/.test(host);
   return Promise.resolve(
     local
-      ? { ok: true, detail: "not encrypted, and does not leave this machine" }
+      ? { ok: true, detail: "not encrypted, and stays on this machine" }
       : {
           ok: false,
-          detail: `what goes to and from ${host} is not encrypted`,
+          detail: `the connection to ${host} is not encrypted`,
           fix: "Turn TLS on in the server (ssl = on), and add sslmode=verify-full and sslrootcert=… to the connection URL.",
         },
   );
 }
 
-/** All that pg_dump reads and this role may not, first what a person would look for first. */
-const unreadable = `
+/** All that pg_dump reads and this role may not. */
+const UNREADABLE = `
   SELECT format('schema %I', nspname) AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND nspname <> ALL($1::text[]) AND NOT has_schema_privilege(oid, 'USAGE')
   UNION ALL SELECT format('table %s', c.oid::regclass) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
@@ -120,7 +122,7 @@ const unreadable = `
         AND CASE grantee WHEN 0 THEN true ELSE pg_has_role(grantee, 'USAGE') END)`;
 
 async function checkPrivileges(control: ControlConnection, scope: Scope): Promise<Omit<Check, "name">> {
-  const rows = await control.query<{ name: string }>(unreadable, scopeValues(scope));
+  const rows = await control.query<{ name: string }>(UNREADABLE, scopeValues(scope));
   if (rows.length === 0) return { ok: true, detail: "the role may read everything" };
   return {
     ok: false,
@@ -136,29 +138,28 @@ async function checkRowSecurity(control: ControlConnection, scope: Scope): Promi
 
 async function checkStandby(control: ControlConnection): Promise<Omit<Check, "name">> {
   if (!control.inRecovery) return { ok: true, detail: "this is a primary server" };
-  const [row] = await control.query<{ feedback: string; delay: string }>(
+  const { feedback, delay } = await control.one<{ feedback: string; delay: string }>(
     "SELECT current_setting('hot_standby_feedback') AS feedback, current_setting('max_standby_streaming_delay') AS delay",
   );
-  if (row?.feedback === "on" || row?.delay === "-1")
-    return { ok: true, detail: "a standby that lets long queries finish" };
+  if (feedback === "on" || delay === "-1") return { ok: true, detail: "a standby that lets long queries finish" };
   return {
     ok: true,
-    detail: `a standby that may cancel a dump which holds replication up for longer than ${row?.delay ?? "?"}`,
+    detail: `a standby that may cancel a dump which holds replication up for longer than ${delay}`,
     fix: "Set hot_standby_feedback = on or max_standby_streaming_delay = -1 on the standby.",
   };
 }
 
 async function checkClock(control: ControlConnection): Promise<Omit<Check, "name">> {
   const asked = Date.now();
-  const [row] = await control.query<{ time: Date }>("SELECT clock_timestamp() AS time");
-  return { ok: true, ...compareClock("the server's clock", row?.time ?? new Date(), asked, Date.now()) };
+  const { time } = await control.one<{ time: Date }>("SELECT clock_timestamp() AS time");
+  return { ok: true, ...compareClock("the server's clock", time, asked, Date.now()) };
 }
 
 async function checkSize(control: ControlConnection): Promise<Omit<Check, "name">> {
-  const [row] = await control.query<{ size: string }>(
-    "SELECT pg_size_pretty(pg_database_size(current_database())) AS size",
+  const { detail } = await control.one<{ detail: string }>(
+    "SELECT pg_size_pretty(pg_database_size(current_database())) AS detail",
   );
-  return { ok: true, detail: row?.size ?? "unknown" };
+  return { ok: true, detail };
 }
 
 async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSettings): Promise<Omit<Check, "name">> {
@@ -168,7 +169,7 @@ async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSett
   if (wanted <= room.room) return { ok: true, detail };
   return {
     ok: true,
-    detail: `${detail}: tables are only watched, and a run fails where one is truncated or altered just as it begins`,
+    detail: `${detail}: a run cannot lock all tables, and fails if one is truncated or altered just as it begins`,
     fix: `To have them locked, ALTER SYSTEM SET max_locks_per_transaction = ${locksPerTransaction(room, wanted)}, and restart the server.`,
   };
 }
@@ -176,5 +177,5 @@ async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSett
 async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {
   // The end of the connection gives it back.
   await takeLock(control, lock);
-  return { ok: true, detail: `no other run of ${lock} is going` };
+  return { ok: true, detail: `no other run of ${lock} holds the lock` };
 }

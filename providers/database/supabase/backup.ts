@@ -1,5 +1,4 @@
 import { Readable } from "node:stream";
-import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact, DatabaseBackup, Omission, StoredFile } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/dump/backup.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
@@ -25,12 +24,12 @@ import {
 
 /** Whether the database is one of Supabase's, and not some other PostgreSQL's. */
 export async function isProject(control: ControlConnection): Promise<boolean> {
-  const [row] = await control.query<{ project: boolean }>(
+  const { project } = await control.one<{ project: boolean }>(
     `SELECT count(*) = 2 AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'supabase_admin')
        AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') AS project
      FROM pg_namespace WHERE nspname IN (${sqlList(dataSchemas)})`,
   );
-  return row?.project ?? false;
+  return project;
 }
 
 /** Schemas whose definitions every project has. */
@@ -183,7 +182,7 @@ function unreadable(scope: Scope, chosen: Scope): Omission[] {
   return [{ artifact: "tables of the platform", reason }];
 }
 
-/** What people have made in schemas of the platform is in none of the parts, and they must hear of it. */
+/** Objects of the user in schemas of the platform: no artifact has them, and the backup must say so. */
 async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omission[]> {
   const rows = await control.query<{ name: string }>(
     `SELECT name FROM (
@@ -205,12 +204,11 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
 }
 
 async function foreignJobs(control: ControlConnection): Promise<Omission[]> {
-  const [row] = await control.query<{ count: number }>(
+  const { count } = await control.one<{ count: number }>(
     "SELECT count(*)::int AS count FROM cron.job WHERE database <> current_database() OR username <> 'postgres'",
   );
-  if (row === undefined) throw new ProviderError("INTERNAL", "count(*) gave no row.");
-  if (row.count === 0) return [];
-  const reason = `${row.count} jobs of pg_cron belong to other databases or to other roles than postgres.`;
+  if (count === 0) return [];
+  const reason = `${count} jobs of pg_cron belong to other databases or to other roles than postgres.`;
   return [{ artifact: "cron.sql", reason }];
 }
 
@@ -226,10 +224,10 @@ async function* storedFiles(
   control: ControlConnection,
   buckets: readonly string[] | undefined,
 ): AsyncGenerator<StoredFile> {
-  const [table] = await control.query<{ readable: boolean | null }>(
+  const { readable } = await control.one<{ readable: boolean | null }>(
     "SELECT has_table_privilege(to_regclass('storage.objects'), 'SELECT') AS readable",
   );
-  if (table?.readable !== true) return;
+  if (readable !== true) return;
   const condition = buckets === undefined ? "" : " WHERE bucket_id = ANY($1)";
   await control.query(
     "DECLARE provision_files NO SCROLL CURSOR FOR " +

@@ -8,8 +8,8 @@ import { readText } from "../postgres/artifacts/sql-artifact.ts";
 import { definitionQueries } from "./definitions.ts";
 import { literal } from "./rows.ts";
 
-/** Tables above this size are not counted, in bytes: reading a gigabyte a second time takes seconds, a terabyte an hour. */
-const countLimit = 1024 ** 3;
+/** Larger tables are not counted: reading a gigabyte a second time takes seconds, a terabyte an hour. */
+const MOST_COUNTED_BYTES = 1024 ** 3;
 
 /** What a project's database held at the snapshot's moment, to compare a restored one with. */
 const Inventory = z.strictObject({
@@ -39,11 +39,11 @@ const Inventory = z.strictObject({
 export type Inventory = z.output<typeof Inventory>;
 
 /**
- * The inventory as a part of a backup. Definitions are looked at now, because some of what the catalogue says is not of the
- * snapshot but of the moment of the question; rows are counted when the part is read.
+ * The inventory as an artifact of a backup. Definitions are read now, because the catalogue's functions answer for the moment of
+ * the query and not of the snapshot; rows are counted when the artifact is read.
  *
- * @param scope what the dump is without
- * @param chosen what of that the job says
+ * @param scope what the dump leaves out
+ * @param chosen what of that the job chose
  */
 export async function inventoryPart(
   control: ControlConnection,
@@ -89,7 +89,7 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
   return parsed.data;
 }
 
-/** Looks at a database; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
+/** Takes an inventory; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
 export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
   const definitions = await takeDefinitions(control, everything);
   const values = Object.entries(await readSequences(control, scope));
@@ -107,11 +107,10 @@ async function takeDefinitions(
     const kept = rows.filter(({ name }) => !belongsTo(without, kind, name));
     objects[kind] = Object.fromEntries(kept.map(({ name, definition }) => [name, definition]));
   }
-  const [users] = await control.query<{ all: number; withPassword: number; passwords: string | null }>(
+  const users = await control.one<{ all: number; withPassword: number; passwords: string | null }>(
     `SELECT count(*)::int AS all, count(encrypted_password)::int AS "withPassword",
        md5(string_agg(md5(id || coalesce(encrypted_password, '')), '' ORDER BY id)) AS passwords FROM auth.users`,
   );
-  if (users === undefined) throw new ProviderError("INTERNAL", "count(*) gave no row.");
   return {
     format: 2,
     serverMajor: control.serverMajor,
@@ -134,18 +133,18 @@ export function countedTables(control: ControlConnection, scope: Scope): Promise
 async function countRows(control: ControlConnection, scope: Scope): Promise<Record<string, number | null>> {
   const rows: Record<string, number | null> = {};
   for (const { name, size } of await countedTables(control, scope)) {
-    if (Number(size) > countLimit) {
+    if (Number(size) > MOST_COUNTED_BYTES) {
       rows[name] = null;
       continue;
     }
-    const [found] = await control.query<{ count: string }>(`SELECT count(*) AS count FROM ONLY ${name}`);
-    rows[name] = Number(found?.count);
+    const { count } = await control.one<{ count: string }>(`SELECT count(*) AS count FROM ONLY ${name}`);
+    rows[name] = Number(count);
   }
   return rows;
 }
 
 /** Sequences that are read by one query. */
-const batch = 200;
+const BATCH = 200;
 
 /** The last value that each sequence has given, as decimal digits: the one before its first where it has given none. */
 async function readSequences(control: ControlConnection, scope: Scope): Promise<Record<string, string>> {
@@ -160,9 +159,9 @@ async function readSequences(control: ControlConnection, scope: Scope): Promise<
     scopeValuesOfRows(scope),
   );
   const values: Record<string, string> = {};
-  for (let from = 0; from < names.length; from += batch) {
+  for (let from = 0; from < names.length; from += BATCH) {
     const queries = names
-      .slice(from, from + batch)
+      .slice(from, from + BATCH)
       .map(
         ({ name, increment }) =>
           `SELECT ${literal(name)} AS name, (last_value - CASE WHEN is_called THEN 0 ELSE ${increment}::numeric END)::text AS value FROM ${name}`,

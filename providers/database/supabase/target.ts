@@ -6,7 +6,7 @@ import { projectReference } from "./direct-host.ts";
 import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
 
 /**
- * Looks at the target before anything else: whether it can be restored into, and whether it is new.
+ * Checks that the target can be restored into, and that it is new.
  *
  * @throws {ProviderError} `CONFIG` where it cannot, `CONFLICT` where it is not new and the options want that
  */
@@ -16,11 +16,11 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
       fix: "Name the primary database in the connection URL.",
     });
   }
-  const [role] = await control.query<{ name: string; able: boolean }>(
+  const role = await control.one<{ name: string; able: boolean }>(
     "SELECT rolname AS name, rolname = 'postgres' OR rolsuper AS able FROM pg_roles WHERE rolname = current_user",
   );
-  if (role?.able !== true) {
-    throw new ProviderError("CONFIG", `The role ${role?.name ?? ""} cannot restore a project: postgres must own it.`, {
+  if (!role.able) {
+    throw new ProviderError("CONFIG", `The role ${role.name} cannot restore a project: postgres must own it.`, {
       fix: "Connect as postgres.",
     });
   }
@@ -40,12 +40,12 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
     "CONFLICT",
     `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`,
     {
-      fix: "Create a new project and restore into that; or allow a target that is not empty, and what is in both will fail.",
+      fix: "Restore into a new project; or allow a target that is not empty, where what is in both makes the restore fail.",
     },
   );
 }
 
-/** What a person must type to restore into a target: its project's reference, or where a self-hosted one is. */
+/** What a person must type to restore into a target: its project's reference, or the address of a self-hosted one. */
 export function targetReference(connection: Connection): string {
   const [host] = connection.hosts;
   return projectReference(connection) ?? `${host === undefined ? "" : place(host)}/${connection.database}`;
@@ -57,6 +57,6 @@ export function requireConfirmation(connection: Connection, confirmed: string | 
   if (confirmed === reference) return;
   const said = confirmed === undefined ? "nobody has confirmed that" : `--confirm says ${confirmed}`;
   throw new ProviderError("CONFIG", `The target is the project ${reference}, and ${said}: nothing was restored.`, {
-    fix: `Look at the plan with --dry-run, and then say --confirm ${reference}.`,
+    fix: `Read the plan with --dry-run, and then add --confirm ${reference}.`,
   });
 }

@@ -1,7 +1,7 @@
 import { ProviderError } from "../../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
 import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
-import { connect, type ControlConnection, secretsOf } from "../connect/control-connection.ts";
+import { connect, type ControlConnection, NO_TIMEOUTS, secretsOf } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { takeLock } from "./job-lock.ts";
@@ -37,8 +37,8 @@ export interface Layout {
   parts(source: Source): Promise<Pick<DatabaseBackup, "artifacts" | "omitted" | "storedFiles">>;
 }
 
-/** How often a snapshot is taken anew; the moment in which a table can change is some milliseconds long. */
-const SNAPSHOTS = 5;
+/** How often a snapshot is taken at most; the moment in which a table can change is some milliseconds long. */
+const SNAPSHOT_TRIES = 5;
 
 /** The whole database, or what the settings choose of it, as one archive with the server's roles. */
 export async function plainLayout(settings: PostgresSettings, control: ControlConnection): Promise<Layout> {
@@ -70,7 +70,8 @@ export async function openBackup(
   const control = await connect(settings.connection, options.signal);
   try {
     const clients = await clientsFor(control, settings.clients);
-    await withoutTimeouts(control);
+    // The session is idle inside its transaction for as long as the dump takes.
+    await control.query(NO_TIMEOUTS);
     if (options.lock !== undefined) await takeLock(control, options.lock);
     const systemIdentifier = await readSystemIdentifier(control);
     const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
@@ -106,13 +107,12 @@ async function takeSnapshot(
   choose: (control: ControlConnection) => Promise<Layout>,
 ): Promise<Snapshot> {
   let hasRoom = true;
-  for (let attempt = 0; attempt < SNAPSHOTS; attempt += 1) {
+  for (let attempt = 0; attempt < SNAPSHOT_TRIES; attempt += 1) {
     // Allowed on a hot standby too, unlike serializable.
     await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    const [snapshot] = await control.query<{ id: string; time: Date }>(
+    const snapshot = await control.one<{ id: string; time: Date }>(
       "SELECT pg_export_snapshot() AS id, statement_timestamp() AS time",
     );
-    if (snapshot === undefined) throw new ProviderError("INTERNAL", "pg_export_snapshot gave no row.");
     const layout = await choose(control);
     hasRoom &&= await mayLock(control, layout.tables, settings.jobs ?? 1);
     if (!hasRoom) return { snapshot, layout, watch: () => refuseChanged(control, layout.tables) };
@@ -128,7 +128,7 @@ async function takeSnapshot(
   }
   throw new ProviderError(
     "TRANSIENT",
-    `Each of ${SNAPSHOTS} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`,
+    `Each of ${SNAPSHOT_TRIES} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`,
     { fix: "Run the backup at a time when nothing truncates or alters tables over and over." },
   );
 }
@@ -138,15 +138,6 @@ export function clientsFor(control: ControlConnection, only: string | undefined)
   return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
 }
 
-/** The session is idle inside its transaction for as long as the dump takes. */
-async function withoutTimeouts(control: ControlConnection): Promise<void> {
-  // By way of pg_settings, because older servers do not know all of them.
-  await control.query(
-    `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
-       'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')`,
-  );
-}
-
 async function readFacts(
   control: ControlConnection,
   clients: ProgramDirectory,
@@ -154,11 +145,10 @@ async function readFacts(
   scope: Scope,
   systemIdentifier: string | null,
 ): Promise<DatabaseFacts> {
-  const [database] = await control.query<{ name: string; size: string; encoding: string }>(
+  const database = await control.one<{ name: string; size: string; encoding: string }>(
     `SELECT datname AS name, pg_database_size(oid) AS size, pg_encoding_to_char(encoding) AS encoding
      FROM pg_database WHERE datname = current_database()`,
   );
-  if (database === undefined) throw new ProviderError("INTERNAL", "pg_database has no row of this database.");
   const tables = await control.query<TableFacts>(
     `SELECT nspname AS schema, relname AS name, reltuples::float8 AS "estimatedRows"
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -236,7 +226,7 @@ export function archive(source: Source, scope: Scope, covers: readonly string[])
   };
 }
 
-/** The server's roles, which a backup may go without: not every server lets them be read. */
+/** The server's roles, which a backup may leave out: not every server lets the role read them. */
 export function rolesOf(source: Source): DatabaseArtifact {
   const roles: Program = {
     ...programOf(source),
@@ -265,7 +255,7 @@ export function rolesOf(source: Source): DatabaseArtifact {
 export function programOf({ settings: { connection }, control, clients, facts }: Source) {
   return {
     clients,
-    // The same server as the snapshot's, whichever of the URL's hosts that is.
+    // The host that has the snapshot, and no other of the URL.
     env: libpqEnvironment(connection, control.host, clients),
     secrets: secretsOf(connection),
     otherwise: "INTERNAL",
@@ -273,7 +263,7 @@ export function programOf({ settings: { connection }, control, clients, facts }:
   } satisfies Partial<Program>;
 }
 
-/** With the session that exported it a snapshot ends, and what a program says then is only what follows from that. */
+/** A snapshot ends with the session that exported it, and what a program says then is only a consequence. */
 function withoutSnapshot(database: string, broken: ProviderError): ProviderError {
   return new ProviderError(
     "TRANSIENT",
@@ -282,8 +272,8 @@ function withoutSnapshot(database: string, broken: ProviderError): ProviderError
       cause: broken,
       fix:
         (broken instanceof RecoveryConflictError ? broken.fix : undefined) ??
-        "Run the backup again: with `databases: all` it is without a database that was dropped. If the database is there, the server's log " +
-          "says what ended the session (a restart, pg_terminate_backend, a timeout of a pooler).",
+        "Run the backup again: `databases: all` leaves out a database that was dropped. If the database exists, the server's log says " +
+          "what ended the session (a restart, pg_terminate_backend, a pooler's timeout).",
     },
   );
 }

@@ -15,24 +15,24 @@ interface Holder {
 }
 
 /**
- * Takes the session's advisory lock of that name. It is one of the database's, and works on a standby, but a standby and its primary
- * do not see each other's. Anybody who may connect can take it too, so whose it is decides what the error is.
+ * Takes the session's advisory lock of that name. It belongs to the database, and works on a standby, but a standby and its primary
+ * do not see each other's. Every role that may connect can take it too, so the error depends on who holds it.
  *
  * @throws LockHeldError where another run has it
- * @throws ProviderError `CONFLICT` where somebody has it who is evidently no run: another role or another application
+ * @throws ProviderError `CONFLICT` where the holder is evidently no run: another role or another application
  */
 export async function takeLock(control: ControlConnection, name: string): Promise<void> {
   const key = lockKey(name);
-  const [row] = await control.query<{ taken: boolean }>("SELECT pg_try_advisory_lock($1::bigint) AS taken", [key]);
-  if (row?.taken === true) return;
+  const { taken } = await control.one<{ taken: boolean }>("SELECT pg_try_advisory_lock($1::bigint) AS taken", [key]);
+  if (taken) return;
   const holder = await holderOf(control, key);
   // It may have ended since.
   if (holder === undefined) throw new LockHeldError(name);
   if (holder.isLikeUs !== false) throw new LockHeldError(name, describe(holder));
   throw new ProviderError(
     "CONFLICT",
-    `No run of ${name} can begin: its lock is held by somebody who is no run of it, ${describe(holder)}.`,
-    { fix: await howToEnd(control, holder) },
+    `No run of ${name} can begin: its lock is held by a session that is no run of it, ${describe(holder)}.`,
+    { fix: howToEnd(control, holder) },
   );
 }
 
@@ -41,7 +41,7 @@ function lockKey(name: string): string {
   return createHash("sha256").update(`provision:${name}`).digest().readBigInt64BE(0).toString();
 }
 
-/** Who holds the lock; of several, who share it, first one that is no run. */
+/** The lock's holder; of several that share it, one that is no run. */
 async function holderOf(control: ControlConnection, key: string): Promise<Holder | undefined> {
   const [holder] = await control.query<Holder>(
     `SELECT l.pid, rolname AS role, application_name AS application, host(client_addr) AS address, backend_start AS since,
@@ -67,12 +67,11 @@ function describe({ pid, role, application, address, since }: Holder): string {
   ].join(", ");
 }
 
-async function howToEnd(control: ControlConnection, { pid, role }: Holder): Promise<string> {
+function howToEnd({ database, quote }: ControlConnection, { pid, role }: Holder): string {
   if (pid === null) return "Find it in pg_prepared_xacts, and end it there: ROLLBACK PREPARED '…'.";
-  const [row] = await control.query<{ name: string }>("SELECT current_database() AS name");
-  const from = role === null ? "that role" : control.quote(role);
+  const from = role === null ? "that role" : quote(role);
   return (
     `End that session, as a superuser: SELECT pg_terminate_backend(${pid}). Every role that may connect to a database can take its locks: to keep ` +
-    `that role away, REVOKE CONNECT ON DATABASE ${control.quote(row?.name ?? "")} FROM PUBLIC, ${from}.`
+    `that role away, REVOKE CONNECT ON DATABASE ${quote(database)} FROM PUBLIC, ${from}.`
   );
 }

@@ -1,14 +1,14 @@
-import { ProviderError } from "../../../errors.ts";
+import type { ProviderError } from "../../../errors.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
 import { OutOfLocksError } from "../messages/server-errors.ts";
 
-/** What a server's table of locks has room for, and what of it a dump takes. */
+/** How many locks a server has room for, and how many a dump takes. */
 export interface LockRoom {
   /** Tables and sequences of the database, each of which pg_dump locks. */
   readonly relations: number;
-  /** Locks that are held now, by anybody. */
+  /** Locks that any session holds now. */
   readonly held: number;
-  /** Locks for which there is room in any case; a server has some spare room beside. */
+  /** Locks for which the server guarantees room; it has a little more. */
   readonly room: number;
   readonly perTransaction: number;
   readonly connections: number;
@@ -17,14 +17,13 @@ export interface LockRoom {
 
 /** See https://www.postgresql.org/docs/current/runtime-config-locks.html#GUC-MAX-LOCKS-PER-TRANSACTION. */
 export async function lockRoom(control: ControlConnection): Promise<LockRoom> {
-  const [row] = await control.query<Omit<LockRoom, "room">>(
+  const row = await control.one<Omit<LockRoom, "room">>(
     `SELECT (SELECT count(*)::int FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace
          WHERE relkind IN ('r', 'p', 'S') AND nspname !~ '^(pg_|information_schema$)') AS relations,
        (SELECT count(*)::int FROM pg_locks) AS held,
        current_setting('max_locks_per_transaction')::int AS "perTransaction", current_setting('max_connections')::int AS connections,
        current_setting('max_prepared_transactions')::int AS prepared`,
   );
-  if (row === undefined) throw new ProviderError("INTERNAL", "The query for the server's locks gave no row.");
   return { ...row, room: row.perTransaction * (row.connections + row.prepared) };
 }
 
@@ -51,7 +50,7 @@ export async function explainOutOfLocks(
   return new OutOfLocksError(
     error.code,
     `The server has no room for all the locks of pg_dump, which locks each of the database's ${relations} tables and sequences` +
-      `${jobs > 1 ? ", and its workers do so again" : ""}. There is room for ${room.room} and a few more: ` +
+      `${jobs > 1 ? ", and its workers lock them again" : ""}. There is room for ${room.room} and a few more: ` +
       `max_locks_per_transaction, ${perTransaction}, for each of max_connections and max_prepared_transactions, ${connections} and ${prepared}.`,
     {
       cause: error,

@@ -1,7 +1,7 @@
 import { ProviderError } from "../../../errors.ts";
 import { type BackupOptions, type DatabaseArtifact, type DatabaseBackup, isArchive } from "../../database.ts";
 import { openBackup } from "./backup.ts";
-import { connect } from "../connect/control-connection.ts";
+import { withConnection } from "../connect/control-connection.ts";
 import type { Databases, PostgresSettings } from "../settings.ts";
 
 /** Opens a backup of several databases of one server: a snapshot and an archive of each, and the server's roles once. */
@@ -41,7 +41,7 @@ export async function openSeveral(
       artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
       omitted: [],
       endSnapshot: async () => {
-        // The first has the lock; nothing is wanted of the others any more.
+        // The first has the lock; the others are not needed any more.
         await Promise.all(backups.map((backup) => (backup === first ? backup.endSnapshot() : backup.close())));
       },
       close,
@@ -57,8 +57,7 @@ async function choose(
   { names, except }: Databases,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const control = await connect(connection, signal);
-  try {
+  return withConnection(connection, signal, async (control) => {
     const rows = await control.query<{ name: string; open: boolean }>(
       `SELECT datname AS name, has_database_privilege(oid, 'CONNECT') AS open FROM pg_database
        WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
@@ -80,11 +79,9 @@ async function choose(
     }
     if (chosen.length > 0) return chosen;
     throw new ProviderError("CONFIG", "excludeDatabases leaves no database to back up.", {
-      fix: "Leave one of them out.",
+      fix: "Remove one of its entries.",
     });
-  } finally {
-    await control.close();
-  }
+  });
 }
 
 /** An archive with its database's name, as far as a file's name can have that. */
@@ -94,11 +91,10 @@ function named(artifact: DatabaseArtifact, database: string, taken: Set<string>)
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replaceAll(/^-|-$/g, "");
   const ending = artifact.name.slice("database".length);
-  let name = `database-${plain}${ending}`;
-  for (let count = 2; taken.has(name) || plain === ""; count += 1) {
-    name = `database-${plain === "" ? "" : `${plain}-`}${count}${ending}`;
-    if (!taken.has(name)) break;
-  }
-  taken.add(name);
-  return { ...artifact, name, database, covers: [`the database ${database}`, ...artifact.covers] };
+  const nameWith = (count: number): string =>
+    ["database", ...(plain === "" ? [] : [plain]), ...(count === 1 ? [] : [count])].join("-") + ending;
+  let count = plain === "" ? 2 : 1;
+  while (taken.has(nameWith(count))) count += 1;
+  taken.add(nameWith(count));
+  return { ...artifact, name: nameWith(count), database, covers: [`the database ${database}`, ...artifact.covers] };
 }

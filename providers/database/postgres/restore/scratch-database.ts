@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
-import { ProviderError, toProviderError } from "../../../errors.ts";
+import { ProviderError, reworded, toProviderError } from "../../../errors.ts";
 import type { RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
 import { majorVersion } from "../programs/clients.ts";
-import { connect, type ControlConnection, place } from "../connect/control-connection.ts";
+import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
 import { hasRawBytes } from "../connect/raw-text.ts";
-import { restorePostgres } from "./restore.ts";
+import { existingRoles } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
+import { restorePostgres } from "./restore.ts";
 
 /** The name of every scratch database begins so, and goes on with its time: `provision_drill_20260102t030405z_1a2b3c`. */
 const PREFIX = "provision_drill_";
@@ -15,10 +16,10 @@ const NAME = /^provision_drill_(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z_[0-9a-f]{
 /** What marks a role that a drill made. */
 const ROLE_MARK = "made by a drill of Provision, and dropped by one";
 
-/** Milliseconds after which a scratch database is nobody's any more if nobody is connected to it. */
+/** Milliseconds after which a scratch database counts as abandoned if no session is connected to it. */
 const ABANDONED_MS = 86_400_000;
 
-/** Milliseconds for creating or dropping a database. Neither ends with the run: half done, they would leave something. */
+/** Milliseconds for creating or dropping a database. Neither ends with the run: half done, it would leave something behind. */
 const PATIENCE_MS = 60_000;
 
 /** Number of the lock under which roles are made and dropped: drills of several jobs may use one server. */
@@ -27,11 +28,10 @@ const ROLES_LOCK = "7021988340262143311";
 /** Creates an empty database for a drill; see `DatabaseProvider.createScratch`. */
 export async function createScratch(settings: PostgresSettings, options: ScratchOptions): Promise<ScratchDatabase> {
   options.signal.throwIfAborted();
-  const control = await connect(settings.connection, AbortSignal.timeout(PATIENCE_MS));
   const scratch = { ...settings, connection: { ...settings.connection, database: newName(new Date()) } };
   const name = scratch.connection.database;
   const drop = (): Promise<void> => dropScratch(settings, scratch);
-  try {
+  return withConnection(settings.connection, AbortSignal.timeout(PATIENCE_MS), async (control) => {
     checkServer(control, options.facts.serverVersion);
     const warnings = await dropAbandoned(control, settings);
     await createDatabase(control, name, options.facts.encoding);
@@ -46,23 +46,14 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
       serverVersion: control.serverVersion,
       warnings,
       async restore(artifacts, facts, signal) {
+        const restoring = { createRoles: false, noOwner: true, noTablespaces: true, allowNonEmpty: false, jobs: 1 };
         const scratchDirectory = settings.scratch ?? tmpdir();
-        const rows = { createRoles: false, noOwner: true, noTablespaces: true };
-        await restorePostgres(scratch, artifacts, {
-          ...rows,
-          allowNonEmpty: false,
-          jobs: 1,
-          scratchDirectory,
-          facts,
-          signal,
-        });
+        await restorePostgres(scratch, artifacts, { ...restoring, scratchDirectory, facts, signal });
       },
       countRows: (signal) => countRows(scratch, signal),
       drop,
     };
-  } finally {
-    await control.close();
-  }
+  });
 }
 
 function newName(now: Date): string {
@@ -85,7 +76,7 @@ function checkServer(control: ControlConnection, backupVersion: string): void {
   );
 }
 
-/** Drops the scratch databases of drills that were killed. One that somebody is connected to is in use. */
+/** Drops the scratch databases of drills that were killed, but none that has a session. */
 async function dropAbandoned(control: ControlConnection, settings: PostgresSettings): Promise<string[]> {
   const rows = await control.query<{ name: string }>(
     `SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)
@@ -111,36 +102,30 @@ async function dropAbandoned(control: ControlConnection, settings: PostgresSetti
 }
 
 async function createDatabase(control: ControlConnection, name: string, encoding: string): Promise<void> {
-  const [template] = await control.query<{ encoding: string }>(
+  const template = await control.one<{ encoding: string }>(
     "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'",
   );
   // Every encoding goes with the locale C, and not every one with the server's own.
-  const locale = template?.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`;
+  const locale = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`;
   try {
     if (!/^\w+$/.test(encoding)) throw new ProviderError("CONFIG", `"${encoding}" is no encoding.`);
     await control.query(`CREATE DATABASE ${control.quote(name)} TEMPLATE template0${locale}`);
   } catch (error) {
-    const { code, message, fix } = toProviderError(error);
-    throw new ProviderError(code, `No scratch database can be created for the drill. ${message}`, {
-      cause: error,
-      ...(code === "AUTH"
-        ? { fix: "ALTER ROLE … CREATEDB, for the role of the drill's target, or name another role there." }
-        : fix === undefined
-          ? {}
-          : { fix }),
-    });
+    const problem = (own: string): string => `No scratch database can be created for the drill. ${own}`;
+    const missing = toProviderError(error).code === "AUTH";
+    const fix = "ALTER ROLE … CREATEDB, for the role of the drill's target, or name another role there.";
+    throw reworded(error, problem, missing ? fix : undefined);
   }
 }
 
-/** Creates the roles that policies and the like name, without any rights. */
+/** Creates the roles that policies, for instance, name, without any rights. */
 async function createRoles(
   control: ControlConnection,
   { connection }: PostgresSettings,
   roles: readonly string[],
 ): Promise<void> {
   await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
-  const rows = await control.query<{ name: string }>("SELECT rolname AS name FROM pg_roles");
-  const existing = new Set(rows.map(({ name }) => name));
+  const existing = await existingRoles(control);
   const missing = roles.filter((role) => !existing.has(role));
   let maker = control;
   try {
@@ -151,22 +136,19 @@ async function createRoles(
       await maker.query(`CREATE ROLE ${quoted} NOLOGIN; COMMENT ON ROLE ${quoted} IS '${ROLE_MARK}'`);
     }
   } catch (error) {
-    const { code, message } = toProviderError(error);
     const problem = `The drill's server lacks roles of the backup, ${missing.join(", ")}, and they cannot be created.`;
-    throw new ProviderError(code, `${problem} ${message}`, {
-      cause: error,
-      fix: "Create them there once (CREATE ROLE … NOLOGIN), or ALTER ROLE … CREATEROLE, for the role of the drill's target.",
-    });
+    const fix =
+      "Create them there once (CREATE ROLE … NOLOGIN), or ALTER ROLE … CREATEROLE, for the role of the drill's target.";
+    throw reworded(error, (own) => `${problem} ${own}`, fix);
   } finally {
     if (maker !== control) await maker.close();
     await control.query(`SELECT pg_advisory_unlock(${ROLES_LOCK})`);
   }
 }
 
-async function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
-  const control = await connect(scratch.connection, signal);
-  try {
-    // Rather an error than rows that a policy hides; and counting takes as long as it takes.
+function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
+  return withConnection(scratch.connection, signal, async (control) => {
+    // An error is better than rows that a policy hides; and counting takes as long as it takes.
     await control.query("SET row_security = off; SET statement_timeout = 0");
     const tables = await control.query<Omit<RestoredTable, "rows">>(
       `SELECT nspname AS schema, relname AS name, EXISTS (SELECT FROM pg_depend
@@ -177,23 +159,18 @@ async function countRows(scratch: PostgresSettings, signal: AbortSignal): Promis
     const counted: RestoredTable[] = [];
     for (const table of tables) {
       const name = `${control.quote(table.schema)}.${control.quote(table.name)}`;
-      const [row] = await control.query<{ rows: string }>(`SELECT count(*) AS rows FROM ONLY ${name}`);
-      counted.push({ ...table, rows: Number(row?.rows) });
+      const { rows } = await control.one<{ rows: string }>(`SELECT count(*) AS rows FROM ONLY ${name}`);
+      counted.push({ ...table, rows: Number(rows) });
     }
     return counted;
-  } finally {
-    await control.close();
-  }
+  });
 }
 
-async function dropScratch(settings: PostgresSettings, scratch: PostgresSettings): Promise<void> {
-  const control = await connect(settings.connection, AbortSignal.timeout(PATIENCE_MS));
-  try {
+function dropScratch(settings: PostgresSettings, scratch: PostgresSettings): Promise<void> {
+  return withConnection(settings.connection, AbortSignal.timeout(PATIENCE_MS), async (control) => {
     await dropDatabase(control, scratch, "by force");
     await dropRoles(control);
-  } finally {
-    await control.close();
-  }
+  });
 }
 
 async function dropDatabase(
@@ -213,9 +190,8 @@ async function dropDatabase(
 }
 
 /** A database with subscriptions cannot be dropped. Those that a restore makes have no slot at the publisher. */
-async function dropSubscriptions({ connection }: PostgresSettings): Promise<boolean> {
-  const control = await connect(connection, AbortSignal.timeout(PATIENCE_MS));
-  try {
+function dropSubscriptions({ connection }: PostgresSettings): Promise<boolean> {
+  return withConnection(connection, AbortSignal.timeout(PATIENCE_MS), async (control) => {
     const rows = await control.query<{ name: string }>(
       "SELECT subname AS name FROM pg_subscription JOIN pg_database ON pg_database.oid = subdbid WHERE datname = current_database()",
     );
@@ -225,12 +201,10 @@ async function dropSubscriptions({ connection }: PostgresSettings): Promise<bool
       await control.query(`DROP SUBSCRIPTION ${name}`);
     }
     return rows.length > 0;
-  } finally {
-    await control.close();
-  }
+  });
 }
 
-/** Drops the roles that drills made, unless another drill is going on, which may need them and then drops them. */
+/** Drops the roles that drills made, unless another drill runs: it may need them, and drops them at its end. */
 async function dropRoles(control: ControlConnection): Promise<void> {
   await control.query(`SELECT pg_advisory_lock(${ROLES_LOCK})`);
   const rows = await control.query<{ oid: number }>(
@@ -241,7 +215,7 @@ async function dropRoles(control: ControlConnection): Promise<void> {
   for (const { oid } of rows) {
     // By its number, since its name may have bytes that this database's encoding refuses in a statement.
     const statement = `(SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE oid = ${oid})`;
-    // Somebody may have come to use it; then it is no longer the drills' own.
+    // A role that owns or may use something by now does not belong to the drills any more.
     await control.query(`DO $$BEGIN EXECUTE ${statement}; END$$`).catch(() => undefined);
   }
 }

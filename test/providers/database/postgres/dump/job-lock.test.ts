@@ -75,7 +75,7 @@ describe("a job's lock", { timeout: 120_000 }, () => {
       const error = await failure();
       expect(error).not.toBeInstanceOf(LockHeldError);
       expect(error.code).toBe("CONFLICT");
-      expect(error.message).toContain(`somebody who is no run of it, process ${pid}, role "${role}"`);
+      expect(error.message).toContain(`a session that is no run of it, process ${pid}, role "${role}"`);
       expect(error.message).not.toContain("\u001B");
       expect(error.fix).toContain(`REVOKE CONNECT ON DATABASE "app" FROM PUBLIC, "${role}"`);
       // A job that makes no backups, instead of one that waits for its own last run.
