@@ -49,6 +49,8 @@ export interface AwsJobOutputs extends RunCommands {
  * It sets no budget (`aws.budgets.Budget`): that watches an account, not a stack. The tag `provision:stack` on everything tells its
  * costs apart, once it is activated as a cost allocation tag.
  *
+ * What no argument sets, Pulumi's option `transformations` of this component does: it gets every resource before it is made.
+ *
  * Its parts are children `<name>-key`, `<name>-bucket` and so on. One that gets another name in a later version keeps the old one
  * in its `aliases`: a new name alone would replace a bucket or a key.
  */

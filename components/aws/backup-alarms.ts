@@ -3,14 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { awsPlace, type AwsPlace } from "./aws-place.ts";
 import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
-import { tellOfFailedTasks, type FailedTaskTransform } from "./backup-alarms/failed-task.ts";
-import { markDueTimes, rareLateness, type RareJob, type RareJobsTransform } from "./backup-alarms/rare-jobs.ts";
-import { receiptsQueue, storedObjectRule, type StoredObjectTransform } from "./backup-alarms/stored-object.ts";
-import { makeTopicKey, type TopicKeyTransform } from "./backup-alarms/topic-key.ts";
-import { makeTopic, type TopicTransform } from "./backup-alarms/topic.ts";
+import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
+import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
+import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
+import { makeTopicKey } from "./backup-alarms/topic-key.ts";
+import { makeTopic } from "./backup-alarms/topic.ts";
 import { cadence } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** What the alarms have to know of a job. */
 export interface AlarmJob {
@@ -58,18 +57,6 @@ export interface BackupAlarmsArgs extends RoleLimits {
   readonly shrinkPercent?: number;
   /** Tags of whatever has tags. */
   readonly tags?: pulumi.Input<Record<string, string>>;
-  /** Changes a child before it is made; where there is one for each job, each of them. */
-  readonly transform?: TopicTransform &
-    TopicKeyTransform &
-    FailedTaskTransform &
-    StoredObjectTransform &
-    RareJobsTransform & {
-      readonly subscription?: Transform<aws.sns.TopicSubscriptionArgs>;
-      readonly lateAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
-      readonly objectAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
-      readonly shrunkAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
-      readonly deadLetterAlarm?: Transform<aws.cloudwatch.MetricAlarmArgs>;
-    };
 }
 
 /** The shortest grace of a rare job, whose alarm counts from the time at which it was due. */
@@ -105,7 +92,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupAlarmsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupAlarms", name, {}, opts);
-    const { stack, tags, transform } = args;
+    const { stack, tags } = args;
     const graceHours = args.graceHours ?? 3;
     const { enabled = true } = args;
     if (!(graceHours >= 1 && graceHours <= LONGEST_GRACE_HOURS)) {
@@ -127,11 +114,11 @@ export class BackupAlarms extends pulumi.ComponentResource {
       rolePath: args.rolePath,
       ...(tags !== undefined && { tags }),
     };
-    tellOfFailedTasks(context, args.clusterArn, transform);
-    alarm(context, "dead-letters", transform?.deadLetterAlarm, deadLetters(stack, args.deadLetterQueueName), false);
+    tellOfFailedTasks(context, args.clusterArn);
+    alarm(context, "dead-letters", deadLetters(stack, args.deadLetterQueueName), false);
 
     const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)
-      ? receiptsQueue(context, place, transform)
+      ? receiptsQueue(context, place)
       : undefined;
     const rare: RareJob[] = [];
     for (const { name: job, schedule, prefix } of args.jobs) {
@@ -141,47 +128,34 @@ export class BackupAlarms extends pulumi.ComponentResource {
         rare.push({ name: job, schedule });
         const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
         const late = { ...rareLateness(stack, job, grace), alarmDescription: describeLate(stack, job, grace) };
-        alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
+        alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
         continue;
       }
       const late = { ...succeeded(stack, job, hours), alarmDescription: describeLate(stack, job, hours) };
-      alarm(context, `${job}-late`, transform?.lateAlarm, { ...late, actionsEnabled: enabled }, true);
-      alarm(
-        context,
-        `${job}-shrunk`,
-        transform?.shrunkAlarm,
-        shrunk(stack, job, hours, args.shrinkPercent ?? 50),
-        false,
-      );
+      alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
+      alarm(context, `${job}-shrunk`, shrunk(stack, job, hours, args.shrinkPercent ?? 50), false);
       if (prefix !== undefined && queueArn !== undefined) {
-        const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn, transform);
+        const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn);
         const missing = { ...stored(stack, job, hours, rule), actionsEnabled: enabled };
-        alarm(context, `${job}-no-object`, transform?.objectAlarm, missing, true);
+        alarm(context, `${job}-no-object`, missing, true);
       }
     }
-    if (rare.length > 0) markDueTimes(context, place, rare, enabled, transform);
+    if (rare.length > 0) markDueTimes(context, place, rare, enabled);
     this.registerOutputs({ topicArn: this.topicArn });
   }
 
-  #makeTopic(
-    name: string,
-    place: AwsPlace,
-    { stack, keyArn, tags, transform }: BackupAlarmsArgs,
-  ): pulumi.Output<string> {
-    const options = { stack, ...(tags !== undefined && { tags }), ...(transform !== undefined && { transform }) };
+  #makeTopic(name: string, place: AwsPlace, { stack, keyArn, tags }: BackupAlarmsArgs): pulumi.Output<string> {
+    const options = { stack, ...(tags !== undefined && { tags }) };
     const topicKeyArn = keyArn ?? makeTopicKey(this, name, place, options);
     return makeTopic(this, name, place, { ...options, keyArn: topicKeyArn });
   }
 
-  #subscribe(name: string, { emails = [], transform }: BackupAlarmsArgs): void {
+  #subscribe(name: string, { emails = [] }: BackupAlarmsArgs): void {
     for (const email of emails) {
       new aws.sns.TopicSubscription(
-        ...transformed<aws.sns.TopicSubscriptionArgs>(
-          transform?.subscription,
-          `${name}-email-${email}`,
-          { topic: this.topicArn, protocol: "email", endpoint: email },
-          { parent: this },
-        ),
+        `${name}-email-${email}`,
+        { topic: this.topicArn, protocol: "email", endpoint: email },
+        { parent: this },
       );
     }
   }

@@ -1,9 +1,9 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
-import { addAccessLogs, type AccessLogs, type AccessLogsTransform } from "./backup-bucket/access-logs.ts";
+import { addAccessLogs, type AccessLogs } from "./backup-bucket/access-logs.ts";
 import { bucketStatements } from "./backup-bucket/bucket-policy.ts";
-import { guardedBucket, type GuardedBucketTransform } from "./backup-bucket/guarded-bucket.ts";
+import { guardedBucket } from "./backup-bucket/guarded-bucket.ts";
 import {
   lifecycleRule,
   noncurrentDays,
@@ -11,9 +11,8 @@ import {
   type StorageTransition,
 } from "./backup-bucket/lifecycle.ts";
 import { defaultLock, keptDays, type BucketJob, type ObjectLock } from "./backup-bucket/lock.ts";
-import { addReplica, type Replica, type ReplicaTransform } from "./backup-bucket/replica.ts";
+import { addReplica, type Replica } from "./backup-bucket/replica.ts";
 import type { RoleLimits } from "./service-role.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Arguments of {@link BackupBucket}. */
 export interface BackupBucketArgs extends RoleLimits {
@@ -53,14 +52,6 @@ export interface BackupBucketArgs extends RoleLimits {
   readonly confirmRemoval?: string;
   /** Tags of the buckets, the role and the key that are made. */
   readonly tags?: pulumi.Input<Record<string, string>>;
-  /** Changes a child before it is made. */
-  readonly transform?: GuardedBucketTransform & {
-    readonly notification?: Transform<aws.s3.BucketNotificationArgs>;
-    /** The children of the bucket with the access logs. */
-    readonly accessLogs?: AccessLogsTransform;
-    /** The replica's children. */
-    readonly replica?: ReplicaTransform;
-  };
 }
 
 /**
@@ -91,13 +82,12 @@ export class BackupBucket extends pulumi.ComponentResource {
       const { bucket, versioning } = this.#make(name, args);
       this.bucketName = bucket.bucket;
       this.bucketArn = bucket.arn;
-      const { stack, accessLogs, replica, tags, transform } = args;
+      const { stack, accessLogs, replica, tags } = args;
       const common = { stack, place, removable: args.removeOnDestroy === true, ...(tags !== undefined && { tags }) };
       if (accessLogs !== undefined) {
         addAccessLogs(this, `${name}-access-logs`, bucket, {
           ...common,
           ...accessLogs,
-          ...(transform?.accessLogs !== undefined && { transform: transform.accessLogs }),
         });
       }
       const lock = lockOf(args);
@@ -112,7 +102,6 @@ export class BackupBucket extends pulumi.ComponentResource {
           protect: args.protect === true,
           ...(lock !== undefined && { lock }),
           ...(args.breakGlass !== undefined && { breakGlass: args.breakGlass }),
-          ...(transform?.replica !== undefined && { transform: transform.replica }),
         });
     } else {
       this.bucketName = pulumi.output(args.existing);
@@ -128,7 +117,7 @@ export class BackupBucket extends pulumi.ComponentResource {
   }
 
   #make(name: string, args: BackupBucketArgs): ReturnType<typeof guardedBucket> {
-    const { keyArn, tags, transform } = args;
+    const { keyArn, tags } = args;
     const lock = lockOf(args);
     const removable = args.removeOnDestroy === true;
     const made = guardedBucket(this, name, {
@@ -140,15 +129,11 @@ export class BackupBucket extends pulumi.ComponentResource {
       protect: args.protect === true,
       ...(lock !== undefined && { lock }),
       ...(tags !== undefined && { tags }),
-      ...(transform !== undefined && { transform }),
     });
     new aws.s3.BucketNotification(
-      ...transformed<aws.s3.BucketNotificationArgs>(
-        transform?.notification,
-        `${name}-notification`,
-        { bucket: made.bucket.bucket, eventbridge: true },
-        { parent: this, retainOnDelete: !removable },
-      ),
+      `${name}-notification`,
+      { bucket: made.bucket.bucket, eventbridge: true },
+      { parent: this, retainOnDelete: !removable },
     );
     return made;
   }

@@ -1,7 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { dashboardBody, JOBS_A_DASHBOARD } from "./backup-dashboard/body.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Arguments of {@link BackupDashboard}. */
 export interface BackupDashboardArgs {
@@ -11,8 +10,6 @@ export interface BackupDashboardArgs {
   readonly jobs: readonly { readonly name: string }[];
   /** The region of the metrics, and part of the dashboard's name. */
   readonly region: pulumi.Input<string>;
-  /** Changes a child before it is made. */
-  readonly transform?: { readonly dashboard?: Transform<aws.cloudwatch.DashboardArgs> };
 }
 
 /**
@@ -40,17 +37,14 @@ export class BackupDashboard extends pulumi.ComponentResource {
       const suffix = page === 1 ? "" : `-${page}`;
       const shown = jobs.slice(start, start + JOBS_A_DASHBOARD);
       new aws.cloudwatch.Dashboard(
-        ...transformed<aws.cloudwatch.DashboardArgs>(
-          args.transform?.dashboard,
-          `${name}${suffix}`,
-          {
-            dashboardName: pulumi.interpolate`${first}${suffix}`,
-            dashboardBody: pulumi
-              .output(args.region)
-              .apply((region) => JSON.stringify(dashboardBody(stack, shown, region))),
-          },
-          { parent: this },
-        ),
+        `${name}${suffix}`,
+        {
+          dashboardName: pulumi.interpolate`${first}${suffix}`,
+          dashboardBody: pulumi
+            .output(args.region)
+            .apply((region) => JSON.stringify(dashboardBody(stack, shown, region))),
+        },
+        { parent: this },
       );
     }
     this.name = first;

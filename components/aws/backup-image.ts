@@ -5,7 +5,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildScript } from "./backup-image/build-script.ts";
 import { contentTag } from "./backup-image/content-tag.ts";
 import { imageReferenceProblem, repositoryArnOf } from "./backup-image/image-reference.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Days after which an image that has lost its tag goes. */
 const UNTAGGED_DAYS = 14;
@@ -37,12 +36,6 @@ interface CommonArgs {
   readonly stack: string;
   /** Tags of the repository. */
   readonly tags?: pulumi.Input<Readonly<Record<string, string>>>;
-  /** Changes a child before it is made. */
-  readonly transform?: {
-    readonly repository?: Transform<aws.ecr.RepositoryArgs>;
-    readonly lifecyclePolicy?: Transform<aws.ecr.LifecyclePolicyArgs>;
-    readonly build?: Transform<local.CommandArgs>;
-  };
 }
 
 interface FinishedImage {
@@ -96,30 +89,27 @@ export class BackupImage extends pulumi.ComponentResource {
       this.repositoryArn = arn === undefined ? undefined : pulumi.output(arn);
     } else {
       const repository = this.#makeRepository(`${name}-${args.stack}`, build, args);
-      const digest = this.#build(`${name}-${args.stack}`, repository, build, args);
+      const digest = this.#build(`${name}-${args.stack}`, repository, build);
       this.ref = pulumi.interpolate`${repository.repositoryUrl}@${digest}`;
       this.repositoryArn = repository.arn;
     }
     this.registerOutputs({ ref: this.ref, repositoryArn: this.repositoryArn });
   }
 
-  #makeRepository(name: string, build: BackupImageBuild, { tags, transform }: CommonArgs): aws.ecr.Repository {
+  #makeRepository(name: string, build: BackupImageBuild, { tags }: CommonArgs): aws.ecr.Repository {
     const repository = new aws.ecr.Repository(
-      ...transformed(
-        transform?.repository,
-        // ECR takes lower case alone, and no two separators in a row. The name gets Pulumi's random ending.
-        name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-"),
-        {
-          imageTagMutability: "IMMUTABLE",
-          imageScanningConfiguration: { scanOnPush: true },
-          encryptionConfigurations: [
-            { encryptionType: "KMS", ...(build.keyArn !== undefined && { kmsKey: build.keyArn }) },
-          ],
-          forceDelete: false,
-          ...(tags !== undefined && { tags }),
-        },
-        { parent: this, retainOnDelete: true },
-      ),
+      // ECR takes lower case alone, and no two separators in a row. The name gets Pulumi's random ending.
+      name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-"),
+      {
+        imageTagMutability: "IMMUTABLE",
+        imageScanningConfiguration: { scanOnPush: true },
+        encryptionConfigurations: [
+          { encryptionType: "KMS", ...(build.keyArn !== undefined && { kmsKey: build.keyArn }) },
+        ],
+        forceDelete: false,
+        ...(tags !== undefined && { tags }),
+      },
+      { parent: this, retainOnDelete: true },
     );
     const untagged = {
       tagStatus: "untagged",
@@ -129,20 +119,17 @@ export class BackupImage extends pulumi.ComponentResource {
     };
     const any = { tagStatus: "any", countType: "imageCountMoreThan", countNumber: build.keepImages ?? 50 };
     new aws.ecr.LifecyclePolicy(
-      ...transformed(
-        transform?.lifecyclePolicy,
-        `${name}-lifecycle`,
-        {
-          repository: repository.name,
-          policy: JSON.stringify({
-            rules: [
-              { rulePriority: 1, description: "Images without a tag", selection: untagged, action: { type: "expire" } },
-              { rulePriority: 2, description: "The oldest images", selection: any, action: { type: "expire" } },
-            ],
-          }),
-        },
-        { parent: this, retainOnDelete: true },
-      ),
+      `${name}-lifecycle`,
+      {
+        repository: repository.name,
+        policy: JSON.stringify({
+          rules: [
+            { rulePriority: 1, description: "Images without a tag", selection: untagged, action: { type: "expire" } },
+            { rulePriority: 2, description: "The oldest images", selection: any, action: { type: "expire" } },
+          ],
+        }),
+      },
+      { parent: this, retainOnDelete: true },
     );
     return repository;
   }
@@ -152,32 +139,28 @@ export class BackupImage extends pulumi.ComponentResource {
     name: string,
     repository: aws.ecr.Repository,
     { source, architecture, baseImage, profile = aws.config.profile }: BackupImageBuild,
-    { transform }: CommonArgs,
   ): pulumi.Output<string> {
     const platform = architecture === "arm64" ? "linux/arm64" : "linux/amd64";
     const choices = { platform, ...(baseImage !== undefined && { baseImage }) };
     // Seen from the folder in which the engine runs the program and the plugin too: its path differs from machine to machine.
     const dir = relative(process.cwd(), source);
     const command = new local.Command(
-      ...transformed(
-        transform?.build,
-        `${name}-build`,
-        {
-          create: buildScript,
-          ...(dir !== "" && { dir }),
-          environment: {
-            REPOSITORY: repository.repositoryUrl,
-            TAG: contentTag(source, choices),
-            PLATFORM: platform,
-            ...(baseImage !== undefined && { BASE_IMAGE: baseImage }),
-            ...(profile !== undefined && { AWS_PROFILE: profile }),
-          },
-          // Docker and the AWS CLI print what they like; it must get neither into the log nor, in plain, into the state.
-          logging: local.Logging.None,
-          addPreviousOutputInEnv: false,
+      `${name}-build`,
+      {
+        create: buildScript,
+        ...(dir !== "" && { dir }),
+        environment: {
+          REPOSITORY: repository.repositoryUrl,
+          TAG: contentTag(source, choices),
+          PLATFORM: platform,
+          ...(baseImage !== undefined && { BASE_IMAGE: baseImage }),
+          ...(profile !== undefined && { AWS_PROFILE: profile }),
         },
-        { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
-      ),
+        // Docker and the AWS CLI print what they like; it must get neither into the log nor, in plain, into the state.
+        logging: local.Logging.None,
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
     );
     return pulumi.unsecret(command.stdout).apply((stdout) => {
       if (/^sha256:[0-9a-f]{64}$/.test(stdout)) return stdout;

@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
 import { accountRoot, keyStatements, USE } from "./key-statements.ts";
 import { policy, type Statement } from "./policy.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
 const SERVICES = ["s3", "secretsmanager", "scheduler"];
@@ -20,11 +19,6 @@ export interface BackupKeyArgs {
   readonly protect?: boolean;
   /** Tags of the key. */
   readonly tags?: pulumi.Input<Record<string, string>>;
-  /** Changes a child before it is made. */
-  readonly transform?: {
-    readonly key?: Transform<aws.kms.KeyArgs>;
-    readonly alias?: Transform<aws.kms.AliasArgs>;
-  };
 }
 
 /**
@@ -46,28 +40,22 @@ export class BackupKey extends pulumi.ComponentResource {
   constructor(name: string, args: BackupKeyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupKey", name, {}, opts);
     const key = new aws.kms.Key(
-      ...transformed<aws.kms.KeyArgs>(
-        args.transform?.key,
-        `${name}-key`,
-        {
-          description: `Backups of the stack ${args.stack}`,
-          enableKeyRotation: true,
-          deletionWindowInDays: args.deletionWindowDays ?? 30,
-          policy: policy(...this.#statements()),
-          ...(args.tags !== undefined && { tags: args.tags }),
-        },
-        { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
-      ),
+      `${name}-key`,
+      {
+        description: `Backups of the stack ${args.stack}`,
+        enableKeyRotation: true,
+        deletionWindowInDays: args.deletionWindowDays ?? 30,
+        policy: policy(...this.#statements()),
+        ...(args.tags !== undefined && { tags: args.tags }),
+      },
+      { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
     );
     const shortId = key.id.apply((id) => id.slice(0, 8));
     new aws.kms.Alias(
-      ...transformed<aws.kms.AliasArgs>(
-        args.transform?.alias,
-        `${name}-alias`,
-        // The key's id begins with something unique, which Pulumi's own names would put before alias/.
-        { name: pulumi.interpolate`alias/provision-${args.stack}-${shortId}`, targetKeyId: key.id },
-        { parent: this },
-      ),
+      `${name}-alias`,
+      // The key's id begins with something unique, which Pulumi's own names would put before alias/.
+      { name: pulumi.interpolate`alias/provision-${args.stack}-${shortId}`, targetKeyId: key.id },
+      { parent: this },
     );
     this.arn = key.arn;
     this.registerOutputs({ arn: this.arn });

@@ -1,8 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { createNetwork, type CreatedNetworkTransforms } from "./backup-network/create-network.ts";
+import { createNetwork } from "./backup-network/create-network.ts";
 import { fitName } from "../fit-name.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Characters that AWS allows in a security group's name. */
 const GROUP_NAME = 255;
@@ -38,12 +37,6 @@ export interface BackupNetworkArgs {
   readonly dualStackTasks?: boolean | undefined;
   /** Tags of everything that can have some. */
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
-  /** Changes to the children, each of them for all children of its kind: the function's third argument tells which. */
-  readonly transform?: CreatedNetworkTransforms & {
-    readonly securityGroup?: Transform<aws.ec2.SecurityGroupArgs>;
-    readonly egressRule?: Transform<aws.vpc.SecurityGroupEgressRuleArgs>;
-    readonly accountSetting?: Transform<aws.ecs.AccountSettingDefaultArgs>;
-  };
 }
 
 /** Where tasks run, as far as it is known before the deployment. */
@@ -71,17 +64,14 @@ export class BackupNetwork extends pulumi.ComponentResource {
   /** @throws RunError where the arguments contradict each other */
   constructor(name: string, args: BackupNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupNetwork", name, {}, opts);
-    const { stack, databasePorts = [5432], providerPorts = [], transform } = args;
+    const { stack, databasePorts = [5432], providerPorts = [] } = args;
     const own = `${name}-${stack}`;
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const { vpcId, subnetIds } = place(own, args, this);
     const group = new aws.ec2.SecurityGroup(
-      ...transformed<aws.ec2.SecurityGroupArgs>(
-        transform?.securityGroup,
-        fitName(own, GROUP_NAME),
-        { description: `Backup tasks of the stack ${stack}: no way in`, vpcId, ...tags },
-        { parent: this },
-      ),
+      fitName(own, GROUP_NAME),
+      { description: `Backup tasks of the stack ${stack}: no way in`, vpcId, ...tags },
+      { parent: this },
     );
     for (const port of new Set([HTTPS, ...databasePorts, ...providerPorts])) {
       for (const [family, cidr] of [
@@ -89,31 +79,25 @@ export class BackupNetwork extends pulumi.ComponentResource {
         ["ipv6", { cidrIpv6: "::/0" }],
       ] as const) {
         new aws.vpc.SecurityGroupEgressRule(
-          ...transformed<aws.vpc.SecurityGroupEgressRuleArgs>(
-            transform?.egressRule,
-            `${own}-${port}-${family}`,
-            {
-              securityGroupId: group.id,
-              description: port === HTTPS ? "AWS, stores and monitors" : `The port ${port} of a database or a store`,
-              ipProtocol: "tcp",
-              fromPort: port,
-              toPort: port,
-              ...cidr,
-              ...tags,
-            },
-            { parent: this },
-          ),
+          `${own}-${port}-${family}`,
+          {
+            securityGroupId: group.id,
+            description: port === HTTPS ? "AWS, stores and monitors" : `The port ${port} of a database or a store`,
+            ipProtocol: "tcp",
+            fromPort: port,
+            toPort: port,
+            ...cidr,
+            ...tags,
+          },
+          { parent: this },
         );
       }
     }
     if (args.dualStackTasks === true) {
       new aws.ecs.AccountSettingDefault(
-        ...transformed<aws.ecs.AccountSettingDefaultArgs>(
-          transform?.accountSetting,
-          `${own}-dual-stack`,
-          { name: "dualStackIPv6", value: "enabled" },
-          { parent: this },
-        ),
+        `${own}-dual-stack`,
+        { name: "dualStackIPv6", value: "enabled" },
+        { parent: this },
       );
     }
     this.vpcId = vpcId;
@@ -125,12 +109,12 @@ export class BackupNetwork extends pulumi.ComponentResource {
 }
 
 function place(name: string, args: BackupNetworkArgs, parent: pulumi.Resource): Place {
-  const { vpcId, subnetIds, create, tags, transform } = args;
+  const { vpcId, subnetIds, create, tags } = args;
   if (create !== undefined) {
     if (vpcId !== undefined || subnetIds !== undefined) {
       throw new pulumi.RunError("The network has both create and an existing VPC or subnets; leave one of them out.");
     }
-    return createNetwork(name, { cidr: create.cidr, tags, transform }, parent);
+    return createNetwork(name, { cidr: create.cidr, tags }, parent);
   }
   if (subnetIds !== undefined) return existingSubnets(subnetIds, vpcId, parent);
   if (vpcId !== undefined) {

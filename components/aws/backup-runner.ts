@@ -9,7 +9,6 @@ import { purposes, purposesOf, type Purpose } from "./backup-runner/purposes.ts"
 import { taskSize, type TaskSize } from "./backup-runner/task-size.ts";
 import { fitName } from "../fit-name.ts";
 import { serviceRole, type RoleSettings } from "./service-role.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
 const NAME = 255;
@@ -55,14 +54,6 @@ export interface BackupRunnerArgs {
   readonly rolePath?: pulumi.Input<string> | undefined;
   /** Tags of everything that can have some. */
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
-  /** Changes to the children, each of them for all children of its kind: the function's third argument tells which. */
-  readonly transform?: {
-    readonly cluster?: Transform<aws.ecs.ClusterArgs>;
-    readonly logGroup?: Transform<aws.cloudwatch.LogGroupArgs>;
-    readonly role?: Transform<aws.iam.RoleArgs>;
-    readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
-    readonly taskDefinition?: Transform<aws.ecs.TaskDefinitionArgs>;
-  };
 }
 
 /** A task that can be started. */
@@ -90,8 +81,8 @@ export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Parti
  *   should start with another's secrets. Four or five roles a job are 1000 for 200 to 250 jobs, which is what an account has
  *   unless AWS raises its quota (Service Quotas, "Roles per account", up to 5000).
  * - The role of `backup` may also read, in its own folder: each backup is read back before it counts.
- * - Log groups go with the stack, and have no `deletionProtectionEnabled`, which would have `destroy` fail: what a backup is, and that
- *   it was verified, stands beside it in the bucket. A transform sets it.
+ * - Log groups go with the stack: the bucket says what a backup is and that it was verified. `deletionProtectionEnabled` would make
+ *   `destroy` fail; a transformation sets it (see `AwsBackups`).
  * - Container Insights costs some cents a month here, since tasks run for minutes.
  * - There is no capacity provider, and so no Fargate Spot: a backup that is taken away in the middle is none.
  * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database.
@@ -116,12 +107,9 @@ export class BackupRunner extends pulumi.ComponentResource {
     this.#args = args;
     this.#place = awsPlace(this);
     const cluster = new aws.ecs.Cluster(
-      ...transformed<aws.ecs.ClusterArgs>(
-        args.transform?.cluster,
-        fitName(this.#name, NAME),
-        { settings: [{ name: "containerInsights", value: "enabled" }], ...this.#tags() },
-        { parent: this },
-      ),
+      fitName(this.#name, NAME),
+      { settings: [{ name: "containerInsights", value: "enabled" }], ...this.#tags() },
+      { parent: this },
     );
     this.clusterArn = cluster.arn;
     this.clusterName = cluster.name;
@@ -130,18 +118,15 @@ export class BackupRunner extends pulumi.ComponentResource {
   }
 
   #tasksOf(job: JobSettings): JobTasks {
-    const { bucket, stack, logs, keyArn, transform } = this.#args;
+    const { bucket, stack, logs, keyArn } = this.#args;
     const size = taskSize(job.name, this.#args.sizes?.[job.name]);
     const config = pulumi
       .all([bucket.name, bucket.keyArn])
       .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
     const logGroup = new aws.cloudwatch.LogGroup(
-      ...transformed<aws.cloudwatch.LogGroupArgs>(
-        transform?.logGroup,
-        fitName(`${this.#name}-${job.name}`, NAME),
-        { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, ...this.#tags() },
-        { parent: this },
-      ),
+      fitName(`${this.#name}-${job.name}`, NAME),
+      { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, ...this.#tags() },
+      { parent: this },
     );
     const taskPurposes = purposesOf(job);
     const executionRole = this.#executionRole(job, taskPurposes, logGroup);
@@ -149,38 +134,35 @@ export class BackupRunner extends pulumi.ComponentResource {
       const role = this.#taskRole(job, purpose, config);
       const family = `provision_${stack}_${job.name}_${purpose}`;
       const definition = new aws.ecs.TaskDefinition(
-        ...transformed<aws.ecs.TaskDefinitionArgs>(
-          transform?.taskDefinition,
-          `${this.#name}-${job.name}-${purpose}`,
-          {
-            family,
-            requiresCompatibilities: ["FARGATE"],
-            networkMode: "awsvpc",
-            cpu: String(size.cpu),
-            memory: String(size.memory),
-            runtimePlatform: {
-              cpuArchitecture: this.#args.architecture ?? "ARM64",
-              operatingSystemFamily: "LINUX",
-            },
-            ...(size.scratchGiB !== undefined && { ephemeralStorage: { sizeInGib: size.scratchGiB } }),
-            volumes: [{ name: SCRATCH_VOLUME }],
-            executionRoleArn: executionRole.arn,
-            taskRoleArn: role.arn,
-            containerDefinitions: containerDefinitions({
-              image: this.#args.image,
-              command: purposes[purpose].command,
-              job: config,
-              secrets: secretVariables(job, purpose).map((secret) => ({
-                name: secret.variable,
-                valueFrom: this.#secretArn(job.name, secret),
-              })),
-              log: { group: logGroup.name, region: this.#place.region, prefix: purpose },
-            }),
-            skipDestroy: true,
-            ...this.#tags(),
+        `${this.#name}-${job.name}-${purpose}`,
+        {
+          family,
+          requiresCompatibilities: ["FARGATE"],
+          networkMode: "awsvpc",
+          cpu: String(size.cpu),
+          memory: String(size.memory),
+          runtimePlatform: {
+            cpuArchitecture: this.#args.architecture ?? "ARM64",
+            operatingSystemFamily: "LINUX",
           },
-          { parent: this },
-        ),
+          ...(size.scratchGiB !== undefined && { ephemeralStorage: { sizeInGib: size.scratchGiB } }),
+          volumes: [{ name: SCRATCH_VOLUME }],
+          executionRoleArn: executionRole.arn,
+          taskRoleArn: role.arn,
+          containerDefinitions: containerDefinitions({
+            image: this.#args.image,
+            command: purposes[purpose].command,
+            job: config,
+            secrets: secretVariables(job, purpose).map((secret) => ({
+              name: secret.variable,
+              valueFrom: this.#secretArn(job.name, secret),
+            })),
+            log: { group: logGroup.name, region: this.#place.region, prefix: purpose },
+          }),
+          skipDestroy: true,
+          ...this.#tags(),
+        },
+        { parent: this },
       );
       const task = {
         family,
@@ -195,7 +177,7 @@ export class BackupRunner extends pulumi.ComponentResource {
   }
 
   #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: aws.cloudwatch.LogGroup): aws.iam.Role {
-    const { image, keyArn, secretKeyArns = [], transform } = this.#args;
+    const { image, keyArn, secretKeyArns = [] } = this.#args;
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
     const arnsOf = (kind: "secret" | "arn") =>
@@ -217,19 +199,17 @@ export class BackupRunner extends pulumi.ComponentResource {
         ...this.#roleSettings(),
         description: `ECS starts the tasks of the backup job ${job.name} of the stack ${this.#args.stack} with it.`,
         statements,
-        transformRole: transform?.role,
-        transformPolicy: transform?.rolePolicy,
       },
       this,
     );
   }
 
   #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): aws.iam.Role {
-    const { stack, transform } = this.#args;
+    const { stack } = this.#args;
     const { access } = purposes[purpose];
     const statements = pulumi.all([config, this.#place.partition]).apply(([complete, partition]) => [
       ...jobPermissions(complete, { access, partition }),
-      // Whatever is allowed besides, here or by a transform: a locked backup stays for as long as it was promised.
+      // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
       { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
     ]);
     return serviceRole(
@@ -238,8 +218,6 @@ export class BackupRunner extends pulumi.ComponentResource {
         ...this.#roleSettings(),
         description: `What the ${purpose} task of the backup job ${job.name} of the stack ${stack} may do.`,
         statements,
-        transformRole: transform?.role,
-        transformPolicy: transform?.rolePolicy,
       },
       this,
     );

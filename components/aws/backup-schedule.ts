@@ -9,7 +9,6 @@ import { CONTAINER_NAME } from "./container-name.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "./policy.ts";
 import { serviceRole } from "./service-role.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Characters that AWS allows in the names of a schedule and a group, and of a queue. */
 const SCHEDULE_NAME = 64;
@@ -76,15 +75,6 @@ export interface BackupScheduleArgs {
   readonly rolePath?: pulumi.Input<string> | undefined;
   /** Tags of everything that can have some. AWS knows none for a schedule: its group has them. */
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
-  /** Changes to the children, each of them for all children of its kind: the function's third argument tells which. */
-  readonly transform?: {
-    readonly group?: Transform<aws.scheduler.ScheduleGroupArgs>;
-    readonly schedule?: Transform<aws.scheduler.ScheduleArgs>;
-    readonly deadLetterQueue?: Transform<aws.sqs.QueueArgs>;
-    readonly deadLetterQueuePolicy?: Transform<aws.sqs.QueuePolicyArgs>;
-    readonly role?: Transform<aws.iam.RoleArgs>;
-    readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
-  };
 }
 
 /**
@@ -111,16 +101,14 @@ export class BackupSchedule extends pulumi.ComponentResource {
   /** @throws RunError where a schedule is none that AWS has */
   constructor(name: string, args: BackupScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupSchedule", name, {}, opts);
-    const { stack, network, transform, flexibleMinutes = FLEXIBLE_MINUTES } = args;
+    const { stack, network, flexibleMinutes = FLEXIBLE_MINUTES } = args;
     const own = `${name}-${stack}`;
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const place = awsPlace(this);
-    const group = new aws.scheduler.ScheduleGroup(
-      ...transformed<aws.scheduler.ScheduleGroupArgs>(transform?.group, fitName(own, SCHEDULE_NAME), tags, {
-        parent: this,
-      }),
-    );
-    const queue = this.#deadLetterQueue(`${own}-not-started`, args, tags);
+    const group = new aws.scheduler.ScheduleGroup(fitName(own, SCHEDULE_NAME), tags, {
+      parent: this,
+    });
+    const queue = this.#deadLetterQueue(`${own}-not-started`, tags);
     const roles = new Map<string, aws.iam.Role>();
     for (const [bucket, entries] of spread(args.entries)) {
       const statements = pulumi
@@ -154,8 +142,6 @@ export class BackupSchedule extends pulumi.ComponentResource {
           permissionsBoundary: args.permissionsBoundary,
           rolePath: args.rolePath,
           tags: args.tags,
-          transformRole: transform?.role,
-          transformPolicy: transform?.rolePolicy,
         },
         this,
       );
@@ -166,45 +152,42 @@ export class BackupSchedule extends pulumi.ComponentResource {
       const role = roles.get(key);
       if (role === undefined) throw new Error(`no role for the schedule ${key}`);
       const schedule = new aws.scheduler.Schedule(
-        ...transformed<aws.scheduler.ScheduleArgs>(
-          transform?.schedule,
-          fitName(`${own}-${key}`, SCHEDULE_NAME),
-          {
-            description: `Starts the task ${entry.family}.`,
-            groupName: group.name,
-            scheduleExpression: expressionOf(key, cron),
-            scheduleExpressionTimezone: timezone,
-            flexibleTimeWindow:
-              flexibleMinutes === 0 ? { mode: "OFF" } : { mode: "FLEXIBLE", maximumWindowInMinutes: flexibleMinutes },
-            state: pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED")),
-            kmsKeyArn: args.keyArn,
-            target: {
-              arn: args.clusterArn,
-              roleArn: role.arn,
-              ecsParameters: {
-                taskDefinitionArn: entry.taskDefinitionArn,
-                taskCount: 1,
-                launchType: "FARGATE",
-                platformVersion: "LATEST",
-                propagateTags: "TASK_DEFINITION",
-                enableEcsManagedTags: true,
-                enableExecuteCommand: false,
-                networkConfiguration: {
-                  subnets: pulumi.output(network.subnetIds).apply((ids) => [...ids]),
-                  securityGroups: [network.securityGroupId],
-                  assignPublicIp: network.assignPublicIp,
-                },
+        fitName(`${own}-${key}`, SCHEDULE_NAME),
+        {
+          description: `Starts the task ${entry.family}.`,
+          groupName: group.name,
+          scheduleExpression: expressionOf(key, cron),
+          scheduleExpressionTimezone: timezone,
+          flexibleTimeWindow:
+            flexibleMinutes === 0 ? { mode: "OFF" } : { mode: "FLEXIBLE", maximumWindowInMinutes: flexibleMinutes },
+          state: pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED")),
+          kmsKeyArn: args.keyArn,
+          target: {
+            arn: args.clusterArn,
+            roleArn: role.arn,
+            ecsParameters: {
+              taskDefinitionArn: entry.taskDefinitionArn,
+              taskCount: 1,
+              launchType: "FARGATE",
+              platformVersion: "LATEST",
+              propagateTags: "TASK_DEFINITION",
+              enableEcsManagedTags: true,
+              enableExecuteCommand: false,
+              networkConfiguration: {
+                subnets: pulumi.output(network.subnetIds).apply((ids) => [...ids]),
+                securityGroups: [network.securityGroupId],
+                assignPublicIp: network.assignPublicIp,
               },
-              input: overrides(entry),
-              retryPolicy: {
-                maximumEventAgeInSeconds: MAX_AGE_SECONDS,
-                maximumRetryAttempts: args.maxRetries ?? MAX_RETRIES,
-              },
-              deadLetterConfig: { arn: queue.arn },
             },
+            input: overrides(entry),
+            retryPolicy: {
+              maximumEventAgeInSeconds: MAX_AGE_SECONDS,
+              maximumRetryAttempts: args.maxRetries ?? MAX_RETRIES,
+            },
+            deadLetterConfig: { arn: queue.arn },
           },
-          { parent: this },
-        ),
+        },
+        { parent: this },
       );
       return [key, schedule.arn];
     });
@@ -224,25 +207,19 @@ export class BackupSchedule extends pulumi.ComponentResource {
     });
   }
 
-  #deadLetterQueue(name: string, { transform }: BackupScheduleArgs, tags: Pick<aws.sqs.QueueArgs, "tags">) {
+  #deadLetterQueue(name: string, tags: Pick<aws.sqs.QueueArgs, "tags">) {
     const queue = new aws.sqs.Queue(
-      ...transformed<aws.sqs.QueueArgs>(
-        transform?.deadLetterQueue,
-        fitName(name, QUEUE_NAME),
-        { messageRetentionSeconds: KEEP_SECONDS, sqsManagedSseEnabled: true, ...tags },
-        { parent: this },
-      ),
+      fitName(name, QUEUE_NAME),
+      { messageRetentionSeconds: KEEP_SECONDS, sqsManagedSseEnabled: true, ...tags },
+      { parent: this },
     );
     new aws.sqs.QueuePolicy(
-      ...transformed<aws.sqs.QueuePolicyArgs>(
-        transform?.deadLetterQueuePolicy,
-        fitName(name, QUEUE_NAME),
-        {
-          queueUrl: queue.id,
-          policy: policy(denyWithoutTls("sqs:*", queue.arn)),
-        },
-        { parent: this },
-      ),
+      fitName(name, QUEUE_NAME),
+      {
+        queueUrl: queue.id,
+        policy: policy(denyWithoutTls("sqs:*", queue.arn)),
+      },
+      { parent: this },
     );
     return queue;
   }

@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { awsPlace } from "./aws-place.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy, type Statement } from "./policy.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Characters that a secret's name may have. */
 const SECRET_NAME = 512;
@@ -29,12 +28,6 @@ export interface BackupSecretsArgs {
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
   readonly tags?: pulumi.Input<Record<string, string>>;
-  /** Changes a child before it is made. */
-  readonly transform?: {
-    readonly secret?: Transform<aws.secretsmanager.SecretArgs>;
-    readonly version?: Transform<aws.secretsmanager.SecretVersionArgs>;
-    readonly policy?: Transform<aws.secretsmanager.SecretPolicyArgs>;
-  };
 }
 
 /**
@@ -54,39 +47,30 @@ export class BackupSecrets extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupSecrets", name, {}, opts);
-    const { stack, keyArn, tags, transform } = args;
+    const { stack, keyArn, tags } = args;
     const values = pulumi.secret(args.secrets);
     const account = awsPlace(this).account;
     const made = [...new Set(args.names)].sort().map((secretName): [string, pulumi.Output<string>] => {
       const child = `${name}-${stack}-${secretName}`;
       const secret = new aws.secretsmanager.Secret(
-        ...transformed<aws.secretsmanager.SecretArgs>(
-          transform?.secret,
-          fitName(child, SECRET_NAME),
-          {
-            description: `The secret ${secretName} of the backups of the stack ${stack}`,
-            kmsKeyId: keyArn,
-            recoveryWindowInDays: args.recoveryWindowDays ?? 30,
-            ...(tags !== undefined && { tags }),
-          },
-          { parent: this },
-        ),
+        fitName(child, SECRET_NAME),
+        {
+          description: `The secret ${secretName} of the backups of the stack ${stack}`,
+          kmsKeyId: keyArn,
+          recoveryWindowInDays: args.recoveryWindowDays ?? 30,
+          ...(tags !== undefined && { tags }),
+        },
+        { parent: this },
       );
       new aws.secretsmanager.SecretVersion(
-        ...transformed<aws.secretsmanager.SecretVersionArgs>(
-          transform?.version,
-          `${child}-value`,
-          { secretId: secret.id, secretString: values.apply((all) => valueOf(all, secretName)) },
-          { parent: this },
-        ),
+        `${child}-value`,
+        { secretId: secret.id, secretString: values.apply((all) => valueOf(all, secretName)) },
+        { parent: this },
       );
       new aws.secretsmanager.SecretPolicy(
-        ...transformed<aws.secretsmanager.SecretPolicyArgs>(
-          transform?.policy,
-          `${child}-policy`,
-          { secretArn: secret.arn, policy: policy(...statements(account, args.readers)), blockPublicPolicy: true },
-          { parent: this },
-        ),
+        `${child}-policy`,
+        { secretArn: secret.arn, policy: policy(...statements(account, args.readers)), blockPublicPolicy: true },
+        { parent: this },
       );
       return [secretName, secret.arn];
     });

@@ -2,7 +2,6 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { PolicyStatement } from "../../providers/config.ts";
 import { fitName } from "../fit-name.ts";
-import { transformed, type Transform } from "../transform.ts";
 
 /** Characters that IAM allows in a role's name. */
 const ROLE_NAME = 64;
@@ -30,8 +29,6 @@ export interface ServiceRoleArgs extends RoleSettings {
   readonly sourceArn: pulumi.Input<string>;
   readonly description: string;
   readonly statements: pulumi.Input<readonly PolicyStatement[]>;
-  readonly transformRole?: Transform<aws.iam.RoleArgs> | undefined;
-  readonly transformPolicy?: Transform<aws.iam.RolePolicyArgs> | undefined;
 }
 
 /** The arguments of a role that keep it within the account's limits: every role of the stack has them. */
@@ -48,38 +45,32 @@ export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
  */
 export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): aws.iam.Role {
   const role = new aws.iam.Role(
-    ...transformed<aws.iam.RoleArgs>(
-      args.transformRole,
-      fitName(name, ROLE_NAME),
-      {
-        description: args.description,
-        assumeRolePolicy: pulumi.jsonStringify({
-          Version: "2012-10-17",
-          Statement: [
-            {
-              Effect: "Allow",
-              Principal: { Service: args.service },
-              Action: "sts:AssumeRole",
-              Condition: {
-                StringEquals: { "aws:SourceAccount": args.account },
-                ArnLike: { "aws:SourceArn": args.sourceArn },
-              },
+    fitName(name, ROLE_NAME),
+    {
+      description: args.description,
+      assumeRolePolicy: pulumi.jsonStringify({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Effect: "Allow",
+            Principal: { Service: args.service },
+            Action: "sts:AssumeRole",
+            Condition: {
+              StringEquals: { "aws:SourceAccount": args.account },
+              ArnLike: { "aws:SourceArn": args.sourceArn },
             },
-          ],
-        }),
-        ...roleLimits(args),
-        ...(args.tags !== undefined && { tags: args.tags }),
-      },
-      { parent },
-    ),
+          },
+        ],
+      }),
+      ...roleLimits(args),
+      ...(args.tags !== undefined && { tags: args.tags }),
+    },
+    { parent },
   );
   new aws.iam.RolePolicy(
-    ...transformed<aws.iam.RolePolicyArgs>(
-      args.transformPolicy,
-      fitName(`${name}-policy`, ROLE_NAME),
-      { role: role.name, policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements }) },
-      { parent },
-    ),
+    fitName(`${name}-policy`, ROLE_NAME),
+    { role: role.name, policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements }) },
+    { parent },
   );
   return role;
 }

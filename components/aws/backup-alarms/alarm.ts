@@ -2,7 +2,6 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../../fit-name.ts";
 import type { RoleLimits } from "../service-role.ts";
-import { transformed, type Transform } from "../../transform.ts";
 
 /** What all children of the alarms' component share. */
 export interface AlarmContext extends RoleLimits {
@@ -33,21 +32,17 @@ export const NAMESPACE = "Provision";
 export function alarm(
   { parent, name, topicArn, tags }: AlarmContext,
   suffix: string,
-  transform: Transform<aws.cloudwatch.MetricAlarmArgs> | undefined,
   args: aws.cloudwatch.MetricAlarmArgs,
   tellsEnd: boolean,
 ): void {
   new aws.cloudwatch.MetricAlarm(
-    ...transformed<aws.cloudwatch.MetricAlarmArgs>(
-      transform,
-      fitName(`${name}-${suffix}`, ALARM_NAME),
-      {
-        ...args,
-        alarmActions: [topicArn],
-        ...(tellsEnd && { okActions: [topicArn] }),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-${suffix}`, ALARM_NAME),
+    {
+      ...args,
+      alarmActions: [topicArn],
+      ...(tellsEnd && { okActions: [topicArn] }),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
 }

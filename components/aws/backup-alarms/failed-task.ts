@@ -1,14 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../../fit-name.ts";
-import { transformed, type Transform } from "../../transform.ts";
 import { RULE_NAME, type AlarmContext } from "./alarm.ts";
-
-/** Transforms of what {@link tellOfFailedTasks} makes. */
-export interface FailedTaskTransform {
-  readonly failedTaskRule?: Transform<aws.cloudwatch.EventRuleArgs>;
-  readonly failedTaskTarget?: Transform<aws.cloudwatch.EventTargetArgs>;
-}
 
 /**
  * Exit codes of the runner that are no failure: done, and another run of the job at work. EventBridge Scheduler may start a
@@ -29,50 +22,43 @@ const BAD_STOP_CODES = [
 export function tellOfFailedTasks(
   { parent, name, stack, topicArn, tags }: AlarmContext,
   clusterArn: pulumi.Input<string>,
-  transform: FailedTaskTransform | undefined,
 ): void {
   const rule = new aws.cloudwatch.EventRule(
-    ...transformed<aws.cloudwatch.EventRuleArgs>(
-      transform?.failedTaskRule,
-      fitName(`${name}-failed-task`, RULE_NAME),
-      {
-        description: `Tasks of the backups of ${stack} that failed`,
-        eventPattern: pulumi.jsonStringify({
-          source: ["aws.ecs"],
-          "detail-type": ["ECS Task State Change"],
-          detail: {
-            clusterArn: [clusterArn],
-            lastStatus: ["STOPPED"],
-            $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
-          },
-        }),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-failed-task`, RULE_NAME),
+    {
+      description: `Tasks of the backups of ${stack} that failed`,
+      eventPattern: pulumi.jsonStringify({
+        source: ["aws.ecs"],
+        "detail-type": ["ECS Task State Change"],
+        detail: {
+          clusterArn: [clusterArn],
+          lastStatus: ["STOPPED"],
+          $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
+        },
+      }),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   new aws.cloudwatch.EventTarget(
-    ...transformed<aws.cloudwatch.EventTargetArgs>(
-      transform?.failedTaskTarget,
-      `${name}-failed-task-target`,
-      {
-        rule: rule.name,
-        targetId: "topic",
-        arn: topicArn,
-        inputTransformer: {
-          inputPaths: {
-            task: "$.detail.taskArn",
-            definition: "$.detail.taskDefinitionArn",
-            code: "$.detail.containers[0].exitCode",
-            reason: "$.detail.stoppedReason",
-          },
-          // EventBridge puts a text into quotation marks only where the template has them.
-          inputTemplate:
-            `"A task of the backups of ${stack} failed: <reason> (exit code <code>)."\n` +
-            `"Task <task>"\n"Task definition <definition>"`,
+    `${name}-failed-task-target`,
+    {
+      rule: rule.name,
+      targetId: "topic",
+      arn: topicArn,
+      inputTransformer: {
+        inputPaths: {
+          task: "$.detail.taskArn",
+          definition: "$.detail.taskDefinitionArn",
+          code: "$.detail.containers[0].exitCode",
+          reason: "$.detail.stoppedReason",
         },
+        // EventBridge puts a text into quotation marks only where the template has them.
+        inputTemplate:
+          `"A task of the backups of ${stack} failed: <reason> (exit code <code>)."\n` +
+          `"Task <task>"\n"Task definition <definition>"`,
       },
-      { parent },
-    ),
+    },
+    { parent },
   );
 }

@@ -6,21 +6,12 @@ import { scheduleExpression } from "../backup-schedule/expression.ts";
 import { fitName } from "../../fit-name.ts";
 import { policy } from "../policy.ts";
 import { roleLimits } from "../service-role.ts";
-import { transformed, type Transform } from "../../transform.ts";
 import { HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./alarm.ts";
 
 /** A job that runs too rarely for an alarm to look back to its last run. */
 export interface RareJob {
   readonly name: string;
   readonly schedule: NonNullable<JobSettings["schedule"]>;
-}
-
-/** Transforms of what {@link markDueTimes} makes. */
-export interface RareJobsTransform {
-  readonly dueGroup?: Transform<aws.scheduler.ScheduleGroupArgs>;
-  readonly dueRole?: Transform<aws.iam.RoleArgs>;
-  readonly dueRolePolicy?: Transform<aws.iam.RolePolicyArgs>;
-  readonly dueSchedule?: Transform<aws.scheduler.ScheduleArgs>;
 }
 
 /** Characters that the names of a schedule, a group and a role may have. */
@@ -47,51 +38,39 @@ export function markDueTimes(
   place: AwsPlace,
   jobs: readonly RareJob[],
   enabled: pulumi.Input<boolean>,
-  transform: RareJobsTransform | undefined,
 ): void {
-  const group = new aws.scheduler.ScheduleGroup(
-    ...transformed<aws.scheduler.ScheduleGroupArgs>(
-      transform?.dueGroup,
-      fitName(`${name}-due`, NAME),
-      tags === undefined ? {} : { tags },
-      { parent },
-    ),
-  );
+  const group = new aws.scheduler.ScheduleGroup(fitName(`${name}-due`, NAME), tags === undefined ? {} : { tags }, {
+    parent,
+  });
   const role = new aws.iam.Role(
-    ...transformed<aws.iam.RoleArgs>(
-      transform?.dueRole,
-      fitName(`${name}-due-role`, NAME),
-      {
-        assumeRolePolicy: policy({
-          Sid: "MarkDueTimes",
-          Effect: "Allow",
-          Principal: { Service: "scheduler.amazonaws.com" },
-          Action: "sts:AssumeRole",
-          Condition: { StringEquals: { "aws:SourceAccount": place.account, "aws:SourceArn": group.arn } },
-        }),
-        ...roleLimits(limits),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-due-role`, NAME),
+    {
+      assumeRolePolicy: policy({
+        Sid: "MarkDueTimes",
+        Effect: "Allow",
+        Principal: { Service: "scheduler.amazonaws.com" },
+        Action: "sts:AssumeRole",
+        Condition: { StringEquals: { "aws:SourceAccount": place.account, "aws:SourceArn": group.arn } },
+      }),
+      ...roleLimits(limits),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   const rolePolicy = new aws.iam.RolePolicy(
-    ...transformed<aws.iam.RolePolicyArgs>(
-      transform?.dueRolePolicy,
-      `${name}-due-role-policy`,
-      {
-        role: role.id,
-        policy: policy({
-          Sid: "WriteMetrics",
-          Effect: "Allow",
-          Action: "cloudwatch:PutMetricData",
-          // This action knows no resource but the namespace.
-          Resource: "*",
-          Condition: { StringEquals: { "cloudwatch:namespace": NAMESPACE } },
-        }),
-      },
-      { parent },
-    ),
+    `${name}-due-role-policy`,
+    {
+      role: role.id,
+      policy: policy({
+        Sid: "WriteMetrics",
+        Effect: "Allow",
+        Action: "cloudwatch:PutMetricData",
+        // This action knows no resource but the namespace.
+        Resource: "*",
+        Condition: { StringEquals: { "cloudwatch:namespace": NAMESPACE } },
+      }),
+    },
+    { parent },
   );
   const dueState = pulumi.output(enabled).apply((due) => (due ? "ENABLED" : "DISABLED"));
   const schedule = (
@@ -102,25 +81,22 @@ export function markDueTimes(
     data: readonly Datum[],
   ): void => {
     new aws.scheduler.Schedule(
-      ...transformed<aws.scheduler.ScheduleArgs>(
-        transform?.dueSchedule,
-        fitName(`${name}-${child}`, NAME),
-        {
-          groupName: group.name,
-          description: `Marks when backups of ${stack} are due, for their alarms`,
-          scheduleExpression: expression,
-          scheduleExpressionTimezone: timezone,
-          flexibleTimeWindow: { mode: "OFF" },
-          state,
-          target: {
-            arn: pulumi.interpolate`arn:${place.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
-            roleArn: role.arn,
-            input: JSON.stringify({ Namespace: NAMESPACE, MetricData: data }),
-            retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },
-          },
+      fitName(`${name}-${child}`, NAME),
+      {
+        groupName: group.name,
+        description: `Marks when backups of ${stack} are due, for their alarms`,
+        scheduleExpression: expression,
+        scheduleExpressionTimezone: timezone,
+        flexibleTimeWindow: { mode: "OFF" },
+        state,
+        target: {
+          arn: pulumi.interpolate`arn:${place.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
+          roleArn: role.arn,
+          input: JSON.stringify({ Namespace: NAMESPACE, MetricData: data }),
+          retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },
         },
-        { parent, dependsOn: [rolePolicy] },
-      ),
+      },
+      { parent, dependsOn: [rolePolicy] },
     );
   };
   for (const { name: job, schedule: when } of jobs) {

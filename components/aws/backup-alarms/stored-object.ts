@@ -4,62 +4,43 @@ import { MANIFEST } from "../../../providers/layout.ts";
 import type { AwsPlace } from "../aws-place.ts";
 import { fitName } from "../../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
-import { transformed, type Transform } from "../../transform.ts";
 import { RULE_NAME, type AlarmContext } from "./alarm.ts";
 
 /** Characters that a queue's name may have. */
 const QUEUE_NAME = 80;
 
-/** Transforms of what {@link receiptsQueue} and {@link storedObjectRule} make. */
-export interface StoredObjectTransform {
-  readonly receiptsQueue?: Transform<aws.sqs.QueueArgs>;
-  readonly receiptsPolicy?: Transform<aws.sqs.QueuePolicyArgs>;
-  readonly objectRule?: Transform<aws.cloudwatch.EventRuleArgs>;
-  readonly objectTarget?: Transform<aws.cloudwatch.EventTargetArgs>;
-}
-
 /**
  * A queue that takes the events of stored backups and forgets them after a minute. Nobody reads it: a rule wants a target,
  * and only its count of matches is of interest.
  */
-export function receiptsQueue(
-  { parent, name, tags }: AlarmContext,
-  place: AwsPlace,
-  transform: StoredObjectTransform | undefined,
-): pulumi.Output<string> {
+export function receiptsQueue({ parent, name, tags }: AlarmContext, place: AwsPlace): pulumi.Output<string> {
   const queue = new aws.sqs.Queue(
-    ...transformed<aws.sqs.QueueArgs>(
-      transform?.receiptsQueue,
-      fitName(`${name}-receipts`, QUEUE_NAME),
-      {
-        messageRetentionSeconds: 60,
-        sqsManagedSseEnabled: true,
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-receipts`, QUEUE_NAME),
+    {
+      messageRetentionSeconds: 60,
+      sqsManagedSseEnabled: true,
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   new aws.sqs.QueuePolicy(
-    ...transformed<aws.sqs.QueuePolicyArgs>(
-      transform?.receiptsPolicy,
-      `${name}-receipts-policy`,
-      {
-        queueUrl: queue.url,
-        policy: policy(denyWithoutTls("sqs:*", queue.arn), {
-          Sid: "TakeEvents",
-          Effect: "Allow",
-          Principal: { Service: "events.amazonaws.com" },
-          Action: "sqs:SendMessage",
-          Resource: queue.arn,
-          Condition: {
-            ArnLike: {
-              "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:events:${place.region}:${place.account}:rule/*`,
-            },
+    `${name}-receipts-policy`,
+    {
+      queueUrl: queue.url,
+      policy: policy(denyWithoutTls("sqs:*", queue.arn), {
+        Sid: "TakeEvents",
+        Effect: "Allow",
+        Principal: { Service: "events.amazonaws.com" },
+        Action: "sqs:SendMessage",
+        Resource: queue.arn,
+        Condition: {
+          ArnLike: {
+            "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:events:${place.region}:${place.account}:rule/*`,
           },
-        }),
-      },
-      { parent },
-    ),
+        },
+      }),
+    },
+    { parent },
   );
   return queue.arn;
 }
@@ -77,34 +58,27 @@ export function storedObjectRule(
   prefix: string,
   bucketName: pulumi.Input<string>,
   queueArn: pulumi.Input<string>,
-  transform: StoredObjectTransform | undefined,
 ): pulumi.Output<string> {
   const rule = new aws.cloudwatch.EventRule(
-    ...transformed<aws.cloudwatch.EventRuleArgs>(
-      transform?.objectRule,
-      fitName(`${name}-${job}-stored`, RULE_NAME),
-      {
-        description: `Stored backups of the job ${job} of ${stack}`,
-        eventPattern: pulumi.jsonStringify({
-          source: ["aws.s3"],
-          "detail-type": ["Object Created"],
-          detail: {
-            bucket: { name: [bucketName] },
-            object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
-          },
-        }),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-${job}-stored`, RULE_NAME),
+    {
+      description: `Stored backups of the job ${job} of ${stack}`,
+      eventPattern: pulumi.jsonStringify({
+        source: ["aws.s3"],
+        "detail-type": ["Object Created"],
+        detail: {
+          bucket: { name: [bucketName] },
+          object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
+        },
+      }),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   new aws.cloudwatch.EventTarget(
-    ...transformed<aws.cloudwatch.EventTargetArgs>(
-      transform?.objectTarget,
-      `${name}-${job}-stored-target`,
-      { rule: rule.name, targetId: "receipts", arn: queueArn },
-      { parent },
-    ),
+    `${name}-${job}-stored-target`,
+    { rule: rule.name, targetId: "receipts", arn: queueArn },
+    { parent },
   );
   return rule.name;
 }

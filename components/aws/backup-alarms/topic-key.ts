@@ -3,12 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
 import { keyStatements } from "../key-statements.ts";
 import { policy } from "../policy.ts";
-import { transformed, type Transform } from "../../transform.ts";
-
-/** Transforms of what {@link makeTopicKey} makes. */
-export interface TopicKeyTransform {
-  readonly topicKey?: Transform<aws.kms.KeyArgs>;
-}
 
 /**
  * The key of the alarms' topic. CloudWatch and EventBridge use it to publish; that statement has no condition on the source, as
@@ -22,29 +16,25 @@ export function makeTopicKey(
   options: {
     readonly stack: string;
     readonly tags?: pulumi.Input<Record<string, string>>;
-    readonly transform?: TopicKeyTransform;
   },
 ): pulumi.Output<string> {
-  const { stack, tags, transform } = options;
+  const { stack, tags } = options;
   const key = new aws.kms.Key(
-    ...transformed<aws.kms.KeyArgs>(
-      transform?.topicKey,
-      `${name}-key`,
-      {
-        description: `Alarms of the backups of the stack ${stack}`,
-        enableKeyRotation: true,
-        deletionWindowInDays: 30,
-        policy: policy(...keyStatements(place, ["sns"]), {
-          Sid: "PublishAlarms",
-          Effect: "Allow",
-          Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
-          Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-          Resource: "*",
-        }),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    `${name}-key`,
+    {
+      description: `Alarms of the backups of the stack ${stack}`,
+      enableKeyRotation: true,
+      deletionWindowInDays: 30,
+      policy: policy(...keyStatements(place, ["sns"]), {
+        Sid: "PublishAlarms",
+        Effect: "Allow",
+        Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
+        Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+        Resource: "*",
+      }),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   return key.arn;
 }

@@ -3,16 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
 import { fitName } from "../../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
-import { transformed, type Transform } from "../../transform.ts";
 
 /** Characters that a topic's name may have. */
 const TOPIC_NAME = 256;
-
-/** Transforms of what {@link makeTopic} makes. */
-export interface TopicTransform {
-  readonly topic?: Transform<aws.sns.TopicArgs>;
-  readonly topicPolicy?: Transform<aws.sns.TopicPolicyArgs>;
-}
 
 /** The topic that all alarms go to. */
 export function makeTopic(
@@ -23,48 +16,41 @@ export function makeTopic(
     readonly stack: string;
     readonly keyArn: pulumi.Input<string>;
     readonly tags?: pulumi.Input<Record<string, string>>;
-    readonly transform?: TopicTransform;
   },
 ): pulumi.Output<string> {
-  const { stack, tags, transform } = options;
+  const { stack, tags } = options;
   const topic = new aws.sns.Topic(
-    ...transformed<aws.sns.TopicArgs>(
-      transform?.topic,
-      fitName(name, TOPIC_NAME),
-      {
-        displayName: `Backups of ${stack}`,
-        kmsMasterKeyId: options.keyArn,
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(name, TOPIC_NAME),
+    {
+      displayName: `Backups of ${stack}`,
+      kmsMasterKeyId: options.keyArn,
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   const publish = { Effect: "Allow", Action: "sns:Publish", Resource: topic.arn } as const;
   new aws.sns.TopicPolicy(
-    ...transformed<aws.sns.TopicPolicyArgs>(
-      transform?.topicPolicy,
-      `${name}-policy`,
-      {
-        arn: topic.arn,
-        policy: policy(
-          denyWithoutTls("sns:Publish", topic.arn),
-          {
-            Sid: "PublishAlarms",
-            ...publish,
-            Principal: { Service: "cloudwatch.amazonaws.com" },
-            Condition: {
-              StringEquals: { "aws:SourceAccount": place.account },
-              ArnLike: {
-                "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:cloudwatch:${place.region}:${place.account}:alarm:*`,
-              },
+    `${name}-policy`,
+    {
+      arn: topic.arn,
+      policy: policy(
+        denyWithoutTls("sns:Publish", topic.arn),
+        {
+          Sid: "PublishAlarms",
+          ...publish,
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Condition: {
+            StringEquals: { "aws:SourceAccount": place.account },
+            ArnLike: {
+              "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:cloudwatch:${place.region}:${place.account}:alarm:*`,
             },
           },
-          // Without a condition: EventBridge tells SNS no source, and what it publishes would be refused without a trace.
-          { Sid: "PublishEvents", ...publish, Principal: { Service: "events.amazonaws.com" } },
-        ),
-      },
-      { parent },
-    ),
+        },
+        // Without a condition: EventBridge tells SNS no source, and what it publishes would be refused without a trace.
+        { Sid: "PublishEvents", ...publish, Principal: { Service: "events.amazonaws.com" } },
+      ),
+    },
+    { parent },
   );
   return topic.arn;
 }

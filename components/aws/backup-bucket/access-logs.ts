@@ -2,18 +2,12 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlace } from "../aws-place.ts";
 import { denyWithoutTls } from "../policy.ts";
-import { transformed, type Transform } from "../../transform.ts";
-import { guardedBucket, type GuardedBucketTransform } from "./guarded-bucket.ts";
+import { guardedBucket } from "./guarded-bucket.ts";
 
 /** A bucket of its own for the log of every access to the backups. */
 export interface AccessLogs {
   /** Days after which a log file is removed. Default 365. */
   readonly retentionDays?: number;
-}
-
-/** Transforms of what {@link addAccessLogs} makes. */
-export interface AccessLogsTransform extends GuardedBucketTransform {
-  readonly logging?: Transform<aws.s3.BucketLoggingArgs>;
 }
 
 /** What {@link addAccessLogs} needs beside the settings. */
@@ -22,7 +16,6 @@ interface AccessLogsOptions extends AccessLogs {
   readonly place: AwsPlace;
   readonly removable: boolean;
   readonly tags?: pulumi.Input<Record<string, string>>;
-  readonly transform?: AccessLogsTransform;
 }
 
 /**
@@ -35,7 +28,7 @@ export function addAccessLogs(
   source: aws.s3.Bucket,
   options: AccessLogsOptions,
 ): void {
-  const { stack, removable, tags, transform } = options;
+  const { stack, removable, tags } = options;
   const days = options.retentionDays ?? 365;
   const logs = guardedBucket(parent, name, {
     words: [stack, "access"],
@@ -63,15 +56,11 @@ export function addAccessLogs(
     ],
     removable,
     ...(tags !== undefined && { tags }),
-    ...(transform !== undefined && { transform }),
   });
   new aws.s3.BucketLogging(
-    ...transformed<aws.s3.BucketLoggingArgs>(
-      transform?.logging,
-      `${name}-logging`,
-      { bucket: source.bucket, targetBucket: logs.bucket.bucket, targetPrefix: "access/" },
-      // S3 looks for its permission to deliver when the log is turned on.
-      { parent, retainOnDelete: !removable, dependsOn: [logs.bucketPolicy] },
-    ),
+    `${name}-logging`,
+    { bucket: source.bucket, targetBucket: logs.bucket.bucket, targetPrefix: "access/" },
+    // S3 looks for its permission to deliver when the log is turned on.
+    { parent, retainOnDelete: !removable, dependsOn: [logs.bucketPolicy] },
   );
 }

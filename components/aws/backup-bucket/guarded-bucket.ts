@@ -1,21 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { policy, type Statement } from "../policy.ts";
-import { transformed, type Transform } from "../../transform.ts";
 import { bucketPrefix } from "./bucket-prefix.ts";
 import { refuseUnlocking } from "./lock.ts";
-
-/** Transforms of the children that every bucket has. */
-export interface GuardedBucketTransform {
-  readonly bucket?: Transform<aws.s3.BucketArgs>;
-  readonly publicAccessBlock?: Transform<aws.s3.BucketPublicAccessBlockArgs>;
-  readonly ownership?: Transform<aws.s3.BucketOwnershipControlsArgs>;
-  readonly versioning?: Transform<aws.s3.BucketVersioningArgs>;
-  readonly encryption?: Transform<aws.s3.BucketServerSideEncryptionConfigurationArgs>;
-  readonly lifecycle?: Transform<aws.s3.BucketLifecycleConfigurationArgs>;
-  readonly policy?: Transform<aws.s3.BucketPolicyArgs>;
-  readonly objectLock?: Transform<aws.s3.BucketObjectLockConfigurationArgs>;
-}
 
 /** What {@link guardedBucket} makes. */
 export interface GuardedBucketOptions {
@@ -34,7 +21,6 @@ export interface GuardedBucketOptions {
   /** Refuses whatever would remove or replace the bucket. */
   readonly protect?: boolean;
   readonly tags?: pulumi.Input<Record<string, string>>;
-  readonly transform?: GuardedBucketTransform;
 }
 
 /**
@@ -52,22 +38,19 @@ export function guardedBucket(
   name: string,
   options: GuardedBucketOptions,
 ): { bucket: aws.s3.Bucket; versioning: aws.s3.BucketVersioning; bucketPolicy: aws.s3.BucketPolicy } {
-  const { keyArn, lock, removable, transform } = options;
+  const { keyArn, lock, removable } = options;
   const opts = { parent, retainOnDelete: !removable };
   const region = options.region === undefined ? {} : { region: options.region };
   const bucket = new aws.s3.Bucket(
-    ...transformed<aws.s3.BucketArgs>(
-      transform?.bucket,
-      name,
-      {
-        ...region,
-        bucketPrefix: bucketPrefix(...options.words),
-        objectLockEnabled: lock !== undefined,
-        forceDestroy: removable,
-        ...(options.tags !== undefined && { tags: options.tags }),
-      },
-      { ...opts, protect: options.protect === true, ignoreChanges: ["bucketPrefix", "objectLockEnabled"] },
-    ),
+    name,
+    {
+      ...region,
+      bucketPrefix: bucketPrefix(...options.words),
+      objectLockEnabled: lock !== undefined,
+      forceDestroy: removable,
+      ...(options.tags !== undefined && { tags: options.tags }),
+    },
+    { ...opts, protect: options.protect === true, ignoreChanges: ["bucketPrefix", "objectLockEnabled"] },
   );
   const of = { ...region, bucket: bucket.bucket };
   if (lock === undefined)
@@ -75,67 +58,46 @@ export function guardedBucket(
       refuseUnlocking(own, locked);
     });
   const publicAccess = new aws.s3.BucketPublicAccessBlock(
-    ...transformed<aws.s3.BucketPublicAccessBlockArgs>(
-      transform?.publicAccessBlock,
-      `${name}-public-access`,
-      { ...of, blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true },
-      opts,
-    ),
+    `${name}-public-access`,
+    { ...of, blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true },
+    opts,
   );
   new aws.s3.BucketOwnershipControls(
-    ...transformed<aws.s3.BucketOwnershipControlsArgs>(
-      transform?.ownership,
-      `${name}-ownership`,
-      { ...of, rule: { objectOwnership: "BucketOwnerEnforced" } },
-      opts,
-    ),
+    `${name}-ownership`,
+    { ...of, rule: { objectOwnership: "BucketOwnerEnforced" } },
+    opts,
   );
   const versioning = new aws.s3.BucketVersioning(
-    ...transformed<aws.s3.BucketVersioningArgs>(
-      transform?.versioning,
-      `${name}-versioning`,
-      { ...of, versioningConfiguration: { status: "Enabled" } },
-      opts,
-    ),
+    `${name}-versioning`,
+    { ...of, versioningConfiguration: { status: "Enabled" } },
+    opts,
   );
   const encryption =
     keyArn === undefined ? { sseAlgorithm: "AES256" } : { sseAlgorithm: "aws:kms", kmsMasterKeyId: keyArn };
   new aws.s3.BucketServerSideEncryptionConfiguration(
-    ...transformed<aws.s3.BucketServerSideEncryptionConfigurationArgs>(
-      transform?.encryption,
-      `${name}-encryption`,
-      {
-        ...of,
-        rules: [{ applyServerSideEncryptionByDefault: encryption, bucketKeyEnabled: keyArn !== undefined }],
-      },
-      opts,
-    ),
+    `${name}-encryption`,
+    {
+      ...of,
+      rules: [{ applyServerSideEncryptionByDefault: encryption, bucketKeyEnabled: keyArn !== undefined }],
+    },
+    opts,
   );
   const bucketPolicy = new aws.s3.BucketPolicy(
-    ...transformed<aws.s3.BucketPolicyArgs>(
-      transform?.policy,
-      `${name}-policy`,
-      { ...of, policy: policy(...options.statements(bucket.arn)) },
-      // S3 refuses two changes of a bucket's access at the same time.
-      { ...opts, dependsOn: [publicAccess] },
-    ),
+    `${name}-policy`,
+    { ...of, policy: policy(...options.statements(bucket.arn)) },
+    // S3 refuses two changes of a bucket's access at the same time.
+    { ...opts, dependsOn: [publicAccess] },
   );
   new aws.s3.BucketLifecycleConfiguration(
-    ...transformed<aws.s3.BucketLifecycleConfigurationArgs>(
-      transform?.lifecycle,
-      `${name}-lifecycle`,
-      { ...of, rules: [options.rule] },
-      { ...opts, dependsOn: [versioning] },
-    ),
+    `${name}-lifecycle`,
+    { ...of, rules: [options.rule] },
+    { ...opts, dependsOn: [versioning] },
   );
   if (lock !== undefined) {
     new aws.s3.BucketObjectLockConfiguration(
-      ...transformed<aws.s3.BucketObjectLockConfigurationArgs>(
-        transform?.objectLock,
-        `${name}-object-lock`,
-        { ...of, rule: { defaultRetention: { mode: lock.mode.toUpperCase(), days: lock.days } } },
-        { ...opts, dependsOn: [versioning] },
-      ),
+      `${name}-object-lock`,
+      { ...of, rule: { defaultRetention: { mode: lock.mode.toUpperCase(), days: lock.days } } },
+      { ...opts, dependsOn: [versioning] },
     );
   }
   return { bucket, versioning, bucketPolicy };

@@ -5,9 +5,8 @@ import { fitName } from "../../fit-name.ts";
 import { keyStatements } from "../key-statements.ts";
 import { policy } from "../policy.ts";
 import { roleLimits, type RoleLimits } from "../service-role.ts";
-import { transformed, type Transform } from "../../transform.ts";
 import { bucketStatements } from "./bucket-policy.ts";
-import { guardedBucket, type GuardedBucketOptions, type GuardedBucketTransform } from "./guarded-bucket.ts";
+import { guardedBucket, type GuardedBucketOptions } from "./guarded-bucket.ts";
 
 /** Characters that IAM allows in a role's name. */
 const ROLE_NAME = 64;
@@ -34,14 +33,6 @@ export interface ExistingReplica {
   readonly accountId?: string;
 }
 
-/** Transforms of what {@link addReplica} makes. */
-export interface ReplicaTransform extends GuardedBucketTransform {
-  readonly key?: Transform<aws.kms.KeyArgs>;
-  readonly role?: Transform<aws.iam.RoleArgs>;
-  readonly rolePolicy?: Transform<aws.iam.RolePolicyArgs>;
-  readonly replication?: Transform<aws.s3.BucketReplicationConfigArgs>;
-}
-
 /** What {@link addReplica} needs beside the settings. */
 interface ReplicaOptions
   extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "protect" | "tags"> {
@@ -49,7 +40,6 @@ interface ReplicaOptions
   readonly place: AwsPlace;
   readonly keyArn: pulumi.Input<string>;
   readonly breakGlass?: pulumi.Input<readonly string[]>;
-  readonly transform?: ReplicaTransform;
 }
 
 /**
@@ -66,29 +56,26 @@ export function addReplica(
   replica: Replica,
   options: ReplicaOptions,
 ): pulumi.Output<string> {
-  const { stack, place, tags, transform, keyArn } = options;
+  const { stack, place, tags, keyArn } = options;
   const { bucket } = source;
   const destination: Destination = "region" in replica ? makeReplica(parent, name, replica, options) : replica;
   const role = new aws.iam.Role(
-    ...transformed<aws.iam.RoleArgs>(
-      transform?.role,
-      fitName(`${name}-${stack}-role`, ROLE_NAME),
-      {
-        assumeRolePolicy: policy({
-          Sid: "ReplicateBackups",
-          Effect: "Allow",
-          Principal: { Service: "s3.amazonaws.com" },
-          Action: "sts:AssumeRole",
-          Condition: {
-            StringEquals: { "aws:SourceAccount": place.account },
-            ArnLike: { "aws:SourceArn": bucket.arn },
-          },
-        }),
-        ...roleLimits(options),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent },
-    ),
+    fitName(`${name}-${stack}-role`, ROLE_NAME),
+    {
+      assumeRolePolicy: policy({
+        Sid: "ReplicateBackups",
+        Effect: "Allow",
+        Principal: { Service: "s3.amazonaws.com" },
+        Action: "sts:AssumeRole",
+        Condition: {
+          StringEquals: { "aws:SourceAccount": place.account },
+          ArnLike: { "aws:SourceArn": bucket.arn },
+        },
+      }),
+      ...roleLimits(options),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent },
   );
   const via = (arn: pulumi.Input<string>) => ({
     StringLike: {
@@ -97,87 +84,81 @@ export function addReplica(
     },
   });
   const rolePolicy = new aws.iam.RolePolicy(
-    ...transformed<aws.iam.RolePolicyArgs>(
-      transform?.rolePolicy,
-      `${name}-role-policy`,
-      {
-        role: role.id,
-        policy: policy(
-          {
-            Sid: "ReadBucket",
-            Effect: "Allow",
-            Action: ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-            Resource: bucket.arn,
-          },
-          {
-            Sid: "ReadVersions",
-            Effect: "Allow",
-            Action: [
-              "s3:GetObjectVersionForReplication",
-              "s3:GetObjectVersionAcl",
-              "s3:GetObjectVersionTagging",
-              "s3:GetObjectRetention",
-              "s3:GetObjectLegalHold",
-            ],
-            Resource: pulumi.interpolate`${bucket.arn}/*`,
-          },
-          {
-            Sid: "WriteCopies",
-            Effect: "Allow",
-            Action: [
-              "s3:ReplicateObject",
-              "s3:ReplicateDelete",
-              "s3:ReplicateTags",
-              "s3:ObjectOwnerOverrideToBucketOwner",
-            ],
-            Resource: pulumi.interpolate`${destination.bucketArn}/*`,
-          },
-          { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucket.arn) },
-          {
-            Sid: "EncryptCopies",
-            Effect: "Allow",
-            Action: ["kms:Encrypt", "kms:GenerateDataKey"],
-            Resource: destination.keyArn,
-            Condition: via(destination.bucketArn),
-          },
-        ),
-      },
-      { parent },
-    ),
+    `${name}-role-policy`,
+    {
+      role: role.id,
+      policy: policy(
+        {
+          Sid: "ReadBucket",
+          Effect: "Allow",
+          Action: ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+          Resource: bucket.arn,
+        },
+        {
+          Sid: "ReadVersions",
+          Effect: "Allow",
+          Action: [
+            "s3:GetObjectVersionForReplication",
+            "s3:GetObjectVersionAcl",
+            "s3:GetObjectVersionTagging",
+            "s3:GetObjectRetention",
+            "s3:GetObjectLegalHold",
+          ],
+          Resource: pulumi.interpolate`${bucket.arn}/*`,
+        },
+        {
+          Sid: "WriteCopies",
+          Effect: "Allow",
+          Action: [
+            "s3:ReplicateObject",
+            "s3:ReplicateDelete",
+            "s3:ReplicateTags",
+            "s3:ObjectOwnerOverrideToBucketOwner",
+          ],
+          Resource: pulumi.interpolate`${destination.bucketArn}/*`,
+        },
+        { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucket.arn) },
+        {
+          Sid: "EncryptCopies",
+          Effect: "Allow",
+          Action: ["kms:Encrypt", "kms:GenerateDataKey"],
+          Resource: destination.keyArn,
+          Condition: via(destination.bucketArn),
+        },
+      ),
+    },
+    { parent },
   );
   const otherAccount = destination.accountId;
   new aws.s3.BucketReplicationConfig(
-    ...transformed<aws.s3.BucketReplicationConfigArgs>(
-      transform?.replication,
-      `${name}-replication`,
-      {
-        bucket: bucket.bucket,
-        role: role.arn,
-        rules: [
-          {
-            id: "backups",
-            status: "Enabled",
-            priority: 0,
-            filter: { prefix: "" },
-            deleteMarkerReplication: { status: "Enabled" },
-            sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
-            destination: {
-              bucket: destination.bucketArn,
-              encryptionConfiguration: { replicaKmsKeyId: destination.keyArn },
-              ...(otherAccount !== undefined && {
-                account: otherAccount,
-                accessControlTranslation: { owner: "Destination" },
-              }),
-            },
+    `${name}-replication`,
+    {
+      bucket: bucket.bucket,
+      role: role.arn,
+      rules: [
+        {
+          id: "backups",
+          status: "Enabled",
+          priority: 0,
+          filter: { prefix: "" },
+          deleteMarkerReplication: { status: "Enabled" },
+          sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
+          destination: {
+            bucket: destination.bucketArn,
+            encryptionConfiguration: { replicaKmsKeyId: destination.keyArn },
+            ...(otherAccount !== undefined && {
+              account: otherAccount,
+              accessControlTranslation: { owner: "Destination" },
+            }),
           },
-        ],
-      },
-      {
-        parent,
-        retainOnDelete: !options.removable,
-        dependsOn: [source.versioning, rolePolicy, ...(destination.made ?? [])],
-      },
-    ),
+        },
+      ],
+    },
+    {
+      parent,
+      retainOnDelete: !options.removable,
+      dependsOn: [source.versioning, rolePolicy, ...(destination.made ?? [])],
+    },
   );
   return role.arn;
 }
@@ -194,21 +175,18 @@ function makeReplica(
   { region }: NewReplica,
   options: ReplicaOptions,
 ): Destination {
-  const { stack, place, removable, protect = false, lock, tags, transform, breakGlass } = options;
+  const { stack, place, removable, protect = false, lock, tags, breakGlass } = options;
   const key = new aws.kms.Key(
-    ...transformed<aws.kms.KeyArgs>(
-      transform?.key,
-      `${name}-key`,
-      {
-        region,
-        description: `Copies of the backups of the stack ${stack}`,
-        enableKeyRotation: true,
-        deletionWindowInDays: 30,
-        policy: policy(...keyStatements({ ...place, region: pulumi.output(region) }, ["s3"])),
-        ...(tags !== undefined && { tags }),
-      },
-      { parent, protect, retainOnDelete: !removable },
-    ),
+    `${name}-key`,
+    {
+      region,
+      description: `Copies of the backups of the stack ${stack}`,
+      enableKeyRotation: true,
+      deletionWindowInDays: 30,
+      policy: policy(...keyStatements({ ...place, region: pulumi.output(region) }, ["s3"])),
+      ...(tags !== undefined && { tags }),
+    },
+    { parent, protect, retainOnDelete: !removable },
   );
   const { bucket, versioning } = guardedBucket(parent, name, {
     words: [stack, "replica"],
@@ -220,7 +198,6 @@ function makeReplica(
     protect,
     ...(lock !== undefined && { lock }),
     ...(tags !== undefined && { tags }),
-    ...(transform !== undefined && { transform }),
   });
   return { bucketArn: bucket.arn, keyArn: key.arn, made: [versioning] };
 }

@@ -1,7 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { ipv4Block } from "./ipv4-block.ts";
-import { transformed, type Transform } from "../../transform.ts";
 
 /** Zones that the subnets are in: a task starts in the other one where the first is out of order. */
 const ZONES = 2;
@@ -9,22 +8,10 @@ const ZONES = 2;
 /** A block of RFC 1918 that few people use: it need not be peered with anything. */
 const CIDR = "10.213.0.0/24";
 
-/** Changes to the children of a network that is made. */
-export interface CreatedNetworkTransforms {
-  readonly vpc?: Transform<aws.ec2.VpcArgs>;
-  readonly defaultSecurityGroup?: Transform<aws.ec2.DefaultSecurityGroupArgs>;
-  readonly internetGateway?: Transform<aws.ec2.InternetGatewayArgs>;
-  readonly routeTable?: Transform<aws.ec2.RouteTableArgs>;
-  readonly subnet?: Transform<aws.ec2.SubnetArgs>;
-  readonly routeTableAssociation?: Transform<aws.ec2.RouteTableAssociationArgs>;
-  readonly s3Endpoint?: Transform<aws.ec2.VpcEndpointArgs>;
-}
-
 /** What {@link createNetwork} makes it of. */
 interface CreateNetworkArgs {
   readonly cidr: string | undefined;
   readonly tags: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
-  readonly transform: CreatedNetworkTransforms | undefined;
 }
 
 /**
@@ -34,50 +21,35 @@ interface CreateNetworkArgs {
  * @throws RunError where the addresses are none that can be halved twice
  */
 export function createNetwork(name: string, args: CreateNetworkArgs, parent: pulumi.Resource) {
-  const { cidr = CIDR, transform } = args;
+  const { cidr = CIDR } = args;
   const blocks = subnetBlocks(cidr);
   const tags = pulumi.output(args.tags ?? {}).apply((all) => ({ Name: name, ...all }));
   const opts = { parent };
   const vpc = new aws.ec2.Vpc(
-    ...transformed<aws.ec2.VpcArgs>(
-      transform?.vpc,
-      name,
-      {
-        cidrBlock: cidr,
-        assignGeneratedIpv6CidrBlock: true,
-        enableDnsSupport: true,
-        enableDnsHostnames: true,
-        tags,
-      },
-      opts,
-    ),
+    name,
+    {
+      cidrBlock: cidr,
+      assignGeneratedIpv6CidrBlock: true,
+      enableDnsSupport: true,
+      enableDnsHostnames: true,
+      tags,
+    },
+    opts,
   );
   // Without rules, so that nothing that forgets to name a group is open to its neighbours.
-  new aws.ec2.DefaultSecurityGroup(
-    ...transformed<aws.ec2.DefaultSecurityGroupArgs>(
-      transform?.defaultSecurityGroup,
-      name,
-      { vpcId: vpc.id, ingress: [], egress: [], tags },
-      opts,
-    ),
-  );
-  const gateway = new aws.ec2.InternetGateway(
-    ...transformed<aws.ec2.InternetGatewayArgs>(transform?.internetGateway, name, { vpcId: vpc.id, tags }, opts),
-  );
+  new aws.ec2.DefaultSecurityGroup(name, { vpcId: vpc.id, ingress: [], egress: [], tags }, opts);
+  const gateway = new aws.ec2.InternetGateway(name, { vpcId: vpc.id, tags }, opts);
   const routes = new aws.ec2.RouteTable(
-    ...transformed<aws.ec2.RouteTableArgs>(
-      transform?.routeTable,
-      name,
-      {
-        vpcId: vpc.id,
-        routes: [
-          { cidrBlock: "0.0.0.0/0", gatewayId: gateway.id },
-          { ipv6CidrBlock: "::/0", gatewayId: gateway.id },
-        ],
-        tags,
-      },
-      opts,
-    ),
+    name,
+    {
+      vpcId: vpc.id,
+      routes: [
+        { cidrBlock: "0.0.0.0/0", gatewayId: gateway.id },
+        { ipv6CidrBlock: "::/0", gatewayId: gateway.id },
+      ],
+      tags,
+    },
+    opts,
   );
   const zones = aws.getAvailabilityZonesOutput(
     { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
@@ -85,47 +57,34 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
   );
   const subnets = blocks.map((cidrBlock, index) => {
     const subnet = new aws.ec2.Subnet(
-      ...transformed<aws.ec2.SubnetArgs>(
-        transform?.subnet,
-        `${name}-${index}`,
-        {
-          vpcId: vpc.id,
-          cidrBlock,
-          ipv6CidrBlock: vpc.ipv6CidrBlock.apply((block) => ipv6Subnet(block, index)),
-          assignIpv6AddressOnCreation: true,
-          // A task says itself whether it gets an address.
-          mapPublicIpOnLaunch: false,
-          availabilityZone: zones.names.apply((names) => [...names].sort()[index] ?? names[0] ?? ""),
-          tags,
-        },
-        // A zone that AWS adds to the region must not move what is there.
-        { ...opts, ignoreChanges: ["availabilityZone"] },
-      ),
+      `${name}-${index}`,
+      {
+        vpcId: vpc.id,
+        cidrBlock,
+        ipv6CidrBlock: vpc.ipv6CidrBlock.apply((block) => ipv6Subnet(block, index)),
+        assignIpv6AddressOnCreation: true,
+        // A task says itself whether it gets an address.
+        mapPublicIpOnLaunch: false,
+        availabilityZone: zones.names.apply((names) => [...names].sort()[index] ?? names[0] ?? ""),
+        tags,
+      },
+      // A zone that AWS adds to the region must not move what is there.
+      { ...opts, ignoreChanges: ["availabilityZone"] },
     );
-    new aws.ec2.RouteTableAssociation(
-      ...transformed<aws.ec2.RouteTableAssociationArgs>(
-        transform?.routeTableAssociation,
-        `${name}-${index}`,
-        { subnetId: subnet.id, routeTableId: routes.id },
-        opts,
-      ),
-    );
+    new aws.ec2.RouteTableAssociation(`${name}-${index}`, { subnetId: subnet.id, routeTableId: routes.id }, opts);
     return subnet;
   });
   const region = aws.getRegionOutput({}, { parent }).region;
   new aws.ec2.VpcEndpoint(
-    ...transformed<aws.ec2.VpcEndpointArgs>(
-      transform?.s3Endpoint,
-      `${name}-s3`,
-      {
-        vpcId: vpc.id,
-        serviceName: pulumi.interpolate`com.amazonaws.${region}.s3`,
-        vpcEndpointType: "Gateway",
-        routeTableIds: [routes.id],
-        tags,
-      },
-      opts,
-    ),
+    `${name}-s3`,
+    {
+      vpcId: vpc.id,
+      serviceName: pulumi.interpolate`com.amazonaws.${region}.s3`,
+      vpcEndpointType: "Gateway",
+      routeTableIds: [routes.id],
+      tags,
+    },
+    opts,
   );
   return { vpcId: vpc.id, subnetIds: pulumi.all(subnets.map(({ id }) => id)) };
 }

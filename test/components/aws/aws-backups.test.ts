@@ -1,3 +1,4 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { AwsBackups, type AwsBackupsArgs } from "../../../components/aws/aws-backups.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
@@ -11,10 +12,18 @@ const MARKER = "m4rker-of-a-secret";
 const calls = {
   "aws:ec2/getVpcs:getVpcs": { ids: ["vpc-1"] },
   "aws:ec2/getSubnets:getSubnets": { ids: ["subnet-b", "subnet-a"] },
+  "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["eu-central-1a", "eu-central-1b"] },
 };
 
-async function deploy(aws: object = {}, changes: Partial<AwsBackupsArgs> = {}, preview = false) {
-  const recorded = await mockEngine({ preview, calls, stdout: () => `sha256:${"0".repeat(64)}` });
+const states = { "aws:ec2/vpc:Vpc": { ipv6CidrBlock: "2a05:d014:1:ab00::/56" } };
+
+async function deploy(
+  aws: object = {},
+  changes: Partial<AwsBackupsArgs> = {},
+  preview = false,
+  transformations: readonly pulumi.ResourceTransformation[] = [],
+) {
+  const recorded = await mockEngine({ preview, calls, states, stdout: () => `sha256:${"0".repeat(64)}` });
   const watch = watchOptions();
   const backups = new AwsBackups(
     "provision",
@@ -33,7 +42,7 @@ async function deploy(aws: object = {}, changes: Partial<AwsBackupsArgs> = {}, p
       source: process.cwd(),
       ...changes,
     },
-    watch.opts,
+    { transformations: [...(watch.opts.transformations ?? []), ...transformations] },
   );
   await registered(backups);
   return { recorded, backups, watch };
@@ -213,5 +222,34 @@ describe("AwsBackups", () => {
     expect(roles.map(({ name, inputs }) => ({ name, ...inputs }))).toEqual(
       roles.map(({ name }) => expect.objectContaining({ name, ...limits }) as unknown),
     );
+  });
+
+  it("lets a program change any argument and option of each resource, by Pulumi's transformations", async () => {
+    const monthly = { ...app, name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
+    const { recorded, watch } = await deploy(
+      {
+        image: undefined,
+        build: {},
+        bucket: { accessLogs: {}, replica: { region: "eu-west-1" } },
+        network: { create: {}, dualStackTasks: true },
+        alarms: { emails: ["ops@example.com"] },
+      },
+      { jobs: [app, web, monthly] },
+      false,
+      [
+        ({ type, props, opts }) =>
+          type.startsWith("provision:") ? undefined : { props: { ...props, changed: true }, opts },
+        ({ type, props, opts }) =>
+          type === "aws:cloudwatch/logGroup:LogGroup"
+            ? { props: { ...props, deletionProtectionEnabled: true }, opts: { ...opts, retainOnDelete: true } }
+            : undefined,
+      ],
+    );
+    const resources = recorded.filter(({ type }) => !type.startsWith("provision:"));
+    expect(resources.length).toBeGreaterThan(100);
+    expect(resources.filter(({ inputs }) => inputs.changed !== true).map(({ name }) => name)).toEqual([]);
+    const logs = ofType(recorded, "aws:cloudwatch/logGroup:LogGroup");
+    expect(logs.map(({ inputs }) => inputs.deletionProtectionEnabled)).toEqual([true, true, true]);
+    expect(watch.of("provision-runner-prod-app").parent).toBeDefined();
   });
 });

@@ -348,36 +348,4 @@ describe("BackupAlarms", () => {
       expect(String(inputs.eventPattern).length).toBeLessThan(2048);
     }
   });
-
-  it("lets a program change each child", async () => {
-    const recorded = await mockEngine();
-    const tags = { tags: { changed: "yes" } };
-    const transform = {
-      topic: tags,
-      topicKey: tags,
-      topicPolicy: { policy: '"changed"' },
-      subscription: { filterPolicy: '"changed"' },
-      failedTaskRule: tags,
-      failedTaskTarget: { targetId: "changed" },
-      receiptsQueue: tags,
-      receiptsPolicy: { policy: '"changed"' },
-      objectRule: tags,
-      objectTarget: { targetId: "changed" },
-      lateAlarm: tags,
-      objectAlarm: tags,
-      shrunkAlarm: tags,
-      deadLetterAlarm: tags,
-      dueGroup: tags,
-      dueRole: tags,
-      dueRolePolicy: { name: "changed" },
-      dueSchedule: { description: "changed" },
-    };
-    const { keyArn, ...rest } = args({ jobs: [daily, weekly], emails: ["a@example.com"], transform });
-    expect(keyArn).toBe("arn:key");
-    await registered(new BackupAlarms("alarms", rest));
-    const same = recorded.filter(
-      ({ type, inputs }) => type.startsWith("aws:") && !JSON.stringify(inputs).includes("changed"),
-    );
-    expect(same.map(({ name }) => name)).toEqual([]);
-  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BackupDashboard } from "../../../components/aws/backup-dashboard.ts";
-import { inputsOf, longStacks, names } from "../../helpers/aws.ts";
+import { inputsOf, longStacks } from "../../helpers/aws.ts";
 import { mockEngine, registered, unwrap } from "../../helpers/mocks.ts";
 
 interface Widget {
@@ -98,15 +98,5 @@ describe("BackupDashboard", () => {
       "provision-prod-us-east-1",
       "provision-prod-us-east-1-2",
     ]);
-  });
-
-  it("lets a program change the dashboard", async () => {
-    const recorded = await mockEngine();
-    const transform = { dashboard: { dashboardName: "mine" } };
-    await registered(
-      new BackupDashboard("dashboard", { stack: "prod", jobs: jobs(1), region: "eu-central-1", transform }),
-    );
-    expect(names(recorded)).toEqual(["Dashboard dashboard"]);
-    expect(inputsOf(recorded, "cloudwatch/dashboard:Dashboard").dashboardName).toBe("mine");
   });
 });

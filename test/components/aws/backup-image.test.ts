@@ -152,20 +152,6 @@ describe("BackupImage that builds", () => {
     expect(recorded.map(({ name }) => name)).toContain("image-my-stack");
   });
 
-  it("hands each child to its transform", async () => {
-    const { recorded } = await make({
-      build,
-      transform: {
-        repository: { forceDelete: true },
-        lifecyclePolicy: (args, opts) => ({ args: { ...args, policy: "{}" }, opts }),
-        build: { interpreter: ["/bin/bash", "-c"] },
-      },
-    });
-    expect(inputsOf(recorded, "image-dev")).toMatchObject({ forceDelete: true, imageTagMutability: "IMMUTABLE" });
-    expect(inputsOf(recorded, "image-dev-lifecycle")).toMatchObject({ policy: "{}" });
-    expect(inputsOf(recorded, "image-dev-build")).toMatchObject({ interpreter: ["/bin/bash", "-c"], logging: "none" });
-  });
-
   it("has one tag for one content on every machine, and another for each change of what goes into the image", async () => {
     const copy = folder.path;
     const parts = ["Dockerfile", ".dockerignore", ".npmrc", "package.json", "package-lock.json", "providers", "runner"];

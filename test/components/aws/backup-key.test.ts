@@ -73,12 +73,4 @@ describe("BackupKey", () => {
     // Behind the stack are the first eight characters of the key's id.
     expect(aliases).toEqual(longStacks.map((stack, index) => `alias/provision-${stack}-key-${index}-ke`));
   });
-
-  it("lets a program change each child", async () => {
-    const recorded = await mockEngine();
-    const transform = { key: { multiRegion: true }, alias: { name: "alias/x" } };
-    await registered(new BackupKey("key", { stack: "prod", transform }));
-    expect(inputsOf(recorded, "kms/key:Key")).toMatchObject({ multiRegion: true });
-    expect(inputsOf(recorded, "kms/alias:Alias")).toMatchObject({ name: "alias/x" });
-  });
 });

@@ -76,14 +76,6 @@ describe("the security group", () => {
       expect([cidrIpv4, cidrIpv6]).toEqual(name.endsWith("ipv4") ? ["0.0.0.0/0", undefined] : [undefined, "::/0"]);
     }
   });
-
-  it("is what a transform makes of it", async () => {
-    const { recorded } = await deploy({
-      transform: { egressRule: (rule, opts) => ({ args: { ...rule, description: "mine" }, opts }) },
-    });
-    const rule = recorded.filter(({ type }) => type.endsWith(":SecurityGroupEgressRule"));
-    expect(rule.map(({ inputs }) => inputs.description)).toEqual(["mine", "mine", "mine", "mine"]);
-  });
 });
 
 describe("a VPC of its own", () => {

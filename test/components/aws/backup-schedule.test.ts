@@ -159,14 +159,10 @@ describe("a schedule", () => {
     await registered();
   });
 
-  it("is what a transform makes of it", async () => {
-    const { recorded } = await deploy({
-      tags: { team: "data" },
-      transform: { schedule: { state: "DISABLED" }, deadLetterQueue: { kmsMasterKeyId: KEY } },
-    });
-    expect(schedules(recorded).get("schedule-prod-app-prune")?.state).toBe("DISABLED");
+  it("tells of failed starts in a queue that has the stack's tags", async () => {
+    const { recorded } = await deploy({ tags: { team: "data" } });
     const queue = recorded.find(({ type }) => type === "aws:sqs/queue:Queue");
-    expect(queue?.inputs).toMatchObject({ kmsMasterKeyId: KEY, tags: { team: "data" } });
+    expect(queue?.inputs).toMatchObject({ sqsManagedSseEnabled: true, tags: { team: "data" } });
   });
 });
 

@@ -117,17 +117,4 @@ describe("BackupSecrets", () => {
     expect(names(recorded)).toEqual([]);
     expect(secrets.arns).toEqual({});
   });
-
-  it("lets a program change each child", async () => {
-    const recorded = await mockEngine();
-    const transform = {
-      secret: { description: "changed" },
-      version: { versionStages: ["AWSCURRENT", "x"] },
-      policy: { blockPublicPolicy: false },
-    };
-    await registered(new BackupSecrets("secrets", args({ names: ["dsn"], transform })));
-    expect(inputsOf(recorded, "secretsmanager/secret:Secret").description).toBe("changed");
-    expect(inputsOf(recorded, "secretsmanager/secretVersion:SecretVersion").versionStages).toEqual(["AWSCURRENT", "x"]);
-    expect(inputsOf(recorded, "secretsmanager/secretPolicy:SecretPolicy").blockPublicPolicy).toBe(false);
-  });
 });
