@@ -13,6 +13,7 @@ const noProviders = forbid(["**/providers/**"], "What judges the runner shares n
 const onlyContract = forbid(
   [
     "**/providers/*",
+    "!**/providers/*/",
     "**/providers/*/*",
     ...["config", "environment", "layout"].map((name) => `!**/providers/${name}.ts`),
     "!**/providers/*/index.ts",

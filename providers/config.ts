@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isAgeRecipient } from "./age-recipient.ts";
-import { databaseProviders, DatabaseConfig } from "./database/index.ts";
+import { databaseProviders, DatabaseConfig, needsEncryption } from "./database/index.ts";
 import type { DeployedTask, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
@@ -172,10 +172,10 @@ const Settings = z.strictObject({
 
 /** What a person writes for a job in `provision:jobs`. */
 export const JobSettings = Settings.refine(
-  ({ database, encryption }) => database.kind !== "supabase" || database.vault !== "export" || encryption !== undefined,
+  ({ database, encryption }) => encryption !== undefined || needsEncryption(database) === undefined,
   {
-    error:
-      "expected somebody who alone can decrypt it, because database.vault is export: the backup has secrets as they read",
+    error: ({ input }) =>
+      `expected somebody who alone can decrypt it, because ${needsEncryption((input as z.output<typeof Settings>).database) ?? ""}`,
     path: ["encryption"],
   },
 ).refine(({ verify, retention }) => verify || retention === undefined, {

@@ -6,13 +6,13 @@ import { timeOfBackup } from "./backup-id.ts";
 import type { BackedUpDatabase, BackupFolder, BackupState, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
-import { hasArchive, Manifest } from "./manifest.ts";
+import { hasArchive, Manifest, unknownFormat } from "./manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "./record-reader.ts";
 import { timeIn } from "./records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "./proof.ts";
-import { openSealed, parseSealed } from "./sealed-json.ts";
+import { openSealed, parseSealed, unknownDocument } from "./sealed-json.ts";
 import { readTwice } from "./second-read.ts";
 
 /** Bytes of a manifest that is read alone. */
@@ -142,6 +142,8 @@ export function openManifest(job: JobName, id: string, bytes: Buffer): OpenManif
   requireOwn(job, id, document);
   const signed = proofOf(job, id, document);
   const manifest = parseSealed(key, document, Manifest);
+  const unknown = unknownFormat(manifest);
+  if (unknown !== undefined) throw unknownDocument(key, `it has an object of the format ${JSON.stringify(unknown)}`);
   const count = manifest.objects.length;
   if (count <= MANIFEST_OBJECTS) return { manifest, signed };
   throw new ProviderError("INTEGRITY", `${key} names ${count} objects, and a backup has at most ${MANIFEST_OBJECTS}.`);

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { Programs } from "../providers/database/database.ts";
+import type { Reader } from "../providers/database/database.ts";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import { backupKey, COPIED, jobFolder, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
@@ -29,7 +29,7 @@ export interface CopyOptions {
   readonly to: Place;
   readonly id: string;
   /** Reads the copy back; undefined leaves that out, and with it the records of what was read elsewhere. */
-  readonly verify: { readonly programs: Programs; readonly identity: FileKeySource | undefined } | undefined;
+  readonly verify: { readonly programs: Reader; readonly identity: FileKeySource | undefined } | undefined;
   readonly telemetry: Telemetry;
   readonly signal: AbortSignal;
 }

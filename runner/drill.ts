@@ -1,8 +1,8 @@
 import { PassThrough, Readable } from "node:stream";
-import { countArtifactRows, type DatabaseConfig } from "../providers/database/index.ts";
+import { countArtifactRows, databaseKind } from "../providers/database/index.ts";
 import type {
   DatabaseProvider,
-  Programs,
+  Reader,
   RestoreArtifact,
   RestoredTable,
   ScratchDatabase,
@@ -34,7 +34,7 @@ export interface DrillOptions {
   /** A backup's id, `latest`, or `verified`: the newest that was read in full. */
   readonly id: string;
   /** The job's database, for what it says of the programs to use. */
-  readonly source: Pick<DatabaseConfig, "kind"> & Programs;
+  readonly source: Reader;
   /** On the server where the scratch database is made. */
   readonly target: DatabaseProvider;
   readonly identity: FileKeySource | undefined;
@@ -152,13 +152,10 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
   return { found, failure, isDoubtful: reading.ended < reading.begun };
 }
 
-/** What no scratch database can hold: a project's archive needs the platform's schemas, roles and extensions. */
-function refuseUndrillable({ id, objects }: Manifest): void {
-  if (objects.some(({ format }) => format === "inventory")) {
-    throw new ProviderError("CONFIG", `${id} is a backup of a Supabase project, which no scratch database can hold.`, {
-      fix: "Restore it into a spare project: `provision restore --to … --confirm <ref>` compares it with the backup as well.",
-    });
-  }
+/** What no scratch database can hold. */
+function refuseUndrillable({ id, objects, database }: Manifest): void {
+  const refusal = databaseKind(database.kind).undrillable?.(objects.map(({ format }) => format));
+  if (refusal) throw new ProviderError("CONFIG", `${id} ${refusal.reason}.`, { fix: refusal.fix });
   if (objects.some(({ database }) => database !== undefined)) {
     throw new ProviderError("CONFIG", `${id} holds several databases, and a drill restores one.`, {
       fix: "Restore each into an empty database: `provision restore --database <name> --to …`.",

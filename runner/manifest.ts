@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isArchive, type ArtifactFormat } from "../providers/database/database.ts";
+import { databaseKind } from "../providers/database/index.ts";
 import { DRILL, VERIFICATION } from "../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
@@ -13,7 +13,8 @@ const ManifestObject = z.strictObject({
   file: z.string().regex(/^[a-z][a-z0-9.-]*$/),
   /** The artifact's name, which is the file's without the endings of compression and encryption. */
   artifact: z.string(),
-  format: z.enum(["pg_dump-custom", "pg_dump-directory", "roles-sql", "sql", "inventory", "file-index"]),
+  /** One of the database's kind, or `file-index`; see {@link unknownFormat}. */
+  format: z.string(),
   /** Which of several databases it holds, in a backup of several. */
   database: z.string().optional(),
   /** What it covers, in words. Backups of version 0.1.0 do not say. */
@@ -48,7 +49,8 @@ export const Manifest = z.strictObject({
    */
   order: z.int().min(0).optional(),
   database: z.strictObject({
-    kind: z.enum(["postgres", "supabase"]),
+    /** A kind of `providers/database/index.ts`, perhaps of a later version. */
+    kind: z.string(),
     /** Which database it is, however it is reached. Backups of version 0.1.0 do not say. */
     identity: Identity.optional(),
     /** Which ones the job backed up before its database moved, as a person has said (`provision backup --adopt`). */
@@ -97,16 +99,24 @@ export const Manifest = z.strictObject({
 export type Manifest = z.output<typeof Manifest>;
 
 /** Whether a backup has an archive of a database: without one there is nothing to restore, whatever else is there. */
-export function hasArchive({ objects }: Manifest): boolean {
-  return objects.some(isArchive);
+export function hasArchive({ objects, database }: Manifest): boolean {
+  const { formats } = databaseKind(database.kind);
+  return objects.some(({ format }) => formats[format] === "archive");
 }
 
-/** An object that one of the database's own programs wrote. */
-export type DatabaseObject = ManifestObject & { readonly format: ArtifactFormat };
-
 /** The objects of a backup that the database's own programs wrote: all but the index of files. */
-export function databaseObjects({ objects }: Manifest): DatabaseObject[] {
-  return objects.filter((object): object is DatabaseObject => object.format !== "file-index");
+export function databaseObjects({ objects }: Manifest): ManifestObject[] {
+  return objects.filter(({ format }) => format !== "file-index");
+}
+
+/**
+ * A format in a manifest that its kind of database does not have; undefined where this version knows all of them.
+ *
+ * @throws ProviderError `CONFIG` where this version does not know the kind.
+ */
+export function unknownFormat(manifest: Manifest): string | undefined {
+  const { formats } = databaseKind(manifest.database.kind);
+  return databaseObjects(manifest).find(({ format }) => !Object.hasOwn(formats, format))?.format;
 }
 
 /**

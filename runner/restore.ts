@@ -1,9 +1,5 @@
-import {
-  type DatabaseProvider,
-  isArchive,
-  type RestoreOptions,
-  type RestoreReport,
-} from "../providers/database/database.ts";
+import type { DatabaseProvider, RestoreOptions, RestoreReport } from "../providers/database/database.ts";
+import { databaseKind } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { backupKey } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -11,7 +7,7 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./backup-folder.ts";
 import { readManifest } from "./catalogue.ts";
 import { chooseBackup } from "./choose-backup.ts";
-import { databaseObjects, type DatabaseObject } from "./manifest.ts";
+import { databaseObjects, type ManifestObject } from "./manifest.ts";
 import { checkStored, openConfirmed } from "./open-plain.ts";
 import { readTwice } from "./second-read.ts";
 
@@ -66,9 +62,10 @@ export async function restore({
       openConfirmed({ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity }, abort),
   }));
   // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
+  const { formats } = databaseKind(database.kind);
   for (const object of objects) {
-    if (isArchive(object) || options.dryRun === true) continue;
-    if (object.format === "roles-sql" && options.createRoles) continue;
+    const use = formats[object.format];
+    if (use === "archive" || (use === "roles" && options.createRoles) || options.dryRun === true) continue;
     const stored = { storage, key: backupKey(job, backup.id, object.file), object };
     await readTwice(
       () => checkStored(stored, signal),
@@ -88,9 +85,9 @@ export async function restore({
 /** The objects of one database, and those of the server. */
 function ofDatabase(
   id: string,
-  objects: readonly DatabaseObject[],
+  objects: readonly ManifestObject[],
   wanted: string | undefined,
-): readonly DatabaseObject[] {
+): readonly ManifestObject[] {
   const names = objects.flatMap(({ database }) => database ?? []);
   if (names.length === 0 && wanted === undefined) return objects;
   if (wanted !== undefined && names.includes(wanted)) {

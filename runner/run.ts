@@ -1,7 +1,7 @@
 import type { JobConfig } from "../providers/config.ts";
-import { createDatabase, databaseProviders, DatabaseConfig } from "../providers/database/index.ts";
-import type { DatabaseProvider, Programs } from "../providers/database/database.ts";
-import { createMonitor, MonitorConfig, monitorProviders } from "../providers/monitor/index.ts";
+import { createDatabase, databaseProviders, drillConfig, type DatabaseConfig } from "../providers/database/index.ts";
+import type { DatabaseProvider } from "../providers/database/database.ts";
+import { alwaysOn, createMonitor, monitorProviders, type MonitorConfig } from "../providers/monitor/index.ts";
 import type { FilesProvider } from "../providers/files/files.ts";
 import { createFiles, filesProviders, type FilesConfig } from "../providers/files/index.ts";
 import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
@@ -108,10 +108,9 @@ export class Run {
         fix: "Add drill: { target: { secret: drillServerUrl } } to it, the URL of a server where a scratch database may be created.",
       });
     }
-    // Whatever kind the source is of: its rules for connecting are not those of this server.
-    const { clients, scratch }: Programs = database;
-    const config = DatabaseConfig.parse({ kind: "postgres", url: drill.target, clients, scratch });
-    return createDatabase(config, { secrets: { url: await this.secret(drill.target, "drill.target") } });
+    return createDatabase(drillConfig(database, drill.target), {
+      secrets: { url: await this.secret(drill.target, "drill.target") },
+    });
   }
 
   /** One of the job's destinations, by its place in the configuration. */
@@ -133,8 +132,7 @@ export class Run {
     const monitors = await Promise.all(
       job.monitor.map((config, index) => this.openMonitor(config, `monitor[${index}]`)),
     );
-    const hasLog = job.monitor.some(({ kind }) => kind === "log");
-    const always = hasLog ? [] : [await this.openMonitor(MonitorConfig.parse({ kind: "log" }), "log")];
+    const always = await Promise.all(alwaysOn(job.monitor).map((config) => this.openMonitor(config, config.kind)));
     return this.#progress.observe(combineMonitors([...always, ...monitors], log));
   }
 

@@ -54,10 +54,20 @@ export function parseSealed<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(withoutSignature(document));
   if (parsed.success) return parsed.data;
-  throw new ProviderError("CONFIG", `${name} is whole, but this version of Provision does not know its format.`, {
-    cause: parsed.error,
-    fix: "Use the version that wrote it or a newer one, or restore by hand with age, zstd and pg_restore.",
-  });
+  throw unknownDocument(name, undefined, parsed.error);
+}
+
+/** A sealed document is of a later version's format. */
+export function unknownDocument(name: string, why?: string, cause?: unknown): ProviderError {
+  const reason = why === undefined ? "" : `: ${why}`;
+  return new ProviderError(
+    "CONFIG",
+    `${name} is whole, but this version of Provision does not know its format${reason}.`,
+    {
+      cause,
+      fix: "Use the version that wrote it or a newer one, or restore by hand with age, zstd and pg_restore.",
+    },
+  );
 }
 
 /**

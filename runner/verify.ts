@@ -1,4 +1,4 @@
-import type { Programs } from "../providers/database/database.ts";
+import type { Reader } from "../providers/database/database.ts";
 import { verifyArtifact } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { backupKey, FILE_INDEX, MANIFEST, VERIFICATION } from "../providers/layout.ts";
@@ -39,7 +39,7 @@ export interface VerifyOptions {
   readonly job: JobName;
   readonly id: string;
   /** What the job's database says of the programs that read it. */
-  readonly programs: Programs;
+  readonly programs: Reader;
   /** The key of an encrypted object, by its file name; undefined where nobody has it. */
   readonly fileKeyOf: (file: string) => FileKeySource | undefined;
   /**

@@ -28,7 +28,7 @@ export interface BackupRunnerArgs {
   readonly image: pulumi.Input<string>;
   /** ARN of the image's repository. Default: told from the image where it is one of ECR. */
   readonly repositoryArn?: pulumi.Input<string> | undefined;
-  /** The bucket that a destination of kind `s3` means if it names none. */
+  /** The bucket of the destinations that leave theirs to the stack. */
   readonly bucket: {
     readonly name: pulumi.Input<string>;
     /** ARN of the KMS key that objects are encrypted with. Default: the bucket decides; then the tasks are granted no key. */

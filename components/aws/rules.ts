@@ -1,4 +1,5 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
+import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
 import { AwsSettings, sizeOf, wrongSize, type JobSize } from "./settings.ts";
 import { transitionsProblem } from "./backup-bucket/lifecycle.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
@@ -53,13 +54,18 @@ function checkRegion(region: string | undefined): Problem[] {
 function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
   return job.destinations.flatMap((destination, index): Problem[] => {
     const path = `${root}.destinations[${index}]`;
-    if (destination.kind === "filesystem") {
+    if (isFolder(destination)) {
       const message = "a folder would be gone with the task that wrote it; the target aws has no disk that stays";
-      const remove = destination.path === undefined ? "" : `\npulumi config rm --path '${path}.path'`;
-      return [{ path, message, fix: `Use the stack's bucket: pulumi config set --path '${path}.kind' s3${remove}` }];
+      const remove = folderOf(destination) === undefined ? "" : `\npulumi config rm --path '${path}.path'`;
+      return [
+        {
+          path,
+          message,
+          fix: `Use the stack's bucket: pulumi config set --path '${path}.kind' ${STACK_BUCKET_KIND}${remove}`,
+        },
+      ];
     }
-    if (destination.kind !== "s3" || destination.bucket !== undefined) return [];
-    const foreign = (["endpoint", "region", "accessKeyId"] as const).find((field) => destination[field] !== undefined);
+    const foreign = bucketRequest(destination)?.meaningless[0];
     if (foreign === undefined) return [];
     const message = `is missing; ${foreign} has no meaning for the stack's own bucket`;
     const fix = `Name the bucket, or remove ${foreign}: pulumi config rm --path '${path}.${foreign}'`;

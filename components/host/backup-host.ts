@@ -2,7 +2,8 @@ import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig, JobSettings } from "../../providers/config.ts";
 import { BackupFolders } from "./backup-folders.ts";
-import { backupFolders, backupsIn, describePlaces, withLocalPath } from "./backup-places.ts";
+import { withFolder } from "../../providers/storage/index.ts";
+import { backupFolders, backupsIn, describePlaces } from "./backup-places.ts";
 import { Folder } from "./folder.ts";
 import type { HostSettings } from "./settings.ts";
 import { JobFile } from "./job-file.ts";
@@ -143,7 +144,7 @@ function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secret
  * and its drills run is the timers' business alone, so that a changed schedule changes nothing else.
  */
 function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
-  const destinations = job.destinations.map((destination) => withLocalPath(destination, backupsIn(directory)));
+  const destinations = job.destinations.map((destination) => withFolder(destination, backupsIn(directory)));
   const { drill, ...rest } = job;
   return { ...rest, ...(drill && { drill: { target: drill.target } }), stack, destinations };
 }

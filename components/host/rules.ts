@@ -1,5 +1,6 @@
 import { explain, sameDestinations, type Problem } from "../../providers/config.ts";
-import { backupsIn, localPath, withLocalPath } from "./backup-places.ts";
+import { bucketRequest, folderOf, withFolder } from "../../providers/storage/index.ts";
+import { backupsIn } from "./backup-places.ts";
 import { HostSettings } from "./settings.ts";
 import type { HostTarget } from "../settings/settings.ts";
 import { sameDestinationProblems, type CheckedJob } from "../settings/rules/jobs.ts";
@@ -55,7 +56,7 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
 function checkOwnFolder({ path, job: { destinations } }: CheckedJob, own: string): Problem[] {
   if (sameDestinations(destinations).length > 0) return [];
   return sameDestinationProblems(
-    destinations.map((destination) => withLocalPath(destination, own)),
+    destinations.map((destination) => withFolder(destination, own)),
     path,
   );
 }
@@ -64,11 +65,11 @@ function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
   return job.destinations.flatMap((destination, index) => {
     const path = `${root}.destinations[${index}]`;
     // Such a character would end a line of a unit or a crontab.
-    if (/[\p{Cc}\\]/u.test(localPath(destination) ?? "")) {
+    if (/[\p{Cc}\\]/u.test(folderOf(destination) ?? "")) {
       const message = "the path holds a control character or a backslash, which the target host cannot handle";
       return [{ path: `${path}.path`, message, fix: `pulumi config set --path '${path}.path' /srv/backups` }];
     }
-    if (destination.kind === "s3" && destination.bucket === undefined) {
+    if (bucketRequest(destination) !== undefined) {
       const message = "is missing; only the target aws makes a bucket of its own";
       return [{ path: `${path}.bucket`, message, fix: `pulumi config set --path '${path}.bucket' NAME-OF-A-BUCKET` }];
     }

@@ -1,24 +1,20 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+import type { SecretRef } from "../secret-ref.ts";
 
 /**
- * How an artifact is checked and restored: an archive of `pg_dump -Fc`; one of `pg_dump -Fd` as a tar file; roles as SQL of
- * `pg_dumpall`; SQL of this program's own, which people can read and psql can run; or what the database held, to compare a
- * restore with.
+ * What a restore does with an artifact: `archive` holds a database's definitions and rows, and is always read; `roles` are read
+ * where roles are to be created; `extra` may be left unread.
  */
-export type ArtifactFormat = "pg_dump-custom" | "pg_dump-directory" | "roles-sql" | "sql" | "inventory";
-
-/** Whether an artifact is an archive of pg_dump, which holds a database's definitions and rows. */
-export function isArchive({ format }: { readonly format: string }): boolean {
-  return format === "pg_dump-custom" || format === "pg_dump-directory";
-}
+export type ArtifactUse = "archive" | "roles" | "extra";
 
 /** One part of a backup, read once. */
 export interface DatabaseArtifact {
   /** File name without the endings of compression and encryption, for instance `database.dump`. */
   readonly name: string;
-  readonly format: ArtifactFormat;
+  /** One of the kind's {@link DatabaseDefinition.formats}. */
+  readonly format: string;
   /** A part that is not required may fail: the backup goes on without it, and its manifest says so. */
   readonly required: boolean;
   /** Which of several databases it holds; without it, it belongs to the only one or to the server. */
@@ -111,7 +107,7 @@ export interface BackupOptions {
 /** A verified-as-it-flows artifact, ready to be restored. */
 export interface RestoreArtifact {
   readonly name: string;
-  readonly format: ArtifactFormat;
+  readonly format: string;
   /** pg_dump's version that wrote it. */
   readonly clientVersion: string;
   /** Decrypted and decompressed size in bytes. */
@@ -257,12 +253,33 @@ export interface Programs {
   readonly scratch?: string | undefined;
 }
 
+/** How a kind's artifacts are read: {@link Programs}, and which kind it is. */
+export interface Reader extends Programs {
+  readonly kind: string;
+}
+
+/** What the configuration of every kind of database says. */
+interface DatabaseSettings {
+  /** URL of the database: `restore --to` and a job's drill put another one here. */
+  readonly url: SecretRef;
+}
+
 /** One kind of database. */
-export interface DatabaseDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
-  Schema,
-  DatabaseProvider,
-  ProviderContext
-> {
+export interface DatabaseDefinition<
+  Schema extends z.ZodObject & z.ZodType<DatabaseSettings>,
+> extends ProviderDefinition<Schema, DatabaseProvider, ProviderContext> {
+  /** The formats of the artifacts that this kind has ever written, and what a restore does with each. */
+  readonly formats: Readonly<Record<string, ArtifactUse>>;
+
+  /** The kind of the server that drills restore into. Default: this one. */
+  readonly drillKind?: string;
+
+  /** Why a backup with artifacts of these formats cannot be drilled, and what to do instead. Default: any can be. */
+  undrillable?(formats: readonly string[]): { readonly reason: string; readonly fix: string } | undefined;
+
+  /** Why a job with this configuration must encrypt its backups, to be read after "because". Default: it need not. */
+  needsEncryption?(config: z.output<Schema>): string | undefined;
+
   /**
    * Reads an artifact to its end and proves that it can be restored as far as that is possible without a database.
    * `INTEGRITY` where it cannot; `CONFIG` where the machine lacks a program for it. An error of the bytes' own stream is
@@ -289,6 +306,8 @@ export interface DatabaseDefinition<Schema extends z.ZodObject> extends Provider
 }
 
 /** Checks a definition's types and returns it. */
-export function defineDatabase<Schema extends z.ZodObject>(definition: DatabaseDefinition<Schema>) {
+export function defineDatabase<Schema extends z.ZodObject & z.ZodType<DatabaseSettings>>(
+  definition: DatabaseDefinition<Schema>,
+) {
   return definition;
 }

@@ -1,8 +1,10 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
-import { configOf } from "../family.ts";
-import type { DatabaseProvider, Programs, RestoreArtifact, TableRows } from "./database.ts";
+import { configOf, createFrom } from "../family.ts";
+import { ProviderError } from "../errors.ts";
+import type { SecretRef } from "../secret-ref.ts";
+import type { DatabaseProvider, Reader, RestoreArtifact, TableRows } from "./database.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
 
@@ -17,24 +19,58 @@ export type DatabaseConfig = z.output<typeof DatabaseConfig>;
 
 /** Makes the database that a configuration describes. */
 export function createDatabase(config: DatabaseConfig, context: ProviderContext): Promise<DatabaseProvider> {
-  // The kind says which definition it is, which the type checker cannot follow.
-  return databaseProviders[config.kind].create(config as never, context);
+  return createFrom(databaseProviders, config, context);
+}
+
+/**
+ * What is known of a backup's kind of database.
+ *
+ * @param kind as its manifest says: perhaps one that a later version of this program knows
+ * @throws ProviderError `CONFIG` where this version does not know it.
+ */
+export function databaseKind(kind: string) {
+  if (Object.hasOwn(databaseProviders, kind)) return databaseProviders[kind as keyof typeof databaseProviders];
+  const known = Object.keys(databaseProviders).join(", ");
+  throw new ProviderError(
+    "CONFIG",
+    `This version of Provision knows no database of kind ${JSON.stringify(kind)}, only ${known}.`,
+    {
+      fix: "Use the version of Provision that made the backup, or a newer one.",
+    },
+  );
+}
+
+/** Why a job with a database like this must encrypt its backups; see `DatabaseDefinition.needsEncryption`. */
+export function needsEncryption(config: DatabaseConfig): string | undefined {
+  return databaseProviders[config.kind].needsEncryption?.(config as never);
+}
+
+/** The configuration of the server that drills of a database restore into. */
+export function drillConfig(source: DatabaseConfig, url: SecretRef): DatabaseConfig {
+  const { clients, scratch }: Reader = source;
+  const kind = databaseProviders[source.kind].drillKind ?? source.kind;
+  return DatabaseConfig.parse({
+    kind,
+    url,
+    ...(clients !== undefined && { clients }),
+    ...(scratch !== undefined && { scratch }),
+  });
 }
 
 /** Reads an artifact of a database's kind to its end; see {@link DatabaseDefinition.verify}. */
 export function verifyArtifact(
-  config: Pick<DatabaseConfig, "kind"> & Programs,
+  config: Reader,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
 ): Promise<void> {
-  return databaseProviders[config.kind].verify(artifact, bytes, config);
+  return databaseKind(config.kind).verify(artifact, bytes, config);
 }
 
 /** Counts the rows that an artifact of a database's kind holds; see {@link DatabaseDefinition.countRows}. */
 export function countArtifactRows(
-  config: Pick<DatabaseConfig, "kind"> & Programs,
+  config: Reader,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
 ): Promise<TableRows[]> {
-  return databaseProviders[config.kind].countRows(artifact, bytes, config);
+  return databaseKind(config.kind).countRows(artifact, bytes, config);
 }

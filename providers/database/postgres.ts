@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { type DatabaseProvider, defineDatabase } from "./database.ts";
+import { postgresFormats } from "./postgres/artifacts/formats.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 import { checkPostgres } from "./postgres/check.ts";
 import { parseConnectionUrl } from "./postgres/connect/connection-url.ts";
@@ -51,6 +52,7 @@ export const postgres = defineDatabase({
     ...databasesFields,
   }),
   secrets: ["url"],
+  formats: postgresFormats,
   ports: postgresPorts,
   create: (config, context) =>
     // A throw inside becomes a rejection, as everywhere else.

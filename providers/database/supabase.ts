@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ProviderError, reworded } from "../errors.ts";
 import { type DatabaseProvider, defineDatabase } from "./database.ts";
-import { openPostgres } from "./postgres.ts";
+import { openPostgres, postgres } from "./postgres.ts";
+import { postgresFormats } from "./postgres/artifacts/formats.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 import { checkPostgres } from "./postgres/check.ts";
 import { type Connection, parseConnectionUrl } from "./postgres/connect/connection-url.ts";
@@ -120,6 +121,18 @@ export const supabase = defineDatabase({
       ),
   }),
   secrets: ["url"],
+  formats: { ...postgresFormats, inventory: "extra" },
+  // A drill's server is any PostgreSQL: the rules for connecting to Supabase are not its own.
+  drillKind: postgres.schema.shape.kind.value,
+  undrillable: (formats) =>
+    formats.includes("inventory")
+      ? {
+          reason: "is a backup of a Supabase project, which no scratch database can hold",
+          fix: "Restore it into a spare project: `provision restore --to … --confirm <ref>` compares it with the backup as well.",
+        }
+      : undefined,
+  needsEncryption: ({ vault }) =>
+    vault === "export" ? "database.vault is export: the backup has secrets as they read" : undefined,
   ports: postgresPorts,
   create: (config, context) =>
     // A throw inside becomes a rejection, as everywhere else.

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+import type { SecretRef } from "../secret-ref.ts";
 
 /** A bucket, with what is needed to make it again. */
 export interface FileBucket {
@@ -74,10 +75,31 @@ export interface FilesProvider {
   close(): Promise<void>;
 }
 
+/** What the configuration of every kind of file source says. */
+interface FilesSettings {
+  /** Address of the place: `restore --files` puts another one here. */
+  readonly url: string;
+  /** What lets this program in there. */
+  readonly key: SecretRef;
+  /** The buckets to back up. Left out: all. */
+  readonly buckets?: readonly string[] | undefined;
+  /** Files that are copied at the same time. */
+  readonly parallel: number;
+}
+
 /** One kind of file source. */
-export type FilesDefinition<Schema extends z.ZodObject> = ProviderDefinition<Schema, FilesProvider, ProviderContext>;
+export interface FilesDefinition<Schema extends z.ZodObject & z.ZodType<FilesSettings>> extends ProviderDefinition<
+  Schema,
+  FilesProvider,
+  ProviderContext
+> {
+  /** Whether `restore --files` takes a URL for one of this kind where the job has no files. One kind alone. Default false. */
+  readonly assumed?: boolean;
+}
 
 /** Checks a definition's types and returns it. */
-export function defineFiles<Schema extends z.ZodObject>(definition: FilesDefinition<Schema>) {
+export function defineFiles<Schema extends z.ZodObject & z.ZodType<FilesSettings>>(
+  definition: FilesDefinition<Schema>,
+) {
   return definition;
 }

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
-import { configOf } from "../family.ts";
+import { configOf, createFrom } from "../family.ts";
+import type { SecretRef } from "../secret-ref.ts";
 import type { FilesProvider } from "./files.ts";
 import { supabaseStorage } from "./supabase-storage.ts";
 
@@ -15,6 +16,15 @@ export type FilesConfig = z.output<typeof FilesConfig>;
 
 /** Makes the file source that a configuration describes. */
 export function createFiles(config: FilesConfig, context: ProviderContext): Promise<FilesProvider> {
-  // The kind says which definition it is, which the type checker cannot follow.
-  return filesProviders[config.kind].create(config as never, context);
+  return createFrom(filesProviders, config, context);
+}
+
+/**
+ * The configuration of the place at a URL.
+ *
+ * @param source the job's files, whose kind and settings count there too. Left out: the kind that is assumed.
+ */
+export function filesAt(url: string, key: SecretRef, source: FilesConfig | undefined): FilesConfig {
+  const [kind] = Object.entries(filesProviders).find(([, { assumed }]) => assumed === true) ?? [];
+  return FilesConfig.parse({ ...(source ?? { kind }), url, key });
 }

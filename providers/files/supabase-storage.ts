@@ -149,6 +149,7 @@ const schema = z.strictObject({
 export const supabaseStorage = defineFiles({
   schema,
   secrets: ["key"],
+  assumed: true,
   async create(config, { secrets }) {
     const { retrySeconds, stallTimeoutSeconds } = config;
     const url = config.url.replace(/\/$/, "");

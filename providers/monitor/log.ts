@@ -124,10 +124,16 @@ export class LogTelemetryProvider implements TelemetryProvider {
   }
 }
 
+/** The log of a job on the target `aws` that does not name it. The order of the fields is that of existing tasks. */
+const UNNAMED = { kind: "log", progressSeconds: 60, namespace: "Provision", metrics: "none" } as const;
+
 /** The kind `log`. */
 export const log = defineMonitor({
   schema,
   secrets: [],
+  always: true,
+  // The alarms and the dashboard are made of these metrics.
+  onAws: (config = UNNAMED) => ({ ...config, metrics: "cloudwatch" as const }),
   create: (config, context) => Promise.resolve(new LogTelemetryProvider(config, context)),
 });
 

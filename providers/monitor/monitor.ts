@@ -73,11 +73,20 @@ export interface MonitorContext extends ProviderContext {
 }
 
 /** One kind of monitor. */
-export type MonitorDefinition<Schema extends z.ZodObject> = ProviderDefinition<
+export interface MonitorDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
   Schema,
   TelemetryProvider,
   MonitorContext
->;
+> {
+  /** Whether a run has such a monitor, as its schema's defaults make it, where the job names none of this kind. */
+  readonly always?: boolean;
+  /**
+   * The configuration with what the target `aws` lives on.
+   *
+   * @param config left out where the job names no monitor of a kind that is always on
+   */
+  onAws?(config?: z.output<Schema>): z.output<Schema>;
+}
 
 /** Checks a definition's types and returns it. */
 export function defineMonitor<Schema extends z.ZodObject>(definition: MonitorDefinition<Schema>) {

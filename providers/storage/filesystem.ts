@@ -317,6 +317,7 @@ export const filesystem = defineStorage({
     ...storageFields,
   }),
   secrets: [],
+  folder: { path: ({ path }) => path, at: (config, path) => ({ path, ...config }) },
   place: ({ path, prefix = "" }) => (path === undefined ? [path, prefix] : [resolve(path, prefix)]),
   create(config) {
     if (config.path === undefined) {

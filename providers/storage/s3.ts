@@ -16,6 +16,7 @@ import { byCodeUnits } from "./s3/order.ts";
 import { s3Permissions } from "./s3/permissions.ts";
 import { removeAll } from "./s3/remove.ts";
 import { S3Service } from "./s3/service.ts";
+import { removedAtOnce, requestOf } from "./s3/stack-bucket.ts";
 import type { CallOptions } from "./s3/service.ts";
 import { S3Upload } from "./s3/upload.ts";
 import type { ObjectHeaders } from "./s3/upload.ts";
@@ -381,6 +382,15 @@ export const s3 = defineStorage({
   secrets: ["accessKeyId", "secretAccessKey"],
   permissions: s3Permissions,
   place: ({ endpoint, bucket, prefix }) => [endpoint, bucket, prefix],
+  stackBucket: {
+    request: requestOf,
+    use: (config, { name, keyArn }) => ({
+      ...(keyArn !== undefined && { sse: { kmsKeyId: keyArn } }),
+      ...config,
+      bucket: name,
+    }),
+  },
+  removedAtOnce,
   ports({ endpoint }) {
     const port = endpoint === undefined ? "" : new URL(endpoint).port;
     return port === "" ? [endpoint?.startsWith("http:") === true ? 80 : 443] : [Number(port)];

@@ -98,8 +98,33 @@ export const storageFields = {
     .meta({ examples: [1800] }),
 };
 
+/** What the configuration of every kind of storage says; see {@link storageFields}. */
+interface StorageSettings {
+  readonly prefix?: string | undefined;
+  readonly stallTimeoutSeconds: number;
+}
+
+/** A bucket that the deployment makes for the destinations that name none. */
+export interface StackBucket {
+  readonly name: string;
+  /** ARN of the KMS key that objects are encrypted with. Left out: the bucket's own default. */
+  readonly keyArn?: string | undefined;
+}
+
+/** What a destination that names no bucket asks of the one that the deployment makes. */
+export interface BucketRequest {
+  /** The fields that are set and mean nothing for such a bucket. */
+  readonly meaningless: readonly string[];
+  /** How objects are to be encrypted. Left out: as the bucket says. */
+  readonly sse?: string | object | undefined;
+  /** Whether removing an object also removes its versions. */
+  readonly removeVersions: boolean;
+  /** How each object is to be locked. Left out: as the bucket says. */
+  readonly objectLock?: { readonly mode: "governance" | "compliance" } | undefined;
+}
+
 /** One kind of storage. */
-export interface StorageDefinition<Schema extends z.ZodObject> extends ProviderDefinition<
+export interface StorageDefinition<Schema extends z.ZodObject & z.ZodType<StorageSettings>> extends ProviderDefinition<
   Schema,
   StorageProvider,
   ProviderContext
@@ -109,9 +134,31 @@ export interface StorageDefinition<Schema extends z.ZodObject> extends ProviderD
    * not count. Left out: any difference makes another place.
    */
   place?(config: z.output<Schema>): readonly (string | undefined)[];
+  /** Of a store that is a folder on the runner's machine: its path, which the deployment can choose. */
+  readonly folder?: {
+    /** The absolute path; undefined where the configuration leaves it to the deployment. */
+    path(config: z.output<Schema>): string | undefined;
+    /** The configuration, with this path where it has none. */
+    at(config: z.output<Schema>, path: string): z.output<Schema>;
+  };
+  /** Of a store whose bucket the target `aws` can make. */
+  readonly stackBucket?: {
+    /** What the configuration asks of that bucket; undefined where it names a bucket. */
+    request(config: z.output<Schema>): BucketRequest | undefined;
+    /** The configuration with that bucket. */
+    use(config: z.output<Schema>, bucket: StackBucket): z.output<Schema>;
+  };
+  /**
+   * For `doctor`: what it means that a new object could be removed at once, in words. Undefined: nothing special.
+   *
+   * @throws ProviderError `CONFIG` where the configuration asks the store to refuse that.
+   */
+  removedAtOnce?(config: z.output<Schema>): string | undefined;
 }
 
 /** Checks a definition's types and returns it. */
-export function defineStorage<Schema extends z.ZodObject>(definition: StorageDefinition<Schema>) {
+export function defineStorage<Schema extends z.ZodObject & z.ZodType<StorageSettings>>(
+  definition: StorageDefinition<Schema>,
+) {
   return definition;
 }

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { DatabaseConfig, databaseProviders } from "../../providers/database/index.ts";
 import { ProviderError } from "../../providers/errors.ts";
-import { FilesConfig } from "../../providers/files/index.ts";
+import { filesAt } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
 import { chooseBackup } from "../choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
@@ -158,14 +158,13 @@ async function restoreToTarget(run: Run, options: Options, source: Source): Prom
 
 function filesTarget(run: Run, target: string, key: string | undefined): Promise<FilesTarget> {
   if (!/^https?:\/\//.test(target)) return folderTarget(resolve(target));
-  const common = run.job.files ?? { kind: "supabase-storage" };
   const reference = key === undefined ? run.job.files?.key : parseReference("--files-key", key);
   if (reference === undefined) {
     throw new ProviderError("CONFIG", "The key of the project to restore files into is missing.", {
       fix: "Give --files-key with a reference to its secret key: env:NAME, file:/path or secret:name.",
     });
   }
-  return run.openFiles(FilesConfig.parse({ ...common, url: target, key: reference }), "--files");
+  return run.openFiles(filesAt(target, reference, run.job.files), "--files");
 }
 
 /** The target is reached like the source, but for its address; another kind has nothing of the source's. */

@@ -6,7 +6,7 @@ import { compareClock } from "../../providers/clock.ts";
 import type { Check, DatabaseIdentity } from "../../providers/database/database.ts";
 import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import { jobFolder } from "../../providers/layout.ts";
-import type { StorageConfig } from "../../providers/storage/index.ts";
+import { removedAtOnce, type StorageConfig } from "../../providers/storage/index.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "../backup-folder.ts";
 import { listBackups } from "../catalogue.ts";
@@ -111,20 +111,13 @@ async function remove(
   key: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const lock = config.kind === "s3" ? config.objectLock : undefined;
   try {
     await storage.remove([key], { signal });
   } catch (error) {
     if (!(error instanceof ObjectLockedError)) throw error;
     return "the store's lock keeps it, as it will keep backups; a doctor after the lock's end removes it";
   }
-  if (lock === undefined) return "it was removed";
-  if (config.kind === "s3" && config.removeVersions) {
-    throw new ProviderError("CONFIG", `It was removed, although objectLock asks for a lock of ${lock.days} days.`, {
-      fix: "Use a bucket with Object Lock, with a service that honours it, or remove objectLock of the destination.",
-    });
-  }
-  return `it was hidden; the lock keeps its version for ${lock.days} days`;
+  return removedAtOnce(config) ?? "it was removed";
 }
 
 /** Removes what earlier doctors had to leave, because it was locked or they were ended. What is still locked stays. */

@@ -1,4 +1,4 @@
-import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
+import { openFolder } from "../../providers/storage/index.ts";
 import { FolderNames } from "./folder-names.ts";
 import type { FilesTarget } from "./restore-files.ts";
 
@@ -7,7 +7,7 @@ import type { FilesTarget } from "./restore-files.ts";
  * Attributes have no place there.
  */
 export async function folderTarget(path: string): Promise<FilesTarget> {
-  const storage = await createStorage(StorageConfig.parse({ kind: "filesystem", path }), { secrets: {} });
+  const storage = await openFolder(path);
   const names = new FolderNames();
   return {
     description: path,

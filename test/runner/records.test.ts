@@ -107,7 +107,9 @@ describe("a manifest", () => {
     };
     await storage.upload(`prod/app/${NEW}/files.jsonl.zst`, Readable.from([stored]));
     await fill(storage, [`prod/app/${NEW}/manifest.json`], documentFor(NEW, "manifest.json", { objects: [index] }));
-    expect(await verify({ storage, job, id: NEW, programs: {}, fileKeyOf: () => undefined, signal })).toEqual({
+    expect(
+      await verify({ storage, job, id: NEW, programs: { kind: "postgres" }, fileKeyOf: () => undefined, signal }),
+    ).toEqual({
       id: NEW,
       outcome: "damaged",
       problems: [`prod/app/${NEW}/manifest.json names no archive of a database.`],
@@ -187,7 +189,14 @@ describe("a damaged backup", () => {
         return storage.download(key);
       },
     };
-    await verify({ storage: interrupted, job, id: NEW, programs: {}, fileKeyOf: () => undefined, signal });
+    await verify({
+      storage: interrupted,
+      job,
+      id: NEW,
+      programs: { kind: "postgres" },
+      fileKeyOf: () => undefined,
+      signal,
+    });
     const written = filesIn(folder.path).filter(
       (file) => file.includes("/damaged-") && !file.endsWith(D) && !file.endsWith(during),
     );

@@ -1,19 +1,11 @@
 import { jobSecrets, type JobConfig, type JobSettings } from "../../../providers/config.ts";
 import { arnVariable, secretVariable } from "../../../providers/environment.ts";
+import { monitorsOnAws } from "../../../providers/monitor/index.ts";
+import { withStackBucket, type StackBucket } from "../../../providers/storage/index.ts";
 import { purposes, type Purpose } from "./purposes.ts";
 
-/** The bucket that a destination of kind `s3` means if it names none. */
-export interface StackBucket {
-  readonly name: string;
-  /** ARN of the KMS key that objects are encrypted with. Left out: the bucket's own default. */
-  readonly keyArn?: string | undefined;
-}
-
-type Destination = JobSettings["destinations"][number];
-type Monitor = JobSettings["monitor"][number];
-
 /**
- * What the runner reads in a task: the job with its stack, the stack's bucket where a destination of kind `s3` names none,
+ * What the runner reads in a task: the job with its stack, the stack's bucket where a destination leaves its bucket to the stack,
  * and CloudWatch's metrics, which the alarms and the dashboard live on. Secrets in Secrets Manager are variables there.
  *
  * When its tasks run is their schedules' business alone, so that a changed schedule changes nothing else.
@@ -24,8 +16,8 @@ export function jobConfig(job: JobSettings, stack: string, bucket: StackBucket):
     ...rest,
     ...(drill !== undefined && { drill: { target: drill.target } }),
     stack,
-    destinations: job.destinations.map((destination) => withBucket(destination, bucket)),
-    monitor: withMetrics(job.monitor),
+    destinations: job.destinations.map((destination) => withStackBucket(destination, bucket)),
+    monitor: monitorsOnAws(job.monitor),
   });
 }
 
@@ -57,19 +49,6 @@ function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "pru
   delete copy.schedule;
   delete copy.prune;
   return copy;
-}
-
-function withBucket(destination: Destination, { name, keyArn }: StackBucket): Destination {
-  if (destination.kind !== "s3" || destination.bucket !== undefined) return destination;
-  return { ...(keyArn !== undefined && { sse: { kmsKeyId: keyArn } }), ...destination, bucket: name };
-}
-
-function withMetrics(monitors: readonly Monitor[]): Monitor[] {
-  const log = { kind: "log", progressSeconds: 60, namespace: "Provision" } as const;
-  const all: readonly Monitor[] = monitors.some(({ kind }) => kind === "log")
-    ? monitors
-    : [...monitors, { ...log, metrics: "cloudwatch" }];
-  return all.map((monitor) => (monitor.kind === "log" ? { ...monitor, metrics: "cloudwatch" } : monitor));
 }
 
 /** A task gets an existing secret as a variable too; it must not be able to ask Secrets Manager for more. */

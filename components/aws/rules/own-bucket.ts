@@ -1,4 +1,5 @@
 import type { Problem } from "../../../providers/config.ts";
+import { bucketRequest } from "../../../providers/storage/index.ts";
 import type { AwsSettings } from "../settings.ts";
 import type { CheckedJob } from "../../settings/rules/jobs.ts";
 
@@ -9,8 +10,9 @@ import type { CheckedJob } from "../../settings/rules/jobs.ts";
 export function checkOwnBucket({ bucket }: AwsSettings, { path: root, job }: CheckedJob): Problem[] {
   if (bucket.existing !== undefined) return [];
   return job.destinations.flatMap((destination, index): Problem[] => {
-    if (destination.kind !== "s3" || destination.bucket !== undefined) return [];
-    const { sse, objectLock, removeVersions } = destination;
+    const request = bucketRequest(destination);
+    if (request === undefined) return [];
+    const { sse, objectLock, removeVersions } = request;
     const path = `${root}.destinations[${index}]`;
     const remove = (field: string) => `pulumi config rm --path '${path}.${field}'`;
     const problems: Problem[] = [];

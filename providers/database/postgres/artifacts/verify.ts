@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
-import { isArchive, type Programs, type RestoreArtifact, type TableRows } from "../../database.ts";
+import type { Programs, RestoreArtifact, TableRows } from "../../database.ts";
 import { chooseClients, majorVersion } from "../programs/clients.ts";
+import { isArchive } from "./formats.ts";
 import { CopyCounter } from "./copy-counter.ts";
 import { unpackArchive } from "./directory-archive.ts";
 import { archiveReader, feed } from "../programs/program.ts";
@@ -22,15 +23,16 @@ export async function verifyPostgresArtifact(
       case "sql":
         await checkPart(artifact.name, bytes);
         return;
-      case "inventory":
-        throw new ProviderError(
-          "INTEGRITY",
-          `${artifact.name} is an inventory, which no backup of a plain PostgreSQL has.`,
-        );
       case "pg_dump-custom":
       case "pg_dump-directory":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
         await readArchive(artifact, bytes, programs, ["--file=/dev/null"]);
+        return;
+      default:
+        throw new ProviderError(
+          "INTEGRITY",
+          `${artifact.name} has the format ${artifact.format}, which is none of PostgreSQL's.`,
+        );
     }
   } finally {
     bytes.destroy();

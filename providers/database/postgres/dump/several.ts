@@ -1,5 +1,6 @@
 import { ProviderError } from "../../../errors.ts";
-import { type BackupOptions, type DatabaseArtifact, type DatabaseBackup, isArchive } from "../../database.ts";
+import type { BackupOptions, DatabaseArtifact, DatabaseBackup } from "../../database.ts";
+import { isArchive } from "../artifacts/formats.ts";
 import { openBackup } from "./backup.ts";
 import { withConnection } from "../connect/control-connection.ts";
 import type { Databases, PostgresSettings } from "../settings.ts";

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortedError, ProviderError, reworded, toProviderError } from "../../../errors.ts";
-import { isArchive, type RestoreArtifact, type RestoreOptions, type RestoreReport } from "../../database.ts";
+import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../database.ts";
+import { isArchive } from "../artifacts/formats.ts";
 import { spool } from "../artifacts/spooled-archive.ts";
 import { connect, type ControlConnection, place, secretsOf, withConnection } from "../connect/control-connection.ts";
 import { DatabaseInUseError } from "../messages/server-errors.ts";
