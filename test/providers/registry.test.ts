@@ -124,10 +124,11 @@ describe.each(families)("the %s family", (family, registry, config, suffix) => {
     expect(tests.filter((name) => !sources.some((source) => isOf(name.replace(".test.ts", ""), source)))).toEqual([]);
   });
 
-  it("names each class after its kind", () => {
+  it("names each class, or the function that makes its provider, after its kind", () => {
     const unnamed = kinds.filter((kind) => {
       const source = readFileSync(join(folder, `${kind}.ts`), "utf8");
-      return !new RegExp(`^(export )?class ${pascalCase(kind)}${suffix}\\b`, "m").test(source);
+      const name = pascalCase(kind);
+      return !new RegExp(`^(export )?(class ${name}${suffix}|function open${name})\\b`, "m").test(source);
     });
     expect(unnamed).toEqual([]);
   });
