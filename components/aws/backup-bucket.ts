@@ -4,13 +4,9 @@ import { awsPlace } from "./aws-place.ts";
 import { addAccessLogs, type AccessLogs } from "./backup-bucket/access-logs.ts";
 import { bucketStatements } from "./backup-bucket/bucket-policy.ts";
 import { guardedBucket } from "./backup-bucket/guarded-bucket.ts";
-import {
-  lifecycleRule,
-  noncurrentDays,
-  transitionsProblem,
-  type StorageTransition,
-} from "./backup-bucket/lifecycle.ts";
+import { lifecycleRule, noncurrentDays, type StorageTransition } from "./backup-bucket/lifecycle.ts";
 import { defaultLock, keptDays, type BucketJob, type ObjectLock } from "./backup-bucket/lock.ts";
+import { bucketProblems } from "./backup-bucket/problems.ts";
 import { addReplica, type Replica } from "./backup-bucket/replica.ts";
 import type { RoleLimits } from "./service-role.ts";
 
@@ -74,8 +70,10 @@ export class BackupBucket extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupBucketArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupBucket", name, {}, opts);
-    const problem = findProblem(args);
-    if (problem !== undefined) throw new pulumi.ResourceError(problem, this);
+    const [problem] = bucketProblems(args, args.stack);
+    if (problem !== undefined) {
+      throw new pulumi.ResourceError(`${problem.path}: ${problem.message}. ${problem.fix}`, this);
+    }
     this.keyArn = pulumi.output(args.keyArn);
     const place = awsPlace(this);
     if (args.existing === undefined) {
@@ -141,47 +139,4 @@ export class BackupBucket extends pulumi.ComponentResource {
 
 function lockOf({ objectLock, jobs }: BackupBucketArgs): ObjectLock | undefined {
   return objectLock === "off" ? undefined : (objectLock ?? defaultLock(keptDays(jobs)));
-}
-
-/** What is wrong with the arguments, and how to make it right. */
-function findProblem(args: BackupBucketArgs): string | undefined {
-  const { objectLock, stack } = args;
-  if (args.existing !== undefined) {
-    const made = [
-      "objectLock",
-      "transitions",
-      "accessLogs",
-      "replica",
-      "breakGlass",
-      "protect",
-      "removeOnDestroy",
-    ] as const;
-    const odd = made.find((key) => args[key] !== undefined);
-    return odd && `${odd} is for a bucket that the stack makes, and the bucket exists. Leave out ${odd}, or existing.`;
-  }
-  if (typeof objectLock === "object" && objectLock.mode === "compliance" && objectLock.confirmCompliance !== true) {
-    return (
-      `Nobody could remove any backup for ${objectLock.days} days, the account's owner included. ` +
-      "Set objectLock.confirmCompliance to true if that is wanted, or objectLock.mode to governance."
-    );
-  }
-  if (args.removeOnDestroy === true) {
-    if (args.protect === true) {
-      return "protect refuses the removal that removeOnDestroy asks for. Leave out one of the two.";
-    }
-    if (args.confirmRemoval !== stack) {
-      return `removeOnDestroy would delete all backups of the stack. Set confirmRemoval to ${stack} if that is wanted.`;
-    }
-    if (typeof objectLock === "object" && objectLock.mode === "compliance") {
-      return "A bucket with a compliance lock cannot be removed. Leave out removeOnDestroy, or use a governance lock.";
-    }
-  }
-  const order = transitionsProblem(args.transitions ?? []);
-  if (order !== undefined) return `${order}. Change transitions, or leave one out.`;
-  const early = args.transitions?.find(({ storageClass, afterDays }) => storageClass.endsWith("_IA") && afterDays < 30);
-  return (
-    early &&
-    `S3 moves nothing to ${early.storageClass} before day 30, and afterDays is ${early.afterDays}. ` +
-      `Set it to 30 or more, or set storageClass: ${early.storageClass} in the job's destination.`
-  );
 }

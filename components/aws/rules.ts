@@ -1,14 +1,14 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
 import { AwsSettings, sizeOf, wrongSize, type JobSize } from "./settings.ts";
-import { transitionsProblem } from "./backup-bucket/lifecycle.ts";
+import { bucketProblems } from "./backup-bucket/problems.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
 import type { AwsTarget } from "../settings/settings.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { checkOwnBucket } from "./rules/own-bucket.ts";
 import { isCron, type CheckedJob, type Reference } from "../settings/rules/jobs.ts";
-import { parseJson } from "../settings/rules/raw.ts";
+import { isObject, parseJson } from "../settings/rules/raw.ts";
 import type { TargetFindings, TargetInput } from "../settings/rules/target.ts";
 
 const PATH = "provision:aws";
@@ -18,18 +18,19 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
   const input = parseJson(raw.values.get("aws") ?? "{}");
   const result = AwsSettings.safeParse(input);
   const settings = result.success ? (result.data as AwsSettings) : undefined;
+  // Whatever else is wrong: its rules are about the bucket alone.
+  const bucket = AwsSettings.shape.bucket.safeParse(isObject(input) ? input.bucket : undefined);
   const problems = [
     ...checkRegion(raw.region),
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap(checkSchedules),
     ...references.flatMap(checkSource),
     ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
+    ...(bucket.success ? bucketProblems(bucket.data as AwsSettings["bucket"], raw.stack) : []),
     ...(settings === undefined
       ? []
       : [
           ...checkImage(settings),
-          ...checkRemoval(settings, raw.stack),
-          ...checkTransitions(settings),
           ...checkReplica(settings, raw.region),
           ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
           ...checkSizes(settings, jobs),
@@ -122,24 +123,6 @@ function checkImage({ image, build }: AwsSettings): Problem[] {
   }
   const problem = imageReferenceProblem(image);
   return problem === undefined ? [] : [{ path, message: problem, fix }];
-}
-
-/** Backups go with the stack only where it says so twice. */
-function checkRemoval({ bucket }: AwsSettings, stack: string): Problem[] {
-  const path = `${PATH}.bucket.confirmRemoval`;
-  if (!bucket.removeOnDestroy || bucket.confirmRemoval === stack) return [];
-  const message = `expected the stack's name, ${stack}, as removeOnDestroy lets \`pulumi destroy\` remove every backup`;
-  const keep = `pulumi config rm --path '${PATH}.bucket.removeOnDestroy'`;
-  const fix = `If that is meant: pulumi config set --path '${path}' ${stack}\nTo keep the backups: ${keep}`;
-  return [{ path, message, fix }];
-}
-
-function checkTransitions({ bucket }: AwsSettings): Problem[] {
-  const path = `${PATH}.bucket.transitions`;
-  const message = transitionsProblem(bucket.transitions ?? []);
-  if (message === undefined) return [];
-  const fix = "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].";
-  return [{ path, message, fix }];
 }
 
 /** A copy in the same region is lost with it. */

@@ -132,27 +132,20 @@ const ObjectLock = z
       .describe("For compliance mode alone: true, since nobody can take that back.")
       .meta({ examples: [true] }),
   })
-  .refine(({ mode, confirmCompliance }) => mode !== "compliance" || confirmCompliance === true, {
-    error: "expected confirmCompliance: true beside mode: compliance, which nobody can take back",
-  })
   .meta({ examples: [{ mode: "governance", days: 14 }] });
 
-const Transition = z
-  .strictObject({
-    storageClass: z
-      .enum(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
-      .describe("The class; only such as can be read at once, because backups are verified and restored.")
-      .meta({ examples: ["GLACIER_IR"] }),
-    afterDays: z
-      .int()
-      .min(0)
-      .max(36_500)
-      .describe("Days after writing; S3 wants 30 at least for STANDARD_IA and ONEZONE_IA.")
-      .meta({ examples: [30] }),
-  })
-  .refine(({ storageClass, afterDays }) => !storageClass.endsWith("_IA") || afterDays >= 30, {
-    error: "expected afterDays of 30 or more for this class; for less, set storageClass in the job's destination",
-  });
+const Transition = z.strictObject({
+  storageClass: z
+    .enum(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
+    .describe("The class; only such as can be read at once, because backups are verified and restored.")
+    .meta({ examples: ["GLACIER_IR"] }),
+  afterDays: z
+    .int()
+    .min(0)
+    .max(36_500)
+    .describe("Days after writing; S3 wants 30 at least for STANDARD_IA and ONEZONE_IA.")
+    .meta({ examples: [30] }),
+});
 
 const Replica = z
   .union(
@@ -246,24 +239,9 @@ const Bucket = z
       .describe("For removeOnDestroy alone: the stack's name.")
       .meta({ examples: ["dev"] }),
   })
-  .refine(
-    ({ existing, keyArn, protect, removeOnDestroy, objectLock, transitions, accessLogs, replica, breakGlass }) =>
-      existing === undefined
-        ? keyArn === undefined
-        : !protect && !removeOnDestroy && !(objectLock ?? transitions ?? accessLogs ?? replica ?? breakGlass),
-    {
-      error:
-        "expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two",
-    },
-  )
-  .refine(({ protect, removeOnDestroy }) => !protect || !removeOnDestroy, {
-    error: "expected protect or removeOnDestroy, not both: the one refuses what the other asks for",
+  .refine(({ existing, keyArn }) => existing !== undefined || keyArn === undefined, {
+    error: "expected keyArn beside existing alone, since a bucket that the stack makes has the stack's key",
   })
-  .refine(
-    ({ removeOnDestroy, objectLock }) =>
-      !removeOnDestroy || typeof objectLock !== "object" || objectLock.mode !== "compliance",
-    { error: "expected no removeOnDestroy beside a lock of mode compliance: such a bucket cannot be removed" },
-  )
   .meta({ examples: [{ objectLock: { days: 14 } }] });
 
 /** What a person writes in `provision:aws`. */

@@ -246,16 +246,16 @@ export const awsMistakes: readonly Mistake[] = [
     name: "an existing bucket that is to be changed",
     change: withAws({ bucket: { existing: "acme", objectLock: { days: 14 } } }),
     problems: [
-      "provision:aws.bucket: expected existing with at most keyArn beside it, since nothing of an existing bucket is changed, or neither of the two, got an object with existing, objectLock\n" +
-        "Write it, for example bucket: { objectLock: { days: 14 } }. About bucket: Where destinations `{ kind: s3 }` without a bucket keep their backups.",
+      "provision:aws.bucket.objectLock: objectLock is for a bucket that the stack makes, and this one exists; nothing of it is changed\n" +
+        "Leave out objectLock, or existing: pulumi config rm --path 'provision:aws.bucket.objectLock'",
     ],
   },
   {
     name: "a bucket that is protected and removable",
     change: withAws({ bucket: { confirmRemoval: "dev", protect: true, removeOnDestroy: true } }),
     problems: [
-      "provision:aws.bucket: expected protect or removeOnDestroy, not both: the one refuses what the other asks for, got an object with confirmRemoval, protect, removeOnDestroy\n" +
-        "Write it, for example bucket: { objectLock: { days: 14 } }. About bucket: Where destinations `{ kind: s3 }` without a bucket keep their backups.",
+      "provision:aws.bucket.protect: protect refuses the removal that removeOnDestroy asks for\n" +
+        "Leave out one of the two: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
     ],
   },
   {
@@ -270,8 +270,8 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a lock that nobody can open, unconfirmed",
     change: withAws({ bucket: { objectLock: { days: 14, mode: "compliance" } } }),
     problems: [
-      "provision:aws.bucket.objectLock: expected confirmCompliance: true beside mode: compliance, which nobody can take back, got an object with days, mode\n" +
-        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+      "provision:aws.bucket.objectLock.mode: nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation\n" +
+        "To confirm, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:aws.bucket.objectLock.mode' governance",
     ],
   },
   {
@@ -294,8 +294,8 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a cold class too early",
     change: withAws({ bucket: { transitions: [{ afterDays: 7, storageClass: "STANDARD_IA" }] } }),
     problems: [
-      "provision:aws.bucket.transitions[0]: expected afterDays of 30 or more for this class; for less, set storageClass in the job's destination, got an object with afterDays, storageClass\n" +
-        "Write it, for example { storageClass: GLACIER_IR, afterDays: 30 }.",
+      "provision:aws.bucket.transitions: S3 moves nothing to STANDARD_IA before day 30, and afterDays is 7\n" +
+        "Set afterDays to 30 or more, or set storageClass: STANDARD_IA in the job's destination.",
     ],
   },
   {
@@ -326,18 +326,18 @@ export const awsMistakes: readonly Mistake[] = [
     name: "the removal of all backups, unconfirmed",
     change: withAws({ bucket: { removeOnDestroy: true } }),
     problems: [
-      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, as removeOnDestroy lets `pulumi destroy` remove every backup\n" +
-        "If that is meant: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
-        "To keep the backups: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
+      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
+        "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
+        "To keep them: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
     ],
   },
   {
     name: "the removal of another stack's backups",
     change: withAws({ bucket: { removeOnDestroy: true, confirmRemoval: "prod" } }),
     problems: [
-      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, as removeOnDestroy lets `pulumi destroy` remove every backup\n" +
-        "If that is meant: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
-        "To keep the backups: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
+      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
+        "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
+        "To keep them: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
     ],
   },
   {
@@ -496,7 +496,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withDestination({ kind: "s3", objectLock: { days: 7, mode: "compliance" } }),
     problems: [
       "provision:jobs[0].destinations[0].objectLock.mode: nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation\n" +
-        "If it is meant, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
+        "To confirm, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
     ],
   },
   {
@@ -506,7 +506,7 @@ export const awsMistakes: readonly Mistake[] = [
       jobs: [{ ...job, destinations: [{ kind: "s3", objectLock: { days: 7, mode: "compliance" } }] }],
     },
     problems: [
-      "provision:jobs[0].destinations[0].objectLock.mode: nobody can remove a backup with a lock of mode compliance, and removeOnDestroy asks for just that\n" +
+      "provision:jobs[0].destinations[0].objectLock.mode: nobody can remove a backup with a lock of mode compliance, and removeOnDestroy asks for that\n" +
         "Use the other mode: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
     ],
   },
@@ -606,6 +606,9 @@ export const awsMistakes: readonly Mistake[] = [
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
       "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
+      "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
+        "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +
+        "To keep them: pulumi config rm --path 'provision:aws.bucket.removeOnDestroy'",
     ],
   },
 ];

@@ -16,24 +16,39 @@ const NEXT_CLASSES: Readonly<Record<StorageTransition["storageClass"], readonly 
   GLACIER_IR: [],
 };
 
-/** Days that S3 keeps an object in a class with `_IA` before it moves it on. */
-const SHORTEST_STAY_DAYS = 30;
+/** Days that S3 keeps an object before it moves it to a class with `_IA`, and from there to another. */
+const IA_DAYS = 30;
 
-/** Why S3 would not take transitions one after the other, in whatever order they stand; undefined where it does. */
-export function transitionsProblem(transitions: readonly StorageTransition[]): string | undefined {
+/** Why S3 would not take transitions one after the other, in whatever order they stand, and what to do; undefined where it does. */
+export function transitionsProblem(
+  transitions: readonly StorageTransition[],
+): { readonly message: string; readonly fix: string } | undefined {
+  const fix = "Write classes that can follow each other, for example [{ storageClass: GLACIER_IR, afterDays: 30 }].";
   const sorted = [...transitions].sort((one, other) => one.afterDays - other.afterDays);
   for (const [index, { storageClass, afterDays }] of sorted.entries()) {
+    if (isInfrequentAccess(storageClass) && afterDays < IA_DAYS) {
+      return {
+        message: `S3 moves nothing to ${storageClass} before day ${IA_DAYS}, and afterDays is ${afterDays}`,
+        fix: `Set afterDays to ${IA_DAYS} or more, or set storageClass: ${storageClass} in the job's destination.`,
+      };
+    }
     const before = sorted[index - 1];
     if (before === undefined) continue;
     if (!NEXT_CLASSES[before.storageClass].includes(storageClass)) {
-      return `S3 moves nothing from ${before.storageClass} (after ${before.afterDays} days) to ${storageClass} (after ${afterDays})`;
+      const message = `S3 moves nothing from ${before.storageClass} (after ${before.afterDays} days) to ${storageClass} (after ${afterDays})`;
+      return { message, fix };
     }
-    const stay = before.storageClass.endsWith("_IA") ? SHORTEST_STAY_DAYS : 1;
+    const stay = isInfrequentAccess(before.storageClass) ? IA_DAYS : 1;
     if (afterDays - before.afterDays < stay) {
-      return `S3 moves nothing to ${storageClass} (after ${afterDays} days) before it has been in ${before.storageClass} (after ${before.afterDays}) for ${stay} days`;
+      const message = `S3 moves nothing to ${storageClass} (after ${afterDays} days) before it has been in ${before.storageClass} (after ${before.afterDays}) for ${stay} days`;
+      return { message, fix };
     }
   }
   return undefined;
+}
+
+function isInfrequentAccess(storageClass: string): boolean {
+  return storageClass.endsWith("_IA");
 }
 
 /** Days for which a removed backup can still be brought back, once its lock is over: a week, and in a replica a month. */

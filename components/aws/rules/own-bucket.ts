@@ -1,5 +1,6 @@
 import type { Problem } from "../../../providers/config.ts";
 import { bucketRequest } from "../../../providers/storage/index.ts";
+import { complianceProblems } from "../backup-bucket/problems.ts";
 import type { AwsSettings } from "../settings.ts";
 import type { CheckedJob } from "../../settings/rules/jobs.ts";
 
@@ -31,28 +32,14 @@ export function checkOwnBucket({ bucket }: AwsSettings, { path: root, job }: Che
 }
 
 /** A lock of single objects, which a bucket without Object Lock refuses, and which may be one that nobody can take back. */
-function checkLock(
-  { objectLock, removeOnDestroy }: AwsSettings["bucket"],
-  mode: "governance" | "compliance",
-  destination: string,
-): Problem[] {
+function checkLock(bucket: AwsSettings["bucket"], mode: "governance" | "compliance", destination: string): Problem[] {
   const path = `${destination}.objectLock`;
-  if (objectLock === "off") {
+  if (bucket.objectLock === "off") {
     const message = "the stack's bucket has no Object Lock (bucket.objectLock is off) and would refuse every upload";
     const fix =
       `Let the bucket have one: pulumi config rm --path 'provision:aws.bucket.objectLock'\n` +
       `Or have no lock: pulumi config rm --path '${path}'`;
     return [{ path, message, fix }];
   }
-  if (mode !== "compliance") return [];
-  const governance = `pulumi config set --path '${path}.mode' governance`;
-  if (removeOnDestroy) {
-    const message = "nobody can remove a backup with a lock of mode compliance, and removeOnDestroy asks for just that";
-    return [{ path: `${path}.mode`, message, fix: `Use the other mode: ${governance}` }];
-  }
-  if (objectLock?.confirmCompliance === true) return [];
-  const message =
-    "nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation";
-  const fix = `If it is meant, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: ${governance}`;
-  return [{ path: `${path}.mode`, message, fix }];
+  return mode === "compliance" ? complianceProblems(bucket, path) : [];
 }

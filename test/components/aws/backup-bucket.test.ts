@@ -274,16 +274,20 @@ describe("BackupBucket", () => {
   });
 
   it.each([
-    [{ objectLock: { mode: "compliance", days: 9 } }, "Nobody could remove any backup for 9 days", "confirmCompliance"],
-    [{ removeOnDestroy: true }, "would delete all backups", "Set confirmRemoval to prod"],
-    [{ removeOnDestroy: true, confirmRemoval: "dev" }, "would delete all backups", "Set confirmRemoval to prod"],
+    [
+      { objectLock: { mode: "compliance", days: 9 } },
+      "nobody can take a lock of mode compliance back",
+      "confirmCompliance",
+    ],
+    [{ removeOnDestroy: true }, "remove every backup", "confirmRemoval' prod"],
+    [{ removeOnDestroy: true, confirmRemoval: "dev" }, "remove every backup", "confirmRemoval' prod"],
     [
       {
         removeOnDestroy: true,
         confirmRemoval: "prod",
         objectLock: { mode: "compliance", days: 9, confirmCompliance: true },
       },
-      "compliance lock cannot be removed",
+      "nobody can remove a backup with a lock of mode compliance",
       "governance",
     ],
     [{ transitions: [{ storageClass: "STANDARD_IA", afterDays: 7 }] }, "before day 30", "afterDays is 7"],
@@ -296,7 +300,7 @@ describe("BackupBucket", () => {
         ],
       },
       "nothing from GLACIER_IR (after 30 days) to INTELLIGENT_TIERING",
-      "Change transitions",
+      "can follow each other",
     ],
     [{ existing: "theirs", accessLogs: {} }, "accessLogs is for a bucket that the stack makes", "Leave out accessLogs"],
   ] as const)("refuses %j and says why", async (changes, why, fix) => {
