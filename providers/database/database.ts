@@ -9,24 +9,21 @@ import type { SecretRef } from "../secret-ref.ts";
  */
 export type ArtifactUse = "archive" | "roles" | "extra";
 
-/** One part of a backup, read once. */
+/** One artifact of a backup, read once. */
 export interface DatabaseArtifact {
   /** File name without the endings of compression and encryption, for instance `database.dump`. */
   readonly name: string;
   /** One of the kind's {@link DatabaseDefinition.formats}. */
   readonly format: string;
-  /** A part that is not required may fail: the backup goes on without it, and its manifest says so. */
+  /** One that is not required may fail: the backup then leaves it out, and its manifest says so. */
   readonly required: boolean;
   /** Which of several databases it holds; without it, it belongs to the only one or to the server. */
   readonly database?: string;
-  /** What it covers, for people who ask whether something is in their backup: `12 policies on tables of auth`. */
+  /** What it covers, for people who want to know whether something is in their backup: `12 policies on tables of auth`. */
   readonly covers: readonly string[];
   /** A guess at the size in bytes, for stores that must choose a part size. */
   readonly sizeEstimate?: number;
-  /**
-   * Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. Its first
-   * byte may be long in coming.
-   */
+  /** Starts the program that writes it. The stream ends only after that program has exited with 0; else it errors. */
   open(signal: AbortSignal): Readable;
 }
 
@@ -38,7 +35,7 @@ export interface TableFacts {
   readonly estimatedRows: number;
 }
 
-/** What tells a database from every other, however it is reached. */
+/** What identifies a database, whatever URL it is reached by. */
 export interface DatabaseIdentity {
   /** Of the server's data, in decimal digits; null where the role may not read it. A standby has that of its primary. */
   readonly systemIdentifier: string | null;
@@ -113,8 +110,8 @@ export interface RestoreArtifact {
   /** Decrypted and decompressed size in bytes. */
   readonly size: number;
   /**
-   * Opens the decrypted, decompressed bytes. The stream keeps back its last bytes until all of them have proven right,
-   * and errors otherwise: whoever waits for its end never acts on damaged data.
+   * Opens the decrypted, decompressed bytes. The stream holds back its last bytes until all are verified, and errors
+   * otherwise: a reader that waits for its end never acts on damaged data.
    */
   open(signal: AbortSignal): Readable;
 }
@@ -140,7 +137,7 @@ export interface RestoreOptions {
   readonly noTablespaces?: boolean;
   /** The target's own reference, from a person who means just this target; see {@link DatabaseProvider.restore}. */
   readonly confirm?: string | undefined;
-  /** Look at everything and say what would be done, but change nothing. Default false. */
+  /** Check everything and report what would be done, but change nothing. Default false. */
   readonly dryRun?: boolean;
   readonly signal: AbortSignal;
 }
@@ -196,11 +193,11 @@ export interface ScratchDatabase {
   restore(artifacts: readonly RestoreArtifact[], facts: RestoreOptions["facts"], signal: AbortSignal): Promise<void>;
   /** Its ordinary tables, and how many rows each has. */
   countRows(signal: AbortSignal): Promise<RestoredTable[]>;
-  /** Drops it and whatever else was made for it. Needs no signal: it must also work in a run that was told to end. */
+  /** Drops it and everything else that was made for it. Takes no signal: it must work in an aborted run, too. */
   drop(): Promise<void>;
 }
 
-/** One thing that was looked at, with what to do if it is not right. */
+/** One check of `doctor`, with what to do if it is not ok. */
 export interface Check {
   readonly name: string;
   readonly ok: boolean;
@@ -238,7 +235,7 @@ export interface DatabaseProvider {
   createScratch(options: ScratchOptions): Promise<ScratchDatabase>;
 
   /**
-   * Looks at everything that a backup needs. Never throws for a finding.
+   * Checks everything that a backup needs. Never throws for a finding.
    *
    * @param lock the lock of the job's runs, to see whether it is free; see {@link BackupOptions.lock}
    */

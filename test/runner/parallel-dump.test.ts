@@ -49,7 +49,7 @@ describe("a job that dumps with several workers", () => {
   it("fails without a partial backup where its scratch folder is missing, before anything is uploaded", async () => {
     sandbox.job.database = { kind: "postgres", url: { env: "APP_URL" }, jobs: 2, scratch: "/nonexistent" };
     const { code, stderr } = await sandbox.run("backup");
-    expect([code, stderr]).toEqual([2, expect.stringContaining("Scratch space in /nonexistent cannot be had")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("No scratch folder can be made in /nonexistent")]);
     const folder = join(sandbox.store, "test", "app");
     expect(existsSync(folder) ? readdirSync(folder, { recursive: true }) : []).toEqual([]);
   });

@@ -45,7 +45,7 @@ export const postgresFields = {
     .min(1)
     .max(86_400)
     .default(300)
-    .describe("Seconds that pg_dump waits for a table that somebody has locked exclusively. Default 300."),
+    .describe("Seconds that pg_dump waits for a table that another session has locked exclusively. Default 300."),
   ...selectionFields,
 };
 
@@ -57,9 +57,9 @@ export const parallelFields = {
     .max(32)
     .optional()
     .describe(
-      "Workers of pg_dump, 1 to 32. Default 1, which is streamed. More write the dump into files first, compressed, which takes " +
-        "room in `scratch`, and there again for reading it back; each is a connection of its own. Worth it where the server and " +
-        "this machine have cores to spare, and no single table is most of the database.",
+      "Parallel workers of pg_dump, 1 to 32. Default 1, whose output is streamed. More write a compressed dump into `scratch` first, " +
+        "and need that room again to read the backup back; each takes a connection. Worthwhile where the server and this machine " +
+        "have idle cores, and no single table makes up most of the database.",
     )
     .meta({ examples: [4] }),
   scratch: z
@@ -79,17 +79,17 @@ export const databasesFields = {
     .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe(
-      "Several databases of the server in one backup: `all` that the role may connect to, or their names. Each is consistent in " +
-        "itself, and takes a connection for as long as the backup lasts. Default: the one in the connection URL.",
+      "Several databases of the server in one backup: `all`, or their names. Each is consistent in itself, and takes a connection " +
+        "for the whole backup. Default: the database in the connection URL.",
     )
     .meta({ examples: ["all"] }),
   excludeDatabases: z
     .array(z.string().min(1))
     .min(1)
     .optional()
-    .describe("With `databases: all`: those that are not backed up. Default: none.")
+    .describe("With `databases: all`: databases that are not backed up. Default: none.")
     .meta({ examples: [["scratch"]] }),
 };
 
-/** The port on which a PostgreSQL listens if nobody says otherwise: the URL that may say so is a secret. */
+/** PostgreSQL's default port. The URL may have another, but it is a secret. */
 export const postgresPorts = () => [5432];

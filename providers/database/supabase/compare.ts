@@ -2,7 +2,7 @@ import { inWordsOfServer, ofOwnership } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
 import { dataSchemas, platformSchemas } from "./platform.ts";
 
-/** How a restored project compares with its backup. */
+/** How a restored project differs from its backup. */
 export interface ProjectComparison {
   /** What was compared, one sentence each. */
   readonly compared: readonly string[];
@@ -34,7 +34,7 @@ export function compareInventories(
     `tables: ${counted.length} with ${sum} rows${large === 0 ? "" : `, and ${large} that are too large to be counted`}`,
   );
   compareSequences(backup, restored, compared, differences);
-  // What an older version of this program has said of definitions means nothing to this one.
+  // The fingerprints of earlier versions of this program are not comparable with today's.
   const kinds = backup.format === restored.format ? Object.entries(backup.objects) : [];
   if (kinds.length === 0)
     compared.push("definitions: none, because the backup describes them as an earlier version did");
@@ -56,7 +56,7 @@ export function compareInventories(
       if (objects[name] === undefined && !isPlatforms(kind, name))
         differences.push(`The ${kind} ${name} is not in the backup.`);
     }
-    const there = `there, and not compared further: ${restored.serverMajor} has other words for them than ${backup.serverMajor}`;
+    const there = `exist; PostgreSQL ${restored.serverMajor} words their definitions differently than ${backup.serverMajor}`;
     compared.push(`${kind.replace(/ of the$/, "")}: ${same} of ${names.length} ${anyWords ? there : "the same"}`);
   }
   const { users } = backup;
@@ -81,7 +81,7 @@ function compareSequences(backup: Inventory, restored: Inventory, compared: stri
   if (values.length > 0) compared.push(`values of sequences: ${same} of ${values.length} the same`);
 }
 
-/** A newer platform has more of its own. */
+/** Whether the object belongs to the platform, which may be newer and have more. */
 function isPlatforms(kind: string, name: string): boolean {
   const schema = name.slice(0, name.indexOf("."));
   return kind === "extension" || [...dataSchemas, ...platformSchemas].includes(schema);

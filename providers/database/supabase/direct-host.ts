@@ -22,9 +22,9 @@ export async function directHostFix(connection: Connection): Promise<string | un
   );
 }
 
-/** What the name service says of a host; undefined where it says nothing. The operating system's own file is not asked. */
+/** The addresses of a host in DNS; undefined where it has none. The hosts file of the operating system is not read. */
 async function addressesOf(host: string): Promise<{ v4: boolean; v6: string | undefined } | undefined> {
-  // Somebody waits for an error that is already known: a silent name service must not hold it up for long.
+  // A person waits for an error that is already known: a silent name service must not delay it for long.
   const resolver = new dns.Resolver({ timeout: 2_000, tries: 1 });
   resolver.setServers(dns.getServers());
   const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);

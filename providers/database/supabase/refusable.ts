@@ -9,8 +9,8 @@ const MARK = `provision-refused-${randomBytes(8).toString("hex")}`;
 const MOST_KEPT = 1000;
 
 /**
- * A statement that the server may refuse with one of some SQLSTATEs, and the restore goes on without it. Any other error
- * still ends everything.
+ * A statement that the server may refuse with one of some SQLSTATEs: the restore then continues without it. Any other error
+ * ends the restore.
  *
  * @param what the thing that is missing then, for people
  * @param kind the inventory's kind of the objects that may be missing then

@@ -20,7 +20,7 @@ function rowsPart(source: Source, name: string, title: string, steps: readonly R
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     `SET TRANSACTION SNAPSHOT '${source.snapshot}'`,
     "SET search_path = ''",
-    // As for pg_dump: rather an error than rows that are missing.
+    // As for pg_dump: an error is better than missing rows.
     "SET row_security = off",
     "SET standard_conforming_strings = on",
     print(beginningOfPart(title)),
@@ -100,13 +100,10 @@ export async function queuesPart(source: Source): Promise<{ artifact: DatabaseAr
   return { artifact: rowsPart(source, "queues.sql", title, steps), omitted };
 }
 
-/** What a backup does about the vault. */
+/** What a backup does with the vault's secrets. */
 export type VaultMode = "leave-out" | "export";
 
-/**
- * Vault's secrets. As they are stored nobody can read them without a key that only their own server has, so they are either
- * exported as they read, or left out with a word about it.
- */
+/** Vault's secrets, decrypted or not at all: only the project's own server has the key of the encrypted ones. */
 export async function vaultPart(
   source: Source,
   mode: VaultMode,
@@ -115,8 +112,8 @@ export async function vaultPart(
   if (mode === "leave-out") {
     if (count === 0) return { omitted: [] };
     const reason =
-      `Vault has ${count} secrets, and they cannot be recovered from this backup: they are encrypted with a key that only this ` +
-      "project's server has. Set `vault: export` on the database to keep them, which needs `encryption` on the job.";
+      `Vault has ${count} secrets that cannot be recovered from this backup: they are encrypted with a key that only this project's ` +
+      "server has. Set `vault: export` on the database to keep them, which requires `encryption` on the job.";
     return { omitted: [{ artifact: "vault.sql", reason }] };
   }
   const columns = "secret, name, description";

@@ -8,7 +8,7 @@ export interface StatementsPart {
   readonly title: string;
   /**
    * Gives rows of `sql`, in the order in which they must run. It runs with an empty `search_path`. A row with a `schema` or a
-   * `table` (qualified, quoted where needed) is about that, and goes where the job leaves that out.
+   * `table` (qualified, quoted where needed) is about that, and is left out with it.
    */
   readonly query: string;
 }
@@ -142,7 +142,7 @@ const builtIn = `CASE WHEN defaclnamespace = 0
  * Default privileges as statements.
  *
  * @param from the privileges that are there; `builtIn` or the row's own
- * @param to the privileges that shall be there
+ * @param to the privileges that there are to be
  */
 function changesOfDefaults(from: string, to: string, roles: string): string {
   const difference = (some: string, others: string): string => `

@@ -31,7 +31,7 @@ export function parseToc(list: string): TocEntry[] {
   });
 }
 
-/** What of an archive goes into a new project, in three steps, and what does not. */
+/** Which entries of an archive are restored into a new project, in three steps, and which are left out. */
 export interface Choice {
   /** Definitions that come before any data. */
   readonly definitions: readonly TocEntry[];
@@ -40,7 +40,7 @@ export interface Choice {
   /** The contents of large objects, which need a script of their own. */
   readonly largeObjects: readonly TocEntry[];
   readonly privileges: readonly TocEntry[];
-  /** Why entries stay behind, with their number. */
+  /** Why entries are left out, with their number. */
   readonly leftOut: ReadonlyMap<string, number>;
 }
 

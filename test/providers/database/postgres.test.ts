@@ -383,8 +383,8 @@ describe("PostgresDatabaseProvider", () => {
 
     it("refuses what fits nothing, and what could not be restored", async () => {
       for (const [selection, message] of [
-        [{ exclude: ["apps"] }, "Nothing in the database fits apps"],
-        [{ include: ["app.user"] }, "Nothing in the database fits app.user"],
+        [{ exclude: ["apps"] }, "No schema or table matches apps"],
+        [{ include: ["app.user"] }, "No schema or table matches app.user"],
         [{ exclude: ["app.users"] }, "app.orders refers to app.users"],
         [{ excludeData: ["app.users"] }, "app.orders refers to app.users"],
         [{ include: ["app"] }, "app.last_day reads logs.days"],

@@ -17,16 +17,12 @@ const FILE = /^[a-z0-9_]+\.(dat|toc)(\.(gz|zst|lz4))?$/;
 export async function* packedArchive(folder: string): AsyncGenerator<Buffer> {
   const names = await readdir(folder).catch((error: unknown) => {
     const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    throw new ProviderError(
-      "TRANSIENT",
-      `The scratch folder ${folder}, into which pg_dump wrote, cannot be read: ${code}.`,
-      {
-        cause: error,
-        fix: "Something has removed it while the run used it. Keep what cleans that place up away from it, or name another in `scratch`.",
-      },
-    );
+    throw new ProviderError("TRANSIENT", `pg_dump's scratch folder ${folder} cannot be read: ${code}.`, {
+      cause: error,
+      fix: "Something removed it while the run used it. Exempt it from cleaning, or set `scratch` to another folder.",
+    });
   });
-  // The table of contents first: whoever has the beginning of the stream sees what is in it.
+  // The table of contents first: the beginning of the stream then says what is in it.
   const ordered = [CONTENTS, ...names.filter((name) => name !== CONTENTS).sort()];
   const { pack } = await import("tar-stream");
   const tar = pack();
@@ -84,7 +80,7 @@ export async function unpackArchive(
     }, next);
   });
   try {
-    await pipeline(bytes, files, signal ? { signal } : {});
+    await pipeline(bytes, files, { ...(signal !== undefined && { signal }) });
     // The last file may still be in writing when all has been read.
     await written;
     if (!seen.has(CONTENTS)) throw new ProviderError("INTEGRITY", `The archive has no ${CONTENTS}.`);

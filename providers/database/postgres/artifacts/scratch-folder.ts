@@ -12,10 +12,10 @@ const NAME = /^provision-scratch-([0-9a-f]{16}|\d+-[0-9a-f]{8})$/;
 const LOCK = "lock";
 const FILES = "files";
 
-/** Milliseconds for which nothing has changed in an abandoned folder that has no lock to tell it. */
+/** Milliseconds without a change after which a folder counts as abandoned that has no lock to tell. */
 const ABANDONED_MS = 86_400_000;
 
-/** How often a folder is made that somebody removes before it is locked. */
+/** How often a folder is made that another run removes before it is locked. */
 const TRIES = 5;
 
 /** A folder for files that exist only for as long as something works with them. */
@@ -51,13 +51,9 @@ export async function makeScratchFolder(parent = tmpdir()): Promise<ScratchFolde
   } catch (error) {
     throw noScratch(error, parent);
   }
-  throw new ProviderError(
-    "CONFIG",
-    `Scratch space in ${parent} cannot be had: what is made there is removed at once.`,
-    {
-      fix: "Find out what removes new folders there, or name another folder.",
-    },
-  );
+  throw new ProviderError("CONFIG", `No scratch folder can be made in ${parent}: each is removed at once.`, {
+    fix: "Find out what removes new folders there, or name another folder.",
+  });
 }
 
 /** Makes what is in a new folder; undefined where another run took it for abandoned before it was locked. */
@@ -84,32 +80,30 @@ async function lockFolder(folder: string): Promise<FileHandle | undefined> {
 /** What it means that nothing can be made in a folder. */
 function noScratch(error: unknown, parent: string): ProviderError {
   const { code = "unknown error" } = error as NodeJS.ErrnoException;
-  return new ProviderError("CONFIG", `Scratch space in ${parent} cannot be had: ${code}.`, {
+  return new ProviderError("CONFIG", `No scratch folder can be made in ${parent}: ${code}.`, {
     cause: error,
     fix: "Name an existing folder that this user may write to.",
   });
 }
 
 /**
- * What a failure to write into a scratch folder means, where it is for want of room.
+ * Explains a failure to write into a scratch folder that has no room left; other errors pass unchanged.
  *
- * @param needed the bytes that are to be written, as far as they are known
+ * @param needed the bytes to write, as far as they are known
  */
 export async function explainFull(error: unknown, parent: string, needed?: number): Promise<unknown> {
-  const full =
-    (error as NodeJS.ErrnoException).code === "ENOSPC" ||
-    (error instanceof ProviderError && error.message.includes("No space left on device"));
-  if (!full) return error;
+  const { code } = error as NodeJS.ErrnoException | ProviderError;
+  if (code !== "ENOSPC" && code !== "QUOTA") return error;
   const { bavail, bsize } = await statfs(parent);
-  const room = `${bavail * bsize} bytes free`;
-  return new ProviderError(
-    "QUOTA",
-    `${parent} has no room for the files of the archive${needed === undefined ? "" : `, ${needed} bytes`} (${room}).`,
-    { cause: error, fix: "Make room, or name a scratch folder on another disk." },
-  );
+  const wanted = needed === undefined ? "" : `, ${needed} bytes`;
+  const problem = `${parent} has no room for the files of the archive${wanted} (${bavail * bsize} bytes free).`;
+  return new ProviderError("QUOTA", problem, {
+    cause: error,
+    fix: "Make room, or name a scratch folder on another disk.",
+  });
 }
 
-/** Whatever cannot be seen or removed there is no reason not to make a backup. */
+/** A folder that cannot be read or removed must not keep a backup from being made. */
 async function removeAbandoned(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
   for (const name of names.filter((each) => NAME.test(each))) {
@@ -119,7 +113,7 @@ async function removeAbandoned(parent: string): Promise<void> {
 
 async function removeIfAbandoned(folder: string): Promise<void> {
   const { uid } = await lstat(folder);
-  // Another user's, whose business it is.
+  // Another user's folders are that user's to remove.
   if (uid !== process.getuid?.()) return;
   const lock = await open(join(folder, LOCK), "r+").catch(() => undefined);
   try {

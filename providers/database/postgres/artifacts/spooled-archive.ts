@@ -15,10 +15,9 @@ export interface SpooledArchive {
 }
 
 /**
- * Writes an archive into scratch space. When it resolves, every byte of the archive has proven right.
+ * Writes an archive into scratch space. When it resolves, every byte of the archive is verified.
  *
- * @throws ProviderError `CONFIG` where there is no such folder, `QUOTA` where it has no room; else what the archive's own
- * stream errors with
+ * @throws ProviderError `CONFIG` where there is no such folder, `QUOTA` where it has no room; errors of the archive's stream
  */
 export async function spool(
   archive: RestoreArtifact,
@@ -31,8 +30,7 @@ export async function spool(
     }
     return await spoolFile(archive, scratchDirectory, signal);
   } catch (error) {
-    if (signal.aborted) throw abortedError(signal);
-    throw await explainFull(error, scratchDirectory, archive.size);
+    throw signal.aborted ? abortedError(signal) : error;
   }
 }
 
@@ -53,6 +51,6 @@ async function spoolFile(archive: RestoreArtifact, parent: string, signal: Abort
     return { descriptor: handle.fd, path: nameless ? "/proc/self/fd/3" : file, close };
   } catch (error) {
     await close();
-    throw error;
+    throw await explainFull(error, parent, archive.size);
   }
 }

@@ -8,7 +8,7 @@ const beginning = "-- Provision: ";
 /** The last line of every part: a part without it is cut off. */
 export const endOfPart = "-- Provision: end of the part\n";
 
-/** The first lines of a part: what it holds, for whoever opens it. */
+/** The first lines of a part: what it holds, for people who open it. */
 export function beginningOfPart(title: string): string {
   return `${beginning}${title.replaceAll(/\s+/g, " ")}\n\n`;
 }

@@ -173,7 +173,7 @@ function toConnection(pairs: ReadonlyMap<string, string>): Connection {
   const sslMode = oneOf("sslmode", pairs.get("sslmode"), sslModes);
   if (sslRootCertificate === "system" && sslMode !== undefined && sslMode !== "verify-full") {
     throw invalid(
-      `sslrootcert=system does not go with sslmode=${sslMode}`,
+      `sslrootcert=system cannot be combined with sslmode=${sslMode}`,
       "Use sslmode=verify-full, as libpq demands.",
     );
   }

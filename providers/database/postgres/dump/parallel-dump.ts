@@ -30,7 +30,7 @@ export function parallelDump(
 ): Readable {
   const stream = new PassThrough();
   const givenUp = new AbortController();
-  // Whoever destroys the stream ends the dump.
+  // Destroying the stream ends the dump.
   stream.once("close", () => {
     givenUp.abort();
   });

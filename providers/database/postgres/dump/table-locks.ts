@@ -15,8 +15,8 @@ export async function readableTables(control: ControlConnection, scope: Scope): 
 }
 
 /**
- * Whether the server has room for this session's locks beside pg_dump's own of the same tables, and the locks of everybody else,
- * for whom running out of it is an error too.
+ * Whether the server has room for this session's locks beside pg_dump's own of the same tables, and the locks of other sessions,
+ * which would fail without room, too.
  *
  * @param jobs pg_dump's workers
  */
@@ -26,16 +26,16 @@ export async function mayLock(control: ControlConnection, names: readonly string
 }
 
 /**
- * Keeps tables as they are until the transaction ends: from here on none is dropped, renamed, truncated or rewritten. Nobody
- * who only reads or writes has to wait.
+ * Keeps tables as they are until the transaction ends: from here on none is dropped, renamed, truncated or rewritten. Sessions
+ * that only read or write rows do not have to wait.
  *
- * Between the snapshot and this lock somebody may have done that. A snapshot sees a table that was truncated or rewritten
- * since as an empty one, without an error, and pg_dump would write just that.
+ * A table may have been truncated or rewritten between the snapshot and this lock. The snapshot sees it as empty, without an error,
+ * and pg_dump would write just that.
  *
  * @param names as {@link readableTables} gives them, of the transaction's snapshot
- * @param timeoutSeconds how long to wait for somebody who holds an exclusive lock
+ * @param timeoutSeconds how long to wait for a session with an exclusive lock
  * @returns whether all are as the snapshot has them; if not, the transaction is of no use
- * @throws ProviderError `TRANSIENT` where the wait was in vain; `OutOfLocksError`
+ * @throws ProviderError `TRANSIENT` where the wait ended without the lock; `OutOfLocksError`
  */
 export async function lockTables(
   control: ControlConnection,
@@ -55,22 +55,20 @@ export async function lockTables(
 }
 
 /**
- * Fails where a table is no longer as the snapshot has it. Instead of {@link lockTables} where there is no room for its locks: asked
- * while pg_dump holds its own, it proves the dump, but cannot keep anybody from spoiling it.
+ * Fails where a table is no longer as the snapshot has it. Instead of {@link lockTables} where there is no room for its locks: called
+ * while pg_dump holds its own, it proves the dump right, but cannot prevent a change.
  *
  * @throws ProviderError `TRANSIENT`
  */
 export async function refuseChanged(control: ControlConnection, names: readonly string[]): Promise<void> {
   if (await areUnchanged(control, names)) return;
-  throw new ProviderError(
-    "TRANSIENT",
-    "A table was truncated, rewritten, renamed or dropped after the snapshot was taken, which has it empty now.",
-    {
-      fix:
-        "Run the backup again. The server has no room to lock all tables for as long as a backup takes: to have them locked, raise " +
-        `max_locks_per_transaction until it has room for ${2 * names.length} locks more (\`provision doctor\` tells).`,
-    },
-  );
+  const problem =
+    "A table was truncated, rewritten, renamed or dropped after the snapshot, which no longer has its rows.";
+  throw new ProviderError("TRANSIENT", problem, {
+    fix:
+      "Run the backup again. The server has no room to lock all tables for the whole backup: to have them locked, raise " +
+      `max_locks_per_transaction until it has room for ${2 * names.length} more locks (see \`provision doctor\`).`,
+  });
 }
 
 async function areUnchanged(control: ControlConnection, names: readonly string[]): Promise<boolean> {

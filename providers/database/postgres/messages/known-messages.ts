@@ -14,7 +14,7 @@ const name = String.raw`(?:"[^"\n]*"|[\w$.]+)`;
 const known = (state: string, pattern: string, shown?: string): KnownMessage => ({
   state,
   pattern: new RegExp(`^${pattern}`),
-  ...(shown === undefined ? {} : { shown }),
+  ...(shown !== undefined && { shown }),
 });
 
 /**

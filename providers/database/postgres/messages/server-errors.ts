@@ -25,7 +25,7 @@ export class DatabaseInUseError extends ProviderError {
   override readonly name = "DatabaseInUseError";
 }
 
-/** A standby ended a session for the sake of what its primary did. */
+/** A standby ended a session because of a change on its primary. */
 export class RecoveryConflictError extends ProviderError {
   override readonly name = "RecoveryConflictError";
 }
@@ -74,7 +74,7 @@ const meanings: readonly Meaning[] = [
     pattern: /must be able to SET ROLE|must be member of role/,
     code: "AUTH",
     fix:
-      "Only a member of the owner may make it the owner of something: GRANT the owner TO the role that restores, or restore without " +
+      "Only a member of the owner may give objects to it: GRANT the owner TO the role that restores, or restore without " +
       "owners and privileges.",
   },
   {
@@ -89,7 +89,7 @@ const meanings: readonly Meaning[] = [
     code: "TRANSIENT",
     make: RecoveryConflictError,
     fix:
-      "The standby ended the dump, because what the primary server changed could not wait for it. On the standby set " +
+      "The standby ended the dump, because it could not delay changes of the primary server any longer. On the standby set " +
       "hot_standby_feedback = on, or raise max_standby_streaming_delay (-1 waits without end); or back up the primary.",
   },
   // Before what says LOCK TABLE: that is the statement for which there is no room.
@@ -106,7 +106,7 @@ const meanings: readonly Meaning[] = [
     states: [],
     pattern: /LOCK TABLE|canceling statement due to lock timeout/,
     code: "TRANSIENT",
-    fix: "Somebody holds an exclusive lock on a table (pg_locks shows who). Run again later, or raise lockTimeoutSeconds.",
+    fix: "Another session holds an exclusive lock on a table (pg_locks shows which). Run again later, or raise lockTimeoutSeconds.",
   },
   {
     states: [],
@@ -119,7 +119,7 @@ const meanings: readonly Meaning[] = [
     pattern: /certificate verify failed|does not match host name|root certificate file|SSL error/,
     code: "CONFIG",
     fix:
-      "The server's TLS certificate is not proven: check that sslrootcert names the file of the authority that signed it, " +
+      "The server's TLS certificate cannot be verified: check that sslrootcert names the file of the authority that signed it, " +
       "and that the host's name in the URL is the one in the certificate.",
   },
   {
@@ -173,8 +173,8 @@ const meanings: readonly Meaning[] = [
     states: ["22021", "22P05"],
     pattern: /invalid byte sequence for encoding|has no equivalent in encoding/,
     fix:
-      "A text that is named above, or is in what is named above, is not valid in the database's encoding (SHOW server_encoding). Correct it " +
-      "there: in a name by ALTER … RENAME, in a row by UPDATE; convert_from(convert_to(…), 'LATIN1') reads it as another encoding.",
+      "A name or value in the object named above is not valid in the database's encoding (SHOW server_encoding). Correct a name by " +
+      "ALTER … RENAME, a value by UPDATE; convert_from(convert_to(…), 'LATIN1') reads it as another encoding.",
   },
   {
     states: ["23505"],
@@ -186,8 +186,8 @@ const meanings: readonly Meaning[] = [
     states: ["23"],
     pattern: /violates (foreign key|check|partition|not-null|exclusion) constraint|could not create (unique|exclusion)/,
     fix:
-      "Rows of the backup do not fit its own definitions: a constraint or a function in it was changed after they were written, or reads " +
-      `what is not there yet while rows are restored. Correct the rows or the definition at the source, and back up again. ${inTheLog}`,
+      "Rows of the backup violate its own definitions: a constraint or its function was changed after the rows were written, or reads " +
+      `rows that are restored later. Correct the rows or the definition at the source, and back up again. ${inTheLog}`,
   },
   {
     states: ["22", "P0"],
@@ -228,7 +228,7 @@ const meanings: readonly Meaning[] = [
   },
 ];
 
-/** What an error of the `pg` package has; one of a socket has a code of Node.js. */
+/** The fields of an error of the `pg` package; one of a socket has a code of Node.js. */
 interface PgError {
   readonly code?: string;
   readonly message?: string;

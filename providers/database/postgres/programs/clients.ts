@@ -27,7 +27,7 @@ const packageFolders = [
  * All folders that hold a PostgreSQL program, oldest version first: those of the usual packages, and those on PATH.
  *
  * @param program for instance `pg_dump`
- * @param only look into this folder alone
+ * @param only search this folder alone
  */
 export async function findPrograms(program: string, only?: string): Promise<ProgramDirectory[]> {
   if (only !== undefined) {
@@ -108,13 +108,9 @@ async function inspect(
 export function majorVersion(version: string): number {
   const major = Number.parseInt(version, 10);
   if (!Number.isNaN(major)) return major;
-  throw new ProviderError(
-    "INTEGRITY",
-    `The backup's manifest says "${version}" where a version of PostgreSQL belongs.`,
-    {
-      fix: "Choose another backup, or this one from another destination.",
-    },
-  );
+  throw new ProviderError("INTEGRITY", `The backup's manifest has "${version}" as a version of PostgreSQL.`, {
+    fix: "Choose another backup, or this one from another destination.",
+  });
 }
 
 function compareVersions(a: string, b: string): number {

@@ -14,7 +14,7 @@ const OPTIONS = ["--pdeathsig", "TERM"];
 /** Milliseconds in which setpriv answers whether it can do that. */
 const PATIENCE_MS = 10_000;
 
-/** The program's path; null where there is none that will do, and undefined before anybody looked. */
+/** The program's path; null where there is none that can do this, undefined before the first search. */
 let setpriv: string | null | undefined;
 
 /**

@@ -17,15 +17,15 @@ export interface Program {
   readonly args: readonly string[];
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** What must not stand in an error. */
+  /** What must not appear in an error. */
   readonly secrets: readonly string[];
   /** The code of a failure whose message is not known. */
   readonly otherwise: ErrorCode;
   /** Says more of a failure, where it can. */
   readonly explain?: (problem: ProviderError) => ProviderError | Promise<ProviderError>;
-  /** Names of tables that may stand in an error of psql's. */
+  /** Names of tables that may appear in an error of psql. */
   readonly tables?: ReadonlySet<string>;
-  /** Takes each line that the program writes to its standard error, without secrets, but with whatever a server says of rows. */
+  /** Takes each line of the program's standard error, without secrets, but with all that a server says of rows. */
   readonly onMessage?: (line: string) => void;
 }
 
@@ -165,7 +165,7 @@ export async function feed(
   const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
   if (output !== undefined) existing(running.child.stdout).on("data", output);
   const stdin = existing(running.child.stdin);
-  // A program that has gone makes writing fail; why it has gone is told by its exit.
+  // Writing fails once the program has ended; its exit says why.
   stdin.on("error", () => undefined);
   const copied = copy(source, stdin).then(
     () => undefined,
@@ -246,12 +246,12 @@ function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Runn
   };
   const kill = (): void => {
     killGroup(child);
-    // Whatever else may hold the other ends of its pipes is not waited for.
+    // Other processes may hold the other ends of its pipes: they are not waited for.
     for (const pipe of child.stdio) pipe?.destroy();
   };
   // This process's own end must not leave the program behind.
   process.once("exit", kill);
-  // Nor does the program's: its workers would hold its pipes, and go on with what is of no use any more.
+  // Nor may the program's end leave its workers behind, which would hold its pipes.
   child.once("exit", () => {
     killGroup(child);
   });
@@ -298,19 +298,19 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
-/** Why a program failed. One that was killed, or did not even start, says nothing of what it was to read. */
+/** Why a program failed. That it was killed, or could not start, says nothing about what it was to read. */
 function failure(program: Program, how: number | NodeJS.Signals | null, report: ProgramReport): ProviderError {
   const { name, clients, otherwise } = program;
   const said = report.text === "" ? "." : `: ${report.text}`;
   if (typeof how === "string") {
     return new ProviderError("TRANSIENT", `${name} ${clients.version} was ended by ${how}${said}`, {
-      fix: "Run it again. After SIGKILL look whether the machine ran out of memory, and give it or the task more.",
+      fix: "Run it again. After SIGKILL, check whether the machine ran out of memory, and give it or the task more.",
     });
   }
   // What a shell and the dynamic linker end with where a program cannot be executed.
   if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(report.text)) {
     return new ProviderError("CONFIG", `${name} ${clients.version} in ${clients.directory} cannot be started${said}`, {
-      fix: `Install it anew with the libraries that it needs (ldd ${join(clients.directory, name)} tells which).`,
+      fix: `Install it again with the libraries that it needs (ldd ${join(clients.directory, name)} lists them).`,
     });
   }
   return programError(`${name} ${clients.version} exited with ${how ?? "no code"}`, report, otherwise);

@@ -9,7 +9,7 @@ import { existingRoles } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { restorePostgres } from "./restore.ts";
 
-/** The name of every scratch database begins so, and goes on with its time: `provision_drill_20260102t030405z_1a2b3c`. */
+/** The beginning of every scratch database's name; its time follows: `provision_drill_20260102t030405z_1a2b3c`. */
 const PREFIX = "provision_drill_";
 const NAME = /^provision_drill_(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z_[0-9a-f]{6}$/;
 
@@ -105,7 +105,7 @@ async function createDatabase(control: ControlConnection, name: string, encoding
   const template = await control.one<{ encoding: string }>(
     "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'",
   );
-  // Every encoding goes with the locale C, and not every one with the server's own.
+  // The locale C allows every encoding, the server's own may not.
   const locale = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`;
   try {
     if (!/^\w+$/.test(encoding)) throw new ProviderError("CONFIG", `"${encoding}" is no encoding.`);

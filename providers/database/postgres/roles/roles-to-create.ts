@@ -84,7 +84,7 @@ export function readAttributes(sql: string): { name: string; attributes: readonl
   const [, name, text = ""] = alteration.exec(sql) ?? [];
   if (name === undefined) return undefined;
   const attributes: string[] = [];
-  // Nothing fits it in two ways, so that a long text takes no longer than its length.
+  // Unambiguous, so that the time to match is linear in the text's length.
   const attribute = /(CONNECTION LIMIT -?\d+|(?:VALID UNTIL|PASSWORD) '(?:[^']|'')*'|[A-Z]+)(?: |$)/y;
   while (attribute.lastIndex < text.length) {
     const [, each] = attribute.exec(text) ?? [];

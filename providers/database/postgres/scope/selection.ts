@@ -18,7 +18,7 @@ const patterns = (what: string, example: string) =>
 export const selectionFields = {
   include: patterns("Only these schemas and tables are backed up.", "public"),
   exclude: patterns("These schemas and tables are not backed up.", "public.scratch_*"),
-  excludeData: patterns("Of these tables the definition is backed up and no row.", "public.http_log"),
+  excludeData: patterns("These tables are backed up without their rows.", "public.http_log"),
 };
 
 /** What a configuration chooses; see {@link selectionFields}. */
@@ -41,7 +41,7 @@ interface Relation {
  * Finds what a selection leaves out of this database.
  *
  * @param provided schemas whose definitions every database has into which this one is restored, as those of a platform
- * @throws {ProviderError} `CONFIG` where a pattern fits nothing, or what is left could not be restored
+ * @throws {ProviderError} `CONFIG` where a pattern matches nothing, or what is left could not be restored
  */
 export async function resolveSelection(
   control: ControlConnection,
@@ -101,19 +101,16 @@ function refuseUnknown(pattern: string, schemas: readonly string[], relations: r
     ? relations.some((relation) => fitsTable(pattern, relation))
     : schemas.some((schema) => fitsSchema(pattern, schema));
   if (found) return;
-  throw new ProviderError(
-    "CONFIG",
-    `Nothing in the database fits ${pattern}, which include, exclude or excludeData names.`,
-    {
-      fix: `Correct it: a schema, or schema.table. The schemas are ${schemas.join(", ")}.`,
-    },
-  );
+  const problem = `No schema or table matches ${pattern}, which include, exclude or excludeData names.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix: `Correct it: a schema, or schema.table. The schemas are ${schemas.join(", ")}.`,
+  });
 }
 
-/** What the scope leaves out, for people; nothing where it leaves out nothing. */
+/** What the scope leaves out, for people. */
 export function describeScope({ schemas, tables, rows }: Scope): string[] {
   const list = (what: string, names: readonly string[]): string[] =>
-    names.length === 0 ? [] : [`without, as the job says: ${what} ${someOf(names.map((name) => ({ name })))}`];
+    names.length === 0 ? [] : [`without, as the job chose: ${what} ${someOf(names.map((name) => ({ name })))}`];
   return [...list("the schemas", schemas), ...list("the tables", tables), ...list("the rows of", rows)];
 }
 

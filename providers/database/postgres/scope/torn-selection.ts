@@ -3,7 +3,7 @@ import type { ControlConnection } from "../connect/control-connection.ts";
 import { type Scope, someOf } from "./scope.ts";
 
 /**
- * Refuses a selection that keeps what needs something that it leaves out: its dump would fail only when somebody restores it.
+ * Refuses a selection that keeps what needs something that it leaves out: only the restore of its dump would fail.
  *
  * @param provided schemas whose definitions every target has; their rows it has not
  * @throws {ProviderError} `CONFIG` that names both sides
@@ -18,8 +18,8 @@ export async function refuseTorn(control: ControlConnection, scope: Scope, provi
     `What the job leaves out is needed by what it keeps, so a restore would fail: ${someOf(torn)}.`,
     {
       fix:
-        "Leave out both, or neither. A whole schema takes its types, functions and extensions with it; schema.* leaves out its tables, " +
-        "views and sequences alone.",
+        "Leave out both, or neither. Leaving out a schema leaves out its types, functions and extensions; schema.* leaves out its tables, " +
+        "views and sequences only.",
     },
   );
 }
@@ -59,8 +59,8 @@ const inSchemas: Readonly<Record<string, string>> = {
 
 /**
  * Everything else that the catalogue knows to depend on what is left out: columns on types, triggers on functions, defaults on
- * sequences, tables on those that they inherit from, extensions on their schemas. A sequence that a table owns goes with its table
- * whatever its own name says. What an extension has made comes with the extension, and the schema public is in every database.
+ * sequences, tables on those that they inherit from, extensions on their schemas. A sequence that a table owns is left out with its
+ * table, whatever its own name is. An extension brings what it has made, and every database has the schema public.
  */
 const tornByDefinitions = `
   WITH relations AS MATERIALIZED (

@@ -121,7 +121,7 @@ describe("a scratch folder", () => {
     const failure = makeScratchFolder(join(parent, "missing"));
     await expect(failure).rejects.toMatchObject({
       code: "CONFIG",
-      message: `Scratch space in ${join(parent, "missing")} cannot be had: ENOENT.`,
+      message: `No scratch folder can be made in ${join(parent, "missing")}: ENOENT.`,
     });
   });
 });

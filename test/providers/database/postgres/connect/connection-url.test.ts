@@ -109,7 +109,7 @@ describe("a connection URL", () => {
     ["postgresql://u:sekret@db/app?sslmode", /one name=value/],
     ["postgresql://u:sekret@db/app?options=-c a=b", /one name=value/],
     ["postgresql://u:sekret@db/app?sslmode=no-verify", /sslmode/],
-    ["postgresql://u:sekret@db/app?sslmode=require&sslrootcert=system", /does not go with sslmode=require/],
+    ["postgresql://u:sekret@db/app?sslmode=require&sslrootcert=system", /cannot be combined with sslmode=require/],
     ["postgresql://u:sekret@db/app?sslrootcert=ca.crt", /absolute path/],
     ["postgresql://u:sekret@db/app?sslcert=/c", /need each other/],
     ["postgresql://u:sekret@db/app?connect_timeout=soon", /connect_timeout/],

@@ -181,7 +181,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     const dump = backup.artifacts[0];
     const error = await failureOf(buffer(dump?.open(never) ?? streamOf(Buffer.alloc(0))));
     await backup.close();
-    expect(error).toMatchObject({ code: "CONFIG", message: "Scratch space in /nonexistent cannot be had: ENOENT." });
+    expect(error).toMatchObject({ code: "CONFIG", message: "No scratch folder can be made in /nonexistent: ENOENT." });
     expect(error.fix).toBeDefined();
   });
 
