@@ -1,9 +1,9 @@
 import {
-  columnOptions,
-  indexOptions,
-  operatorClassOptions,
-  privileges,
-  relationOptions,
+  COLUMN_OPTIONS,
+  INDEX_OPTIONS,
+  OPERATOR_CLASS_OPTIONS,
+  PRIVILEGES,
+  RELATION_OPTIONS,
 } from "../providers/database/postgres/documented.ts";
 import { sqlList } from "../providers/database/supabase/platform.ts";
 
@@ -36,8 +36,8 @@ export function catalogueQueries(major: number): Readonly<Record<string, string>
       relkind, relpersistence, relowner::regrole, relreplident,
       CASE WHEN relkind = 'm' THEN 'filled ' || relispopulated END,
       CASE WHEN relrowsecurity THEN 'row security' END, CASE WHEN relforcerowsecurity THEN 'forced row security' END,
-      ${options("reloptions", relationOptions)},
-      (SELECT 'toast ' || ${options("t.reloptions", relationOptions)} FROM pg_class AS t WHERE t.oid = c.reltoastrelid),
+      ${options("reloptions", RELATION_OPTIONS)},
+      (SELECT 'toast ' || ${options("t.reloptions", RELATION_OPTIONS)} FROM pg_class AS t WHERE t.oid = c.reltoastrelid),
       (SELECT string_agg(inhparent::regclass::text, ',' ORDER BY inhseqno) FROM pg_inherits WHERE inhrelid = c.oid),
       pg_get_expr(relpartbound, c.oid), CASE WHEN relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
       CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
@@ -51,7 +51,7 @@ export function catalogueQueries(major: number): Readonly<Record<string, string>
       format_type(atttypid, atttypmod), CASE WHEN attnotnull THEN 'not null' END,
       pg_get_expr(adbin, adrelid), nullif(attidentity, ''), nullif(attgenerated, ''), nullif(attcompression, ''), attstorage,
       nullif(attcollation, 0)::regcollation, attislocal, nullif(attstattarget, -1),
-      ${accessList("attacl", major)}, ${options("attoptions", columnOptions)}) AS definition
+      ${accessList("attacl", major)}, ${options("attoptions", COLUMN_OPTIONS)}) AS definition
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
       LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     WHERE ${ours("nspname")} AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'v', 'm', 'f', 'c')`,
@@ -155,7 +155,7 @@ function ours(column: string): string {
 
 /** Privileges in one order. A column that has the default written out means the same whether it is stored or not. */
 function accessList(acl: string, major: number): string {
-  const known = sqlList(major < MAINTAIN ? privileges : [...privileges, "MAINTAIN"]);
+  const known = sqlList(major < MAINTAIN ? PRIVILEGES : [...PRIVILEGES, "MAINTAIN"]);
   return `(SELECT string_agg(format('%s=%s%s/%s', CASE grantee WHEN 0 THEN '' ELSE grantee::regrole::text END, privilege_type,
         CASE WHEN is_grantable THEN '*' END, grantor::regrole), ',' ORDER BY grantee::regrole::text, privilege_type, grantor::regrole::text)
       FROM aclexplode(${acl}) WHERE privilege_type IN (${known}))`;
@@ -185,8 +185,8 @@ const indexDefinition = `amname, indrelid::regclass, CASE WHEN indisunique THEN 
           CASE WHEN k <= indnkeyatts THEN (SELECT opcnamespace::regnamespace || '.' || opcname FROM pg_opclass WHERE oid = indclass[k - 1]) END,
           CASE WHEN k <= indnkeyatts THEN nullif(indcollation[k - 1], 0)::regcollation END,
           CASE WHEN k <= indnkeyatts THEN indoption[k - 1] ELSE -1 END,
-          (SELECT ${options("attoptions", operatorClassOptions)} FROM pg_attribute WHERE attrelid = indexrelid AND attnum = k)), ', ' ORDER BY k)
+          (SELECT ${options("attoptions", OPERATOR_CLASS_OPTIONS)} FROM pg_attribute WHERE attrelid = indexrelid AND attnum = k)), ', ' ORDER BY k)
         FROM generate_series(1, indnatts) AS k),
       pg_get_expr(indpred, indrelid),
-      CASE WHEN m.oid < 16384 THEN ${options("reloptions", indexOptions)}
+      CASE WHEN m.oid < 16384 THEN ${options("reloptions", INDEX_OPTIONS)}
         ELSE (SELECT string_agg(o, ',' ORDER BY o) FROM unnest(reloptions) AS o) END`;

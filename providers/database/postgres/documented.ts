@@ -5,7 +5,7 @@
  */
 
 /** Storage parameters of tables, materialised views and TOAST tables, and options of views. PostgreSQL 18: CREATE TABLE, CREATE VIEW. */
-export const relationOptions: readonly string[] = [
+export const RELATION_OPTIONS: readonly string[] = [
   "fillfactor",
   "toast_tuple_target",
   "parallel_workers",
@@ -36,10 +36,10 @@ export const relationOptions: readonly string[] = [
 ];
 
 /** Attribute options of a column. PostgreSQL 18: ALTER TABLE … ALTER COLUMN … SET. */
-export const columnOptions: readonly string[] = ["n_distinct", "n_distinct_inherited"];
+export const COLUMN_OPTIONS: readonly string[] = ["n_distinct", "n_distinct_inherited"];
 
 /** Storage parameters of the indexes that come with PostgreSQL. PostgreSQL 18: CREATE INDEX. */
-export const indexOptions: readonly string[] = [
+export const INDEX_OPTIONS: readonly string[] = [
   "fillfactor",
   "deduplicate_items",
   "buffering",
@@ -50,7 +50,7 @@ export const indexOptions: readonly string[] = [
 ];
 
 /** Parameters of the operator classes of PostgreSQL and its own extensions. PostgreSQL 18: BRIN, full text search, appendix F. */
-export const operatorClassOptions: readonly string[] = [
+export const OPERATOR_CLASS_OPTIONS: readonly string[] = [
   "siglen",
   "numranges",
   "values_per_range",
@@ -59,7 +59,7 @@ export const operatorClassOptions: readonly string[] = [
 ];
 
 /** Privileges that every supported version knows. PostgreSQL 18: GRANT, without MAINTAIN, which is new in 17. */
-export const privileges: readonly string[] = [
+export const PRIVILEGES: readonly string[] = [
   "SELECT",
   "INSERT",
   "UPDATE",

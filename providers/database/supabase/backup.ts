@@ -8,7 +8,7 @@ import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
 import { writePart } from "../postgres/artifacts/sql-artifact.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
-import { dataSchemas, platformRoles, platformSchemas, platformTables, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_ROLES, PLATFORM_SCHEMAS, PLATFORM_TABLES, sqlList } from "./platform.ts";
 import { queuesPart, type VaultMode, vaultPart } from "./rows.ts";
 import {
   cronJobs,
@@ -27,13 +27,13 @@ export async function isProject(control: ControlConnection): Promise<boolean> {
   const { project } = await control.one<{ project: boolean }>(
     `SELECT count(*) = 2 AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'supabase_admin')
        AND EXISTS (SELECT FROM pg_roles WHERE rolname = 'anon') AS project
-     FROM pg_namespace WHERE nspname IN (${sqlList(dataSchemas)})`,
+     FROM pg_namespace WHERE nspname IN (${sqlList(DATA_SCHEMAS)})`,
   );
   return project;
 }
 
 /** Schemas whose definitions every project has. */
-const provided = [...platformSchemas, ...dataSchemas];
+const PROVIDED = [...PLATFORM_SCHEMAS, ...DATA_SCHEMAS];
 
 /** What a Supabase provider needs to know. */
 export interface SupabaseSettings extends PostgresSettings {
@@ -44,7 +44,7 @@ export interface SupabaseSettings extends PostgresSettings {
 export async function projectLayout(settings: SupabaseSettings, control: ControlConnection): Promise<Layout> {
   // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
   await control.query("SET LOCAL search_path = ''");
-  const chosen = await resolveSelection(control, settings.selection ?? {}, provided);
+  const chosen = await resolveSelection(control, settings.selection ?? {}, PROVIDED);
   const scope = both(await platformScope(control), chosen);
   const tables = [...(await countedTables(control, scope)), ...(await tablesOfParts(control))];
   return {
@@ -65,7 +65,7 @@ function tablesOfParts(control: ControlConnection): Promise<{ name: string }[]> 
 /** What a backup of this database leaves out, a project's or another's. */
 export async function supabaseScope({ selection = {} }: SupabaseSettings, control: ControlConnection): Promise<Scope> {
   const project = await isProject(control);
-  const chosen = await resolveSelection(control, selection, project ? provided : []);
+  const chosen = await resolveSelection(control, selection, project ? PROVIDED : []);
   return project ? both(await platformScope(control), chosen) : chosen;
 }
 
@@ -81,11 +81,11 @@ function both(platform: Scope, chosen: Scope): Scope {
 export async function platformScope(control: ControlConnection): Promise<Scope> {
   const tables = await control.query<{ name: string }>(
     `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-     WHERE nspname IN (${sqlList(dataSchemas)}) AND relkind IN ('r', 'p')
-       AND (format('%I.%I', nspname, relname) IN (${sqlList(platformTables)}) OR NOT has_table_privilege(pg_class.oid, 'SELECT'))
+     WHERE nspname IN (${sqlList(DATA_SCHEMAS)}) AND relkind IN ('r', 'p')
+       AND (format('%I.%I', nspname, relname) IN (${sqlList(PLATFORM_TABLES)}) OR NOT has_table_privilege(pg_class.oid, 'SELECT'))
      ORDER BY name`,
   );
-  return { schemas: platformSchemas, tables: tables.map(({ name }) => name), rows: [] };
+  return { schemas: PLATFORM_SCHEMAS, tables: tables.map(({ name }) => name), rows: [] };
 }
 
 async function projectParts(
@@ -176,7 +176,7 @@ async function coverOfArchive(control: ControlConnection, scope: Scope): Promise
 
 /** Tables of the platform that the role may not read, and of which nothing says that they are the platform's own state. */
 function unreadable(scope: Scope, chosen: Scope): Omission[] {
-  const names = scope.tables.filter((table) => !platformTables.includes(table) && !chosen.tables.includes(table));
+  const names = scope.tables.filter((table) => !PLATFORM_TABLES.includes(table) && !chosen.tables.includes(table));
   if (names.length === 0) return [];
   const reason = `The role may not read ${someOf(names.map((name) => ({ name })))}.`;
   return [{ artifact: "tables of the platform", reason }];
@@ -190,8 +190,8 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
          FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
        UNION ALL SELECT p.oid::regprocedure::text, proowner, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
      ) AS objects JOIN pg_namespace AS n ON n.oid = schema
-     WHERE (nspname = ANY($1::text[]) AND nspname NOT IN ('cron', 'pgmq') OR nspname IN (${sqlList(dataSchemas)}))
-       AND (owner::regrole::text = 'postgres' OR owner::regrole::text NOT IN (${sqlList(platformRoles)}))
+     WHERE (nspname = ANY($1::text[]) AND nspname NOT IN ('cron', 'pgmq') OR nspname IN (${sqlList(DATA_SCHEMAS)}))
+       AND (owner::regrole::text = 'postgres' OR owner::regrole::text NOT IN (${sqlList(PLATFORM_ROLES)}))
        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
      ORDER BY name`,
     [scope.schemas],

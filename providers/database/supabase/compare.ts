@@ -1,6 +1,6 @@
-import { inWordsOfServer, ofOwnership } from "./definitions.ts";
+import { IN_WORDS_OF_SERVER, OF_OWNERSHIP } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
-import { dataSchemas, platformSchemas } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_SCHEMAS } from "./platform.ts";
 
 /** How a restored project differs from its backup. */
 export interface ProjectComparison {
@@ -39,10 +39,10 @@ export function compareInventories(
   if (kinds.length === 0)
     compared.push("definitions: none, because the backup describes them as an earlier version did");
   for (const [kind, objects] of kinds) {
-    if (noOwner && ofOwnership.includes(kind)) continue;
+    if (noOwner && OF_OWNERSHIP.includes(kind)) continue;
     const others = restored.objects[kind] ?? {};
     const names = Object.keys(objects);
-    const anyWords = inWordsOfServer.includes(kind) && backup.serverMajor !== restored.serverMajor;
+    const anyWords = IN_WORDS_OF_SERVER.includes(kind) && backup.serverMajor !== restored.serverMajor;
     let same = 0;
     for (const name of names) {
       if (others[name] === objects[name] || (anyWords && others[name] !== undefined)) same += 1;
@@ -84,5 +84,5 @@ function compareSequences(backup: Inventory, restored: Inventory, compared: stri
 /** Whether the object belongs to the platform, which may be newer and have more. */
 function isPlatforms(kind: string, name: string): boolean {
   const schema = name.slice(0, name.indexOf("."));
-  return kind === "extension" || [...dataSchemas, ...platformSchemas].includes(schema);
+  return kind === "extension" || [...DATA_SCHEMAS, ...PLATFORM_SCHEMAS].includes(schema);
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
-import { everything, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
+import { EVERYTHING, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
 import { readText } from "../postgres/artifacts/sql-artifact.ts";
 import { definitionQueries } from "./definitions.ts";
 import { literal } from "./rows.ts";
@@ -91,7 +91,7 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
 
 /** Takes an inventory; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
 export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
-  const definitions = await takeDefinitions(control, everything);
+  const definitions = await takeDefinitions(control, EVERYTHING);
   const values = Object.entries(await readSequences(control, scope));
   const sequences = Object.fromEntries(values.map(([name, value]) => [name, inOrder(value, value)]));
   return { ...definitions, sequences, rows: await countRows(control, scope) };

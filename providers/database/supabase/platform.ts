@@ -2,7 +2,7 @@
  * Schemas that belong to the platform or to its extensions, and that are none of a backup: a new project has them already.
  * What people keep inside some of them (jobs, queues, secrets) has parts of its own.
  */
-export const platformSchemas: readonly string[] = [
+export const PLATFORM_SCHEMAS: readonly string[] = [
   "_analytics",
   "_realtime",
   "_supavisor",
@@ -27,10 +27,10 @@ export const platformSchemas: readonly string[] = [
 ];
 
 /** Schemas whose definitions belong to the platform, and whose rows belong to the project. */
-export const dataSchemas: readonly string[] = ["auth", "storage"];
+export const DATA_SCHEMAS: readonly string[] = ["auth", "storage"];
 
-/** Tables of {@link dataSchemas} in which the platform keeps its own state: a restored row would confuse its migrations. */
-export const platformTables: readonly string[] = [
+/** Tables of {@link DATA_SCHEMAS} in which the platform keeps its own state: a restored row would confuse its migrations. */
+export const PLATFORM_TABLES: readonly string[] = [
   "auth.schema_migrations",
   "storage.migrations",
   "storage.buckets_vectors",
@@ -40,7 +40,7 @@ export const platformTables: readonly string[] = [
 ];
 
 /** Roles that every project has. */
-export const platformRoles: readonly string[] = [
+export const PLATFORM_ROLES: readonly string[] = [
   "anon",
   "authenticated",
   "authenticator",
@@ -66,7 +66,7 @@ export const platformRoles: readonly string[] = [
 ];
 
 /** Publications that every project has; people add tables to the first. */
-export const platformPublications: readonly string[] = ["supabase_realtime", "supabase_realtime_messages_publication"];
+export const PLATFORM_PUBLICATIONS: readonly string[] = ["supabase_realtime", "supabase_realtime_messages_publication"];
 
 /** Names as an SQL list of strings; they are this file's own. */
 export function sqlList(names: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describeState, knownMessage, withheld } from "../postgres/messages/known-messages.ts";
+import { describeState, knownMessage, WITHHELD } from "../postgres/messages/known-messages.ts";
 import { literal } from "./rows.ts";
 
 /** With a random end: a function in the database may warn of anything, in any words. */
@@ -47,7 +47,7 @@ export class RestoreMessages {
     if (state === "") return;
     if (!text.startsWith(`${MARK} `)) {
       const known = knownMessage(text);
-      const warning = `The server warned: ${known?.text ?? withheld} (${describeState(state)})`;
+      const warning = `The server warned: ${known?.text ?? WITHHELD} (${describeState(state)})`;
       this.#warnings.set(warning, (this.#warnings.get(warning) ?? 0) + 1);
       return;
     }

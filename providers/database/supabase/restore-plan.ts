@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
-import { platformRoles } from "./platform.ts";
+import { PLATFORM_ROLES } from "./platform.ts";
 import { refusable } from "./refusable.ts";
 import {
   becomeMember,
@@ -12,11 +12,11 @@ import {
   type ProjectRestore,
   sequence,
   type Step,
-  takeMembershipsBack,
+  TAKE_MEMBERSHIPS_BACK,
   withoutCommands,
   withoutTransaction,
 } from "./restore-script.ts";
-import { defaultPrivilegesNow, noDefaultPrivileges } from "./statements.ts";
+import { DEFAULT_PRIVILEGES_NOW, NO_DEFAULT_PRIVILEGES } from "./statements.ts";
 import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
 
 /** What a restore of a project does. */
@@ -86,7 +86,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   await addPart("extensions.sql", "extensions", extensionOrNot);
   await addQuery(
     "default privileges of the new project, revoked so that nobody else can use what is restored",
-    noDefaultPrivileges,
+    NO_DEFAULT_PRIVILEGES,
   );
   steps.push({
     title: `definitions: ${chosen.definitions.length} entries of database.dump`,
@@ -111,7 +111,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
     let mapped = 0;
     const statements = await read("owners.sql", (sql) => {
       const owner = OWNER.exec(sql)?.[1] ?? "";
-      if (!platformRoles.includes(owner)) {
+      if (!PLATFORM_ROLES.includes(owner)) {
         owners.add(owner);
         return sql;
       }
@@ -153,10 +153,10 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   const eventTriggerOrNot: Change = (sql) =>
     refusable(sql, EVENT_TRIGGER.exec(sql)?.[0] ?? sql, ["42501", "42704"], { kind: "event trigger" });
   await addPart("event-triggers.sql", "event triggers", eventTriggerOrNot, true);
-  if (noOwner) await addQuery("default privileges of the new project, granted again", defaultPrivilegesNow);
+  if (noOwner) await addQuery("default privileges of the new project, granted again", DEFAULT_PRIVILEGES_NOW);
   else await addPart("default-privileges.sql", "default privileges, as the backup has them");
   if (owners.size > 0) {
-    add("memberships of postgres in the owners, revoked", [takeMembershipsBack], true, owners.size);
+    add("memberships of postgres in the owners, revoked", [TAKE_MEMBERSHIPS_BACK], true, owners.size);
   }
   return { steps, leftOut };
 }

@@ -1,8 +1,8 @@
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 import type { RoleStatement } from "../postgres/roles/roles-sql.ts";
-import { privileged, readAttributes, rolesToCreate } from "../postgres/roles/roles-to-create.ts";
-import { platformRoles } from "./platform.ts";
+import { PRIVILEGED, readAttributes, rolesToCreate } from "../postgres/roles/roles-to-create.ts";
+import { PLATFORM_ROLES } from "./platform.ts";
 import { refusable } from "./refusable.ts";
 
 /** The backup's roles that the project lacks, and statements by which a role that is no superuser creates them. */
@@ -11,7 +11,7 @@ export async function newRoles(
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
 ): Promise<{ names: readonly string[]; statements: string[] }> {
-  const { names, statements } = await rolesToCreate(control, artifacts, options, platformRoles);
+  const { names, statements } = await rolesToCreate(control, artifacts, options, PLATFORM_ROLES);
   return { names, statements: statements.flatMap(asNoSuperuser) };
 }
 
@@ -20,15 +20,15 @@ function asNoSuperuser({ sql, roles, membership }: RoleStatement): string[] {
   const found = readAttributes(sql);
   if (found !== undefined) {
     const { name, attributes } = found;
-    const plain = attributes.filter((each) => !privileged.includes(each));
-    const special = attributes.filter((each) => privileged.includes(each));
+    const plain = attributes.filter((each) => !PRIVILEGED.includes(each));
+    const special = attributes.filter((each) => PRIVILEGED.includes(each));
     return [
       ...(plain.length === 0 ? [] : [`ALTER ROLE ${name} WITH ${plain.join(" ")}`]),
       ...special.map((each) => refusable(`ALTER ROLE ${name} WITH ${each}`, `${each} of the role ${name}`, ["42501"])),
     ];
   }
   const reserved = roles.some(
-    (name) => (platformRoles.includes(name) && name !== "postgres") || name.startsWith("pg_"),
+    (name) => (PLATFORM_ROLES.includes(name) && name !== "postgres") || name.startsWith("pg_"),
   );
   if (membership !== undefined && reserved) return [refusable(sql, sql, ["42501", "42704", "0LP01"])];
   // Some settings and all grants of settings are a superuser's. The value of a setting may be a secret.

@@ -7,7 +7,7 @@ import type { ProgramDirectory } from "../postgres/programs/clients.ts";
 import { libpqEnvironment } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
-import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
 import { RestoreMessages } from "./refusable.ts";
 import { literal, psqlArguments } from "./rows.ts";
 
@@ -100,7 +100,7 @@ export function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): stri
   const to = verb === "GRANT" ? "TO" : "FROM";
   return (
     "DO $create$ DECLARE s text; BEGIN FOR s IN SELECT quote_ident(nspname) FROM pg_namespace " +
-    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])}) ` +
+    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])}) ` +
     `AND pg_has_role(nspowner, 'USAGE') AND nspowner <> ${literal(role)}::regrole ` +
     `LOOP EXECUTE '${verb} CREATE ON SCHEMA ' || s || ${literal(` ${to} ${role}`)}; END LOOP; END $create$`
   );
@@ -109,7 +109,7 @@ export function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): stri
 const MEMBERSHIPS = "provision.memberships";
 
 /**
- * Makes `postgres` a member of roles, as far as it is none, until {@link takeMembershipsBack} in the same transaction. Only a
+ * Makes `postgres` a member of roles, as far as it is none, until {@link TAKE_MEMBERSHIPS_BACK} in the same transaction. Only a
  * member may give an object to a role, and from then on give rights to it.
  *
  * @param roles as SQL has them
@@ -136,7 +136,7 @@ export function becomeMember(roles: readonly string[], serverMajor: number): str
 }
 
 /** See {@link becomeMember}. */
-export const takeMembershipsBack = `DO $member$ BEGIN IF current_setting('${MEMBERSHIPS}') <> '' THEN EXECUTE current_setting('${MEMBERSHIPS}'); END IF; END $member$`;
+export const TAKE_MEMBERSHIPS_BACK = `DO $member$ BEGIN IF current_setting('${MEMBERSHIPS}') <> '' THEN EXECUTE current_setting('${MEMBERSHIPS}'); END IF; END $member$`;
 
 /** Without the transaction that pg_restore puts around large objects: it would end the one around everything. */
 export async function* withoutTransaction(text: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -4,7 +4,7 @@ import type { Check } from "../database.ts";
 import type { Connection } from "../postgres/connect/connection-url.ts";
 
 /** SHA-256 fingerprints of the two roots, as Supabase's own command-line program carries them. */
-const roots = [
+const ROOTS = [
   {
     name: "the root of 2021",
     fingerprint: "80:70:25:AD:50:D4:ED:21:9D:2C:9C:7D:29:9C:00:4F:82:4E:B0:0C:F7:F6:5A:FE:F6:07:D0:7B:72:E6:CA:FA",
@@ -15,14 +15,14 @@ const roots = [
   },
 ];
 
-const name = "root certificates";
+const CHECK_NAME = "root certificates";
 
 /** Says whether the file holds Supabase's real roots, where the servers are Supabase's own. */
 export async function checkRootCertificates({ hosts, sslRootCertificate }: Connection): Promise<Check> {
   const file = sslRootCertificate;
-  if (file === undefined) return { name, ok: true, detail: "a unix socket needs none" };
+  if (file === undefined) return { name: CHECK_NAME, ok: true, detail: "a unix socket needs none" };
   const hosted = hosts.some(({ host }) => /\.supabase\.(co|com)$/.test(host));
-  if (!hosted) return { name, ok: true, detail: `self-hosted, so those in ${file} are its own` };
+  if (!hosted) return { name: CHECK_NAME, ok: true, detail: `self-hosted, so those in ${file} are its own` };
   const fix =
     "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration), and keep the " +
     "2021 and the 2025 one in one file.";
@@ -31,12 +31,12 @@ export async function checkRootCertificates({ hosts, sslRootCertificate }: Conne
     fingerprints = fingerprintsIn(await readFile(file, "utf8"));
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? "it is not in PEM form";
-    return { name, ok: false, detail: `${file} cannot be read as certificates: ${reason}`, fix };
+    return { name: CHECK_NAME, ok: false, detail: `${file} cannot be read as certificates: ${reason}`, fix };
   }
-  const missing = roots.filter(({ fingerprint }) => !fingerprints.includes(fingerprint));
-  if (missing.length === 0) return { name, ok: true, detail: `${file} holds both of Supabase's roots` };
+  const missing = ROOTS.filter(({ fingerprint }) => !fingerprints.includes(fingerprint));
+  if (missing.length === 0) return { name: CHECK_NAME, ok: true, detail: `${file} holds both of Supabase's roots` };
   return {
-    name,
+    name: CHECK_NAME,
     ok: false,
     detail: `${file} lacks ${missing.map((root) => root.name).join(" and ")} of Supabase`,
     fix,

@@ -2,7 +2,7 @@ import type { DatabaseArtifact, Omission } from "../database.ts";
 import { programOf, type Source } from "../postgres/dump/backup.ts";
 import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
-import { beginningOfPart, endOfPart } from "../postgres/artifacts/sql-artifact.ts";
+import { beginningOfPart, END_OF_PART } from "../postgres/artifacts/sql-artifact.ts";
 import { NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
 
 /** One step of a part that holds rows. */
@@ -29,7 +29,7 @@ function rowsPart(source: Source, name: string, title: string, steps: readonly R
         ? [print(`${step.sql};`)]
         : [print(`COPY ${step.into} FROM stdin;`), `COPY (${step.copy}) TO STDOUT`, print("\\.\n")],
     ),
-    print(`\n${endOfPart.trimEnd()}`),
+    print(`\n${END_OF_PART.trimEnd()}`),
   ];
   const psql: Program = {
     ...programOf(source),

@@ -1,4 +1,4 @@
-import { dataSchemas, platformPublications, platformRoles, platformSchemas, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
 
 /** One part of a backup that is made of single statements, each from a row of its query. */
 export interface StatementsPart {
@@ -13,14 +13,14 @@ export interface StatementsPart {
   readonly query: string;
 }
 
-const ownSchemas = `nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})`;
-const platformSchema = `nspname IN (${sqlList([...platformSchemas, ...dataSchemas])})`;
+const OWN_SCHEMAS = `nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
+const PLATFORM_SCHEMA = `nspname IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
 /** Jobs and their policies come back by pg_cron's own functions; nobody may make policies or triggers there. */
-const changeable = `${platformSchema} AND nspname NOT IN ('cron', 'vault')`;
+const CHANGEABLE = `${PLATFORM_SCHEMA} AND nspname NOT IN ('cron', 'vault')`;
 const notOfExtension = (catalogue: string, oid: string): string =>
   `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;
-const grantee = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END";
-const withGrant = "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END";
+const GRANTEE = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END";
+const WITH_GRANT = "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END";
 
 /** Extensions that a new project must have before anything that uses them, with the versions that they had. */
 export const extensions: StatementsPart = {
@@ -32,7 +32,7 @@ export const extensions: StatementsPart = {
       CASE WHEN v.schema IS NULL THEN format(' WITH SCHEMA %I', nspname) ELSE '' END, extversion) AS sql
     FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
       LEFT JOIN pg_available_extension_versions AS v ON v.name = extname AND v.version = extversion
-    WHERE extname <> 'plpgsql' AND (${platformSchema} OR nspname IN ('public', 'pg_catalog'))
+    WHERE extname <> 'plpgsql' AND (${PLATFORM_SCHEMA} OR nspname IN ('public', 'pg_catalog'))
     ORDER BY pg_extension.oid`,
 };
 
@@ -59,7 +59,7 @@ export const owners: StatementsPart = {
       UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictowner, dictnamespace FROM pg_ts_dict
       UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, stxowner, stxnamespace FROM pg_statistic_ext
     ) AS o JOIN pg_namespace ON pg_namespace.oid = o.schema, pg_identify_object(o.class, o.oid, 0) AS i
-    WHERE ${ownSchemas} AND owner <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres') AND o.oid >= 16384
+    WHERE ${OWN_SCHEMAS} AND owner <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres') AND o.oid >= 16384
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = o.class AND objid = o.oid AND deptype = 'e')
     ORDER BY o.class::text <> 'pg_namespace', o.oid`,
 };
@@ -78,16 +78,16 @@ export const platformObjects: StatementsPart = {
         CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
         (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ' ORDER BY r::regrole::text) FROM unnest(polroles) AS r),
         ' USING (' || pg_get_expr(polqual, polrelid) || ')', ' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')')
-      FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${changeable}
+      FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${CHANGEABLE}
       UNION ALL
       SELECT 3, tgrelid::regclass::text, tgname, pg_get_triggerdef(t.oid)
       FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_proc AS p ON p.oid = tgfoid
-      WHERE ${changeable} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace
+      WHERE ${CHANGEABLE} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace
       UNION ALL
       SELECT 4, tgrelid::regclass::text, tgname, format('ALTER TABLE %s %s TRIGGER %I', tgrelid::regclass,
         CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
       FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_proc AS p ON p.oid = tgfoid
-      WHERE ${changeable} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace AND tgenabled <> 'O'
+      WHERE ${CHANGEABLE} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace AND tgenabled <> 'O'
     ) AS found ORDER BY step, of, name`,
 };
 
@@ -109,7 +109,7 @@ export function publications(serverMajor: number): StatementsPart {
         nspname AS schema, format('%I.%I', nspname, relname) AS table
       FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = prpubid
         JOIN pg_class AS c ON c.oid = prrelid JOIN pg_namespace AS n ON n.oid = relnamespace
-      WHERE pubname IN (${sqlList(platformPublications)}) AND nspname <> 'realtime' ORDER BY sql`,
+      WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND nspname <> 'realtime' ORDER BY sql`,
   };
 }
 
@@ -122,20 +122,20 @@ export const eventTriggers: StatementsPart = {
       SELECT 1 AS step, evtname, format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION %s()', evtname, evtevent,
         (SELECT ' WHEN TAG IN (' || string_agg(quote_literal(t), ', ') || ')' FROM unnest(evttags) AS t), evtfoid::regproc) AS sql
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${ownSchemas} AND ${notOfExtension("pg_event_trigger", "e.oid")}
+      WHERE ${OWN_SCHEMAS} AND ${notOfExtension("pg_event_trigger", "e.oid")}
       UNION ALL
       SELECT 2, evtname, format('ALTER EVENT TRIGGER %I %s', evtname,
         CASE evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END)
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${ownSchemas} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND evtenabled <> 'O'
+      WHERE ${OWN_SCHEMAS} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND evtenabled <> 'O'
     ) AS found ORDER BY step, evtname`,
 };
 
-const kindOfDefault = `CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END`;
-const forRole = `format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s', defaclrole::regrole,
+const KIND_OF_DEFAULT = `CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END`;
+const FOR_ROLE = `format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s', defaclrole::regrole,
   CASE WHEN defaclnamespace = 0 THEN '' ELSE format(' IN SCHEMA %s', defaclnamespace::regnamespace) END)`;
 /** What a new object would have without any default: with a schema named, defaults only add to that. */
-const builtIn = `CASE WHEN defaclnamespace = 0
+const BUILT_IN = `CASE WHEN defaclnamespace = 0
   THEN acldefault(CASE defaclobjtype WHEN 'S' THEN 's' ELSE defaclobjtype END, defaclrole) END`;
 
 /**
@@ -152,39 +152,39 @@ function changesOfDefaults(from: string, to: string, roles: string): string {
     ) AS changed`;
   return `
     SELECT sql, (SELECT nspname FROM pg_namespace WHERE oid = defaclnamespace) AS schema FROM (
-      SELECT 1 AS step, defaclnamespace, format('%s REVOKE %s ON %s FROM %s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}) AS sql
+      SELECT 1 AS step, defaclnamespace, format('%s REVOKE %s ON %s FROM %s', ${FOR_ROLE}, privileges, ${KIND_OF_DEFAULT}, ${GRANTEE}) AS sql
       FROM pg_default_acl, ${difference(from, to)} WHERE ${roles}
       UNION ALL
-      SELECT 2, defaclnamespace, format('%s GRANT %s ON %s TO %s%s', ${forRole}, privileges, ${kindOfDefault}, ${grantee}, ${withGrant})
+      SELECT 2, defaclnamespace, format('%s GRANT %s ON %s TO %s%s', ${FOR_ROLE}, privileges, ${KIND_OF_DEFAULT}, ${GRANTEE}, ${WITH_GRANT})
       FROM pg_default_acl, ${difference(to, from)} WHERE ${roles}
     ) AS found ORDER BY step, sql`;
 }
 
-const ofPostgres = "defaclrole::regrole::text = 'postgres'";
-const ownDefaults = `(${ofPostgres} OR defaclrole::regrole::text NOT IN (${sqlList(platformRoles)}))`;
+const OF_POSTGRES = "defaclrole::regrole::text = 'postgres'";
+const OWN_DEFAULTS = `(${OF_POSTGRES} OR defaclrole::regrole::text NOT IN (${sqlList(PLATFORM_ROLES)}))`;
 
 /** What objects of `postgres` and of the project's own roles are open to from the start. */
 export const defaultPrivileges: StatementsPart = {
   name: "default-privileges.sql",
   title: "default privileges of postgres and the project's own roles",
-  query: changesOfDefaults(builtIn, "defaclacl", ownDefaults),
+  query: changesOfDefaults(BUILT_IN, "defaclacl", OWN_DEFAULTS),
 };
 
 /**
  * Statements that take away every default privilege of `postgres`. A new project opens each new table to `anon`; what is
  * restored must be open to nobody but those whom the backup names.
  */
-export const noDefaultPrivileges = changesOfDefaults("defaclacl", builtIn, ofPostgres);
+export const NO_DEFAULT_PRIVILEGES = changesOfDefaults("defaclacl", BUILT_IN, OF_POSTGRES);
 
-/** Statements that give those back which {@link noDefaultPrivileges} takes away. */
-export const defaultPrivilegesNow = changesOfDefaults(builtIn, "defaclacl", ofPostgres);
+/** Statements that give those back which {@link NO_DEFAULT_PRIVILEGES} takes away. */
+export const DEFAULT_PRIVILEGES_NOW = changesOfDefaults(BUILT_IN, "defaclacl", OF_POSTGRES);
 
 /** Privileges on the platform's objects that `postgres` or a role of the project has given, or such a role has got. */
 export const grants: StatementsPart = {
   name: "grants.sql",
   title: "privileges that the project has given on objects of the platform",
   query: `
-    SELECT format('GRANT %s%s ON %s %s TO %s%s', privilege_type, columns, kind, identity, ${grantee}, ${withGrant}) AS sql
+    SELECT format('GRANT %s%s ON %s %s TO %s%s', privilege_type, columns, kind, identity, ${GRANTEE}, ${WITH_GRANT}) AS sql
     FROM (
       SELECT 'SCHEMA' AS kind, oid::regnamespace::text AS identity, '' AS columns, nspname, nspowner AS owner, nspacl AS acl FROM pg_namespace
       UNION ALL SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass::text, '', nspname, relowner, relacl
@@ -193,9 +193,9 @@ export const grants: StatementsPart = {
         FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE attacl IS NOT NULL AND NOT attisdropped
       UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, '', nspname, proowner, proacl FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
     ) AS objects, aclexplode(acl)
-    WHERE ${platformSchema} AND nspname NOT IN ('cron', 'vault') AND grantee <> owner AND grantee::regrole::text <> 'postgres'
-      AND (grantor::regrole::text NOT IN (${sqlList(platformRoles.filter((role) => role !== "postgres"))})
-        OR grantee <> 0 AND grantee::regrole::text NOT IN (${sqlList(platformRoles)}))
+    WHERE ${PLATFORM_SCHEMA} AND nspname NOT IN ('cron', 'vault') AND grantee <> owner AND grantee::regrole::text <> 'postgres'
+      AND (grantor::regrole::text NOT IN (${sqlList(PLATFORM_ROLES.filter((role) => role !== "postgres"))})
+        OR grantee <> 0 AND grantee::regrole::text NOT IN (${sqlList(PLATFORM_ROLES)}))
     ORDER BY kind <> 'SCHEMA', sql`,
 };
 

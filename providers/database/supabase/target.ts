@@ -3,7 +3,7 @@ import type { RestoreOptions } from "../database.ts";
 import { type ControlConnection, place } from "../postgres/connect/control-connection.ts";
 import type { Connection } from "../postgres/connect/connection-url.ts";
 import { projectReference } from "./direct-host.ts";
-import { dataSchemas, platformSchemas, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
 
 /**
  * Checks that the target can be restored into, and that it is new.
@@ -29,7 +29,7 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
        SELECT c.oid::regclass::text AS name, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
        UNION ALL SELECT p.oid::regprocedure::text, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
      ) AS objects JOIN pg_namespace AS n ON n.oid = schema
-     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...platformSchemas, ...dataSchemas])})
+     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})
        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
      UNION ALL SELECT 'rows of auth.users' WHERE EXISTS (SELECT FROM auth.users)
      UNION ALL SELECT 'rows of storage.buckets' WHERE EXISTS (SELECT FROM storage.buckets)

@@ -1,4 +1,4 @@
-import { dataSchemas, platformPublications, platformSchemas } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_SCHEMAS } from "./platform.ts";
 
 /** One line of `pg_restore --list`. */
 export interface TocEntry {
@@ -13,14 +13,14 @@ export interface TocEntry {
 }
 
 /** Kinds whose names are longer than one word, as far as their beginning would be another kind. */
-const kinds =
+const KIND =
   /^(TABLE DATA|TABLE ATTACH|SEQUENCE SET|SEQUENCE OWNED BY|MATERIALIZED VIEW DATA|MATERIALIZED VIEW|DEFAULT ACL|EVENT TRIGGER|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|ROW SECURITY|FK CONSTRAINT|CHECK CONSTRAINT|INDEX ATTACH|FOREIGN TABLE|FOREIGN SERVER|FOREIGN DATA WRAPPER|USER MAPPING|LARGE OBJECT|BLOB METADATA|TEXT SEARCH [A-Z]+|OPERATOR (?:CLASS|FAMILY)|PROCEDURAL LANGUAGE|ACCESS METHOD|SECURITY LABEL|STATISTICS DATA|DATABASE PROPERTIES|SHELL TYPE|[A-Z]+) /;
 
 /** The entries of `pg_restore --list`, in the archive's order. */
 export function parseToc(list: string): TocEntry[] {
   return list.split("\n").flatMap((line) => {
     const body = /^\d+; \d+ \d+ (.*)$/.exec(line)?.[1];
-    const kind = body === undefined ? undefined : kinds.exec(body)?.[1];
+    const kind = body === undefined ? undefined : KIND.exec(body)?.[1];
     if (body === undefined || kind === undefined) return [];
     const after = body.slice(kind.length + 1);
     const space = after.indexOf(" ");
@@ -44,8 +44,8 @@ export interface Choice {
   readonly leftOut: ReadonlyMap<string, number>;
 }
 
-const largeObjectKinds = ["BLOBS"];
-const dataKinds = ["TABLE DATA", "SEQUENCE SET", ...largeObjectKinds];
+const LARGE_OBJECT_KINDS = ["BLOBS"];
+const DATA_KINDS = ["TABLE DATA", "SEQUENCE SET", ...LARGE_OBJECT_KINDS];
 
 /** Chooses what of a project's archive is restored into another project. */
 export function chooseEntries(entries: readonly TocEntry[]): Choice {
@@ -56,18 +56,18 @@ export function chooseEntries(entries: readonly TocEntry[]): Choice {
     return reason === undefined;
   });
   const others = kept.filter(({ kind }) => kind !== "ACL");
-  const firstData = others.findIndex(({ kind }) => dataKinds.includes(kind));
+  const firstData = others.findIndex(({ kind }) => DATA_KINDS.includes(kind));
   const border = firstData === -1 ? others.length : firstData;
   return {
     definitions: others.slice(0, border),
-    dataAndRest: others.slice(border).filter(({ kind }) => !largeObjectKinds.includes(kind)),
-    largeObjects: others.filter(({ kind }) => largeObjectKinds.includes(kind)),
+    dataAndRest: others.slice(border).filter(({ kind }) => !LARGE_OBJECT_KINDS.includes(kind)),
+    largeObjects: others.filter(({ kind }) => LARGE_OBJECT_KINDS.includes(kind)),
     privileges: kept.filter(({ kind }) => kind === "ACL"),
     leftOut,
   };
 }
 
-const byThePlatform = "definitions in auth and storage: the target's platform has its own";
+const BY_THE_PLATFORM = "definitions in auth and storage: the target's platform has its own";
 
 /** Why an entry is not restored; undefined where it is. */
 function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
@@ -85,23 +85,26 @@ function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
     case "SUBSCRIPTION":
       return "subscriptions, which would begin to replicate at once";
     case "PUBLICATION":
-      return platformPublications.includes(name)
+      return PLATFORM_PUBLICATIONS.includes(name)
         ? "the platform's publications: publications.sql has their tables"
         : undefined;
     case "PUBLICATION TABLE":
     case "PUBLICATION TABLES IN SCHEMA":
-      return platformPublications.some((publication) => rest.startsWith(`${publication} `))
+      return PLATFORM_PUBLICATIONS.some((publication) => rest.startsWith(`${publication} `))
         ? "the platform's publications: publications.sql has their tables"
         : undefined;
     case "SCHEMA":
-      return isOf([...dataSchemas, ...platformSchemas, "public"], name) ? "schemas that every project has" : undefined;
+      return isOf([...DATA_SCHEMAS, ...PLATFORM_SCHEMAS, "public"], name)
+        ? "schemas that every project has"
+        : undefined;
     case "COMMENT":
     case "ACL":
       if (schema === undefined) return whyNotAbout(kind, rest);
   }
   if (schema === undefined) return undefined;
-  if (dataSchemas.includes(schema)) return kind === "TABLE DATA" || kind === "SEQUENCE SET" ? undefined : byThePlatform;
-  return platformSchemas.includes(schema)
+  if (DATA_SCHEMAS.includes(schema))
+    return kind === "TABLE DATA" || kind === "SEQUENCE SET" ? undefined : BY_THE_PLATFORM;
+  return PLATFORM_SCHEMAS.includes(schema)
     ? "privileges on objects of the platform: grants.sql has those of the project"
     : undefined;
 }
@@ -111,11 +114,11 @@ function whyNotAbout(kind: "COMMENT" | "ACL", rest: string): string | undefined 
   const [, about, name] = /^(SCHEMA|EXTENSION|PUBLICATION|EVENT TRIGGER) (.*) \S+$|^EXTENSION .*$/.exec(rest) ?? [];
   if (rest.startsWith("EXTENSION ") || about === "EVENT TRIGGER")
     return "comments on extensions and event triggers, which belong to the platform";
-  if (about === "PUBLICATION" && isOf(platformPublications, name))
+  if (about === "PUBLICATION" && isOf(PLATFORM_PUBLICATIONS, name))
     return "the platform's publications: publications.sql has their tables";
   if (about !== "SCHEMA") return undefined;
   if (name === "public" && kind === "ACL") return undefined;
-  return isOf([...dataSchemas, ...platformSchemas, "public"], name) ? "schemas that every project has" : undefined;
+  return isOf([...DATA_SCHEMAS, ...PLATFORM_SCHEMAS, "public"], name) ? "schemas that every project has" : undefined;
 }
 
 function isOf(names: readonly string[], name: string | undefined): boolean {

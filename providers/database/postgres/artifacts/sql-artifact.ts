@@ -3,20 +3,20 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
 import { textOf } from "../connect/raw-text.ts";
 
-const beginning = "-- Provision: ";
+const BEGINNING = "-- Provision: ";
 
 /** The last line of every part: a part without it is cut off. */
-export const endOfPart = "-- Provision: end of the part\n";
+export const END_OF_PART = "-- Provision: end of the part\n";
 
 /** The first lines of a part: what it holds, for people who open it. */
 export function beginningOfPart(title: string): string {
-  return `${beginning}${title.replaceAll(/\s+/g, " ")}\n\n`;
+  return `${BEGINNING}${title.replaceAll(/\s+/g, " ")}\n\n`;
 }
 
 /** A part of single statements as text. */
 export function writePart(title: string, statements: readonly string[]): string {
   const body = statements.length === 0 ? "-- There are none.\n" : statements.map((sql) => `${sql};\n`).join("");
-  return `${beginningOfPart(title)}${body}\n${endOfPart}`;
+  return `${beginningOfPart(title)}${body}\n${END_OF_PART}`;
 }
 
 /**
@@ -28,8 +28,8 @@ export async function readPart(name: string, bytes: Readable): Promise<readonly 
   const damaged = (what: string): ProviderError =>
     new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
   const text = await readText(bytes, damaged);
-  if (!text.startsWith(beginning)) throw damaged("does not begin as a part of a backup");
-  if (!text.endsWith(`\n${endOfPart}`)) throw damaged("does not end with its last line, so it is cut off");
+  if (!text.startsWith(BEGINNING)) throw damaged("does not begin as a part of a backup");
+  if (!text.endsWith(`\n${END_OF_PART}`)) throw damaged("does not end with its last line, so it is cut off");
   const { complete, rest } = splitStatements(text);
   if (rest !== "") throw damaged("holds something after its last statement");
   // Outside of strings no SQL has a backslash, but psql's commands begin with one, and some of them run programs.
@@ -49,10 +49,10 @@ function withoutStrings(sql: string): string {
 export async function* wholePart(name: string, bytes: Readable): AsyncGenerator<Buffer> {
   let last: Buffer = Buffer.alloc(0);
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    last = Buffer.concat([last, chunk.subarray(-endOfPart.length)]).subarray(-endOfPart.length);
+    last = Buffer.concat([last, chunk.subarray(-END_OF_PART.length)]).subarray(-END_OF_PART.length);
     yield chunk;
   }
-  if (last.toString() === endOfPart) return;
+  if (last.toString() === END_OF_PART) return;
   throw new ProviderError("INTEGRITY", `${name} cannot be used: it does not end with its last line, so it is cut off.`);
 }
 
@@ -65,13 +65,13 @@ export async function checkPart(name: string, bytes: Readable): Promise<void> {
   let first: Buffer = Buffer.alloc(0);
   let last: Buffer = Buffer.alloc(0);
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    if (first.length < beginning.length) first = Buffer.concat([first, chunk.subarray(0, beginning.length)]);
-    last = Buffer.concat([last, chunk]).subarray(-endOfPart.length - 1);
+    if (first.length < BEGINNING.length) first = Buffer.concat([first, chunk.subarray(0, BEGINNING.length)]);
+    last = Buffer.concat([last, chunk]).subarray(-END_OF_PART.length - 1);
   }
   const damaged = (what: string): ProviderError =>
     new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
-  if (!first.toString().startsWith(beginning)) throw damaged("does not begin as a part of a backup");
-  if (last.toString() !== `\n${endOfPart}`) throw damaged("does not end with its last line, so it is cut off");
+  if (!first.toString().startsWith(BEGINNING)) throw damaged("does not begin as a part of a backup");
+  if (last.toString() !== `\n${END_OF_PART}`) throw damaged("does not end with its last line, so it is cut off");
 }
 
 /** More bytes than the statements of any server's roles or policies have; a text that is longer is none of them. */

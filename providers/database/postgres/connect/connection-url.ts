@@ -2,16 +2,16 @@ import { ProviderError } from "../../../errors.ts";
 import { textOf } from "./raw-text.ts";
 
 /** libpq's `sslmode`s, weakest first. */
-const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
+const SSL_MODES = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
 
 /** How a connection is protected; see libpq's documentation of `sslmode`. */
-type SslMode = (typeof sslModes)[number];
+type SslMode = (typeof SSL_MODES)[number];
 
 /** libpq's `target_session_attrs`. */
-const sessionAttributes = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
+const SESSION_ATTRIBUTES = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
 
 /** Which of several servers will do; see libpq's documentation of `target_session_attrs`. */
-type SessionAttributes = (typeof sessionAttributes)[number];
+type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 
 /** One server to try. */
 export interface ConnectionHost {
@@ -43,14 +43,14 @@ export interface Connection {
   readonly options: string | undefined;
 }
 
-const example = "postgresql://user:password@host:5432/database?sslmode=verify-full";
-const encodingHint =
+const EXAMPLE = "postgresql://user:password@host:5432/database?sslmode=verify-full";
+const ENCODING_HINT =
   "In a URL's user and password the characters / ? # [ ] @ : and % must be percent-encoded, for instance @ as %40.";
 
 /** Parameters of libpq that change nothing here: the name is always `provision`, and GSSAPI encryption is never used. */
-const withoutEffect = ["application_name", "fallback_application_name"];
+const WITHOUT_EFFECT = ["application_name", "fallback_application_name"];
 
-const supported = [
+const SUPPORTED = [
   "host",
   "port",
   "user",
@@ -64,7 +64,7 @@ const supported = [
   "target_session_attrs",
   "connect_timeout",
   "options",
-  ...withoutEffect,
+  ...WITHOUT_EFFECT,
 ];
 
 /**
@@ -103,7 +103,7 @@ function withoutScheme(url: string): string {
     }
     return url.slice(match[0].length);
   }
-  const fix = `Write it as ${example}.`;
+  const fix = `Write it as ${EXAMPLE}.`;
   if (url.trim() === "") throw invalid("it is empty", fix);
   if (/^\s*\w+\s*=/.test(url)) throw invalid("it is in libpq's keyword form, which is not supported", fix);
   throw invalid("it does not begin with postgresql:// or postgres://", fix);
@@ -117,15 +117,15 @@ function* parameters(query: string | undefined): Generator<[string, string]> {
     if (rawValue === undefined || more.length > 0) {
       throw invalid(
         "each parameter after the ? must be one name=value",
-        `Separate parameters with &, and write = inside a value as %3D. ${encodingHint}`,
+        `Separate parameters with &, and write = inside a value as %3D. ${ENCODING_HINT}`,
       );
     }
-    const what = `value of ${supported.includes(key) ? key : "a parameter"}`;
+    const what = `value of ${SUPPORTED.includes(key) ? key : "a parameter"}`;
     const value = key === "dbname" ? decodeBytes(rawValue, what) : decode(rawValue, what);
     // libpq takes JDBC's spelling too.
     if (key === "ssl" && value === "true") yield ["sslmode", "require"];
     else if (key === "gssencmode" && ["disable", "prefer"].includes(value)) continue;
-    else if (supported.includes(key)) yield [key, value];
+    else if (SUPPORTED.includes(key)) yield [key, value];
     else throw unknownParameter(key);
   }
 }
@@ -145,7 +145,7 @@ function unknownParameter(key: string): ProviderError {
   const why = foreign.includes(key)
     ? "belongs to another tool (an ORM or a pooler), and libpq does not know it"
     : "is not supported";
-  return invalid(`${name} ${why}`, `Remove it from this URL; supported are ${supported.join(", ")}. ${encodingHint}`);
+  return invalid(`${name} ${why}`, `Remove it from this URL; supported are ${SUPPORTED.join(", ")}. ${ENCODING_HINT}`);
 }
 
 /** Hosts and ports as two lists, as libpq keeps them; a port that is not given is the empty string. */
@@ -167,10 +167,10 @@ function splitHosts(list: string): [string[], string[]] {
 function toConnection(pairs: ReadonlyMap<string, string>): Connection {
   const user = pairs.get("user");
   if (user === undefined) {
-    throw invalid("it names no user", `Name one, as in ${example}. ${encodingHint}`);
+    throw invalid("it names no user", `Name one, as in ${EXAMPLE}. ${ENCODING_HINT}`);
   }
   const sslRootCertificate = pairs.get("sslrootcert");
-  const sslMode = oneOf("sslmode", pairs.get("sslmode"), sslModes);
+  const sslMode = oneOf("sslmode", pairs.get("sslmode"), SSL_MODES);
   if (sslRootCertificate === "system" && sslMode !== undefined && sslMode !== "verify-full") {
     throw invalid(
       `sslrootcert=system cannot be combined with sslmode=${sslMode}`,
@@ -201,7 +201,7 @@ function toConnection(pairs: ReadonlyMap<string, string>): Connection {
     channelBinding:
       oneOf("channel_binding", pairs.get("channel_binding"), ["disable", "prefer", "require"]) ?? "prefer",
     targetSessionAttributes:
-      oneOf("target_session_attrs", pairs.get("target_session_attrs"), sessionAttributes) ?? "any",
+      oneOf("target_session_attrs", pairs.get("target_session_attrs"), SESSION_ATTRIBUTES) ?? "any",
     connectTimeoutSeconds: toTimeout(pairs.get("connect_timeout")),
     options: pairs.get("options"),
   };
@@ -213,7 +213,7 @@ function toHosts(hostList: string | undefined, portList: string | undefined): Co
   if (hosts.length === 0 || hosts.includes("")) {
     throw invalid(
       "it names no host, or an empty one among several",
-      `Name the server, as in ${example}, or the folder of its unix socket, as in postgresql://user@/database?host=/run/postgresql.`,
+      `Name the server, as in ${EXAMPLE}, or the folder of its unix socket, as in postgresql://user@/database?host=/run/postgresql.`,
     );
   }
   if (ports.length !== 1 && ports.length !== hosts.length) {
@@ -225,11 +225,11 @@ function toHosts(hostList: string | undefined, portList: string | undefined): Co
   return hosts.map((host, index) => {
     // Anything else is likely to be the end of a password with an @ in it, and must not be shown as a host.
     if (!host.startsWith("/") && !/^[\w.:%-]+$/.test(host)) {
-      throw invalid("a host's name has characters that no host's name has", encodingHint);
+      throw invalid("a host's name has characters that no host's name has", ENCODING_HINT);
     }
     const port = (ports.length === 1 ? ports[0] : ports[index]) ?? "";
     if (port !== "" && (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535)) {
-      throw invalid("a port is not a number from 1 to 65535", encodingHint);
+      throw invalid("a port is not a number from 1 to 65535", ENCODING_HINT);
     }
     return { host, port: port === "" ? 5432 : Number(port) };
   });

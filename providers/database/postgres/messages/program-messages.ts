@@ -1,4 +1,4 @@
-import { describeState, knownMessage, namesNoValue, withheld } from "./known-messages.ts";
+import { describeState, knownMessage, namesNoValue, WITHHELD } from "./known-messages.ts";
 
 /** What a program wrote to its standard error, without anything that may be a value of a row. */
 export interface ProgramReport {
@@ -135,7 +135,7 @@ export class ProgramMessages {
     const own = `${this.#cut ? "… " : ""}${this.#own.join("; ")}`;
     const certain = [...this.#certain].filter((text) => !own.includes(text) && error?.text.includes(text) !== true);
     const nothing = error === undefined && own === "" && certain.length === 0;
-    const parts = [own, error?.text ?? "", ...certain, nothing && this.#withheld ? withheld : ""];
+    const parts = [own, error?.text ?? "", ...certain, nothing && this.#withheld ? WITHHELD : ""];
     const text = parts.filter((part) => part !== "").join("; ");
     return error?.state === undefined ? { text } : { text, state: error.state };
   }
@@ -194,7 +194,7 @@ export class ProgramMessages {
     const state = error.state ?? known?.state;
     const stateText = state === undefined ? "" : ` (${describeState(state)})`;
     const listed = known?.state === state ? known?.text : undefined;
-    const shown = listed ?? this.#harmless(error) ?? withheld;
+    const shown = listed ?? this.#harmless(error) ?? WITHHELD;
     // Of two, one is in a row.
     const [command, second] = error.commands;
     const changing = second === undefined ? COMMAND.exec(command ?? "")?.[1] : undefined;

@@ -1,5 +1,5 @@
 import { type ErrorCode, ProviderError } from "../../../errors.ts";
-import { describeState, knownMessage, namesNoValue, withheld } from "./known-messages.ts";
+import { describeState, knownMessage, namesNoValue, WITHHELD } from "./known-messages.ts";
 import type { ProgramReport } from "./program-messages.ts";
 
 /** What a message or an SQLSTATE means for the caller; the first that fits counts. */
@@ -30,7 +30,7 @@ export class RecoveryConflictError extends ProviderError {
   override readonly name = "RecoveryConflictError";
 }
 
-const tlsCodes = [
+const TLS_CODES = [
   "SELF_SIGNED_CERT_IN_CHAIN",
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
@@ -40,9 +40,9 @@ const tlsCodes = [
   "ERR_TLS_",
 ];
 
-const inTheLog = "The server's log has the whole message, with the value.";
+const IN_THE_LOG = "The server's log has the whole message, with the value.";
 
-const meanings: readonly Meaning[] = [
+const MEANINGS: readonly Meaning[] = [
   {
     states: ["28P01"],
     pattern: /password authentication failed|no password supplied/,
@@ -115,7 +115,7 @@ const meanings: readonly Meaning[] = [
     fix: "Turn TLS on in the server (ssl = on), or change sslmode in the connection URL.",
   },
   {
-    states: tlsCodes,
+    states: TLS_CODES,
     pattern: /certificate verify failed|does not match host name|root certificate file|SSL error/,
     code: "CONFIG",
     fix:
@@ -180,19 +180,19 @@ const meanings: readonly Meaning[] = [
     states: ["23505"],
     pattern: /duplicate key value violates/,
     code: "CONFLICT",
-    fix: `Two rows have the same key, or the target has had one of them before. ${inTheLog}`,
+    fix: `Two rows have the same key, or the target has had one of them before. ${IN_THE_LOG}`,
   },
   {
     states: ["23"],
     pattern: /violates (foreign key|check|partition|not-null|exclusion) constraint|could not create (unique|exclusion)/,
     fix:
       "Rows of the backup violate its own definitions: a constraint or its function was changed after the rows were written, or reads " +
-      `rows that are restored later. Correct the rows or the definition at the source, and back up again. ${inTheLog}`,
+      `rows that are restored later. Correct the rows or the definition at the source, and back up again. ${IN_THE_LOG}`,
   },
   {
     states: ["22", "P0"],
     pattern: /invalid input (syntax|value)|out of range|value too long/,
-    fix: `A value in the backup does not fit its column's type there, or a function refused it. ${inTheLog}`,
+    fix: `A value in the backup does not fit its column's type there, or a function refused it. ${IN_THE_LOG}`,
   },
   {
     states: ["53300"],
@@ -258,13 +258,13 @@ export function serverError(
   const whole = !ofServer || (where === undefined && (Connecting !== undefined || namesNoValue(state)));
   const shown = whole ? message : shownOf(error as PgError);
   const found =
-    meanings.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
-    meanings.find(({ states }) => states.some((each) => state.startsWith(each))) ??
-    meanings.find(({ pattern }) => pattern.test(shown));
+    MEANINGS.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
+    MEANINGS.find(({ states }) => states.some((each) => state.startsWith(each))) ??
+    MEANINGS.find(({ pattern }) => pattern.test(shown));
   // An error for several addresses of one host has no message of its own.
   const reason = shown === "" && error instanceof AggregateError ? error.errors.map(String).join("; ") : shown;
   const code = found?.code ?? (!ofServer && /SSL|timeout|terminated|closed/i.test(shown) ? "TRANSIENT" : "INTERNAL");
-  const fix = found?.fix ?? (whole ? hint : shown.includes(withheld) ? inTheLog : undefined);
+  const fix = found?.fix ?? (whole ? hint : shown.includes(WITHHELD) ? IN_THE_LOG : undefined);
   const Kind = Connecting ?? found?.make ?? ProviderError;
   return new Kind(code, `${doing}: ${redact(reason, secrets)}`, { fix });
 }
@@ -274,7 +274,7 @@ function shownOf({ message = "", code = "", where, table, constraint }: PgError)
   const known = where === undefined ? knownMessage(message) : undefined;
   const names = where === undefined && code.startsWith("23") ? { table, constraint } : {};
   const places = Object.entries(names).flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]));
-  const text = known?.state === code ? known.text : withheld;
+  const text = known?.state === code ? known.text : WITHHELD;
   return `${text} (${describeState(code)})${places.length === 0 ? "" : `; ${places.join(", ")}`}`;
 }
 
@@ -283,11 +283,11 @@ export function programError(message: string, report: ProgramReport, otherwise: 
   const { text, state } = report;
   // That something is not there programs say also of what is damaged.
   const found =
-    meanings.find(({ pattern }) => pattern.test(text)) ??
-    meanings.find(
+    MEANINGS.find(({ pattern }) => pattern.test(text)) ??
+    MEANINGS.find(
       ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
     );
-  const fix = found?.fix ?? (text.includes(withheld) ? inTheLog : undefined);
+  const fix = found?.fix ?? (text.includes(WITHHELD) ? IN_THE_LOG : undefined);
   const Kind = found?.make ?? ProviderError;
   return new Kind(found?.code ?? otherwise, text === "" ? `${message}.` : `${message}: ${text}`, { fix });
 }

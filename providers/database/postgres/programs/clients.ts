@@ -14,7 +14,7 @@ export interface ProgramDirectory {
 }
 
 /** Where packages put programs: a folder that holds one folder per version, and where in each the programs are. */
-const packageFolders = [
+const PACKAGE_FOLDERS = [
   { root: "/usr/lib/postgresql", bin: "bin" }, // Debian, Ubuntu, PGDG for both
   { root: "/usr", entry: /^pgsql-\d+$/, bin: "bin" }, // PGDG for Red Hat and its kin
   { root: "/usr/libexec", entry: /^postgresql\d+$/, bin: "" }, // Alpine
@@ -68,7 +68,7 @@ export async function chooseClients(needed: number, reason: string, only?: strin
 
 async function packageDirectories(): Promise<string[]> {
   const listed = await Promise.all(
-    packageFolders.map(async ({ root, entry, bin }) => {
+    PACKAGE_FOLDERS.map(async ({ root, entry, bin }) => {
       const names = await readdir(root).catch(() => []);
       return names.filter((name) => entry?.test(name) ?? true).map((name) => join(root, name, bin));
     }),

@@ -3,10 +3,10 @@ import { ProviderError } from "../../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import type { Connection, ConnectionHost } from "../connect/connection-url.ts";
 
-const nowhere = "/nonexistent";
+const NOWHERE = "/nonexistent";
 
 /** Where Linux distributions keep all trusted authorities in one file. */
-const systemBundles = [
+const SYSTEM_BUNDLES = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
   "/etc/ssl/cert.pem",
@@ -43,10 +43,10 @@ export function libpqEnvironment(
     // A server or pooler that does not know GSSAPI encryption may drop the connection when asked for it.
     PGGSSENCMODE: "disable",
     // What libpq would find in somebody's home folder must not change what a scheduled run does.
-    PGPASSFILE: nowhere,
-    PGSERVICEFILE: nowhere,
-    PGSSLROOTCERT: rootCertificate(connection.sslRootCertificate, clients) ?? nowhere,
-    PGSSLCERT: connection.sslCertificate ?? nowhere,
+    PGPASSFILE: NOWHERE,
+    PGSERVICEFILE: NOWHERE,
+    PGSSLROOTCERT: rootCertificate(connection.sslRootCertificate, clients) ?? NOWHERE,
+    PGSSLCERT: connection.sslCertificate ?? NOWHERE,
     ...Object.fromEntries(
       Object.entries(optional).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
     ),
@@ -56,7 +56,7 @@ export function libpqEnvironment(
 /** libpq knows `system` from version 16 on; an older one gets the operating system's file itself. */
 function rootCertificate(setting: string | undefined, clients: ProgramDirectory): string | undefined {
   if (setting !== "system" || clients.major >= 16) return setting;
-  const bundle = systemBundles.find((file) => existsSync(file));
+  const bundle = SYSTEM_BUNDLES.find((file) => existsSync(file));
   if (bundle !== undefined) return bundle;
   throw new ProviderError(
     "CONFIG",

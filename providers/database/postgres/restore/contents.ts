@@ -6,7 +6,7 @@ const own = (catalogue: string, oid = "oid"): string =>
 const inOwnSchema = (column: string): string =>
   `${column} IN (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')`;
 
-const kinds = `
+const OBJECTS = `
   SELECT CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialised view'
            WHEN 'S' THEN 'sequence' WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type' ELSE 'index' END AS kind
     FROM pg_class WHERE relkind <> 't' AND ${inOwnSchema("relnamespace")} AND ${own("pg_class")}
@@ -22,14 +22,14 @@ const kinds = `
 
 /** Whether the database holds nothing but what a new one has, and extensions. */
 export async function isEmpty(control: ControlConnection): Promise<boolean> {
-  const [row] = await control.query<{ empty: boolean }>(`SELECT NOT EXISTS (${kinds}) AS empty`);
+  const [row] = await control.query<{ empty: boolean }>(`SELECT NOT EXISTS (${OBJECTS}) AS empty`);
   return row?.empty ?? false;
 }
 
 /** How many objects of each kind the database holds, without those of extensions. */
 export async function countObjects(control: ControlConnection): Promise<Record<string, number>> {
   const rows = await control.query<{ kind: string; count: string }>(
-    `SELECT kind, count(*) AS count FROM (${kinds}) AS objects GROUP BY kind ORDER BY kind`,
+    `SELECT kind, count(*) AS count FROM (${OBJECTS}) AS objects GROUP BY kind ORDER BY kind`,
   );
   return Object.fromEntries(rows.map(({ kind, count }) => [kind, Number(count)]));
 }

@@ -22,18 +22,18 @@ export interface Membership {
 }
 
 /** A pattern for a name as SQL has it, which nothing fits in two ways. */
-export const identifier = String.raw`("(?:[^"]|"")+"|[^\s";]+)`;
-const forms = [
-  new RegExp(String.raw`^CREATE ROLE ${identifier}$`),
-  new RegExp(String.raw`^ALTER ROLE ${identifier} `),
-  new RegExp(String.raw`^COMMENT ON ROLE ${identifier} IS `),
-  new RegExp(String.raw`^SECURITY LABEL FOR .* ON ROLE ${identifier} IS `),
-  new RegExp(String.raw`^GRANT [A-Z ,]+ ON PARAMETER \S+ TO ${identifier}`),
+export const IDENTIFIER = String.raw`("(?:[^"]|"")+"|[^\s";]+)`;
+const FORMS = [
+  new RegExp(String.raw`^CREATE ROLE ${IDENTIFIER}$`),
+  new RegExp(String.raw`^ALTER ROLE ${IDENTIFIER} `),
+  new RegExp(String.raw`^COMMENT ON ROLE ${IDENTIFIER} IS `),
+  new RegExp(String.raw`^SECURITY LABEL FOR .* ON ROLE ${IDENTIFIER} IS `),
+  new RegExp(String.raw`^GRANT [A-Z ,]+ ON PARAMETER \S+ TO ${IDENTIFIER}`),
 ];
 
 /** The role that granted a membership need not exist where the roles are restored. */
-const membershipForm = new RegExp(
-  String.raw`^GRANT ${identifier} TO ${identifier}(?: WITH ([A-Z]+ [A-Z]+(?:, [A-Z]+ [A-Z]+)*))?(?: GRANTED BY ${identifier})?$`,
+const MEMBERSHIP_FORM = new RegExp(
+  String.raw`^GRANT ${IDENTIFIER} TO ${IDENTIFIER}(?: WITH ([A-Z]+ [A-Z]+(?:, [A-Z]+ [A-Z]+)*))?(?: GRANTED BY ${IDENTIFIER})?$`,
 );
 
 /**
@@ -54,9 +54,9 @@ export async function readRoles(bytes: Readable): Promise<RoleStatement[]> {
   for (const sql of complete) {
     // These set up the session, and mean nothing for the roles.
     if (/^SET \w+ = [\w']+$/.test(sql)) continue;
-    const [granted, role = "", member = "", options] = membershipForm.exec(sql) ?? [];
+    const [granted, role = "", member = "", options] = MEMBERSHIP_FORM.exec(sql) ?? [];
     if (granted === undefined) {
-      const match = forms.map((form) => form.exec(sql)).find((found) => found !== null);
+      const match = FORMS.map((form) => form.exec(sql)).find((found) => found !== null);
       if (match === undefined) throw damaged("holds something that is no statement about roles");
       statements.push({ sql, roles: match.slice(1).map(unquote) });
       continue;

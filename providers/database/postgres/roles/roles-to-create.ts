@@ -1,10 +1,10 @@
 import { ProviderError } from "../../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../../database.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
-import { grantOf, identifier, readRoles, type RoleStatement } from "./roles-sql.ts";
+import { grantOf, IDENTIFIER, readRoles, type RoleStatement } from "./roles-sql.ts";
 
 /** Attributes that only a superuser may name, even to take them away. */
-export const privileged: readonly string[] = ["SUPERUSER", "REPLICATION", "BYPASSRLS"];
+export const PRIVILEGED: readonly string[] = ["SUPERUSER", "REPLICATION", "BYPASSRLS"];
 
 /** The names of all roles of the server. */
 export async function existingRoles(control: ControlConnection): Promise<ReadonlySet<string>> {
@@ -48,7 +48,7 @@ export async function rolesToCreate(
 
 /**
  * The statements that create new roles or concern them, without what PostgreSQL refuses to a role that is no superuser though it
- * changes nothing: a new role has none of the {@link privileged} attributes anyway, and since version 16 the creator of a role has
+ * changes nothing: a new role has none of the {@link PRIVILEGED} attributes anyway, and since version 16 the creator of a role has
  * its ADMIN OPTION, which nobody may grant to themselves.
  *
  * @param isNew whether a role is to be created; memberships between two existing roles are not touched
@@ -77,11 +77,11 @@ async function statementsOfNewRoles(
     });
 }
 
-const alteration = new RegExp(String.raw`^ALTER ROLE ${identifier} WITH (.+)$`, "s");
+const ALTERATION = new RegExp(String.raw`^ALTER ROLE ${IDENTIFIER} WITH (.+)$`, "s");
 
 /** The name, as SQL has it, and the attributes of `ALTER ROLE … WITH …`; undefined for any other statement. */
 export function readAttributes(sql: string): { name: string; attributes: readonly string[] } | undefined {
-  const [, name, text = ""] = alteration.exec(sql) ?? [];
+  const [, name, text = ""] = ALTERATION.exec(sql) ?? [];
   if (name === undefined) return undefined;
   const attributes: string[] = [];
   // Unambiguous, so that the time to match is linear in the text's length.
@@ -97,6 +97,6 @@ export function readAttributes(sql: string): { name: string; attributes: readonl
 function withoutDefaults(statement: RoleStatement): RoleStatement[] {
   const found = readAttributes(statement.sql);
   if (found === undefined) return [statement];
-  const kept = found.attributes.filter((each) => !privileged.some((name) => each === `NO${name}`));
+  const kept = found.attributes.filter((each) => !PRIVILEGED.some((name) => each === `NO${name}`));
   return kept.length === 0 ? [] : [{ ...statement, sql: `ALTER ROLE ${found.name} WITH ${kept.join(" ")}` }];
 }

@@ -8,7 +8,7 @@ export interface Scope {
 }
 
 /** Nothing is left out. */
-export const everything: Scope = { schemas: [], tables: [], rows: [] };
+export const EVERYTHING: Scope = { schemas: [], tables: [], rows: [] };
 
 /** The scope as options of pg_dump. Names in quotation marks are no patterns. */
 export function scopeOptions({ schemas, tables, rows }: Scope): string[] {

@@ -9,8 +9,12 @@ import { type Scope, someOf } from "./scope.ts";
  * @throws {ProviderError} `CONFIG` that names both sides
  */
 export async function refuseTorn(control: ControlConnection, scope: Scope, provided: readonly string[]): Promise<void> {
-  const rows = await control.query<{ name: string }>(tornByRows, [scope.schemas, scope.tables, scope.rows]);
-  const definitions = await control.query<{ name: string }>(tornByDefinitions, [scope.schemas, scope.tables, provided]);
+  const rows = await control.query<{ name: string }>(TORN_BY_ROWS, [scope.schemas, scope.tables, scope.rows]);
+  const definitions = await control.query<{ name: string }>(TORN_BY_DEFINITIONS, [
+    scope.schemas,
+    scope.tables,
+    provided,
+  ]);
   const torn = [...rows, ...definitions];
   if (torn.length === 0) return;
   throw new ProviderError(
@@ -24,15 +28,15 @@ export async function refuseTorn(control: ControlConnection, scope: Scope, provi
   );
 }
 
-const isLeftOut = `(n.nspname = ANY($1::text[]) OR format('%I.%I', n.nspname, c.relname) = ANY($2::text[]))`;
+const IS_LEFT_OUT = `(n.nspname = ANY($1::text[]) OR format('%I.%I', n.nspname, c.relname) = ANY($2::text[]))`;
 const named = (oid: string): string =>
   `(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid})`;
 const isOut = (oid: string): string =>
-  `EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid} AND ${isLeftOut})`;
+  `EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ${oid} AND ${IS_LEFT_OUT})`;
 const isEmpty = (oid: string): string => `${named(oid)} = ANY($3::text[])`;
 
 /** Foreign keys, which need rows, and views, some of which are filled from rows. */
-const tornByRows = `
+const TORN_BY_ROWS = `
   SELECT format('%s refers to %s', ${named("conrelid")}, ${named("confrelid")}) AS name FROM pg_constraint
   WHERE contype = 'f' AND NOT ${isOut("conrelid")} AND NOT ${isEmpty("conrelid")} AND (${isOut("confrelid")} OR ${isEmpty("confrelid")})
   UNION
@@ -42,7 +46,7 @@ const tornByRows = `
   ORDER BY name`;
 
 /** Catalogues of objects that are in a schema, with their columns of the name's schema. */
-const inSchemas: Readonly<Record<string, string>> = {
+const IN_SCHEMAS: Readonly<Record<string, string>> = {
   pg_proc: "pronamespace",
   pg_type: "typnamespace",
   pg_operator: "oprnamespace",
@@ -62,10 +66,10 @@ const inSchemas: Readonly<Record<string, string>> = {
  * sequences, tables on those that they inherit from, extensions on their schemas. A sequence that a table owns is left out with its
  * table, whatever its own name is. An extension brings what it has made, and every database has the schema public.
  */
-const tornByDefinitions = `
+const TORN_BY_DEFINITIONS = `
   WITH relations AS MATERIALIZED (
     SELECT c.oid, reltype, nspname = ANY($3::text[]) AS provided FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
-    WHERE ${isLeftOut} AND NOT EXISTS (
+    WHERE ${IS_LEFT_OUT} AND NOT EXISTS (
       SELECT FROM pg_depend AS d WHERE classid = 'pg_class'::regclass AND objid = c.oid AND c.relkind = 'S' AND deptype IN ('a', 'i')
         AND refclassid = 'pg_class'::regclass AND NOT ${isOut("refobjid")})
   ), schemas AS MATERIALIZED (
@@ -74,7 +78,7 @@ const tornByDefinitions = `
     SELECT 'pg_namespace'::regclass::oid AS class, oid, provided FROM schemas WHERE oid <> 'public'::regnamespace
     UNION ALL SELECT 'pg_class'::regclass, oid, provided FROM relations
     UNION ALL SELECT 'pg_type'::regclass, t.oid, provided FROM relations JOIN pg_type AS t ON reltype <> 0 AND reltype IN (t.oid, typelem)
-${Object.entries(inSchemas)
+${Object.entries(IN_SCHEMAS)
   .map(
     ([catalogue, column]) =>
       `    UNION ALL SELECT '${catalogue}'::regclass, o.oid, provided FROM ${catalogue} AS o JOIN schemas ON schemas.oid = ${column}`,
