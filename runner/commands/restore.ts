@@ -196,12 +196,17 @@ function describe(restored: Restored, dryRun: boolean): string[] {
       ? []
       : [
           `  ${Object.entries(objects)
-            .map(([kind, count]) => `${count} ${kind}`)
+            .map(([kind, count]) => `${count} ${count === 1 ? kind : pluralOf(kind)}`)
             .join(", ")}`,
         ]),
     ...(rolesCreated.length > 0 ? [`  roles created, without passwords: ${rolesCreated.join(", ")}`] : []),
     ...warnings.map((warning) => `  warning: ${warning}`),
   ];
+}
+
+/** The plural of a kind of objects: `tables`, `indexes`, `policies`. */
+function pluralOf(kind: string): string {
+  return kind.endsWith("y") ? `${kind.slice(0, -1)}ies` : `${kind}${kind.endsWith("x") ? "es" : "s"}`;
 }
 
 function describeFiles(restored: RestoredFiles): string[] {
