@@ -2,7 +2,7 @@ import { compareClock } from "../../clock.ts";
 import { toProviderError } from "../../errors.ts";
 import type { Check } from "../database.ts";
 import { clientsFor } from "./dump/backup.ts";
-import { findPrograms } from "./programs/clients.ts";
+import { archiveRisk, findPrograms } from "./programs/clients.ts";
 import { connect, type ControlConnection, place } from "./connect/control-connection.ts";
 import { refuseHiddenRows } from "./dump/hidden-rows.ts";
 import { takeLock } from "./dump/job-lock.ts";
@@ -80,7 +80,11 @@ async function installedClients(only: string | undefined): Promise<Check> {
 
 async function checkClients(control: ControlConnection, { clients }: PostgresSettings): Promise<Omit<Check, "name">> {
   const { version, directory } = await clientsFor(control, clients);
-  return { ok: true, detail: `pg_dump ${version} in ${directory}` };
+  const found = `pg_dump ${version} in ${directory}`;
+  const risk = archiveRisk(version, control.serverVersion);
+  return risk === undefined
+    ? { ok: true, detail: found }
+    : { ok: true, detail: `${found}: ${risk.detail}`, fix: risk.fix };
 }
 
 function checkTls(control: ControlConnection, { connection }: PostgresSettings): Promise<Omit<Check, "name">> {

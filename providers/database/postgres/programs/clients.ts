@@ -55,15 +55,43 @@ export async function chooseClients(needed: number, reason: string, only?: strin
   if (fitting !== undefined) return fitting;
   const where = only === undefined ? "in the usual places and on PATH" : `in ${only}`;
   const have = found.map((client) => `${client.version} in ${client.directory}`).join(", ");
-  throw new ProviderError(
-    "CONFIG",
-    `No PostgreSQL client programs of version ${needed} or newer: ${reason}; found ${where}: ${have || "none"}.`,
-    {
-      fix:
-        `Install the client programs of PostgreSQL ${needed} or newer (Debian and Ubuntu: apt-get install postgresql-client-${needed}, ` +
-        "from apt.postgresql.org where the distribution's are older), or set `clients` to the folder that holds them.",
-    },
-  );
+  const problem = `No PostgreSQL client programs of version ${needed} or newer: ${reason}; found ${where}: ${have || "none"}.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix:
+      `Install the client programs of PostgreSQL ${needed} or newer (Debian and Ubuntu: apt-get install postgresql-client-${needed}, ` +
+      "from apt.postgresql.org where the distribution's are older), or set `clients` to the folder that holds them.",
+  });
+}
+
+/**
+ * The first minor release of a major version that stores `pg_attver` for changed columns. Its own pg_dump leaves that out; an older
+ * one writes `SET (pg_attver=…)`, which every server refuses.
+ */
+const STORES_ATTVER_SINCE: Readonly<Record<number, number>> = { 15: 20 };
+
+/**
+ * Why an archive that these clients make of a server may not be restorable into the same version, and what to install; undefined
+ * where nothing is known to prevent it. Both are versions such as `15.20`.
+ */
+export function archiveRisk(
+  client: string,
+  server: string,
+): { readonly detail: string; readonly fix: string } | undefined {
+  const [ofClient, ofServer] = [majorVersion(client), majorVersion(server)];
+  if (ofClient > ofServer) {
+    return {
+      detail: `its archives cannot always be restored into PostgreSQL ${ofServer}, because it is of a newer major version`,
+      fix: `Install the client programs of PostgreSQL ${ofServer} (postgresql-client-${ofServer}), or set \`clients\` to their folder.`,
+    };
+  }
+  const since = STORES_ATTVER_SINCE[ofServer];
+  const minorOf = (version: string): number => Number(version.split(".")[1] ?? 0);
+  if (since === undefined || ofClient < ofServer) return undefined;
+  if (minorOf(server) < since || minorOf(client) >= since) return undefined;
+  return {
+    detail: `it is older than ${ofServer}.${since}, and writes a column option of this server that no server accepts (pg_attver)`,
+    fix: `Update the client programs to PostgreSQL ${ofServer}.${since} or newer.`,
+  };
 }
 
 async function packageDirectories(): Promise<string[]> {

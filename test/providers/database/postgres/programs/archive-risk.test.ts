@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { archiveRisk } from "../../../../../providers/database/postgres/programs/clients.ts";
+
+describe("archives of the client programs", () => {
+  it.each([
+    ["15.20", "15.20"],
+    ["15.21", "15.20"],
+    ["15.18", "15.18"],
+    ["15.18", "15.19"],
+    ["16.2", "16.14"],
+    ["18beta1", "18.1"],
+    ["18beta1", "18beta1"],
+    ["17.4", "17.4"],
+  ])("of pg_dump %s can be restored into a server %s, as far as is known", (client, server) => {
+    expect(archiveRisk(client, server)).toBeUndefined();
+  });
+
+  it.each([
+    ["17.10", "16.14"],
+    ["16.14", "15.20"],
+    ["18beta1", "17.4"],
+  ])("of pg_dump %s may be refused by a server %s, which has clients of its own version", (client, server) => {
+    const major = server.slice(0, 2);
+    expect(archiveRisk(client, server)?.detail).toContain(`cannot always be restored into PostgreSQL ${major}`);
+    expect(archiveRisk(client, server)?.fix).toContain(`postgresql-client-${major}`);
+  });
+
+  it.each(["15.20", "15.21"])("of pg_dump 15.18 have an option of a server %s that no server accepts", (server) => {
+    expect(archiveRisk("15.18", server)?.detail).toMatch(/older than 15\.20.*pg_attver/);
+    expect(archiveRisk("15.18", server)?.fix).toContain("PostgreSQL 15.20 or newer");
+  });
+});
