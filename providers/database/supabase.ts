@@ -64,24 +64,18 @@ function openSupabase(given: SupabaseSettings): DatabaseProvider {
 
 function withSupabaseRules(connection: Connection): Connection {
   if (connection.hosts.some(({ port }) => port === 6543)) {
-    throw new ProviderError(
-      "CONFIG",
-      "Port 6543 is Supabase's pooler in transaction mode, which cannot hold a snapshot for pg_dump.",
-      {
-        fix:
-          "Use the session pooler (postgres.<ref>@aws-<n>-<region>.pooler.supabase.com:5432) or the direct host " +
-          "(postgres@db.<ref>.supabase.co:5432); the dashboard's Connect button shows both.",
-      },
-    );
+    const problem = "Port 6543 is Supabase's pooler in transaction mode, which cannot hold a snapshot for pg_dump.";
+    throw new ProviderError("CONFIG", problem, {
+      fix:
+        "Use the session pooler (postgres.<ref>@aws-<n>-<region>.pooler.supabase.com:5432) or the direct host " +
+        "(postgres@db.<ref>.supabase.co:5432); the dashboard's Connect button shows both.",
+    });
   }
   if (connection.hosts.some(({ host }) => host.endsWith(".pooler.supabase.com")) && !connection.user.includes(".")) {
-    throw new ProviderError(
-      "CONFIG",
-      `Supabase's pooler does not know which project the user ${connection.user} belongs to.`,
-      {
-        fix: "Append the project's reference to the user's name, as the dashboard's Connect button does: postgres.<ref>.",
-      },
-    );
+    const problem = `Supabase's pooler does not know which project the user ${connection.user} belongs to.`;
+    throw new ProviderError("CONFIG", problem, {
+      fix: "Append the project's reference to the user's name, as the dashboard's Connect button does: postgres.<ref>.",
+    });
   }
   if (connection.sslMode !== undefined && connection.sslMode !== "verify-full") {
     throw new ProviderError("CONFIG", `sslmode=${connection.sslMode} does not verify that the server is Supabase's.`, {

@@ -1,10 +1,15 @@
 import { PRIVILEGES, RELATION_OPTIONS } from "../postgres/documented.ts";
-import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
+import {
+  notOfExtension,
+  DATA_SCHEMAS,
+  PLATFORM_PUBLICATIONS,
+  PLATFORM_ROLES,
+  PLATFORM_SCHEMAS,
+  sqlList,
+} from "./platform.ts";
 
 const IN_ALL_SCHEMAS = "nspname !~ '^(pg_|information_schema$)'";
 const IN_OWN_SCHEMAS = `${IN_ALL_SCHEMAS} AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
-const notOfExtension = (catalogue: string, oid: string): string =>
-  `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;
 const ownRelations = (kinds: string): string => `
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
     WHERE ${IN_OWN_SCHEMAS} AND relkind IN (${kinds}) AND ${notOfExtension("pg_class", "c.oid")}`;

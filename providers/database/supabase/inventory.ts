@@ -1,10 +1,9 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { ProviderError } from "../../errors.ts";
 import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 import { EVERYTHING, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
-import { readText } from "../postgres/artifacts/sql-artifact.ts";
+import { damaged, readText } from "../postgres/artifacts/sql-artifact.ts";
 import { definitionQueries } from "./definitions.ts";
 import { literal } from "./rows.ts";
 
@@ -75,18 +74,16 @@ export async function inventoryPart(
 
 /** Reads an inventory. `INTEGRITY` where it is none. */
 export async function readInventory(name: string, bytes: Readable): Promise<Inventory> {
-  const damaged = (what: string): ProviderError =>
-    new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
-  const text = await readText(bytes, damaged);
+  const text = await readText(name, bytes);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw damaged("is not JSON, so it is cut off");
+    throw damaged(name, "is not JSON, so it is cut off");
   }
-  const parsed = Inventory.safeParse(value);
-  if (!parsed.success) throw damaged("is no inventory of a database");
-  return parsed.data;
+  const { data, success } = Inventory.safeParse(value);
+  if (!success) throw damaged(name, "is no inventory of a database");
+  return data;
 }
 
 /** Takes an inventory; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */

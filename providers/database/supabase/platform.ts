@@ -1,69 +1,30 @@
+import { wordsOf } from "../postgres/documented.ts";
+
 /**
  * Schemas that belong to the platform or to its extensions, and that are none of a backup: a new project has them already.
  * What people keep inside some of them (jobs, queues, secrets) has parts of its own.
  */
-export const PLATFORM_SCHEMAS: readonly string[] = [
-  "_analytics",
-  "_realtime",
-  "_supavisor",
-  "cron",
-  "etl",
-  "extensions",
-  "graphql",
-  "graphql_public",
-  "net",
-  "pgbouncer",
-  "pgmq",
-  "pgsodium",
-  "pgsodium_masks",
-  "pgtle",
-  "realtime",
-  "repack",
-  "supabase_functions",
-  "tiger",
-  "tiger_data",
-  "topology",
-  "vault",
-];
+export const PLATFORM_SCHEMAS: readonly string[] = wordsOf(`
+  _analytics _realtime _supavisor cron etl extensions graphql graphql_public net pgbouncer pgmq pgsodium
+  pgsodium_masks pgtle realtime repack supabase_functions tiger tiger_data topology vault
+`);
 
 /** Schemas whose definitions belong to the platform, and whose rows belong to the project. */
 export const DATA_SCHEMAS: readonly string[] = ["auth", "storage"];
 
 /** Tables of {@link DATA_SCHEMAS} in which the platform keeps its own state: a restored row would confuse its migrations. */
-export const PLATFORM_TABLES: readonly string[] = [
-  "auth.schema_migrations",
-  "storage.migrations",
-  "storage.buckets_vectors",
-  "storage.vector_indexes",
-  "storage.iceberg_namespaces",
-  "storage.iceberg_tables",
-];
+export const PLATFORM_TABLES: readonly string[] = wordsOf(`
+  auth.schema_migrations storage.migrations storage.buckets_vectors storage.vector_indexes storage.iceberg_namespaces
+  storage.iceberg_tables
+`);
 
 /** Roles that every project has. */
-export const PLATFORM_ROLES: readonly string[] = [
-  "anon",
-  "authenticated",
-  "authenticator",
-  "cli_login_postgres",
-  "dashboard_user",
-  "pgbouncer",
-  "pgsodium_keyholder",
-  "pgsodium_keyiduser",
-  "pgsodium_keymaker",
-  "pgtle_admin",
-  "postgres",
-  "service_role",
-  "supabase_admin",
-  "supabase_auth_admin",
-  "supabase_etl_admin",
-  "supabase_functions_admin",
-  "supabase_privileged_role",
-  "supabase_read_only_user",
-  "supabase_realtime_admin",
-  "supabase_replication_admin",
-  "supabase_storage_admin",
-  "supabase_superuser",
-];
+export const PLATFORM_ROLES: readonly string[] = wordsOf(`
+  anon authenticated authenticator cli_login_postgres dashboard_user pgbouncer pgsodium_keyholder pgsodium_keyiduser
+  pgsodium_keymaker pgtle_admin postgres service_role supabase_admin supabase_auth_admin supabase_etl_admin
+  supabase_functions_admin supabase_privileged_role supabase_read_only_user supabase_realtime_admin
+  supabase_replication_admin supabase_storage_admin supabase_superuser
+`);
 
 /** Publications that every project has; people add tables to the first. */
 export const PLATFORM_PUBLICATIONS: readonly string[] = ["supabase_realtime", "supabase_realtime_messages_publication"];
@@ -71,4 +32,9 @@ export const PLATFORM_PUBLICATIONS: readonly string[] = ["supabase_realtime", "s
 /** Names as an SQL list of strings; they are this file's own. */
 export function sqlList(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(", ");
+}
+
+/** A condition of SQL: the object belongs to no extension. */
+export function notOfExtension(catalogue: string, oid: string): string {
+  return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;
 }

@@ -1,4 +1,11 @@
-import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
+import {
+  notOfExtension,
+  DATA_SCHEMAS,
+  PLATFORM_PUBLICATIONS,
+  PLATFORM_ROLES,
+  PLATFORM_SCHEMAS,
+  sqlList,
+} from "./platform.ts";
 
 /** One part of a backup that is made of single statements, each from a row of its query. */
 export interface StatementsPart {
@@ -17,8 +24,6 @@ const OWN_SCHEMAS = `nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN 
 const PLATFORM_SCHEMA = `nspname IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
 /** Jobs and their policies come back by pg_cron's own functions; nobody may make policies or triggers there. */
 const CHANGEABLE = `${PLATFORM_SCHEMA} AND nspname NOT IN ('cron', 'vault')`;
-const notOfExtension = (catalogue: string, oid: string): string =>
-  `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;
 const GRANTEE = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END";
 const WITH_GRANT = "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END";
 

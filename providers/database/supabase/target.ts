@@ -36,13 +36,10 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
      LIMIT 4`,
   );
   if (found.length === 0 || options.allowNonEmpty) return;
-  throw new ProviderError(
-    "CONFLICT",
-    `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`,
-    {
-      fix: "Restore into a new project; or allow a target that is not empty, where what is in both makes the restore fail.",
-    },
-  );
+  const problem = `The project is not new: it has ${found.map(({ name }) => name).join(", ")}. Nothing was restored into it.`;
+  throw new ProviderError("CONFLICT", problem, {
+    fix: "Restore into a new project; or allow a target that is not empty, where what is in both makes the restore fail.",
+  });
 }
 
 /** What a person must type to restore into a target: its project's reference, or the address of a self-hosted one. */

@@ -25,15 +25,12 @@ export function writePart(title: string, statements: readonly string[]): string 
  * @throws {ProviderError} `INTEGRITY` where it is cut off or is something else
  */
 export async function readPart(name: string, bytes: Readable): Promise<readonly string[]> {
-  const damaged = (what: string): ProviderError =>
-    new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
-  const text = await readText(bytes, damaged);
-  if (!text.startsWith(BEGINNING)) throw damaged("does not begin as a part of a backup");
-  if (!text.endsWith(`\n${END_OF_PART}`)) throw damaged("does not end with its last line, so it is cut off");
+  const text = await readText(name, bytes);
+  checkEnds(name, text, text);
   const { complete, rest } = splitStatements(text);
-  if (rest !== "") throw damaged("holds something after its last statement");
+  if (rest !== "") throw damaged(name, "holds something after its last statement");
   // Outside of strings no SQL has a backslash, but psql's commands begin with one, and some of them run programs.
-  if (complete.some((sql) => withoutStrings(sql).includes("\\"))) throw damaged("holds a command of psql");
+  if (complete.some((sql) => withoutStrings(sql).includes("\\"))) throw damaged(name, "holds a command of psql");
   return complete;
 }
 
@@ -42,62 +39,57 @@ function withoutStrings(sql: string): string {
 }
 
 /**
- * The bytes of a part as they are; they fail at their end where the part is cut off.
+ * The bytes of a part as they are, of which only the ends are kept: it may hold a table's rows. They fail at their end where the part
+ * is cut off or is something else.
  *
  * @throws {ProviderError} `INTEGRITY`
  */
 export async function* wholePart(name: string, bytes: Readable): AsyncGenerator<Buffer> {
-  let last: Buffer = Buffer.alloc(0);
-  for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    last = Buffer.concat([last, chunk.subarray(-END_OF_PART.length)]).subarray(-END_OF_PART.length);
-    yield chunk;
-  }
-  if (last.toString() === END_OF_PART) return;
-  throw new ProviderError("INTEGRITY", `${name} cannot be used: it does not end with its last line, so it is cut off.`);
-}
-
-/**
- * Reads a part to its end, whatever it holds, and keeps only its ends: it may have a table's rows in it.
- *
- * @throws {ProviderError} `INTEGRITY` where it is cut off or is something else
- */
-export async function checkPart(name: string, bytes: Readable): Promise<void> {
   let first: Buffer = Buffer.alloc(0);
   let last: Buffer = Buffer.alloc(0);
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
     if (first.length < BEGINNING.length) first = Buffer.concat([first, chunk.subarray(0, BEGINNING.length)]);
-    last = Buffer.concat([last, chunk]).subarray(-END_OF_PART.length - 1);
+    last = Buffer.concat([last, chunk.subarray(-END_OF_PART.length - 1)]).subarray(-END_OF_PART.length - 1);
+    yield chunk;
   }
-  const damaged = (what: string): ProviderError =>
-    new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
-  if (!first.toString().startsWith(BEGINNING)) throw damaged("does not begin as a part of a backup");
-  if (last.toString() !== `\n${END_OF_PART}`) throw damaged("does not end with its last line, so it is cut off");
+  checkEnds(name, first.toString(), last.toString());
+}
+
+/** Reads a part to its end; see {@link wholePart}. */
+export async function checkPart(name: string, bytes: Readable): Promise<void> {
+  const pieces = wholePart(name, bytes);
+  while ((await pieces.next()).done !== true);
+}
+
+function checkEnds(name: string, beginning: string, end: string): void {
+  if (!beginning.startsWith(BEGINNING)) throw damaged(name, "does not begin as a part of a backup");
+  if (!end.endsWith(`\n${END_OF_PART}`)) throw damaged(name, "does not end with its last line, so it is cut off");
+}
+
+/** The error for an artifact that cannot be right, of the end of a sentence that begins with "it". */
+export function damaged(name: string, what: string): ProviderError {
+  return new ProviderError("INTEGRITY", `${name} cannot be used: it ${what}.`);
 }
 
 /** More bytes than the statements of any server's roles or policies have; a text that is longer is none of them. */
 const LONGEST_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads text to its end. An error of the bytes' own stream is passed on as it is.
+ * Reads an artifact's text to its end. An error of the bytes' own stream is passed on as it is.
  *
- * @param damaged makes the error for a text that cannot be right, from the end of a sentence that begins with "it"
  * @param encoding `raw` for a text that has names as they are, in which bytes need not be UTF-8; see raw-text.ts
  */
-export async function readText(
-  bytes: Readable,
-  damaged: (what: string) => ProviderError,
-  encoding: "UTF-8" | "raw" = "UTF-8",
-): Promise<string> {
+export async function readText(name: string, bytes: Readable, encoding: "UTF-8" | "raw" = "UTF-8"): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > LONGEST_BYTES) throw damaged("is larger than it can be");
+    if (length > LONGEST_BYTES) throw damaged(name, "is larger than it can be");
   }
   const all = Buffer.concat(chunks);
   if (encoding === "raw") return textOf(all);
-  if (!isUtf8(all)) throw damaged("is not text in UTF-8");
+  if (!isUtf8(all)) throw damaged(name, "is not text in UTF-8");
   return all.toString();
 }
 

@@ -256,11 +256,10 @@ async function open(
     if (server.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
     const [serverVersion = ""] = server.version.split(" ");
     if (!/^\d/.test(serverVersion)) {
-      throw new ProviderError(
-        "CONFIG",
-        `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`,
-        { fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number." },
-      );
+      const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
+      throw new ProviderError("CONFIG", problem, {
+        fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number.",
+      });
     }
     return {
       host,

@@ -126,11 +126,10 @@ async function takeSnapshot(
     }
     await control.query("ROLLBACK");
   }
-  throw new ProviderError(
-    "TRANSIENT",
-    `Each of ${SNAPSHOT_TRIES} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`,
-    { fix: "Run the backup at a time when nothing truncates or alters tables over and over." },
-  );
+  const problem = `Each of ${SNAPSHOT_TRIES} times, a table was truncated, rewritten, renamed or dropped just as the snapshot was taken.`;
+  throw new ProviderError("TRANSIENT", problem, {
+    fix: "Run the backup at a time when nothing truncates or alters tables over and over.",
+  });
 }
 
 /** The clients that can read this connection's server. */
@@ -265,15 +264,12 @@ export function programOf({ settings: { connection }, control, clients, facts }:
 
 /** A snapshot ends with the session that exported it, and what a program says then is only a consequence. */
 function withoutSnapshot(database: string, broken: ProviderError): ProviderError {
-  return new ProviderError(
-    "TRANSIENT",
-    `The session that holds the snapshot of the database ${database} ended before its dump was whole. ${broken.message}`,
-    {
-      cause: broken,
-      fix:
-        (broken instanceof RecoveryConflictError ? broken.fix : undefined) ??
-        "Run the backup again: `databases: all` leaves out a database that was dropped. If the database exists, the server's log says " +
-          "what ended the session (a restart, pg_terminate_backend, a pooler's timeout).",
-    },
-  );
+  const problem = `The session that holds the snapshot of the database ${database} ended before its dump was whole. ${broken.message}`;
+  return new ProviderError("TRANSIENT", problem, {
+    cause: broken,
+    fix:
+      (broken instanceof RecoveryConflictError ? broken.fix : undefined) ??
+      "Run the backup again: `databases: all` leaves out a database that was dropped. If the database exists, the server's log says " +
+        "what ended the session (a restart, pg_terminate_backend, a pooler's timeout).",
+  });
 }

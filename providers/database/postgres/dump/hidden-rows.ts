@@ -20,13 +20,10 @@ export async function refuseHiddenRows(control: ControlConnection, scope: Scope)
   );
   const [first] = rows;
   if (first === undefined) return;
-  throw new ProviderError(
-    "AUTH",
-    `Row level security may hide rows from the role ${first.role} in ${someOf(rows)}: a backup without them would be incomplete.`,
-    {
-      fix:
-        `Let the role bypass it: ALTER ROLE ${control.quote(first.role)} BYPASSRLS, as a superuser; or connect as the tables' owner or ` +
-        "as a superuser. On Supabase the role postgres bypasses it.",
-    },
-  );
+  const problem = `Row level security may hide rows from the role ${first.role} in ${someOf(rows)}: a backup without them would be incomplete.`;
+  throw new ProviderError("AUTH", problem, {
+    fix:
+      `Let the role bypass it: ALTER ROLE ${control.quote(first.role)} BYPASSRLS, as a superuser; or connect as the tables' owner or ` +
+      "as a superuser. On Supabase the role postgres bypasses it.",
+  });
 }

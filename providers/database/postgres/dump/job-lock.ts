@@ -29,11 +29,8 @@ export async function takeLock(control: ControlConnection, name: string): Promis
   // It may have ended since.
   if (holder === undefined) throw new LockHeldError(name);
   if (holder.isLikeUs !== false) throw new LockHeldError(name, describe(holder));
-  throw new ProviderError(
-    "CONFLICT",
-    `No run of ${name} can begin: its lock is held by a session that is no run of it, ${describe(holder)}.`,
-    { fix: howToEnd(control, holder) },
-  );
+  const problem = `No run of ${name} can begin: its lock is held by a session that is no run of it, ${describe(holder)}.`;
+  throw new ProviderError("CONFLICT", problem, { fix: howToEnd(control, holder) });
 }
 
 /** The lock's name as the 64 bits that PostgreSQL's advisory locks have. */

@@ -58,11 +58,10 @@ function rootCertificate(setting: string | undefined, clients: ProgramDirectory)
   if (setting !== "system" || clients.major >= 16) return setting;
   const bundle = SYSTEM_BUNDLES.find((file) => existsSync(file));
   if (bundle !== undefined) return bundle;
-  throw new ProviderError(
-    "CONFIG",
-    `PostgreSQL ${clients.version}'s programs do not know sslrootcert=system, and this machine has no file of trusted authorities.`,
-    { fix: "Install the package ca-certificates, or name a file in sslrootcert." },
-  );
+  const problem = `PostgreSQL ${clients.version}'s programs do not know sslrootcert=system, and this machine has no file of trusted authorities.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix: "Install the package ca-certificates, or name a file in sslrootcert.",
+  });
 }
 
 /** A database's name as a connection string: a plain name that looks like one would be taken for it. */

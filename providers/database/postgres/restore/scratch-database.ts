@@ -69,11 +69,10 @@ function checkServer(control: ControlConnection, backupVersion: string): void {
     });
   }
   if (control.serverMajor >= majorVersion(backupVersion)) return;
-  throw new ProviderError(
-    "CONFIG",
-    `The drill's server ${where} is PostgreSQL ${control.serverVersion}, and the backup is of the newer ${backupVersion}.`,
-    { fix: `Name a server of PostgreSQL ${majorVersion(backupVersion)} or newer in the drill's target.` },
-  );
+  const problem = `The drill's server ${where} is PostgreSQL ${control.serverVersion}, and the backup is of the newer ${backupVersion}.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix: `Name a server of PostgreSQL ${majorVersion(backupVersion)} or newer in the drill's target.`,
+  });
 }
 
 /** Drops the scratch databases of drills that were killed, but none that has a session. */

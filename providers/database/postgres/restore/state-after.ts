@@ -32,11 +32,11 @@ export async function withState(restore: FailedRestore, problem: ProviderError):
     // Everybody expects that, unless the server has gone with the restore.
     if (empty && broken === undefined) return problem;
     if (empty) return reworded(problem, (own) => `Nothing was restored, and ${database} is empty as before: ${own}`);
-    return new ProviderError(
-      "INTEGRITY",
-      `The restore failed, and yet the database ${database} is not empty: ${problem.message}`,
-      { cause: problem, fix: "Drop that database, create it again and restore again." },
-    );
+    const message = `The restore failed, and yet the database ${database} is not empty: ${problem.message}`;
+    return new ProviderError("INTEGRITY", message, {
+      cause: problem,
+      fix: "Drop that database, create it again and restore again.",
+    });
   } catch (error) {
     const why = toProviderError(error).message;
     const rest = `It was one transaction, which the server rolls back, but ${database} could not be checked to be empty: ${why}`;

@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
-import { ProviderError } from "../../../errors.ts";
-import { readText, splitStatements } from "../artifacts/sql-artifact.ts";
+import { damaged, readText, splitStatements } from "../artifacts/sql-artifact.ts";
 
 /** One statement of `pg_dumpall --roles-only`. */
 export interface RoleStatement {
@@ -20,6 +19,9 @@ export interface Membership {
   /** Undefined as for `inherit`. */
   readonly set?: boolean;
 }
+
+/** What is read, for messages. */
+const ROLES = "The roles (output of pg_dumpall --roles-only)";
 
 /** A pattern for a name as SQL has it, which nothing fits in two ways. */
 export const IDENTIFIER = String.raw`("(?:[^"]|"")+"|[^\s";]+)`;
@@ -42,13 +44,13 @@ const MEMBERSHIP_FORM = new RegExp(
  * @throws {ProviderError} `INTEGRITY` where it is cut off, or holds anything else than statements about roles
  */
 export async function readRoles(bytes: Readable): Promise<RoleStatement[]> {
-  const text = await readText(bytes, damaged, "raw");
-  if (!text.includes("\n-- PostgreSQL database cluster dump\n")) throw damaged("does not begin as one");
+  const text = await readText(ROLES, bytes, "raw");
+  if (!text.includes("\n-- PostgreSQL database cluster dump\n")) throw damaged(ROLES, "does not begin as one");
   if (!/\n-- PostgreSQL database cluster dump complete\n(?:--\n|\s|\\unrestrict \w+\n)*$/.test(text)) {
-    throw damaged("does not end with its last line, so it is cut off");
+    throw damaged(ROLES, "does not end with its last line, so it is cut off");
   }
   const { complete, rest } = splitStatements(text);
-  if (rest !== "") throw damaged("holds something after its last statement");
+  if (rest !== "") throw damaged(ROLES, "holds something after its last statement");
   const statements: RoleStatement[] = [];
   const memberships = new Map<string, number>();
   for (const sql of complete) {
@@ -57,7 +59,7 @@ export async function readRoles(bytes: Readable): Promise<RoleStatement[]> {
     const [granted, role = "", member = "", options] = MEMBERSHIP_FORM.exec(sql) ?? [];
     if (granted === undefined) {
       const match = FORMS.map((form) => form.exec(sql)).find((found) => found !== null);
-      if (match === undefined) throw damaged("holds something that is no statement about roles");
+      if (match === undefined) throw damaged(ROLES, "holds something that is no statement about roles");
       statements.push({ sql, roles: match.slice(1).map(unquote) });
       continue;
     }
@@ -103,8 +105,4 @@ function either(one: Membership | undefined, other: Membership): Membership {
 
 function unquote(name: string): string {
   return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
-}
-
-function damaged(what: string): ProviderError {
-  return new ProviderError("INTEGRITY", `The roles (output of pg_dumpall --roles-only) cannot be used: it ${what}.`);
 }

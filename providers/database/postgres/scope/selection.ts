@@ -110,7 +110,7 @@ function refuseUnknown(pattern: string, schemas: readonly string[], relations: r
 /** What the scope leaves out, for people. */
 export function describeScope({ schemas, tables, rows }: Scope): string[] {
   const list = (what: string, names: readonly string[]): string[] =>
-    names.length === 0 ? [] : [`without, as the job chose: ${what} ${someOf(names.map((name) => ({ name })))}`];
+    names.length === 0 ? [] : [`without, as the job says: ${what} ${someOf(names.map((name) => ({ name })))}`];
   return [...list("the schemas", schemas), ...list("the tables", tables), ...list("the rows of", rows)];
 }
 

@@ -17,15 +17,12 @@ export async function refuseTorn(control: ControlConnection, scope: Scope, provi
   ]);
   const torn = [...rows, ...definitions];
   if (torn.length === 0) return;
-  throw new ProviderError(
-    "CONFIG",
-    `What the job leaves out is needed by what it keeps, so a restore would fail: ${someOf(torn)}.`,
-    {
-      fix:
-        "Leave out both, or neither. Leaving out a schema leaves out its types, functions and extensions; schema.* leaves out its tables, " +
-        "views and sequences only.",
-    },
-  );
+  const problem = `What the job leaves out is needed by what it keeps, so a restore would fail: ${someOf(torn)}.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix:
+      "Leave out both, or neither. Leaving out a schema leaves out its types, functions and extensions; schema.* leaves out its tables, " +
+      "views and sequences only.",
+  });
 }
 
 const IS_LEFT_OUT = `(n.nspname = ANY($1::text[]) OR format('%I.%I', n.nspname, c.relname) = ANY($2::text[]))`;
