@@ -22,10 +22,13 @@ export async function directHostFix(connection: Connection): Promise<string | un
   );
 }
 
+/** Milliseconds for an answer of DNS. */
+const DNS_TIMEOUT_MS = 2_000;
+
 /** The addresses of a host in DNS; undefined where it has none. The hosts file of the operating system is not read. */
 async function addressesOf(host: string): Promise<{ v4: boolean; v6: string | undefined } | undefined> {
   // A person waits for an error that is already known: a silent name service must not delay it for long.
-  const resolver = new dns.Resolver({ timeout: 2_000, tries: 1 });
+  const resolver = new dns.Resolver({ timeout: DNS_TIMEOUT_MS, tries: 1 });
   resolver.setServers(dns.getServers());
   const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
   if (four.status === "rejected" && six.status === "rejected") return undefined;

@@ -1,4 +1,5 @@
 import { ProviderError } from "../../../errors.ts";
+import { wordsOf } from "../documented.ts";
 import { textOf } from "./raw-text.ts";
 
 /** libpq's `sslmode`s, weakest first. */
@@ -51,21 +52,17 @@ const ENCODING_HINT =
 const WITHOUT_EFFECT = ["application_name", "fallback_application_name"];
 
 const SUPPORTED = [
-  "host",
-  "port",
-  "user",
-  "password",
-  "dbname",
-  "sslmode",
-  "sslrootcert",
-  "sslcert",
-  "sslkey",
-  "channel_binding",
-  "target_session_attrs",
-  "connect_timeout",
-  "options",
+  ...wordsOf("host port user password dbname sslmode sslrootcert sslcert sslkey channel_binding target_session_attrs"),
+  ...wordsOf("connect_timeout options"),
   ...WITHOUT_EFFECT,
 ];
+
+/** Parameters of other tools, which people copy with their URLs. */
+const FOREIGN = wordsOf("pgbouncer schema connection_limit pool_timeout socket_timeout statement_cache_size supa");
+
+/** Seconds to connect: the default, and the longest, which 0 stands for. */
+const CONNECT_SECONDS = 30;
+const MOST_CONNECT_SECONDS = 86_400;
 
 /**
  * Reads a connection URI as libpq does (https://www.postgresql.org/docs/current/libpq-connect.html): percent-encoding,
@@ -133,16 +130,7 @@ function* parameters(query: string | undefined): Generator<[string, string]> {
 function unknownParameter(key: string): ProviderError {
   // A parameter's name may be a piece of a password with a ? in it: only what looks like a name is repeated.
   const name = /^[a-z_]{2,30}$/i.test(key) ? `the parameter ${key}` : "a parameter";
-  const foreign = [
-    "pgbouncer",
-    "schema",
-    "connection_limit",
-    "pool_timeout",
-    "socket_timeout",
-    "statement_cache_size",
-    "supa",
-  ];
-  const why = foreign.includes(key)
+  const why = FOREIGN.includes(key)
     ? "belongs to another tool (an ORM or a pooler), and libpq does not know it"
     : "is not supported";
   return invalid(`${name} ${why}`, `Remove it from this URL; supported are ${SUPPORTED.join(", ")}. ${ENCODING_HINT}`);
@@ -236,12 +224,12 @@ function toHosts(hostList: string | undefined, portList: string | undefined): Co
 }
 
 function toTimeout(value: string | undefined): number {
-  if (value === undefined) return 30;
+  if (value === undefined) return CONNECT_SECONDS;
   if (!/^\d{1,5}$/.test(value)) {
     throw invalid("connect_timeout is not a number of seconds", "Write for instance connect_timeout=30.");
   }
   // As in libpq, 0 is no limit; here it is the longest.
-  return Number(value) === 0 ? 86_400 : Number(value);
+  return Number(value) === 0 ? MOST_CONNECT_SECONDS : Number(value);
 }
 
 function oneOf<Value extends string>(

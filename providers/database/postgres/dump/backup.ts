@@ -90,13 +90,6 @@ export async function openBackup(
   }
 }
 
-/** A snapshot, and what is backed up of it. */
-interface Snapshot {
-  readonly snapshot: { readonly id: string; readonly time: Date };
-  readonly layout: Layout;
-  readonly watch: TableWatch | undefined;
-}
-
 /**
  * A moment of the database: all of its tables stay as they were then while the snapshot lasts. Where the server has no room for that
  * many locks beside pg_dump's own, they are watched instead.
@@ -105,7 +98,7 @@ async function takeSnapshot(
   control: ControlConnection,
   settings: PostgresSettings,
   choose: (control: ControlConnection) => Promise<Layout>,
-): Promise<Snapshot> {
+): Promise<{ snapshot: { id: string; time: Date }; layout: Layout; watch: TableWatch | undefined }> {
   let hasRoom = true;
   for (let attempt = 0; attempt < SNAPSHOT_TRIES; attempt += 1) {
     // Allowed on a hot standby too, unlike serializable.

@@ -11,7 +11,7 @@ export interface ProgramReport {
 /** Whose messages they are. */
 export interface MessageSource {
   readonly name: "pg_dump" | "pg_dumpall" | "pg_restore" | "psql";
-  /** Names of tables, of which one may stand in a message of psql's; pg_restore says itself which table it is at. */
+  /** Names of tables that may appear in a message of psql; pg_restore itself says which table it is at. */
   readonly tables?: ReadonlySet<string>;
 }
 
@@ -29,8 +29,8 @@ interface ServerError {
 }
 
 /** Characters that are kept of a program's own words, counted from their end, and of one line. */
-const MOST = 3500;
-const LONGEST = 1000;
+const MOST_CHARACTERS = 3500;
+const LONGEST_LINE = 1000;
 
 /** libpq writes it behind each severity and each label, in every language; no program writes it by itself. */
 const MARK = ":  ";
@@ -38,18 +38,18 @@ const MARK = ":  ";
 /** Labels of what follows an error, as libpq writes them under LC_ALL=C. */
 const LABEL = /^(DETAIL|HINT|QUERY|CONTEXT|LOCATION|(?:SCHEMA|TABLE|COLUMN|DATATYPE|CONSTRAINT) NAME):  (.*)$/s;
 
-/** Of a statement that pg_restore failed at, what it was to make or change. */
+/** What the statement that pg_restore failed at creates or changes. */
 const COMMAND =
   /^Command was: ((?:CREATE|ALTER|COMMENT ON|REFRESH|GRANT|REVOKE)(?: [A-Z]+)+ (?:"[^"\n]+"|[\w$]+)(?:\.(?:"[^"\n]+"|[\w$]+))?)/;
 
-/** Where a server's own checks give names beside an error. A function may give whatever it likes. */
+/** Where the server's own checks add names to an error. A function may add any text as a name. */
 const CHECKS = new Set(
   "execMain execIndexing execPartition execExprInterp nbtinsert nbtsort tuplesort tuplesortvariants ri_triggers domains tablecmds typecmds index partbounds"
     .split(" ")
     .map((file) => `${file}.c`),
 );
 
-/** How words of a program's own begin that come after a server's text, which could imitate them: nothing more is taken of these. */
+/** Words of a program's own that follow a server's text. That could imitate them, so nothing after these words is kept. */
 const CERTAIN = [
   "aborting because of server version mismatch",
   "a worker process died unexpectedly",
@@ -62,13 +62,24 @@ const CERTAIN = [
   "could not commit database transaction",
 ];
 
-/** Words of a machine's that cannot start or go on with a program. */
-const MACHINE = /error while loading shared libraries|symbol lookup error|^psql: error: |Cannot allocate memory/;
+/** The dynamic linker's words where it cannot start a program. */
+const NOT_STARTED = /error while loading shared libraries|symbol lookup error/;
 
-/** More characters than a message has that somebody will read; what a line has beyond them is thrown away. */
-const MOST_OF_LINE = 64 * 1024;
+/** Words of a machine that cannot start a program or continue with it. */
+const MACHINE = new RegExp(`${NOT_STARTED.source}|^psql: error: |Cannot allocate memory`);
 
-/** Puts what comes in pieces together into lines, and hands on each as soon as it has come to its end. */
+/** What a shell exits with where it cannot execute a program. */
+const NOT_EXECUTED: readonly unknown[] = [126, 127];
+
+/** Whether a program could not even start. */
+export function couldNotStart(exitCode: unknown, { text }: ProgramReport): boolean {
+  return NOT_EXECUTED.includes(exitCode) || NOT_STARTED.test(text);
+}
+
+/** Characters that are kept of a line before it is read as a message; the rest is thrown away. */
+const MOST_OF_RAW_LINE = 64 * 1024;
+
+/** Joins pieces of text to lines, and hands on each line once it is complete. */
 export class MessageLines {
   readonly #take: (line: string) => void;
   #line = "";
@@ -87,21 +98,21 @@ export class MessageLines {
     }
   }
 
-  /** Hands on a last line that does not end as one. */
+  /** Hands on a last line without a line break. */
   finish(): void {
     if (this.#line !== "") this.#take(this.#line);
     this.#line = "";
   }
 
   #append(text: string): void {
-    this.#line += text.slice(0, MOST_OF_LINE - this.#line.length);
+    this.#line += text.slice(0, MOST_OF_RAW_LINE - this.#line.length);
   }
 }
 
 /**
- * Reads what a program of PostgreSQL's writes to its standard error, line by line. What is the server's passes by a list of what
- * may: its texts quote rows, and in whatever language they are. A server's text may also hold line breaks, so that after the
- * first one nothing passes any more for being the program's own.
+ * Reads the standard error of one of PostgreSQL's programs, line by line. Of the server's texts only those on a list pass: they
+ * quote rows, and may be in any language. They may also hold line breaks, so that after the first of them no line counts as the
+ * program's own.
  */
 export class ProgramMessages {
   readonly #source: MessageSource;
@@ -129,7 +140,7 @@ export class ProgramMessages {
     else this.#takeOwn(text);
   }
 
-  /** All in all. */
+  /** All that was read, as one report. */
   get report(): ProgramReport {
     const error = this.#error && this.#describe(this.#error);
     const own = `${this.#cut ? "… " : ""}${this.#own.join("; ")}`;
@@ -141,12 +152,12 @@ export class ProgramMessages {
   }
 
   #takeOwn(line: string): void {
-    const text = line.trim().slice(0, LONGEST);
+    const text = line.trim().slice(0, LONGEST_LINE);
     // The second line of a hint of libpq's, say.
     const before = line.startsWith("\t") ? this.#own.pop() : undefined;
     this.#own.push(before === undefined ? text : `${before} ${text}`);
     this.#length += text.length + 2;
-    while (this.#length > MOST && this.#own.length > 1) {
+    while (this.#length > MOST_CHARACTERS && this.#own.length > 1) {
       this.#length -= (this.#own.shift() ?? "").length + 2;
       this.#cut = true;
     }
@@ -215,7 +226,7 @@ export class ProgramMessages {
   #harmless({ before, state, message, contexts }: ServerError): string | undefined {
     const connecting = /^\w+: error: connection to server [^\n]* failed$/.test(before);
     const harmless = contexts.length === 0 && (connecting || (state !== undefined && namesNoValue(state)));
-    return harmless ? message.slice(0, LONGEST) : undefined;
+    return harmless ? message.slice(0, LONGEST_LINE) : undefined;
   }
 
   /** The table whose rows were being read, and the line among them, where the context says only that. */

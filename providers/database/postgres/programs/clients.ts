@@ -13,6 +13,9 @@ export interface ProgramDirectory {
   readonly major: number;
 }
 
+/** Milliseconds in which a program must print its version. */
+const VERSION_TIMEOUT_MS = 10_000;
+
 /** Where packages put programs: a folder that holds one folder per version, and where in each the programs are. */
 const PACKAGE_FOLDERS = [
   { root: "/usr/lib/postgresql", bin: "bin" }, // Debian, Ubuntu, PGDG for both
@@ -118,7 +121,7 @@ async function inspect(
     if (basename(file) === "pg_wrapper") return undefined;
     const { stdout } = await promisify(execFile)(join(directory, program), ["--version"], {
       env: { LC_ALL: "C", PATH: process.env.PATH ?? "" },
-      timeout: 10_000,
+      timeout: VERSION_TIMEOUT_MS,
     });
     const version = /\(PostgreSQL\) (\d+[\w.]*)/.exec(stdout)?.[1];
     if (version === undefined) return undefined;

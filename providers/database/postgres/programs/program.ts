@@ -4,9 +4,8 @@ import { join } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { abortedError, type ErrorCode, ProviderError } from "../../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
-import { endWithRunner } from "./end-with-runner.ts";
-import { MessageLines, ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
-import { withRawArguments } from "./raw-arguments.ts";
+import { endWithRunner, withRawArguments } from "./command.ts";
+import { couldNotStart, MessageLines, ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
 import { programError, redact } from "../messages/server-errors.ts";
 
 /** How to run one of PostgreSQL's programs. */
@@ -307,8 +306,7 @@ function failure(program: Program, how: number | NodeJS.Signals | null, report: 
       fix: "Run it again. After SIGKILL, check whether the machine ran out of memory, and give it or the task more.",
     });
   }
-  // What a shell and the dynamic linker end with where a program cannot be executed.
-  if (how === 126 || how === 127 || /error while loading shared libraries|symbol lookup error/.test(report.text)) {
+  if (couldNotStart(how, report)) {
     return new ProviderError("CONFIG", `${name} ${clients.version} in ${clients.directory} cannot be started${said}`, {
       fix: `Install it again with the libraries that it needs (ldd ${join(clients.directory, name)} lists them).`,
     });

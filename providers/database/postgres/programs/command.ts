@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { bytesOf, hasRawBytes } from "../connect/raw-text.ts";
 
 /**
  * Part of util-linux, which has `--pdeathsig` since version 2.33; BusyBox's has not.
@@ -37,4 +38,20 @@ function findSetpriv(): string | null {
   if (file === undefined) return null;
   const { status } = spawnSync(file, [...OPTIONS, "/bin/true"], { stdio: "ignore", timeout: PATIENCE_MS });
   return status === 0 ? file : null;
+}
+
+/** Turns each argument from the notation of printf's %b into its bytes, and becomes the command that they are. */
+const SCRIPT = 'for a do shift; b=$(printf "%b." "$a"); set -- "$@" "${b%.}"; done; exec "$@"';
+
+/** A command whose arguments may have raw bytes in them; see raw-text.ts. Node.js itself passes on UTF-8 alone. */
+export function withRawArguments(command: string, args: readonly string[]): [command: string, args: readonly string[]] {
+  const all = [command, ...args];
+  if (!all.some(hasRawBytes)) return [command, args];
+  return ["/bin/sh", ["-c", SCRIPT, "sh", ...all.map(notation)]];
+}
+
+function notation(argument: string): string {
+  return Array.from(bytesOf(argument), (byte) =>
+    byte === 0x5c ? String.raw`\\` : byte < 0x80 ? String.fromCharCode(byte) : `\\0${byte.toString(8)}`,
+  ).join("");
 }
