@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
-import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
 import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
@@ -101,9 +101,9 @@ export class BackupAlarms extends pulumi.ComponentResource {
         this,
       );
     }
-    const place = awsPlace(this);
+    const account = awsAccount(this);
     this.topicArn =
-      args.topicArn === undefined ? this.#makeTopic(`${name}-${stack}`, place, args) : pulumi.output(args.topicArn);
+      args.topicArn === undefined ? this.#makeTopic(`${name}-${stack}`, account, args) : pulumi.output(args.topicArn);
     this.#subscribe(name, args);
     const context: AlarmContext = {
       parent: this,
@@ -118,7 +118,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     alarm(context, "dead-letters", deadLetters(stack, args.deadLetterQueueName), false);
 
     const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)
-      ? receiptsQueue(context, place)
+      ? receiptsQueue(context, account)
       : undefined;
     const rare: RareJob[] = [];
     for (const { name: job, schedule, prefix } of args.jobs) {
@@ -140,14 +140,14 @@ export class BackupAlarms extends pulumi.ComponentResource {
         alarm(context, `${job}-no-object`, missing, true);
       }
     }
-    if (rare.length > 0) markDueTimes(context, place, rare, enabled);
+    if (rare.length > 0) markDueTimes(context, account, rare, enabled);
     this.registerOutputs({ topicArn: this.topicArn });
   }
 
-  #makeTopic(name: string, place: AwsPlace, { stack, keyArn, tags }: BackupAlarmsArgs): pulumi.Output<string> {
+  #makeTopic(name: string, account: AwsAccount, { stack, keyArn, tags }: BackupAlarmsArgs): pulumi.Output<string> {
     const options = { stack, ...(tags !== undefined && { tags }) };
-    const topicKeyArn = keyArn ?? makeTopicKey(this, name, place, options);
-    return makeTopic(this, name, place, { ...options, keyArn: topicKeyArn });
+    const topicKeyArn = keyArn ?? makeTopicKey(this, name, account, options);
+    return makeTopic(this, name, account, { ...options, keyArn: topicKeyArn });
   }
 
   #subscribe(name: string, { emails = [] }: BackupAlarmsArgs): void {

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { awsPlace } from "./aws-place.ts";
+import { awsAccount } from "./aws-account.ts";
 import { addAccessLogs, type AccessLogs } from "./backup-bucket/access-logs.ts";
 import { bucketStatements } from "./backup-bucket/bucket-policy.ts";
 import { guardedBucket } from "./backup-bucket/guarded-bucket.ts";
@@ -75,13 +75,13 @@ export class BackupBucket extends pulumi.ComponentResource {
       throw new pulumi.ResourceError(`${problem.path}: ${problem.message}. ${problem.fix}`, this);
     }
     this.keyArn = pulumi.output(args.keyArn);
-    const place = awsPlace(this);
+    const account = awsAccount(this);
     if (args.existing === undefined) {
       const { bucket, versioning } = this.#make(name, args);
       this.bucketName = bucket.bucket;
       this.bucketArn = bucket.arn;
       const { stack, accessLogs, replica, tags } = args;
-      const common = { stack, place, removable: args.removeOnDestroy === true, ...(tags !== undefined && { tags }) };
+      const common = { stack, account, removable: args.removeOnDestroy === true, ...(tags !== undefined && { tags }) };
       if (accessLogs !== undefined) {
         addAccessLogs(this, `${name}-access-logs`, bucket, {
           ...common,
@@ -103,7 +103,7 @@ export class BackupBucket extends pulumi.ComponentResource {
         });
     } else {
       this.bucketName = pulumi.output(args.existing);
-      this.bucketArn = pulumi.interpolate`arn:${place.partition}:s3:::${args.existing}`;
+      this.bucketArn = pulumi.interpolate`arn:${account.partition}:s3:::${args.existing}`;
       this.replicationRoleArn = undefined;
     }
     this.registerOutputs({

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { awsPlace } from "./aws-place.ts";
+import { awsAccount } from "./aws-account.ts";
 import { accountRoot, keyStatements, USE } from "./key-statements.ts";
 import { policy, type Statement } from "./policy.ts";
 
@@ -62,19 +62,19 @@ export class BackupKey extends pulumi.ComponentResource {
   }
 
   #statements(): Statement[] {
-    const place = awsPlace(this);
-    const { account, region, partition } = place;
+    const account = awsAccount(this);
+    const { id, region, partition } = account;
     return [
-      ...keyStatements(place, SERVICES),
+      ...keyStatements(account, SERVICES),
       {
         Sid: "DecryptSchedules",
         Effect: "Allow",
-        Principal: accountRoot(place),
+        Principal: accountRoot(account),
         Action: "kms:Decrypt",
         Resource: "*",
         Condition: {
           ArnLike: {
-            "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${account}:schedule/*`,
+            "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${id}:schedule/*`,
           },
         },
       },
@@ -86,7 +86,7 @@ export class BackupKey extends pulumi.ComponentResource {
         Resource: "*",
         Condition: {
           ArnLike: {
-            "kms:EncryptionContext:aws:logs:arn": pulumi.interpolate`arn:${partition}:logs:${region}:${account}:log-group:*`,
+            "kms:EncryptionContext:aws:logs:arn": pulumi.interpolate`arn:${partition}:logs:${region}:${id}:log-group:*`,
           },
         },
       },

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { jobPermissions, type JobConfig, type JobSettings } from "../../providers/config.ts";
-import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
@@ -98,14 +98,14 @@ export class BackupRunner extends pulumi.ComponentResource {
 
   readonly #name: string;
   readonly #args: BackupRunnerArgs;
-  readonly #place: AwsPlace;
+  readonly #account: AwsAccount;
 
   /** @throws RunError where Fargate has no task of the size that a job asks for, or a secret has no ARN */
   constructor(name: string, args: BackupRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupRunner", name, {}, opts);
     this.#name = `${name}-${args.stack}`;
     this.#args = args;
-    this.#place = awsPlace(this);
+    this.#account = awsAccount(this);
     const cluster = new aws.ecs.Cluster(
       fitName(this.#name, NAME),
       { settings: [{ name: "containerInsights", value: "enabled" }], ...this.#tags() },
@@ -157,7 +157,7 @@ export class BackupRunner extends pulumi.ComponentResource {
               name: secret.variable,
               valueFrom: this.#secretArn(job.name, secret),
             })),
-            log: { group: logGroup.name, region: this.#place.region, prefix: purpose },
+            log: { group: logGroup.name, region: this.#account.region, prefix: purpose },
           }),
           skipDestroy: true,
           ...this.#tags(),
@@ -184,7 +184,7 @@ export class BackupRunner extends pulumi.ComponentResource {
       pulumi.all(secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret)));
     const statements = pulumi
       .all([
-        this.#args.repositoryArn ?? pulumi.all([image, this.#place.partition]).apply(repositoryOf),
+        this.#args.repositoryArn ?? pulumi.all([image, this.#account.partition]).apply(repositoryOf),
         logGroup.arn,
         arnsOf("secret"),
         arnsOf("arn"),
@@ -207,7 +207,7 @@ export class BackupRunner extends pulumi.ComponentResource {
   #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): aws.iam.Role {
     const { stack } = this.#args;
     const { access } = purposes[purpose];
-    const statements = pulumi.all([config, this.#place.partition]).apply(([complete, partition]) => [
+    const statements = pulumi.all([config, this.#account.partition]).apply(([complete, partition]) => [
       ...jobPermissions(complete, { access, partition }),
       // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
       { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
@@ -225,12 +225,12 @@ export class BackupRunner extends pulumi.ComponentResource {
 
   #roleSettings(): RoleSettings & { service: string; sourceArn: pulumi.Output<string> } {
     const { permissionsBoundary, rolePath, tags } = this.#args;
-    const { partition, region, account } = this.#place;
+    const { partition, region, id } = this.#account;
     return {
       service: ECS_TASKS,
       // A task has no name before it is started: all of the account's in this region.
-      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${account}:*`,
-      account,
+      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:*`,
+      account: id,
       permissionsBoundary,
       rolePath,
       tags,

@@ -3,7 +3,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings, PolicyStatement } from "../../providers/config.ts";
 import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
-import { awsPlace, type AwsPlace } from "./aws-place.ts";
+import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
 import { CONTAINER_NAME } from "./container-name.ts";
 import { fitName } from "../fit-name.ts";
@@ -104,7 +104,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
     const { stack, network, flexibleMinutes = FLEXIBLE_MINUTES } = args;
     const own = `${name}-${stack}`;
     const tags = args.tags === undefined ? {} : { tags: args.tags };
-    const place = awsPlace(this);
+    const account = awsAccount(this);
     const group = new aws.scheduler.ScheduleGroup(fitName(own, SCHEDULE_NAME), tags, {
       parent: this,
     });
@@ -113,7 +113,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
     for (const [bucket, entries] of spread(args.entries)) {
       const statements = pulumi
         .all([
-          place,
+          account,
           args.clusterArn,
           queue.arn,
           args.keyArn,
@@ -136,7 +136,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
           service: "scheduler.amazonaws.com",
           // What AWS compares with is the group, not the single schedule.
           sourceArn: group.arn,
-          account: place.account,
+          account: account.id,
           description: `EventBridge Scheduler starts backup tasks of the stack ${stack} with it.`,
           statements,
           permissionsBoundary: args.permissionsBoundary,
@@ -242,7 +242,7 @@ function spread(entries: BackupScheduleArgs["entries"]): Map<string, NamedEntry[
 
 /** What the scheduler may do: start these tasks in this cluster, hand them their roles, and tell of what it could not start. */
 function schedulerStatements(
-  { partition, region, account }: pulumi.Unwrap<AwsPlace>,
+  { partition, region, id }: pulumi.Unwrap<AwsAccount>,
   needs: {
     readonly clusterArn: string;
     readonly queueArn: string;
@@ -252,7 +252,7 @@ function schedulerStatements(
     readonly families: readonly string[];
   },
 ): PolicyStatement[] {
-  const ecs = `arn:${partition}:ecs:${region}:${account}`;
+  const ecs = `arn:${partition}:ecs:${region}:${id}`;
   return [
     {
       Effect: "Allow",
@@ -279,7 +279,7 @@ function schedulerStatements(
       Resource: [needs.keyArn],
       Condition: {
         ArnLike: {
-          "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:${partition}:scheduler:${region}:${account}:schedule/${needs.groupName}/*`,
+          "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:${partition}:scheduler:${region}:${id}:schedule/${needs.groupName}/*`,
         },
       },
     },

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { awsPlace } from "./aws-place.ts";
+import { awsAccount } from "./aws-account.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy, type Statement } from "./policy.ts";
 
@@ -49,7 +49,7 @@ export class BackupSecrets extends pulumi.ComponentResource {
     super("provision:aws:BackupSecrets", name, {}, opts);
     const { stack, keyArn, tags } = args;
     const values = pulumi.secret(args.secrets);
-    const account = awsPlace(this).account;
+    const account = awsAccount(this).id;
     const made = [...new Set(args.names)].sort().map((secretName): [string, pulumi.Output<string>] => {
       const child = `${name}-${stack}-${secretName}`;
       const secret = new aws.secretsmanager.Secret(

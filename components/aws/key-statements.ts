@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsPlace } from "./aws-place.ts";
+import type { AwsAccount } from "./aws-account.ts";
 import type { Statement } from "./policy.ts";
 
 /** What a person with administrative rights does with a key and its alias. Using it is not among them. */
@@ -26,8 +26,8 @@ const ADMINISTRATION = [
 export const USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"];
 
 /** The account, as the principal that leaves it to its own policies who may do what a statement allows. */
-export function accountRoot({ partition, account }: AwsPlace): { readonly AWS: pulumi.Output<string> } {
-  return { AWS: pulumi.interpolate`arn:${partition}:iam::${account}:root` };
+export function accountRoot({ partition, id }: AwsAccount): { readonly AWS: pulumi.Output<string> } {
+  return { AWS: pulumi.interpolate`arn:${partition}:iam::${id}:root` };
 }
 
 /**
@@ -36,8 +36,8 @@ export function accountRoot({ partition, account }: AwsPlace): { readonly AWS: p
  *
  * @param services the first parts of the services' host names, such as `s3`
  */
-export function keyStatements(place: AwsPlace, services: readonly string[]): Statement[] {
-  const principal = accountRoot(place);
+export function keyStatements(account: AwsAccount, services: readonly string[]): Statement[] {
+  const principal = accountRoot(account);
   return [
     { Sid: "Administer", Effect: "Allow", Principal: principal, Action: ADMINISTRATION, Resource: "*" },
     {
@@ -48,7 +48,7 @@ export function keyStatements(place: AwsPlace, services: readonly string[]): Sta
       Resource: "*",
       Condition: {
         StringEquals: {
-          "kms:ViaService": place.region.apply((where) =>
+          "kms:ViaService": account.region.apply((where) =>
             services.map((service) => `${service}.${where}.amazonaws.com`),
           ),
         },

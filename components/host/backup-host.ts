@@ -3,12 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig, JobSettings } from "../../providers/config.ts";
 import { BackupFolders } from "./backup-folders.ts";
 import { withFolder } from "../../providers/storage/index.ts";
-import { backupFolders, backupsIn, describePlaces } from "./backup-places.ts";
+import { backupFolders, backupsIn, describeDestinations } from "./destinations.ts";
 import { Folder } from "./folder.ts";
 import type { HostSettings } from "./settings.ts";
 import { JobFile } from "./job-file.ts";
 import type { Machine } from "./machine.ts";
-import { Program } from "./program.ts";
+import { Installation } from "./installation.ts";
 import { runnerCommand, toShell } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
 import { SecretsFile } from "./secrets-file.ts";
@@ -74,13 +74,13 @@ export class BackupHost extends pulumi.ComponentResource {
       { ...common, path: secretsFile, secrets: args.secrets, names: args.jobSecretNames },
       inFolder,
     );
-    const program = new Program(
+    const installation = new Installation(
       `${name}-program`,
       { ...common, folder: directory, source, ...(host.node !== undefined && { node: host.node }) },
       inFolder,
     );
 
-    const place = { node: program.node, cli: program.cli, secretsFile };
+    const place = { node: installation.node, cli: installation.cli, secretsFile };
     const entries = jobs.map(({ job, schedule, drillSchedule }): [string, JobOutputs] => {
       const path = `${directory}/jobs/${job.name}.json`;
       const file = new JobFile(`${name}-${job.name}`, { ...common, path, job }, inFolder);
@@ -102,7 +102,7 @@ export class BackupHost extends pulumi.ComponentResource {
               writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
               scheduler: host.scheduler,
             },
-            { parent: this, dependsOn: [file, secrets, program, backups] },
+            { parent: this, dependsOn: [file, secrets, installation, backups] },
           )
         );
       };
@@ -110,7 +110,7 @@ export class BackupHost extends pulumi.ComponentResource {
       timer("drill");
       const outputs = {
         scheduled,
-        backups: describePlaces(job),
+        backups: describeDestinations(job),
         run: forPerson("backup"),
         list: forPerson("list"),
         verify: forPerson("verify"),

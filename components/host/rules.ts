@@ -1,6 +1,6 @@
 import { explain, sameDestinations, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, withFolder } from "../../providers/storage/index.ts";
-import { backupsIn } from "./backup-places.ts";
+import { backupsIn } from "./destinations.ts";
 import { HostSettings } from "./settings.ts";
 import type { HostTarget } from "../settings/settings.ts";
 import { sameDestinationProblems, type CheckedJob } from "../settings/rules/jobs.ts";

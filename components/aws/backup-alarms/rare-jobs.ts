@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../../providers/config.ts";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
 import { fitName } from "../../fit-name.ts";
 import { policy } from "../policy.ts";
@@ -35,7 +35,7 @@ const JOBS_A_CALL = 500;
  */
 export function markDueTimes(
   { parent, name, stack, tags, ...limits }: AlarmContext,
-  place: AwsPlace,
+  account: AwsAccount,
   jobs: readonly RareJob[],
   enabled: pulumi.Input<boolean>,
 ): void {
@@ -50,7 +50,7 @@ export function markDueTimes(
         Effect: "Allow",
         Principal: { Service: "scheduler.amazonaws.com" },
         Action: "sts:AssumeRole",
-        Condition: { StringEquals: { "aws:SourceAccount": place.account, "aws:SourceArn": group.arn } },
+        Condition: { StringEquals: { "aws:SourceAccount": account.id, "aws:SourceArn": group.arn } },
       }),
       ...roleLimits(limits),
       ...(tags !== undefined && { tags }),
@@ -90,7 +90,7 @@ export function markDueTimes(
         flexibleTimeWindow: { mode: "OFF" },
         state,
         target: {
-          arn: pulumi.interpolate`arn:${place.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
+          arn: pulumi.interpolate`arn:${account.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
           roleArn: role.arn,
           input: JSON.stringify({ Namespace: NAMESPACE, MetricData: data }),
           retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },

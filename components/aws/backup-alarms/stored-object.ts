@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { MANIFEST } from "../../../providers/layout.ts";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { fitName } from "../../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
 import { RULE_NAME, type AlarmContext } from "./alarm.ts";
@@ -13,7 +13,7 @@ const QUEUE_NAME = 80;
  * A queue that takes the events of stored backups and forgets them after a minute. Nobody reads it: a rule wants a target,
  * and only its count of matches is of interest.
  */
-export function receiptsQueue({ parent, name, tags }: AlarmContext, place: AwsPlace): pulumi.Output<string> {
+export function receiptsQueue({ parent, name, tags }: AlarmContext, account: AwsAccount): pulumi.Output<string> {
   const queue = new aws.sqs.Queue(
     fitName(`${name}-receipts`, QUEUE_NAME),
     {
@@ -35,7 +35,7 @@ export function receiptsQueue({ parent, name, tags }: AlarmContext, place: AwsPl
         Resource: queue.arn,
         Condition: {
           ArnLike: {
-            "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:events:${place.region}:${place.account}:rule/*`,
+            "aws:SourceArn": pulumi.interpolate`arn:${account.partition}:events:${account.region}:${account.id}:rule/*`,
           },
         },
       }),

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { keyStatements } from "../key-statements.ts";
 import { policy } from "../policy.ts";
 
@@ -12,7 +12,7 @@ import { policy } from "../policy.ts";
 export function makeTopicKey(
   parent: pulumi.Resource,
   name: string,
-  place: AwsPlace,
+  account: AwsAccount,
   options: {
     readonly stack: string;
     readonly tags?: pulumi.Input<Record<string, string>>;
@@ -25,7 +25,7 @@ export function makeTopicKey(
       description: `Alarms of the backups of the stack ${stack}`,
       enableKeyRotation: true,
       deletionWindowInDays: 30,
-      policy: policy(...keyStatements(place, ["sns"]), {
+      policy: policy(...keyStatements(account, ["sns"]), {
         Sid: "PublishAlarms",
         Effect: "Allow",
         Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },

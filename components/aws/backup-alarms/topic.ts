@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { fitName } from "../../fit-name.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
 
@@ -11,7 +11,7 @@ const TOPIC_NAME = 256;
 export function makeTopic(
   parent: pulumi.Resource,
   name: string,
-  place: AwsPlace,
+  account: AwsAccount,
   options: {
     readonly stack: string;
     readonly keyArn: pulumi.Input<string>;
@@ -40,9 +40,9 @@ export function makeTopic(
           ...publish,
           Principal: { Service: "cloudwatch.amazonaws.com" },
           Condition: {
-            StringEquals: { "aws:SourceAccount": place.account },
+            StringEquals: { "aws:SourceAccount": account.id },
             ArnLike: {
-              "aws:SourceArn": pulumi.interpolate`arn:${place.partition}:cloudwatch:${place.region}:${place.account}:alarm:*`,
+              "aws:SourceArn": pulumi.interpolate`arn:${account.partition}:cloudwatch:${account.region}:${account.id}:alarm:*`,
             },
           },
         },

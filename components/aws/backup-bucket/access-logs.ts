@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { denyWithoutTls } from "../policy.ts";
 import { guardedBucket } from "./guarded-bucket.ts";
 
@@ -13,7 +13,7 @@ export interface AccessLogs {
 /** What {@link addAccessLogs} needs beside the settings. */
 interface AccessLogsOptions extends AccessLogs {
   readonly stack: string;
-  readonly place: AwsPlace;
+  readonly account: AwsAccount;
   readonly removable: boolean;
   readonly tags?: pulumi.Input<Record<string, string>>;
 }
@@ -50,7 +50,7 @@ export function addAccessLogs(
         Resource: pulumi.interpolate`${arn}/*`,
         Condition: {
           ArnLike: { "aws:SourceArn": source.arn },
-          StringEquals: { "aws:SourceAccount": options.place.account },
+          StringEquals: { "aws:SourceAccount": options.account.id },
         },
       },
     ],

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsPlace } from "../aws-place.ts";
+import type { AwsAccount } from "../aws-account.ts";
 import { fitName } from "../../fit-name.ts";
 import { keyStatements } from "../key-statements.ts";
 import { policy } from "../policy.ts";
@@ -37,7 +37,7 @@ export interface ExistingReplica {
 interface ReplicaOptions
   extends RoleLimits, Pick<GuardedBucketOptions, "lock" | "rule" | "removable" | "protect" | "tags"> {
   readonly stack: string;
-  readonly place: AwsPlace;
+  readonly account: AwsAccount;
   readonly keyArn: pulumi.Input<string>;
   readonly breakGlass?: pulumi.Input<readonly string[]>;
 }
@@ -56,7 +56,7 @@ export function addReplica(
   replica: Replica,
   options: ReplicaOptions,
 ): pulumi.Output<string> {
-  const { stack, place, tags, keyArn } = options;
+  const { stack, account, tags, keyArn } = options;
   const { bucket } = source;
   const destination: Destination = "region" in replica ? makeReplica(parent, name, replica, options) : replica;
   const role = new aws.iam.Role(
@@ -68,7 +68,7 @@ export function addReplica(
         Principal: { Service: "s3.amazonaws.com" },
         Action: "sts:AssumeRole",
         Condition: {
-          StringEquals: { "aws:SourceAccount": place.account },
+          StringEquals: { "aws:SourceAccount": account.id },
           ArnLike: { "aws:SourceArn": bucket.arn },
         },
       }),
@@ -175,7 +175,7 @@ function makeReplica(
   { region }: NewReplica,
   options: ReplicaOptions,
 ): Destination {
-  const { stack, place, removable, protect = false, lock, tags, breakGlass } = options;
+  const { stack, account, removable, protect = false, lock, tags, breakGlass } = options;
   const key = new aws.kms.Key(
     `${name}-key`,
     {
@@ -183,7 +183,7 @@ function makeReplica(
       description: `Copies of the backups of the stack ${stack}`,
       enableKeyRotation: true,
       deletionWindowInDays: 30,
-      policy: policy(...keyStatements({ ...place, region: pulumi.output(region) }, ["s3"])),
+      policy: policy(...keyStatements({ ...account, region: pulumi.output(region) }, ["s3"])),
       ...(tags !== undefined && { tags }),
     },
     { parent, protect, retainOnDelete: !removable },

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { programFiles } from "../../program-files.ts";
+import { runnerFiles } from "../../runner-files.ts";
 
 /**
  * A tag that stands for what an image is built from: the Dockerfile, the files of this project that go into the image, the
@@ -13,6 +13,6 @@ import { programFiles } from "../../program-files.ts";
  */
 export function contentTag(source: string, choices: Readonly<Record<string, string>>): string {
   const own = ["Dockerfile", ".dockerignore"].map((name) => [name, readFileSync(join(source, name), "utf8")]);
-  const content = JSON.stringify([own, Object.entries(programFiles(source)), Object.entries(choices).sort()]);
+  const content = JSON.stringify([own, Object.entries(runnerFiles(source)), Object.entries(choices).sort()]);
   return `content-${createHash("sha256").update(content).digest("hex").slice(0, 40)}`;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BackupImage, type BackupImageArgs } from "../../../components/aws/backup-image.ts";
-import { programFiles } from "../../../components/program-files.ts";
+import { runnerFiles } from "../../../components/runner-files.ts";
 import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 
@@ -175,7 +175,7 @@ describe("BackupImage that builds", () => {
 
   it("hashes what Docker gets to see, and lets Docker see no more", () => {
     const shown = readFileSync(join(source, ".dockerignore"), "utf8").split("\n");
-    const tops = new Set(Object.keys(programFiles(source)).map((name) => `!${name.split("/")[0] ?? ""}`));
+    const tops = new Set(Object.keys(runnerFiles(source)).map((name) => `!${name.split("/")[0] ?? ""}`));
     expect(shown.filter((line) => line !== "" && !line.startsWith("#"))).toEqual(["*", ...tops]);
   });
 });

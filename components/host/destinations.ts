@@ -20,7 +20,7 @@ export function backupFolders(jobs: readonly JobConfig[]): BackupFolder[] {
 }
 
 /** Where a job's backups are, one entry a destination, for people. */
-export function describePlaces(job: JobConfig): string[] {
+export function describeDestinations(job: JobConfig): string[] {
   return job.destinations.map((destination) => {
     const root = folderOf(destination);
     return `${destination.kind}: ${root === undefined ? "" : `${root}/`}${jobFolder(job, destination.prefix)}`;

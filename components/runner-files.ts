@@ -11,7 +11,7 @@ const folders = ["providers", "runner"];
  *
  * @param source this project's folder
  */
-export function programFiles(source: string): Readonly<Record<string, string>> {
+export function runnerFiles(source: string): Readonly<Record<string, string>> {
   const found = folders.flatMap((folder) =>
     readdirSync(join(source, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())

@@ -1,19 +1,19 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Where the default provider works. */
-export interface AwsPlace {
+/** The account that the default provider works in, and where. */
+export interface AwsAccount {
   /** The account's number. */
-  readonly account: pulumi.Output<string>;
+  readonly id: pulumi.Output<string>;
   readonly region: pulumi.Output<string>;
   /** `aws`, `aws-cn` or `aws-us-gov`: the second part of every ARN. */
   readonly partition: pulumi.Output<string>;
 }
 
 /** The account, region and partition of the default provider. Asks AWS, at no cost, in a preview too. */
-export function awsPlace(parent: pulumi.Resource): AwsPlace {
+export function awsAccount(parent: pulumi.Resource): AwsAccount {
   return {
-    account: aws.getCallerIdentityOutput({}, { parent }).accountId,
+    id: aws.getCallerIdentityOutput({}, { parent }).accountId,
     region: aws.getRegionOutput({}, { parent }).region,
     partition: aws.getPartitionOutput({}, { parent }).partition,
   };

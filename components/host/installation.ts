@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import * as pulumi from "@pulumi/pulumi";
-import { programFiles } from "../program-files.ts";
+import { runnerFiles } from "../runner-files.ts";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
-/** Arguments of {@link Program}. */
-export interface ProgramArgs {
+/** Arguments of {@link Installation}. */
+export interface InstallationArgs {
   readonly machine: Machine;
   /** The stack's folder on the machine. */
   readonly folder: string;
@@ -24,13 +24,13 @@ export interface ProgramArgs {
  * The runner on a machine. On this machine it is this project as it stands. Another gets a copy, and from npm what the copy
  * depends on; each content has a folder of its own, so that a run which is going on keeps the code that it began with.
  */
-export class Program extends pulumi.ComponentResource {
+export class Installation extends pulumi.ComponentResource {
   /** Path of the runner's command-line program. */
   readonly cli: string;
   /** Path of the node program that runs it. */
   readonly node: string;
 
-  constructor(name: string, args: ProgramArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, args: InstallationArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:Program", name, {}, opts);
     if (args.machine.connection === undefined) {
       const own = join(args.source, "node_modules/.bin/node");
@@ -59,7 +59,7 @@ export class Program extends pulumi.ComponentResource {
 
 /** The project's parts as text that stays the same while they do, small enough for the stack's state. */
 function pack(source: string): { text: string; hash: string } {
-  const json = JSON.stringify(programFiles(source));
+  const json = JSON.stringify(runnerFiles(source));
   // A sixth smaller than gzip makes it in no more than a tenth of a second; the highest quality takes seconds.
   const packed = brotliCompressSync(json, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } });
   // The hash is of what is packed: another version of the library may pack it otherwise.
@@ -78,7 +78,7 @@ for (const name of Object.keys(files)) {
   fs.writeFileSync(name, files[name]);
 }`;
 
-function installScript(programs: string, hash: string, args: ProgramArgs): string {
+function installScript(programs: string, hash: string, args: InstallationArgs): string {
   return `${scriptStart}
 ${ownFunction(args.user)}
 programs=${quote(programs)}
