@@ -1,4 +1,5 @@
-import { readSettings, type Settings } from "./components/settings/settings.ts";
+import { readSettings } from "./components/settings/settings.ts";
+import type { Settings } from "./components/settings/types.ts";
 import { withSigning } from "./components/signing-key.ts";
 
 const { settings, key: signingKeyMade } = withSigning(readSettings());

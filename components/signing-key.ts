@@ -1,7 +1,7 @@
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Signing } from "../providers/config.ts";
-import type { Settings } from "./settings/settings.ts";
+import type { Settings } from "./settings/types.ts";
 
 /** The name of the secret that holds the key which the stack makes itself. */
 export const SIGNING_KEY = "provisionSigningKey";

@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { buildScript } from "../components/aws/backup-image/build-script.ts";
-import { contentTag } from "../components/aws/backup-image/content-tag.ts";
+import { buildScript, contentTag } from "../components/aws/backup-image/build-script.ts";
 
 // Builds the image for ARM64 and pushes it, unless the repository has it already, and prints it with its digest, for the
 // configuration of the stacks: `node tools/push-image.ts 123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision`. It does what

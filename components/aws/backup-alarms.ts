@@ -6,8 +6,7 @@ import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmCont
 import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
-import { makeTopicKey } from "./backup-alarms/topic-key.ts";
-import { makeTopic } from "./backup-alarms/topic.ts";
+import { makeTopic, makeTopicKey } from "./backup-alarms/topic.ts";
 import { cadence } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 

@@ -2,8 +2,7 @@ import { relative } from "node:path";
 import * as aws from "@pulumi/aws";
 import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { buildScript } from "./backup-image/build-script.ts";
-import { contentTag } from "./backup-image/content-tag.ts";
+import { buildScript, contentTag } from "./backup-image/build-script.ts";
 import { imageReferenceProblem, repositoryArnOf } from "./backup-image/image-reference.ts";
 
 /** Days after which an image that has lost its tag goes. */

@@ -6,7 +6,7 @@ import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
 import { purposes, purposesOf, type Purpose } from "./backup-runner/purposes.ts";
-import { taskSize, type TaskSize } from "./backup-runner/task-size.ts";
+import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
 import { serviceRole, type RoleSettings } from "./service-role.ts";
 
@@ -45,7 +45,7 @@ export interface BackupRunnerArgs {
     readonly retentionDays?: pulumi.Input<number> | undefined;
   };
   /** The tasks' sizes by job. Default: 1 CPU, 2 GiB and no more scratch space than every task has. */
-  readonly sizes?: Readonly<Record<string, TaskSize>> | undefined;
+  readonly sizes?: Readonly<Record<string, Partial<Size>>> | undefined;
   /** The image's processor. Default ARM64, which costs a fifth less. */
   readonly architecture?: "ARM64" | "X86_64" | undefined;
   /** ARN of the policy that bounds what any of the roles can ever be allowed. Default: none. */

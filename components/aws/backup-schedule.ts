@@ -5,7 +5,7 @@ import type { JobSettings, PolicyStatement } from "../../providers/config.ts";
 import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
-import { CONTAINER_NAME } from "./container-name.ts";
+import { CONTAINER_NAME } from "./backup-runner/container.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "./policy.ts";
 import { serviceRole } from "./service-role.ts";

@@ -1,15 +1,15 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
-import { AwsSettings, sizeOf, wrongSize, type JobSize } from "./settings.ts";
+import { AwsSettings, sizeOf } from "./settings.ts";
+import { sizeProblem, type Size } from "./settings/size.ts";
 import { bucketProblems } from "./backup-bucket/problems.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
-import type { AwsTarget } from "../settings/settings.ts";
+import type { AwsTarget, CheckedJob, Reference, TargetFindings, TargetInput } from "../settings/types.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { checkOwnBucket } from "./rules/own-bucket.ts";
-import { isCron, type CheckedJob, type Reference } from "../settings/rules/jobs.ts";
+import { isCron } from "../settings/rules/jobs.ts";
 import { isObject, parseJson } from "../settings/rules/raw.ts";
-import type { TargetFindings, TargetInput } from "../settings/rules/target.ts";
 
 const PATH = "provision:aws";
 
@@ -147,8 +147,8 @@ function checkTags({ tags }: AwsSettings): Problem[] {
 function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
   const names = jobs.map(({ job }) => job.name);
   const unknown = Object.keys(settings.sizes).filter((name) => !names.includes(name));
-  const wrong = (path: string, size: JobSize): Problem[] => {
-    const found = wrongSize(size);
+  const wrong = (path: string, size: Size): Problem[] => {
+    const found = sizeProblem(size);
     if (found === undefined) return [];
     return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];
   };

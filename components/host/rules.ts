@@ -2,11 +2,10 @@ import { explain, sameDestinations, type Problem } from "../../providers/config.
 import { bucketRequest, folderOf, withFolder } from "../../providers/storage/index.ts";
 import { backupsIn } from "./destinations.ts";
 import { HostSettings } from "./settings.ts";
-import type { HostTarget } from "../settings/settings.ts";
-import { sameDestinationProblems, type CheckedJob } from "../settings/rules/jobs.ts";
+import type { CheckedJob, HostTarget, TargetFindings, TargetInput } from "../settings/types.ts";
+import { sameDestinationProblems } from "../settings/rules/jobs.ts";
 import { parseJson } from "../settings/rules/raw.ts";
 import { checkReference } from "../settings/rules/secrets.ts";
-import type { TargetFindings, TargetInput } from "../settings/rules/target.ts";
 
 /** Checks `provision:host`, and that the jobs can run on a Linux machine. */
 export function checkHost({ raw, jobs, references, secretNames }: TargetInput): TargetFindings<HostTarget> {

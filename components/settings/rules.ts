@@ -1,11 +1,9 @@
 import { closest, JobConfig, type Problem } from "../../providers/config.ts";
-import type { Settings } from "./settings.ts";
+import type { RawSettings, Settings } from "./types.ts";
 import { checkAws } from "../aws/rules.ts";
 import { checkHost } from "../host/rules.ts";
 import { checkJobs } from "./rules/jobs.ts";
-import type { RawSettings } from "./rules/raw.ts";
-import { checkSigning } from "./rules/signing.ts";
-import { checkReference, checkSecrets } from "./rules/secrets.ts";
+import { checkReference, checkSecrets, checkSigning } from "./rules/secrets.ts";
 
 /** What was found: settings where there is no problem. */
 export interface CheckedSettings {
@@ -96,4 +94,13 @@ function checkTarget(target: string): Problem[] {
       fix: `pulumi config set provision:target ${near}`,
     },
   ];
+}
+
+/** All problems of a stack's configuration as one message for people. */
+export function describeProblems(stack: string, problems: readonly Problem[]): string {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const list = problems.map(({ path, message, fix }, index) => {
+    return `${index + 1}. ${path}: ${message}\n${fix.replaceAll(/^/gm, "   ")}`;
+  });
+  return [`The configuration of the stack ${stack} has ${count}:`, ...list].join("\n\n");
 }

@@ -1,41 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings, Signing } from "../../providers/config.ts";
-import type { AwsSettings } from "../aws/settings.ts";
-import { describeProblems } from "./describe-problems.ts";
-import type { HostSettings } from "../host/settings.ts";
-import { checkSettings } from "./rules.ts";
+import { checkSettings, describeProblems } from "./rules.ts";
+import type { Settings } from "./types.ts";
 
 /** Namespace of the configuration: the project's name in Pulumi.yaml. */
 const NAMESPACE = "provision";
-
-/** What every target has. */
-interface CommonSettings {
-  readonly stack: string;
-  readonly jobs: readonly JobSettings[];
-  /** The stack's secrets by name; a secret output. */
-  readonly secrets: pulumi.Output<Readonly<Record<string, string>>>;
-  /** The names of the secrets that jobs refer to: the only ones that leave the stack. */
-  readonly jobSecretNames: readonly string[];
-  /** What signs the backups of all jobs that do not say so themselves. Left out: a key that the stack makes. */
-  readonly signing?: Signing;
-}
-
-/** What the host target has of its own. */
-export interface HostTarget {
-  readonly target: "host";
-  readonly host: HostSettings;
-}
-
-/** What the AWS target has of its own. */
-export interface AwsTarget {
-  readonly target: "aws";
-  /** The region in which everything is made. */
-  readonly region: string;
-  readonly aws: AwsSettings;
-}
-
-/** A stack's configuration, checked and complete. */
-export type Settings = CommonSettings & (HostTarget | AwsTarget);
 
 /**
  * Reads the stack's configuration. Warns of what is odd; throws one `RunError` that lists all that is wrong, each with its

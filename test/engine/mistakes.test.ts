@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeProblems } from "../../components/settings/describe-problems.ts";
+import { describeProblems } from "../../components/settings/rules.ts";
 import {
   EngineError,
   secret,

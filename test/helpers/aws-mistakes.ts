@@ -167,7 +167,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ sizes: { app: { scratchGiB: 10 } } }),
     problems: [
       "provision:aws.sizes.app.scratchGiB: expected a whole number from 21 to 200, got 10\n" +
-        "Write it, for example scratchGiB: 50. About scratchGiB: Scratch space in GiB, 21 to 200, for restores with `--jobs` and for a database with `jobs`. Default: the 20 GiB that cost nothing; other backups need none.",
+        "Write it, for example scratchGiB: 50. About scratchGiB: Scratch space in GiB, 21 to 200, for `restore --jobs` and for a database with `jobs`; other backups need none. Default: the 20 GiB that every task has for free.",
     ],
   },
   {

@@ -3,7 +3,7 @@ import type { JobSettings } from "../../../providers/config.ts";
 import type { JobTasks } from "../backup-runner.ts";
 import { secretVariables } from "../backup-runner/job-config.ts";
 import type { TaskNetwork } from "../backup-schedule.ts";
-import { CONTAINER_NAME } from "../container-name.ts";
+import { CONTAINER_NAME } from "../backup-runner/container.ts";
 import { quote } from "../../host/shell.ts";
 
 /** The commands of the AWS CLI that a person needs for a job. Each that starts a task prints its ARN; the log has the rest. */

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { policy, type Statement } from "../policy.ts";
-import { bucketPrefix } from "./bucket-prefix.ts";
+import { bucketPrefix } from "../../fit-name.ts";
 import { refuseUnlocking } from "./lock.ts";
 
 /** What {@link guardedBucket} makes. */

@@ -1,4 +1,8 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { scriptStart } from "../../host/shell.ts";
+import { runnerFiles } from "../../runner-files.ts";
 
 /**
  * Builds the image of the folder that it runs in and pushes it to Amazon ECR, unless the repository has one with its tag
@@ -60,3 +64,17 @@ END
     fail "The runner's image could not be built and pushed; the reason is above." "For an 'exec format error', let this machine run programs for $PLATFORM (https://docs.docker.com/build/building/multi-platform/#qemu), or set provision:aws.architecture to its own."
 fi
 printf %s "$digest"`;
+
+/**
+ * A tag that stands for what an image is built from: the Dockerfile, the files of this project that go into the image, the
+ * lock file among them, and the build's own choices. It is the same on every machine, and another as soon as anything of it
+ * changes.
+ *
+ * @param source this project's folder
+ * @param choices whatever else decides what is built: the platform, the base image
+ */
+export function contentTag(source: string, choices: Readonly<Record<string, string>>): string {
+  const own = ["Dockerfile", ".dockerignore"].map((name) => [name, readFileSync(join(source, name), "utf8")]);
+  const content = JSON.stringify([own, Object.entries(runnerFiles(source)), Object.entries(choices).sort()]);
+  return `content-${createHash("sha256").update(content).digest("hex").slice(0, 40)}`;
+}

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { ipv4Block } from "./ipv4-block.ts";
+import { ipv4Block } from "../settings/network.ts";
 
 /** Zones that the subnets are in: a task starts in the other one where the first is out of order. */
 const ZONES = 2;

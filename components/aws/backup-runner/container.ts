@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../../providers/config.ts";
 import { JOB_VARIABLE } from "../../../providers/environment.ts";
-import { CONTAINER_NAME } from "../container-name.ts";
+
+/** The name of a task's only container, by which overrides find it. */
+export const CONTAINER_NAME = "runner";
 
 /** The user and group that the image makes for the runner. */
 const USER = "10001:10001";

@@ -2,7 +2,7 @@ import type { Problem } from "../../../providers/config.ts";
 import { bucketRequest } from "../../../providers/storage/index.ts";
 import { complianceProblems } from "../backup-bucket/problems.ts";
 import type { AwsSettings } from "../settings.ts";
-import type { CheckedJob } from "../../settings/rules/jobs.ts";
+import type { CheckedJob } from "../../settings/types.ts";
 
 /**
  * What a job's destination asks of the bucket that the stack makes, and that bucket refuses. An existing bucket has rules that

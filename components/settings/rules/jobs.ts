@@ -1,26 +1,13 @@
 import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../../providers/config.ts";
 import { parseCron } from "../../cron.ts";
-import { isObject, parseJson, type RawSettings } from "./raw.ts";
+import type { CheckedJob, CheckedJobs, RawSettings, Reference } from "../types.ts";
+import { isObject, parseJson } from "./raw.ts";
 
 const EXAMPLE_JOB = `  provision:jobs:
     - name: app
       schedule: { cron: "0 3 * * *" }
       database: { kind: postgres, url: { secret: appDatabaseUrl } }
       destinations: [{ kind: filesystem }]`;
-
-/** A job that is right, and where it stands. */
-export interface CheckedJob {
-  /** For instance `provision:jobs[0]`. */
-  readonly path: string;
-  readonly job: JobSettings;
-}
-
-/** What `provision:jobs` holds. */
-export interface CheckedJobs {
-  readonly jobs: readonly CheckedJob[];
-  readonly problems: readonly Problem[];
-  readonly references: readonly Reference[];
-}
 
 /** Checks `provision:jobs`, for whatever target. */
 export function checkJobs(raw: RawSettings): CheckedJobs {
@@ -89,13 +76,6 @@ export function sameDestinationProblems(destinations: JobSettings["destinations"
     const message = `it is the same as ${root}.destinations[${first}], and two copies cannot be in one place`;
     return { path, message, fix: `Give it another prefix, or remove it: pulumi config rm --path '${path}'` };
   });
-}
-
-/** A reference to a secret, wherever in the configuration it stands. */
-export interface Reference {
-  readonly path: string;
-  readonly kind: "secret" | "env" | "file" | "arn";
-  readonly value: string;
 }
 
 /** Looks at the raw values, so that a mistake elsewhere hides no reference. */

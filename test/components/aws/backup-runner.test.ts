@@ -144,18 +144,18 @@ describe("a task definition", () => {
   });
 
   it.each([
-    [{ cpu: 1000 }, "The job app asks for 1000 CPU units; Fargate has 256, 512, 1024, 2048, 4096, 8192, 16384."],
+    [{ cpu: 1000 }, "sizes.app.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 1000."],
     [
       { cpu: 256, memory: 4096 },
-      "The job app asks for 4096 MiB with 256 CPU units; Fargate has 512, 1024, 2048 with them.",
+      "sizes.app: Fargate has no 4096 MiB of memory with 256 CPU units; it has 512, 1024, 2048.",
     ],
     [
       { memory: 1024 },
-      "The job app asks for 1024 MiB with 1024 CPU units; Fargate has 2048, 3072, 4096, 5120, 6144, 7168, 8192 with them.",
+      "sizes.app: Fargate has no 1024 MiB of memory with 1024 CPU units; it has 2048 to 8192 in steps of 1024.",
     ],
-    [{ scratchGiB: 20 }, /20 GiB of scratch space; Fargate has 21 to 200\. Leave scratchGiB out/],
-    [{ scratchGiB: 201 }, /201 GiB of scratch space/],
-    [{ scratchGiB: 30.5 }, /30.5 GiB of scratch space/],
+    [{ scratchGiB: 20 }, "sizes.app.scratchGiB: expected a whole number from 21 to 200, got 20."],
+    [{ scratchGiB: 201 }, "sizes.app.scratchGiB: expected a whole number from 21 to 200, got 201."],
+    [{ scratchGiB: 30.5 }, "sizes.app.scratchGiB: expected a whole number from 21 to 200, got 30.5."],
   ])("is refused with a size that Fargate has not: %o", async (size, message) => {
     await mockEngine();
     expect(() => new BackupRunner("runner", args({ sizes: { app: size } }))).toThrow(message);

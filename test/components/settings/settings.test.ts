@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { describeProblems } from "../../../components/settings/describe-problems.ts";
-import { checkSettings, type CheckedSettings } from "../../../components/settings/rules.ts";
+import { checkSettings, describeProblems, type CheckedSettings } from "../../../components/settings/rules.ts";
 import { readSettings } from "../../../components/settings/settings.ts";
 import { awsConfig, awsMistakes } from "../../helpers/aws-mistakes.ts";
 import { MISTAKE_MARKER, mistakes, rightConfig } from "../../helpers/mistakes.ts";

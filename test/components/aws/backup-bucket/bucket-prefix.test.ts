@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bucketPrefix } from "../../../../components/aws/backup-bucket/bucket-prefix.ts";
+import { bucketPrefix } from "../../../../components/fit-name.ts";
 import { longStacks } from "../../../helpers/aws.ts";
 
 describe("bucketPrefix", () => {

@@ -2,8 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { buildScript } from "../../../../components/aws/backup-image/build-script.ts";
-import { contentTag } from "../../../../components/aws/backup-image/content-tag.ts";
+import { buildScript, contentTag } from "../../../../components/aws/backup-image/build-script.ts";
 import { FakeCloud } from "./fake-cloud.ts";
 
 let cloud: FakeCloud;
