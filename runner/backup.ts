@@ -96,6 +96,7 @@ function begin(): Draft {
     formerly: [],
     objects: [],
     omitted: [],
+    incomplete: false,
     fileKeys: new Map(),
     files: undefined,
   };

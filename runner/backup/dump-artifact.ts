@@ -10,7 +10,8 @@ import { omit, type RunState, type Draft } from "./state.ts";
 import type { Trace } from "./trace.ts";
 
 /**
- * Dumps one artifact to all live destinations at the same time. One that may be missing is left out where it fails.
+ * Dumps one artifact to all live destinations at the same time. One that is not required is left out
+ * where it fails.
  *
  * @throws ProviderError where a required artifact fails, or no destination is left
  */
@@ -41,7 +42,13 @@ export async function dumpArtifact(state: RunState, draft: Draft, artifact: Data
     });
   } catch (error) {
     if (artifact.required || signal.aborted) throw error;
-    omit(state, draft, artifact.name, toProviderError(error).message);
+    const failure = toProviderError(error);
+    omit(state, draft, artifact.name, failure.message);
+    // A role without the right to read it gets no more from the next run. Any other failure makes this run partial.
+    if (failure.code !== "AUTH") {
+      draft.incomplete = true;
+      trace.track(failure);
+    }
   }
   requireLive(destinations);
 }

@@ -91,7 +91,7 @@ function exitCode({ run: { signal }, destinations }: RunState, partial: boolean)
   return partial ? EXIT.partial : EXIT.done;
 }
 
-function isPartial({ run: { job }, destinations }: RunState, { files }: Draft): boolean {
-  if (destinations.some(({ errors }) => errors.length > 0)) return true;
+function isPartial({ run: { job }, destinations }: RunState, { files, incomplete }: Draft): boolean {
+  if (incomplete || destinations.some(({ errors }) => errors.length > 0)) return true;
   return job.files !== undefined && (files === undefined || files.report.leftOut.length > 0);
 }

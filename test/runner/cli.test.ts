@@ -445,6 +445,17 @@ describe("the roles", () => {
     await restoreAndCompare();
   });
 
+  it("make a run partial where reading them failed for another reason, and the backup says so", async () => {
+    sandbox.replaceClient("pg_dumpall", postgres.binDirectory, "kill -9 $$");
+    const { code, stdout, stderr } = await sandbox.run("backup", "--json");
+    expect(code, stderr).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({
+      status: "partial",
+      omitted: [{ artifact: "roles.sql", reason: expect.stringContaining("SIGKILL") as string }],
+      destinations: [{ stored: true, verification: { outcome: "verified" }, errors: [] }],
+    });
+  });
+
   it("are not left out because a destination failed: that destination has no backup", async () => {
     const partial = `'${sandbox.store}'/test/app/*/.*.partial`;
     const text = `'${join(sandbox.path, "roles")}'`;

@@ -1,4 +1,4 @@
-import { describe, isGood, type Broken, type StoreState } from "./promises.ts";
+import { describe, isGood, newestVerdict, type Broken, type StoreState } from "./promises.ts";
 
 /** In which order backups were first seen, by `store/backup`: what a clock says of them does not count. */
 export class Order {
@@ -37,13 +37,17 @@ export function checkKept(
         .sort((a, b) => order.of(key(b.id)) - order.of(key(a.id)));
     const then = backups.filter((backup) => isGood(backup) && !harmed.has(key(backup.id)));
     const now = good(after[index]);
-    const here = new Set(now.map(({ id }) => id));
-    const all = new Map([...then, ...now].map((backup) => [backup.id, backup]));
+    // A backup that was harmed behind the runner's back takes a place of the rule, as long as its records call it verified.
+    const mistaken = (after[index]?.backups ?? []).filter(
+      (backup) => harmed.has(key(backup.id)) && newestVerdict(backup) === "verified",
+    );
+    const here = new Set([...now, ...mistaken].map(({ id }) => id));
+    const all = new Map([...then, ...now, ...mistaken].map((backup) => [backup.id, backup]));
     const newestFirst = [...all.values()].sort((a, b) => order.of(key(b.id)) - order.of(key(a.id)));
     const due = keep === undefined ? newestFirst : newestFirst.slice(0, clockWasWrong ? 1 : keep);
     const lost = due.filter(({ id }) => !here.has(id));
     const fewest = Math.min(keep ?? all.size, all.size);
-    if (lost.length === 0 && now.length >= fewest) return [];
+    if (lost.length === 0 && here.size >= fewest) return [];
     const detail =
       `destination ${index}, which keeps ${keep ?? "all"}: of ${newestFirst.map(({ id }) => id).join(", ")} ` +
       `(the newest first) there are ${[...here].join(", ") || "none"}; ${lost.map(describe).join("; ")}`;
