@@ -26,7 +26,7 @@ export type OpenDatabase = (postgres: Postgres, url: string) => Promise<Database
 const never = new AbortController().signal;
 
 /** The behaviour that every kind of database has; see the documentation of `DatabaseProvider`. */
-export function describeDatabaseContract(kind: "postgres" | "supabase", open: OpenDatabase): void {
+export function describeDatabaseContract(kind: string, open: OpenDatabase): void {
   describe(`${kind} keeps the database contract`, () => {
     let server: Postgres;
     let scratch: string;

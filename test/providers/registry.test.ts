@@ -22,10 +22,11 @@ const families: [string, Readonly<Record<string, Definition>>, z.ZodType, string
   ["monitor", monitorProviders, MonitorConfig, "TelemetryProvider"],
 ];
 
-/** What tests the behaviour that all providers of a family have in common. There is one provider of files alone. */
+/** What tests the behaviour that all providers of a family have in common. */
 const CONTRACTS: Readonly<Record<string, string>> = {
   database: "describeDatabaseContract",
   storage: "describeStorageContract",
+  files: "describeFilesContract",
   monitor: "describeMonitorContract",
 };
 

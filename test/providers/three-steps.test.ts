@@ -2,16 +2,13 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
-import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
-import { memory } from "../helpers/memory-provider.ts";
+import { startMemoryService, type MemoryService } from "../helpers/memory-service.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { filesIn } from "../helpers/store.ts";
 
@@ -19,62 +16,42 @@ const ROOT = join(import.meta.dirname, "../..");
 /** What is at the top of a working folder and not part of the tree. */
 const LEFT = new Set(["node_modules", ".git"]);
 const TOKEN = "memory-t0ken-marker";
-const kind = [...memory.schema.shape.kind.values][0] ?? "";
+
+/** A provider of each family, which `test/helpers/kinds` has: its kind, its export, and one that its index names already. */
+const NEW = [
+  { family: "database", kind: "noted", variable: "noted", before: "postgres" },
+  { family: "storage", kind: "memory", variable: "memory", before: "s3" },
+  { family: "files", kind: "memory-files", variable: "memoryFiles", before: "supabaseStorage" },
+  { family: "monitor", kind: "journal", variable: "journal", before: "sentry" },
+];
+
+/** What a person who adds them touches. */
+const TOUCHED = NEW.flatMap(({ family, kind }) => [
+  `providers/${family}/index.ts`,
+  `providers/${family}/${kind}.ts`,
+]).sort();
 
 /** How long a program of this test may take, in milliseconds: the type checker reads the whole tree. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 600_000;
 
 let folder: TemporaryFolder;
 let copy: string;
 let postgres: Postgres;
-let server: Server;
-const objects = new Map<string, Buffer>();
+let service: MemoryService;
 beforeAll(async () => {
   folder = new TemporaryFolder();
   copy = join(folder.path, "tree");
   cpSync(ROOT, copy, { recursive: true, filter: (path) => !LEFT.has(relative(ROOT, path)) });
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-  server = memoryService();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  service = await startMemoryService(TOKEN);
   postgres = await startPostgres();
   await createSampleDatabase(postgres.url("shop"), { megabytes: 1 });
 });
 afterAll(async () => {
-  server.close();
+  await service.close();
   folder.remove();
   await postgres.stop();
 });
-
-/** Keeps objects in memory, for whoever has the token. */
-function memoryService(): Server {
-  return createServer((request, response) => {
-    void (async () => {
-      const url = new URL(request.url ?? "/", "http://memory");
-      const key = decodeURIComponent(url.pathname.slice(1));
-      const object = objects.get(key);
-      const answer = (status: number, body: Buffer | string = "", size = body.length) => {
-        response.writeHead(status, { "x-size": String(size), connection: "close" }).end(body);
-      };
-      if (request.headers.authorization !== `Bearer ${TOKEN}`) answer(401);
-      else if (request.method === "PUT") {
-        const bytes = await buffer(request);
-        if (object) answer(409);
-        else answer(200, "", objects.set(key, bytes).get(key)?.length);
-      } else if (key === "") {
-        const below = `${url.searchParams.get("below") ?? ""}/`;
-        const keys = [...objects].filter(([each]) => each.startsWith(below)).sort(([a], [b]) => (a < b ? -1 : 1));
-        answer(200, JSON.stringify(keys.map(([each, bytes]) => [each, bytes.length])));
-      } else if (request.method === "DELETE") {
-        objects.delete(key);
-        answer(200);
-      } else if (object) answer(200, request.method === "HEAD" ? "" : object, object.length);
-      else answer(404);
-    })().catch(() => {
-      response.destroy();
-    });
-  });
-}
 
 /** Runs a program of the copy. */
 async function run(program: string, args: string[], environment: Record<string, string> = {}) {
@@ -127,78 +104,123 @@ function edit(file: string, ...replacements: [from: string | RegExp, to: string]
   writeFileSync(path, text);
 }
 
-describe("a storage provider is added by the README's three steps", () => {
+/** A file of `test/helpers/kinds` as it reads elsewhere in the tree. */
+function moved(name: string, ...paths: [from: string, to: string][]): string {
+  const source = readFileSync(join(ROOT, "test/helpers/kinds", name), "utf8");
+  return paths.reduce((text, [from, to]) => text.replaceAll(`"${from}`, `"${to}`), source);
+}
+
+const testOf = (family: string, kind: string) => join(copy, `test/providers/${family}/${kind}.test.ts`);
+
+/** What runs a family's contract for a new kind. The store is too simple for all of its own. */
+function contractOf(family: string, kind: string): string {
+  if (family === "storage")
+    return `describeStorageContract("${kind}", open, capabilities);
+`;
+  const own: [string, string] = ["./", `../../../providers/${family}/`];
+  return moved(
+    `${kind}-contract.ts`,
+    own,
+    ["../memory-service", "../../helpers/memory-service"],
+    ["../monitor-context", "../../helpers/monitor-context"],
+  );
+}
+
+describe("a provider of each family is added by the README's three steps", () => {
   it(
-    "1. its class, and 2. its name in the index: that compiles, and nothing else was touched",
+    "1. its class, and 2. its name in the index: that compiles, lint is clean, and nothing else was touched",
     async () => {
-      const source = readFileSync(join(ROOT, "test/helpers/memory-provider.ts"), "utf8");
-      const moved = source.replaceAll("../../providers/storage/", "./").replaceAll("../../providers/", "../");
-      writeFileSync(join(copy, "providers/storage/memory.ts"), moved);
-      edit(
-        "providers/storage/index.ts",
-        ["import { s3 }", 'import { memory } from "./memory.ts";\nimport { s3 }'],
-        [/storageProviders = \{/, "storageProviders = { memory,"],
-        [/discriminatedUnion\("kind", \[/, 'discriminatedUnion("kind", [memory.schema, '],
-        [
-          /switch \(config\.kind\) \{/,
-          'switch (config.kind) {\n    case "memory":\n      return memory.create(config, context);',
-        ],
-      );
-      expect(changes()).toEqual(["providers/storage/index.ts", "providers/storage/memory.ts"]);
-      const { code, output } = await run(tool("tsc"), ["--noEmit"]);
-      expect(code, output).toBe(0);
+      for (const { family, kind, variable, before } of NEW) {
+        const own = moved(`${kind}.ts`, [`../../../providers/${family}/`, "./"], ["../../../providers/", "../"]);
+        writeFileSync(join(copy, `providers/${family}/${kind}.ts`), own);
+        edit(
+          `providers/${family}/index.ts`,
+          [`import { ${before} }`, `import { ${variable} } from "./${kind}.ts";\nimport { ${before} }`],
+          [/Providers = \{/, `Providers = { ${variable === kind ? kind : `"${kind}": ${variable}`},`],
+        );
+      }
+      expect(changes()).toEqual(TOUCHED);
+      const types = await run(tool("tsc"), ["--noEmit"]);
+      expect(types.code, types.output).toBe(0);
+      const lint = await run(tool("eslint"), TOUCHED);
+      expect(lint.code, lint.output).toBe(0);
     },
     PATIENCE_MS,
   );
 
   const job = () => ({
     name: "app",
-    database: { kind: "postgres", url: { secret: "appUrl" } },
-    destinations: [
-      { kind, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: { secret: "memoryToken" } },
-    ],
+    database: { kind: "noted", url: { secret: "appUrl" }, note: "made on a Friday" },
+    files: { kind: "memory-files", url: service.url, key: { secret: "memoryToken" } },
+    destinations: [{ kind: "memory", url: service.url, token: { secret: "memoryToken" } }],
+    monitor: [{ kind: "journal", path: join(folder.path, "journal") }],
+    drill: { target: { secret: "drillUrl" } },
   });
 
   it(
-    "3. its kind in the configuration: the stack takes it, and knows its secret",
+    "3. its kind in the configuration: the stack takes it, and knows its secrets",
     async () => {
       const script = `
       import { checkSettings } from "./components/settings/rules.ts";
       const values = new Map(Object.entries({
         jobs: ${JSON.stringify(JSON.stringify([job()]))},
-        secrets: '{"appUrl":"x","memoryToken":"x"}',
+        secrets: '{"appUrl":"x","memoryToken":"x","drillUrl":"x"}',
       }));
       const { problems, warnings, settings } = checkSettings({ stack: "dev", values, isSecret: () => true });
       console.log(JSON.stringify({ problems, warnings, names: settings?.jobSecretNames }));
     `;
       const { stdout, output } = await run(process.execPath, ["--input-type=module", "-e", script]);
       expect(stdout, output).not.toBe("");
-      expect(JSON.parse(stdout)).toEqual({ problems: [], warnings: [], names: ["appUrl", "memoryToken"] });
+      const names = ["appUrl", "drillUrl", "memoryToken"];
+      expect(JSON.parse(stdout)).toEqual({ problems: [], warnings: [], names });
     },
     PATIENCE_MS,
   );
 
   it(
-    "and it backs up, lists, verifies and restores",
+    "and a run backs up, lists, verifies, drills and restores with all four",
     async () => {
+      const other = await startMemoryService(TOKEN);
+      const bucket = { name: "papers", public: false, fileSizeLimit: null, allowedMimeTypes: null };
+      const about = JSON.stringify({ contentType: "text/plain" });
+      service.put("bucket/papers", Buffer.from(JSON.stringify(bucket)));
+      service.put("files/papers/a/b.txt", Buffer.from("the file"), about);
       const files = { secrets: join(folder.path, "secrets.json"), job: join(folder.path, "job.json") };
       const secrets = {
         appUrl: postgres.url("shop"),
+        drillUrl: postgres.url("postgres"),
         memoryToken: TOKEN,
         target: await emptyDatabase(postgres, "copy"),
       };
       writeFileSync(files.secrets, JSON.stringify(secrets), { mode: 0o600 });
       writeFileSync(files.job, JSON.stringify({ stack: "dev", ...job() }));
-      for (const args of [["backup"], ["list"], ["verify"], ["doctor"], ["restore", "--to", "secret:target"]]) {
+      const outputs: Record<string, string> = {};
+      const restored = ["--files", other.url, "--files-key", "secret:memoryToken"];
+      for (const args of [
+        ["backup"],
+        ["list"],
+        ["verify"],
+        ["drill"],
+        ["doctor"],
+        ["restore", "--to", "secret:target", ...restored],
+      ]) {
         const { code, output } = await run(process.execPath, ["runner/cli.js", ...args, "--job", files.job], {
           PROVISION_SECRETS_FILE: files.secrets,
         });
         expect(code, output).toBe(0);
         expect(output).not.toContain(TOKEN);
-        if (args[0] === "list") expect(output).toMatch(/memory of http:.*: 1 backup\n.* verified /);
+        outputs[args[0] ?? ""] = output;
       }
+      expect(outputs.list).toMatch(/memory of http:.*: 1 backup\n.* verified /);
+      expect(outputs.restore).toContain("Note: made on a Friday");
       expect((await compareDatabases(postgres.url("shop"), postgres.url("copy"))).differences).toEqual([]);
-      expect([...objects.keys()].map((key) => key.split("/").at(-1))).toContain("manifest.json");
+      expect(other.objects.get("files/papers/a/b.txt")).toMatchObject({ bytes: Buffer.from("the file"), about });
+      const stored = [...service.objects.keys()].map((key) => key.split("/").at(-1));
+      expect(stored).toEqual(expect.arrayContaining(["manifest.json", "note.txt.zst", "files.jsonl.zst"]));
+      const heard = readFileSync(join(folder.path, "journal"), "utf8");
+      expect(heard).toMatch(/"status":"ok"/);
+      expect(heard).not.toContain(TOKEN);
+      await other.close();
     },
     PATIENCE_MS,
   );
@@ -209,23 +231,31 @@ describe("a storage provider is added by the README's three steps", () => {
       const registry = () => run(tool("vitest"), ["run", "test/providers/registry.test.ts"]);
       const before = await registry();
       expect(before.code).not.toBe(0);
-      expect(before.output).toMatch(/has a test for each provider[\s\S]*\+ +"memory"/);
-      expect(before.output).toMatch(/has a row in the README for each provider[\s\S]*\+ +"memory"/);
-      const test = join(copy, "test/providers/storage/memory.test.ts");
-      writeFileSync(test, "");
+      for (const { family, kind } of NEW) {
+        expect(before.output).toMatch(new RegExp(`has a test for each provider[\\s\\S]*\\+ +"${kind}"`));
+        expect(before.output).toMatch(new RegExp(`has a row in the README for each provider[\\s\\S]*\\+ +"${kind}"`));
+        writeFileSync(testOf(family, kind), "");
+      }
       const empty = await registry();
       expect(empty.code).not.toBe(0);
-      expect(empty.output).toMatch(/runs the family's contract for each provider[\s\S]*\+ +"memory"/);
-      writeFileSync(test, 'describeStorageContract("memory", open, capabilities);\n');
-      edit("README.md", [/^\| storage +\| `filesystem`/m, "| storage | `memory` | the memory of a service |\n$&"]);
+      for (const { family, kind } of NEW) {
+        expect(empty.output).toMatch(new RegExp(`runs the family's contract for each provider[\\s\\S]*\\+ +"${kind}"`));
+        writeFileSync(testOf(family, kind), contractOf(family, kind));
+        edit("README.md", [new RegExp(`^\\| ${family} +\\| \``, "m"), `| ${family} | \`${kind}\` | new |\n$&`]);
+      }
       const after = await registry();
       expect(after.code, after.output).toBe(0);
-      expect(changes()).toEqual([
-        "README.md",
-        "providers/storage/index.ts",
-        "providers/storage/memory.ts",
-        "test/providers/storage/memory.test.ts",
-      ]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "and it keeps its family's contract",
+    async () => {
+      const tests = NEW.filter(({ family }) => family !== "storage").map(({ family, kind }) => testOf(family, kind));
+      const { code, output } = await run(tool("vitest"), ["run", ...tests.map((test) => relative(copy, test))]);
+      expect(code, output).toBe(0);
+      expect(output).toMatch(/3 passed/);
     },
     PATIENCE_MS,
   );

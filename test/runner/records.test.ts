@@ -80,6 +80,9 @@ describe("a manifest", () => {
     ["with the roles alone", withObjects("roles-sql"), "damaged"],
     ["of another backup", documentFor(OLD, "manifest.json"), "foreign"],
     ["of a newer version", documentFor(NEW, "manifest.json", { format: 2 }), "unreadable"],
+    ["of a database of an unknown kind", ofKind("oracle"), "unreadable"],
+    ["of a database of no kind, but of a name that every object has", ofKind("constructor"), "unreadable"],
+    ["with an object of an unknown format", withObjects("riddle"), "unreadable"],
   ])("%s makes no verified backup, and displaces none", async (_what, text, state) => {
     await fillBackup(storage, `prod/app/${OLD}`, ["manifest.json", VERIFIED]);
     await fill(storage, [`prod/app/${NEW}/manifest.json`], text);
@@ -116,7 +119,12 @@ describe("a manifest", () => {
     });
   });
 
-  function withObjects(format: "file-index" | "roles-sql"): string {
+  function ofKind(kind: string): string {
+    const { database } = sampleManifest(NEW);
+    return documentFor(NEW, "manifest.json", { database: { ...database, kind } });
+  }
+
+  function withObjects(format: string): string {
     const objects = sampleManifest(NEW).objects.map((object) => ({ ...object, format }));
     return documentFor(NEW, "manifest.json", { objects });
   }

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileFacts, FilesProvider } from "../../../providers/files/files.ts";
 import { supabaseStorage } from "../../../providers/files/supabase-storage.ts";
+import { describeFilesContract } from "../../contract/files.ts";
 import { bytesOf, failingStream, streamOf } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
@@ -56,6 +57,20 @@ const factsOf = (path: string, size: number): FileFacts => ({
   contentType: "application/pdf",
   cacheControl: "max-age=60",
   metadata: { pages: 3 },
+});
+
+describeFilesContract("supabase-storage", async () => {
+  const fresh = await SupabaseStorageService.start();
+  fresh.makeBucket("papers");
+  const config = supabaseStorage.schema.parse({ kind: "supabase-storage", url: fresh.url, key: { env: "KEY" } });
+  return {
+    files: await supabaseStorage.create(config, { secrets: { key: fresh.serviceKey } }),
+    put: (path, bytes) => {
+      fresh.put(path, bytes, "papers");
+    },
+    remove: (path) => fresh.objects.delete(`papers/${path}`),
+    dispose: () => fresh.close(),
+  };
 });
 
 describe("files in Supabase Storage", () => {

@@ -4,17 +4,17 @@
  */
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { ProviderError } from "../../providers/errors.ts";
-import { SecretRef } from "../../providers/secret-ref.ts";
-import { keySegments } from "../../providers/transfer/keys.ts";
+import { ProviderError } from "../../../providers/errors.ts";
+import { SecretRef } from "../../../providers/secret-ref.ts";
+import { keySegments } from "../../../providers/transfer/keys.ts";
 import {
   defineStorage,
   storageFields,
   type StorageProvider,
   type StoredObject,
   type UploadOptions,
-} from "../../providers/storage/storage.ts";
-import { watchedUpload } from "../../providers/transfer/watched-upload.ts";
+} from "../../../providers/storage/storage.ts";
+import { watchedUpload } from "../../../providers/transfer/watched-upload.ts";
 
 const schema = z.strictObject({
   kind: z.literal("memory").describe("The memory of a service."),
