@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
-import { alarmJob } from "./aws-backups/alarm-job.ts";
-import { runCommands, type RunCommands } from "./aws-backups/run-commands.ts";
+import { jobFolder } from "../../providers/layout.ts";
+import { bucketRequest } from "../../providers/storage/index.ts";
+import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { sizeOf, type AwsSettings } from "./settings.ts";
-import { BackupAlarms } from "./backup-alarms.ts";
+import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
 import { BackupImage, type BackupImageBuild } from "./backup-image.ts";
 import { BackupKey } from "./backup-key.ts";
-import { BackupNetwork, type BackupNetworkArgs } from "./backup-network.ts";
+import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner, type BackupTask } from "./backup-runner.ts";
-import type { Purpose } from "./backup-runner/purposes.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
 
@@ -70,125 +70,26 @@ export class AwsBackups extends pulumi.ComponentResource {
   /** The URL of the queue of what could not be started. */
   readonly deadLetterQueue: pulumi.Output<string>;
 
+  readonly #name: string;
+  readonly #args: AwsBackupsArgs;
+
   constructor(name: string, args: AwsBackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:AwsBackups", name, {}, opts);
-    const { stack, region, aws: settings, jobs } = args;
-    const removable = settings.bucket.removeOnDestroy;
-    const tags = { "provision:stack": stack, ...settings.tags };
-    const common = { stack, tags };
-    const parent = { parent: this };
+    this.#name = name;
+    this.#args = args;
+    const { stack, region, jobs } = args;
+    const { key, bucket, secrets } = this.#makeStores();
+    const image = new BackupImage(`${name}-image`, { ...this.#common(), ...imageArgs(args) }, { parent: this });
+    const network = this.#makeNetwork();
+    const runner = this.#makeRunner({ key, bucket, secrets, image });
+    const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
+    const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
 
-    const roles = { permissionsBoundary: settings.permissionsBoundary, rolePath: settings.rolePath };
-    const { arn: keyArn } = new BackupKey(
-      `${name}-key`,
-      { ...common, removeOnDestroy: removable, protect: settings.bucket.protect },
-      parent,
-    );
-    const bucket = new BackupBucket(
-      `${name}-bucket`,
-      { ...common, ...roles, jobs, ...bucketArgs(settings, keyArn) },
-      parent,
-    );
-    const secrets = new BackupSecrets(
-      `${name}-secrets`,
-      {
-        ...common,
-        secrets: args.secrets,
-        names: args.jobSecretNames,
-        existing: existingSecrets(jobs),
-        keyArn,
-        recoveryWindowDays: settings.secretRecoveryDays,
-      },
-      parent,
-    );
-    const image = new BackupImage(`${name}-image`, { ...common, ...imageArgs(args) }, parent);
-    const network = new BackupNetwork(
-      `${name}-network`,
-      {
-        ...common,
-        ...networkOf(settings),
-        // The kinds know the ports of the databases too.
-        providerPorts: [...new Set(jobs.flatMap((job) => jobPorts(job)))].sort((one, other) => one - other),
-      },
-      parent,
-    );
-    const runner = new BackupRunner(
-      `${name}-runner`,
-      {
-        ...common,
-        ...roles,
-        jobs,
-        image: image.ref,
-        repositoryArn: image.repositoryArn,
-        bucket: {
-          name: bucket.bucketName,
-          keyArn: settings.bucket.existing === undefined ? keyArn : settings.bucket.keyArn,
-        },
-        secretArns: secrets.arns,
-        secretKeyArns: settings.secretKeyArns,
-        keyArn,
-        logs: settings.logs,
-        sizes: Object.fromEntries(jobs.map(({ name: job }) => [job, sizeOf(settings, job)])),
-        architecture: settings.architecture === "arm64" ? "ARM64" : "X86_64",
-      },
-      parent,
-    );
-    const schedule = new BackupSchedule(
-      `${name}-schedule`,
-      {
-        ...common,
-        ...roles,
-        ...settings.schedules,
-        entries: scheduleEntries(jobs, runner.tasks),
-        clusterArn: runner.clusterArn,
-        network,
-        keyArn,
-      },
-      parent,
-    );
-    const alarms = new BackupAlarms(
-      `${name}-alarms`,
-      {
-        ...common,
-        ...roles,
-        ...settings.alarms,
-        enabled: settings.schedules.enabled,
-        jobs: jobs.map((job) => alarmJob(job, stack)),
-        clusterArn: runner.clusterArn,
-        bucketName: bucket.bucketName,
-        deadLetterQueueName: schedule.deadLetterQueueName,
-      },
-      parent,
-    );
-    const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, parent);
-
-    const place = { region, cluster: runner.clusterName, network };
-    const entries = jobs.map((job): [string, AwsJobOutputs] => {
-      const tasks = runner.tasks[job.name];
-      if (tasks === undefined) throw new Error(`the runner has no tasks for ${job.name}`);
-      const names = Object.keys(tasks) as Purpose[];
-      const byTask = <T>(value: (task: BackupTask, purpose: Purpose) => T | undefined): Record<string, T> =>
-        Object.fromEntries(
-          names.flatMap((purpose): [string, T][] => {
-            const task = tasks[purpose];
-            const found = task && value(task, purpose);
-            return found === undefined ? [] : [[purpose, found]];
-          }),
-        );
-      const outputs: AwsJobOutputs = {
-        ...runCommands(job, tasks, place),
-        schedules: byTask((_, purpose) => schedule.scheduleArns[entryName(job.name, purpose)]),
-        taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
-        roles: byTask(({ roleArn }) => roleArn),
-        logGroup: tasks.backup.logGroupName,
-      };
-      return [job.name, outputs];
-    });
-    this.jobs = Object.fromEntries(entries);
+    this.jobs = jobOutputs(jobs, runner, schedule, { region, cluster: runner.clusterName, network });
     this.image = image.ref;
     this.bucket = bucket.bucketName;
     this.cluster = runner.clusterName;
-    this.key = keyArn;
+    this.key = key.arn;
     this.alarmTopic = alarms.topicArn;
     this.dashboard = dashboard.url;
     this.deadLetterQueue = schedule.deadLetterQueueUrl;
@@ -203,6 +104,149 @@ export class AwsBackups extends pulumi.ComponentResource {
       deadLetterQueue: this.deadLetterQueue,
     });
   }
+
+  /** What every part gets. */
+  #common() {
+    const { stack, aws: settings } = this.#args;
+    return { stack, tags: { "provision:stack": stack, ...settings.tags } };
+  }
+
+  /** What every part with roles gets. */
+  #withRoles() {
+    const { permissionsBoundary, rolePath } = this.#args.aws;
+    return { ...this.#common(), permissionsBoundary, rolePath };
+  }
+
+  /** The key, and what it encrypts: the bucket and the secrets. */
+  #makeStores() {
+    const { aws: settings, jobs } = this.#args;
+    const { protect, removeOnDestroy } = settings.bucket;
+    const key = new BackupKey(`${this.#name}-key`, { ...this.#common(), removeOnDestroy, protect }, { parent: this });
+    const bucket = new BackupBucket(
+      `${this.#name}-bucket`,
+      { ...this.#withRoles(), jobs, ...bucketArgs(settings, key.arn) },
+      { parent: this },
+    );
+    const secrets = new BackupSecrets(
+      `${this.#name}-secrets`,
+      {
+        ...this.#common(),
+        secrets: this.#args.secrets,
+        names: this.#args.jobSecretNames,
+        existing: existingSecrets(jobs),
+        keyArn: key.arn,
+        recoveryWindowDays: settings.secretRecoveryDays,
+      },
+      { parent: this },
+    );
+    return { key, bucket, secrets };
+  }
+
+  #makeNetwork(): BackupNetwork {
+    const { aws: settings, jobs } = this.#args;
+    const { ports = [], ...network } = settings.network;
+    // The kinds of database declare their ports too.
+    const providerPorts = [...new Set(jobs.flatMap((job) => jobPorts(job)))].sort((one, other) => one - other);
+    return new BackupNetwork(
+      `${this.#name}-network`,
+      { ...this.#common(), ...network, databasePorts: ports, providerPorts },
+      { parent: this },
+    );
+  }
+
+  #makeRunner({ key, bucket, secrets, image }: Pick<Parts, "key" | "bucket" | "secrets" | "image">): BackupRunner {
+    const { aws: settings, jobs } = this.#args;
+    return new BackupRunner(
+      `${this.#name}-runner`,
+      {
+        ...this.#withRoles(),
+        jobs,
+        image: image.ref,
+        repositoryArn: image.repositoryArn,
+        bucket: {
+          name: bucket.bucketName,
+          keyArn: settings.bucket.existing === undefined ? key.arn : settings.bucket.keyArn,
+        },
+        secretArns: secrets.arns,
+        secretKeyArns: settings.secretKeyArns,
+        keyArn: key.arn,
+        logs: settings.logs,
+        sizes: Object.fromEntries(jobs.map(({ name }) => [name, sizeOf(settings, name)])),
+        architecture: settings.architecture === "arm64" ? "ARM64" : "X86_64",
+      },
+      { parent: this },
+    );
+  }
+
+  /** What starts the tasks, and what rings when they do not run or fail. */
+  #makeSchedule({ key, bucket, network, runner }: Pick<Parts, "key" | "bucket" | "network" | "runner">) {
+    const { stack, aws: settings, jobs } = this.#args;
+    const { clusterArn } = runner;
+    const schedule = new BackupSchedule(
+      `${this.#name}-schedule`,
+      {
+        ...this.#withRoles(),
+        ...settings.schedules,
+        entries: scheduleEntries(jobs, runner.tasks),
+        clusterArn,
+        network,
+        keyArn: key.arn,
+      },
+      { parent: this },
+    );
+    const alarms = new BackupAlarms(
+      `${this.#name}-alarms`,
+      {
+        ...this.#withRoles(),
+        ...settings.alarms,
+        enabled: settings.schedules.enabled,
+        jobs: jobs.map((job) => alarmJob(job, stack)),
+        clusterArn,
+        bucketName: bucket.bucketName,
+        deadLetterQueueName: schedule.deadLetterQueueName,
+      },
+      { parent: this },
+    );
+    return { schedule, alarms };
+  }
+}
+
+/** The parts that other parts need. */
+interface Parts {
+  readonly key: BackupKey;
+  readonly bucket: BackupBucket;
+  readonly secrets: BackupSecrets;
+  readonly image: BackupImage;
+  readonly network: BackupNetwork;
+  readonly runner: BackupRunner;
+}
+
+function jobOutputs(
+  jobs: readonly JobSettings[],
+  { tasks: tasksByJob }: BackupRunner,
+  { scheduleArns }: BackupSchedule,
+  place: TaskPlace,
+): Record<string, AwsJobOutputs> {
+  const entries = jobs.map((job): [string, AwsJobOutputs] => {
+    const tasks = tasksByJob[job.name];
+    if (tasks === undefined) throw new Error(`the runner has no tasks for ${job.name}`);
+    const byTask = <T>(value: (task: BackupTask, purpose: string) => T | undefined): Record<string, T> =>
+      Object.fromEntries(
+        Object.entries(tasks).flatMap(([purpose, task]): [string, T][] => {
+          const found = value(task, purpose);
+          return found === undefined ? [] : [[purpose, found]];
+        }),
+      );
+    const outputs: AwsJobOutputs = {
+      ...runCommands(job, tasks, place),
+      schedules: byTask((_, purpose) => scheduleArns[entryName(job.name, purpose)]),
+      taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
+      roles: byTask(({ roleArn }) => roleArn),
+      logGroup: tasks.backup.logGroupName,
+    };
+    return [job.name, outputs];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The ARNs of the secrets that existed before and that jobs refer to, each once. */
@@ -211,8 +255,14 @@ function existingSecrets(jobs: readonly JobSettings[]): string[] {
   return [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
 }
 
-function networkOf({ network: { ports = [], ...rest } }: AwsSettings): Omit<BackupNetworkArgs, "stack"> {
-  return { ...rest, databasePorts: ports };
+/** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
+function alarmJob({ name, schedule, destinations }: JobSettings, stack: string): AlarmJob {
+  const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
+  return {
+    name,
+    ...(schedule !== undefined && { schedule }),
+    ...(own !== undefined && { prefix: jobFolder({ stack, name }, own.prefix) }),
+  };
 }
 
 function bucketArgs(

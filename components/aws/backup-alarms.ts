@@ -55,7 +55,7 @@ export interface BackupAlarmsArgs extends RoleLimits {
   /** Percents by which a backup may be smaller than the last one, before compression. Default 50. */
   readonly shrinkPercent?: number;
   /** Tags of whatever has tags. */
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /** The shortest grace of a rare job, whose alarm counts from the time at which it was due. */
@@ -111,7 +111,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
       topicArn: this.topicArn,
       permissionsBoundary: args.permissionsBoundary,
       rolePath: args.rolePath,
-      ...(tags !== undefined && { tags }),
+      tags,
     };
     tellOfFailedTasks(context, args.clusterArn);
     alarm(context, "dead-letters", deadLetters(stack, args.deadLetterQueueName), false);
@@ -144,7 +144,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
   }
 
   #makeTopic(name: string, account: AwsAccount, { stack, keyArn, tags }: BackupAlarmsArgs): pulumi.Output<string> {
-    const options = { stack, ...(tags !== undefined && { tags }) };
+    const options = { stack, tags };
     const topicKeyArn = keyArn ?? makeTopicKey(this, name, account, options);
     return makeTopic(this, name, account, { ...options, keyArn: topicKeyArn });
   }

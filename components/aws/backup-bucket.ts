@@ -47,7 +47,7 @@ export interface BackupBucketArgs extends RoleLimits {
   /** The stack's name, once more: what `removeOnDestroy` needs to be taken seriously. */
   readonly confirmRemoval?: string;
   /** Tags of the buckets, the role and the key that are made. */
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /**
@@ -81,7 +81,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       this.bucketName = bucket.bucket;
       this.bucketArn = bucket.arn;
       const { stack, accessLogs, replica, tags } = args;
-      const common = { stack, account, removable: args.removeOnDestroy === true, ...(tags !== undefined && { tags }) };
+      const common = { stack, account, removable: args.removeOnDestroy === true, tags };
       if (accessLogs !== undefined) {
         addAccessLogs(this, `${name}-access-logs`, bucket, {
           ...common,
@@ -126,7 +126,7 @@ export class BackupBucket extends pulumi.ComponentResource {
       removable,
       protect: args.protect === true,
       ...(lock !== undefined && { lock }),
-      ...(tags !== undefined && { tags }),
+      tags,
     });
     new aws.s3.BucketNotification(
       `${name}-notification`,

@@ -34,7 +34,7 @@ interface CommonArgs {
   /** The stack's name: part of the repository's. */
   readonly stack: string;
   /** Tags of the repository. */
-  readonly tags?: pulumi.Input<Readonly<Record<string, string>>>;
+  readonly tags?: pulumi.Input<Readonly<Record<string, string>>> | undefined;
 }
 
 interface FinishedImage {
@@ -106,7 +106,7 @@ export class BackupImage extends pulumi.ComponentResource {
           { encryptionType: "KMS", ...(build.keyArn !== undefined && { kmsKey: build.keyArn }) },
         ],
         forceDelete: false,
-        ...(tags !== undefined && { tags }),
+        tags,
       },
       { parent: this, retainOnDelete: true },
     );

@@ -18,7 +18,7 @@ export interface BackupKeyArgs {
   /** Refuses whatever would remove or replace the key, `destroy` included, until it is false again. Default false. */
   readonly protect?: boolean;
   /** Tags of the key. */
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export class BackupKey extends pulumi.ComponentResource {
         enableKeyRotation: true,
         deletionWindowInDays: args.deletionWindowDays ?? 30,
         policy: policy(...this.#statements()),
-        ...(args.tags !== undefined && { tags: args.tags }),
+        tags: args.tags,
       },
       { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
     );

@@ -66,11 +66,11 @@ export class BackupNetwork extends pulumi.ComponentResource {
     super("provision:aws:BackupNetwork", name, {}, opts);
     const { stack, databasePorts = [5432], providerPorts = [] } = args;
     const own = `${name}-${stack}`;
-    const tags = args.tags === undefined ? {} : { tags: args.tags };
+    const { tags } = args;
     const { vpcId, subnetIds } = place(own, args, this);
     const group = new aws.ec2.SecurityGroup(
       fitName(own, GROUP_NAME),
-      { description: `Backup tasks of the stack ${stack}: no way in`, vpcId, ...tags },
+      { description: `Backup tasks of the stack ${stack}: no way in`, vpcId, tags },
       { parent: this },
     );
     for (const port of new Set([HTTPS, ...databasePorts, ...providerPorts])) {
@@ -87,7 +87,7 @@ export class BackupNetwork extends pulumi.ComponentResource {
             fromPort: port,
             toPort: port,
             ...cidr,
-            ...tags,
+            tags,
           },
           { parent: this },
         );

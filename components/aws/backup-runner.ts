@@ -5,7 +5,7 @@ import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
-import { purposes, purposesOf, type Purpose } from "./backup-runner/purposes.ts";
+import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
 import { serviceRole, type RoleSettings } from "./service-role.ts";
@@ -108,7 +108,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     this.#account = awsAccount(this);
     const cluster = new aws.ecs.Cluster(
       fitName(this.#name, NAME),
-      { settings: [{ name: "containerInsights", value: "enabled" }], ...this.#tags() },
+      { settings: [{ name: "containerInsights", value: "enabled" }], tags: this.#args.tags },
       { parent: this },
     );
     this.clusterArn = cluster.arn;
@@ -125,12 +125,12 @@ export class BackupRunner extends pulumi.ComponentResource {
       .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
     const logGroup = new aws.cloudwatch.LogGroup(
       fitName(`${this.#name}-${job.name}`, NAME),
-      { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, ...this.#tags() },
+      { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, tags: this.#args.tags },
       { parent: this },
     );
-    const taskPurposes = purposesOf(job);
-    const executionRole = this.#executionRole(job, taskPurposes, logGroup);
-    const tasks = taskPurposes.map((purpose): [Purpose, BackupTask] => {
+    const further = furtherPurposes(job);
+    const executionRole = this.#executionRole(job, ["backup", ...further, "restore"], logGroup);
+    const task = (purpose: Purpose): BackupTask => {
       const role = this.#taskRole(job, purpose, config);
       const family = `provision_${stack}_${job.name}_${purpose}`;
       const definition = new aws.ecs.TaskDefinition(
@@ -160,20 +160,23 @@ export class BackupRunner extends pulumi.ComponentResource {
             log: { group: logGroup.name, region: this.#account.region, prefix: purpose },
           }),
           skipDestroy: true,
-          ...this.#tags(),
+          tags: this.#args.tags,
         },
         { parent: this },
       );
-      const task = {
+      return {
         family,
         taskDefinitionArn: definition.arn,
         roleArn: role.arn,
         executionRoleArn: executionRole.arn,
         logGroupName: logGroup.name,
       };
-      return [purpose, task];
-    });
-    return Object.fromEntries(tasks) as Record<Purpose, BackupTask>;
+    };
+    return {
+      backup: task("backup"),
+      ...Object.fromEntries(further.map((purpose) => [purpose, task(purpose)])),
+      restore: task("restore"),
+    };
   }
 
   #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: aws.cloudwatch.LogGroup): aws.iam.Role {
@@ -245,11 +248,6 @@ export class BackupRunner extends pulumi.ComponentResource {
     throw new pulumi.RunError(
       `The job ${job} refers to the secret ${key}, of which no ARN is known. Put it into secretArns.`,
     );
-  }
-
-  #tags(): { tags?: pulumi.Input<Record<string, pulumi.Input<string>>> } {
-    const { tags } = this.#args;
-    return tags === undefined ? {} : { tags };
   }
 }
 

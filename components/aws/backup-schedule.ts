@@ -103,7 +103,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
     super("provision:aws:BackupSchedule", name, {}, opts);
     const { stack, network, flexibleMinutes = FLEXIBLE_MINUTES } = args;
     const own = `${name}-${stack}`;
-    const tags = args.tags === undefined ? {} : { tags: args.tags };
+    const tags = { tags: args.tags };
     const account = awsAccount(this);
     const group = new aws.scheduler.ScheduleGroup(fitName(own, SCHEDULE_NAME), tags, {
       parent: this,

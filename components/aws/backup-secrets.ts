@@ -27,7 +27,7 @@ export interface BackupSecretsArgs {
   /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export class BackupSecrets extends pulumi.ComponentResource {
           description: `The secret ${secretName} of the backups of the stack ${stack}`,
           kmsKeyId: keyArn,
           recoveryWindowInDays: args.recoveryWindowDays ?? 30,
-          ...(tags !== undefined && { tags }),
+          tags,
         },
         { parent: this },
       );

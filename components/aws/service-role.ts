@@ -33,10 +33,7 @@ export interface ServiceRoleArgs extends RoleSettings {
 
 /** The arguments of a role that keep it within the account's limits: every role of the stack has them. */
 export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
-  return {
-    ...(permissionsBoundary !== undefined && { permissionsBoundary }),
-    ...(rolePath !== undefined && { path: rolePath }),
-  };
+  return { permissionsBoundary, path: rolePath };
 }
 
 /**
@@ -63,7 +60,7 @@ export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.
         ],
       }),
       ...roleLimits(args),
-      ...(args.tags !== undefined && { tags: args.tags }),
+      tags: args.tags,
     },
     { parent },
   );

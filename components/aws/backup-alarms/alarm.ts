@@ -10,7 +10,7 @@ export interface AlarmContext extends RoleLimits {
   readonly name: string;
   readonly stack: string;
   readonly topicArn: pulumi.Input<string>;
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /** Characters that the name of an EventBridge rule may have. */
@@ -41,7 +41,7 @@ export function alarm(
       ...args,
       alarmActions: [topicArn],
       ...(tellsEnd && { okActions: [topicArn] }),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );

@@ -36,7 +36,7 @@ export function tellOfFailedTasks(
           $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
         },
       }),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );

@@ -39,9 +39,13 @@ export function markDueTimes(
   jobs: readonly RareJob[],
   enabled: pulumi.Input<boolean>,
 ): void {
-  const group = new aws.scheduler.ScheduleGroup(fitName(`${name}-due`, NAME), tags === undefined ? {} : { tags }, {
-    parent,
-  });
+  const group = new aws.scheduler.ScheduleGroup(
+    fitName(`${name}-due`, NAME),
+    { tags },
+    {
+      parent,
+    },
+  );
   const role = new aws.iam.Role(
     fitName(`${name}-due-role`, NAME),
     {
@@ -53,7 +57,7 @@ export function markDueTimes(
         Condition: { StringEquals: { "aws:SourceAccount": account.id, "aws:SourceArn": group.arn } },
       }),
       ...roleLimits(limits),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );

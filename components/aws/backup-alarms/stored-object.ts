@@ -19,7 +19,7 @@ export function receiptsQueue({ parent, name, tags }: AlarmContext, account: Aws
     {
       messageRetentionSeconds: 60,
       sqsManagedSseEnabled: true,
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );
@@ -71,7 +71,7 @@ export function storedObjectRule(
           object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
         },
       }),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );

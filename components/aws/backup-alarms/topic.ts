@@ -16,7 +16,7 @@ export function makeTopic(
   options: {
     readonly stack: string;
     readonly keyArn: pulumi.Input<string>;
-    readonly tags?: pulumi.Input<Record<string, string>>;
+    readonly tags?: pulumi.Input<Record<string, string>> | undefined;
   },
 ): pulumi.Output<string> {
   const { stack, tags } = options;
@@ -25,7 +25,7 @@ export function makeTopic(
     {
       displayName: `Backups of ${stack}`,
       kmsMasterKeyId: options.keyArn,
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );
@@ -67,7 +67,7 @@ export function makeTopicKey(
   account: AwsAccount,
   options: {
     readonly stack: string;
-    readonly tags?: pulumi.Input<Record<string, string>>;
+    readonly tags?: pulumi.Input<Record<string, string>> | undefined;
   },
 ): pulumi.Output<string> {
   const { stack, tags } = options;
@@ -84,7 +84,7 @@ export function makeTopicKey(
         Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
         Resource: "*",
       }),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );

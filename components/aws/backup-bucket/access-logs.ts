@@ -15,7 +15,7 @@ interface AccessLogsOptions extends AccessLogs {
   readonly stack: string;
   readonly account: AwsAccount;
   readonly removable: boolean;
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export function addAccessLogs(
       },
     ],
     removable,
-    ...(tags !== undefined && { tags }),
+    tags,
   });
   new aws.s3.BucketLogging(
     `${name}-logging`,

@@ -20,7 +20,7 @@ export interface GuardedBucketOptions {
   readonly removable: boolean;
   /** Refuses whatever would remove or replace the bucket. */
   readonly protect?: boolean;
-  readonly tags?: pulumi.Input<Record<string, string>>;
+  readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export function guardedBucket(
       bucketPrefix: bucketPrefix(...options.words),
       objectLockEnabled: lock !== undefined,
       forceDestroy: removable,
-      ...(options.tags !== undefined && { tags: options.tags }),
+      tags: options.tags,
     },
     { ...opts, protect: options.protect === true, ignoreChanges: ["bucketPrefix", "objectLockEnabled"] },
   );

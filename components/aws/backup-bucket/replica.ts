@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AwsAccount } from "../aws-account.ts";
 import { fitName } from "../../fit-name.ts";
 import { keyStatements } from "../key-statements.ts";
-import { policy } from "../policy.ts";
+import { policy, type Statement } from "../policy.ts";
 import { roleLimits, type RoleLimits } from "../service-role.ts";
 import { bucketStatements } from "./bucket-policy.ts";
 import { guardedBucket, type GuardedBucketOptions } from "./guarded-bucket.ts";
@@ -73,86 +73,24 @@ export function addReplica(
         },
       }),
       ...roleLimits(options),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent },
   );
-  const via = (arn: pulumi.Input<string>) => ({
-    StringLike: {
-      "kms:ViaService": "s3.*.amazonaws.com",
-      "kms:EncryptionContext:aws:s3:arn": [arn, pulumi.interpolate`${arn}/*`],
-    },
-  });
   const rolePolicy = new aws.iam.RolePolicy(
     `${name}-role-policy`,
     {
       role: role.id,
-      policy: policy(
-        {
-          Sid: "ReadBucket",
-          Effect: "Allow",
-          Action: ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-          Resource: bucket.arn,
-        },
-        {
-          Sid: "ReadVersions",
-          Effect: "Allow",
-          Action: [
-            "s3:GetObjectVersionForReplication",
-            "s3:GetObjectVersionAcl",
-            "s3:GetObjectVersionTagging",
-            "s3:GetObjectRetention",
-            "s3:GetObjectLegalHold",
-          ],
-          Resource: pulumi.interpolate`${bucket.arn}/*`,
-        },
-        {
-          Sid: "WriteCopies",
-          Effect: "Allow",
-          Action: [
-            "s3:ReplicateObject",
-            "s3:ReplicateDelete",
-            "s3:ReplicateTags",
-            "s3:ObjectOwnerOverrideToBucketOwner",
-          ],
-          Resource: pulumi.interpolate`${destination.bucketArn}/*`,
-        },
-        { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucket.arn) },
-        {
-          Sid: "EncryptCopies",
-          Effect: "Allow",
-          Action: ["kms:Encrypt", "kms:GenerateDataKey"],
-          Resource: destination.keyArn,
-          Condition: via(destination.bucketArn),
-        },
-      ),
+      policy: policy(...replicationStatements(bucket.arn, keyArn, destination)),
     },
     { parent },
   );
-  const otherAccount = destination.accountId;
   new aws.s3.BucketReplicationConfig(
     `${name}-replication`,
     {
       bucket: bucket.bucket,
       role: role.arn,
-      rules: [
-        {
-          id: "backups",
-          status: "Enabled",
-          priority: 0,
-          filter: { prefix: "" },
-          deleteMarkerReplication: { status: "Enabled" },
-          sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
-          destination: {
-            bucket: destination.bucketArn,
-            encryptionConfiguration: { replicaKmsKeyId: destination.keyArn },
-            ...(otherAccount !== undefined && {
-              account: otherAccount,
-              accessControlTranslation: { owner: "Destination" },
-            }),
-          },
-        },
-      ],
+      rules: [replicationRule(destination)],
     },
     {
       parent,
@@ -184,7 +122,7 @@ function makeReplica(
       enableKeyRotation: true,
       deletionWindowInDays: 30,
       policy: policy(...keyStatements({ ...account, region: pulumi.output(region) }, ["s3"])),
-      ...(tags !== undefined && { tags }),
+      tags,
     },
     { parent, protect, retainOnDelete: !removable },
   );
@@ -197,7 +135,75 @@ function makeReplica(
     removable,
     protect,
     ...(lock !== undefined && { lock }),
-    ...(tags !== undefined && { tags }),
+    tags,
   });
   return { bucketArn: bucket.arn, keyArn: key.arn, made: [versioning] };
+}
+
+/** What S3 may do as it copies: read the bucket, write copies, and use both keys. */
+function replicationStatements(
+  bucketArn: pulumi.Output<string>,
+  keyArn: pulumi.Input<string>,
+  destination: ExistingReplica,
+): Statement[] {
+  const via = (arn: pulumi.Input<string>) => ({
+    StringLike: {
+      "kms:ViaService": "s3.*.amazonaws.com",
+      "kms:EncryptionContext:aws:s3:arn": [arn, pulumi.interpolate`${arn}/*`],
+    },
+  });
+  return [
+    {
+      Sid: "ReadBucket",
+      Effect: "Allow",
+      Action: ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+      Resource: bucketArn,
+    },
+    {
+      Sid: "ReadVersions",
+      Effect: "Allow",
+      Action: [
+        "s3:GetObjectVersionForReplication",
+        "s3:GetObjectVersionAcl",
+        "s3:GetObjectVersionTagging",
+        "s3:GetObjectRetention",
+        "s3:GetObjectLegalHold",
+      ],
+      Resource: pulumi.interpolate`${bucketArn}/*`,
+    },
+    {
+      Sid: "WriteCopies",
+      Effect: "Allow",
+      Action: ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"],
+      Resource: pulumi.interpolate`${destination.bucketArn}/*`,
+    },
+    { Sid: "Decrypt", Effect: "Allow", Action: "kms:Decrypt", Resource: keyArn, Condition: via(bucketArn) },
+    {
+      Sid: "EncryptCopies",
+      Effect: "Allow",
+      Action: ["kms:Encrypt", "kms:GenerateDataKey"],
+      Resource: destination.keyArn,
+      Condition: via(destination.bucketArn),
+    },
+  ];
+}
+
+/** Copies delete markers too, and gives the copies to the account that has the other bucket. */
+function replicationRule({ bucketArn, keyArn, accountId }: ExistingReplica) {
+  return {
+    id: "backups",
+    status: "Enabled",
+    priority: 0,
+    filter: { prefix: "" },
+    deleteMarkerReplication: { status: "Enabled" },
+    sourceSelectionCriteria: { sseKmsEncryptedObjects: { status: "Enabled" } },
+    destination: {
+      bucket: bucketArn,
+      encryptionConfiguration: { replicaKmsKeyId: keyArn },
+      ...(accountId !== undefined && {
+        account: accountId,
+        accessControlTranslation: { owner: "Destination" },
+      }),
+    },
+  };
 }

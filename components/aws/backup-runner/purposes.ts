@@ -33,13 +33,7 @@ export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
   },
 };
 
-/** The purposes that a job has tasks for. */
-export function purposesOf(job: JobSettings): Purpose[] {
-  const has: Record<Purpose, boolean> = {
-    backup: true,
-    prune: job.retention !== undefined,
-    drill: job.drill !== undefined,
-    restore: true,
-  };
-  return (Object.keys(purposes) as Purpose[]).filter((purpose) => has[purpose]);
+/** What a job has tasks for beside `backup` and `restore`: prune with a retention, drill with drills. */
+export function furtherPurposes({ retention, drill }: JobSettings): ("prune" | "drill")[] {
+  return [...(retention === undefined ? [] : ["prune" as const]), ...(drill === undefined ? [] : ["drill" as const])];
 }
