@@ -17,7 +17,8 @@ import { compareDatabases } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../helpers/bytes.ts";
-import { contentOf, query } from "../helpers/postgres.ts";
+import { contentOf } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { failureOf } from "../helpers/failure.ts";
 
 /** Opens the kind of database that is tested. */

@@ -8,7 +8,7 @@ import { readSettings } from "../../components/settings/settings.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { secret, startEngine, type Engine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
-import { registerSecret } from "../recording/secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 
 const source = fileURLToPath(new URL("../..", import.meta.url));
 const OWN_KEY = "0123456789abcdef".repeat(4);

@@ -6,7 +6,7 @@ import type { BackupReport } from "../../runner/backup/report.ts";
 import type { Verification } from "../../runner/verify.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { ensureProgram } from "../helpers/ensure-program.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { backupFolder, foldersOf, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 

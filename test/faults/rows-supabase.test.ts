@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";

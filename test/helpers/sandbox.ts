@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { recorded } from "../recording/record.ts";
-import { registerSecret } from "../recording/secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { TemporaryFolder } from "./script.ts";
 
 const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));

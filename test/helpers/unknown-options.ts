@@ -1,4 +1,4 @@
-import { query } from "./postgres.ts";
+import { query } from "../../tools/query.ts";
 
 /** Settings of a server whose superuser may write its catalogue. */
 export const TAKES_UNKNOWN_OPTIONS = { allow_system_table_mods: "on" } as const;

@@ -9,7 +9,7 @@ import type { BackupReport } from "../../runner/backup/report.ts";
 import { type BuiltImage, buildImage, cannotBuildImage, measureImage } from "../../tools/image.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { type Listed, printed } from "../helpers/reports.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";

@@ -1,6 +1,6 @@
 import { encodingsOf } from "../helpers/encodings-of.ts";
 import type { Shown } from "./record.ts";
-import { SHORTEST, type Secret } from "./secrets.ts";
+import { SHORTEST, type Secret } from "../../tools/services/known-secrets.ts";
 
 /** What nobody may see, whosever it is: a header that lets its reader in, and an address that does. */
 const NEVER: readonly [name: string, pattern: RegExp][] = [

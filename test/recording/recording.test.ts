@@ -8,7 +8,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import { failureOf } from "../helpers/failure.ts";
 import { findLeaks } from "./find-leaks.ts";
 import { recorded } from "./record.ts";
-import { registerSecret } from "./secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 
 /** Set in the run of this file in which it leaks. */
 const LEAKING = "PROVISION_TEST_LEAKS";

@@ -9,7 +9,7 @@ import { format } from "node:util";
 import { afterAll } from "vitest";
 import { findLeaks } from "./find-leaks.ts";
 import { record, recordInto, stopRecording, type Shown } from "./record.ts";
-import { registeredSecrets } from "./secrets.ts";
+import { registeredSecrets } from "../../tools/services/known-secrets.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "provision-recording-"));
 recordInto(folder);

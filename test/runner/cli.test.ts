@@ -20,7 +20,7 @@ import { backupFolder, foldersOf, listed, makeBackup, printed } from "../helpers
 import { Sandbox, type Running } from "../helpers/sandbox.ts";
 import { fill, filesIn, openStore } from "../helpers/store.ts";
 import { Gate } from "../helpers/gate.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 
 const haveTools = (await ensureProgram("age", "age")) && (await ensureProgram("zstd", "zstd"));
 const identity = await generateX25519Identity();

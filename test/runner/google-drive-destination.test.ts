@@ -5,7 +5,7 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import { registerSecret } from "../recording/secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { googleError, GoogleDriveService } from "../../tools/services/google-drive.ts";
 
 const redirect = fileURLToPath(new URL("../../tools/services/google-drive-redirect.ts", import.meta.url));

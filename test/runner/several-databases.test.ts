@@ -3,7 +3,7 @@ import type { Restored } from "../../runner/restore.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 

@@ -9,7 +9,7 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { backupFolder, listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { registerSecret } from "../recording/secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 
 let postgres: Postgres;
 let sandbox: Sandbox;

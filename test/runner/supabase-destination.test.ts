@@ -4,7 +4,7 @@ import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
-import { registerSecret } from "../recording/secrets.ts";
+import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
 import { SupabaseS3 } from "../../tools/services/supabase-s3.ts";
 import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";

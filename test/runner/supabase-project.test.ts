@@ -1,6 +1,6 @@
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { emptyDatabase, relationCount } from "../helpers/databases.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { startSupabase, type SupabaseServer } from "../../tools/services/supabase-database.ts";
 
 describe.each([

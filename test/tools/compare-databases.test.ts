@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareDatabases, tellDifferences } from "../../tools/compare-databases.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { addUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../helpers/unknown-options.ts";
 
 describe("compareDatabases", () => {

@@ -6,7 +6,7 @@ import { compareDatabases } from "../../tools/compare-databases.ts";
 import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { ensurePostgres, type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { query } from "../helpers/postgres.ts";
+import { query } from "../../tools/query.ts";
 import { backupFolder, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { addUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../helpers/unknown-options.ts";

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { registerSecret } from "../../test/recording/secrets.ts";
+import { registerSecret } from "./known-secrets.ts";
 import { hashOf } from "./dropbox/block-hasher.ts";
 import { readBody } from "./dropbox/body.ts";
 import type { Body } from "./dropbox/body.ts";

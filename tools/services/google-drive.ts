@@ -8,7 +8,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { registerSecret } from "../../test/recording/secrets.ts";
+import { registerSecret } from "./known-secrets.ts";
 import { readSome } from "./read-some.ts";
 
 /** What every part of a resumable upload but the last must be a multiple of. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Postgres, type PostgresOptions, startPostgres } from "../postgres.ts";
-import { query } from "../../test/helpers/postgres.ts";
+import { query } from "../query.ts";
 
 const folder = new URL("supabase-database/", import.meta.url);
 

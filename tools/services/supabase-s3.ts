@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, Server,
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import type { Versitygw } from "./versitygw.ts";
-import { registerSecret } from "../../test/recording/secrets.ts";
+import { registerSecret } from "./known-secrets.ts";
 
 const PATH = "/storage/v1/s3";
 

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FileStore } from "@tus/file-store";
 import { EVENTS, Server as TusServer } from "@tus/server";
 import type { Upload } from "@tus/server";
-import { registerSecret } from "../../test/recording/secrets.ts";
+import { registerSecret } from "./known-secrets.ts";
 
 const MiB = 1024 * 1024;
 

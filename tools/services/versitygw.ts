@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
 import { ensureVersitygw } from "../install/versitygw.ts";
-import { registerSecret } from "../../test/recording/secrets.ts";
+import { registerSecret } from "./known-secrets.ts";
 import { freePort } from "../free-port.ts";
 
 /** How long the server may take to start, in milliseconds. */

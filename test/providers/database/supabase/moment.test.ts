@@ -8,7 +8,7 @@ import type { DatabaseBackup, DatabaseProvider, RestoreArtifact } from "../../..
 import { createDatabase } from "../../../../providers/database/index.ts";
 import { toProviderError } from "../../../../providers/errors.ts";
 import { streamOf } from "../../../helpers/bytes.ts";
-import { query } from "../../../helpers/postgres.ts";
+import { query } from "../../../../tools/query.ts";
 import { Random } from "../../../helpers/random.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 

@@ -17,7 +17,8 @@ import { ProviderError } from "../../../../providers/errors.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { failingStream, streamOf } from "../../../helpers/bytes.ts";
 import { failureOf } from "../../../helpers/failure.ts";
-import { contentOf, query } from "../../../helpers/postgres.ts";
+import { contentOf } from "../../../helpers/postgres.ts";
+import { query } from "../../../../tools/query.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 

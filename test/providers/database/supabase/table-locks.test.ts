@@ -4,7 +4,7 @@ import { countArtifactRows } from "../../../../providers/database/index.ts";
 import { openBackup } from "../../../../providers/database/postgres/dump/backup.ts";
 import { parseConnectionUrl } from "../../../../providers/database/postgres/connect/connection-url.ts";
 import { projectLayout, type SupabaseSettings } from "../../../../providers/database/supabase/backup.ts";
-import { query } from "../../../helpers/postgres.ts";
+import { query } from "../../../../tools/query.ts";
 import { type StoredBackup, store } from "../../../helpers/stored-backup.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createDatabase } from "../../../../providers/database/index.ts";
-import { query } from "../../../helpers/postgres.ts";
+import { query } from "../../../../tools/query.ts";
 import { store } from "../../../helpers/stored-backup.ts";
 import { keepAddingUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../../../helpers/unknown-options.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";

@@ -8,7 +8,7 @@ import { majorVersion } from "../../../../providers/database/postgres/programs/c
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { ensurePostgresWheel } from "../../../../tools/install/postgres-wheels.ts";
 import { failureOf } from "../../../helpers/failure.ts";
-import { query } from "../../../helpers/postgres.ts";
+import { query } from "../../../../tools/query.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll } from "vitest";
 import { s3 } from "../../../../providers/storage/s3.ts";
 import { describeStorageContract } from "../../../contract/storage.ts";
 import { bytesSent, lieAbout } from "../../../helpers/s3-traffic.ts";
-import { registerSecret } from "../../../recording/secrets.ts";
+import { registerSecret } from "../../../../tools/services/known-secrets.ts";
 import { FaultyProxy } from "../../../../tools/services/faulty-proxy.ts";
 import { startMoto, type Moto } from "../../../../tools/services/moto.ts";
 

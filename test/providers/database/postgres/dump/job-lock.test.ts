@@ -7,7 +7,7 @@ import { takeLock } from "../../../../../providers/database/postgres/dump/job-lo
 import { LockHeldError } from "../../../../../providers/errors.ts";
 import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { Sandbox } from "../../../../helpers/sandbox.ts";
 
 const JOB = "test/app";

@@ -12,7 +12,7 @@ import type { PostgresSettings } from "../../../../../providers/database/postgre
 import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { emptyDatabase } from "../../../../helpers/databases.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;

@@ -14,7 +14,7 @@ import { ensurePostgresWheel } from "../../../../../tools/install/postgres-wheel
 import { createSampleDatabase } from "../../../../../tools/sample-database.ts";
 import { failingStream, streamOf } from "../../../../helpers/bytes.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { commandLines } from "../../../../helpers/processes.ts";
 import { store, type StoredBackup } from "../../../../helpers/stored-backup.ts";
 

@@ -6,7 +6,7 @@ import type { DatabaseProvider } from "../../../../../providers/database/databas
 import { createDatabase } from "../../../../../providers/database/index.ts";
 import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;

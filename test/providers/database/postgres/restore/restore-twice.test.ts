@@ -4,7 +4,7 @@ import { createDatabase } from "../../../../../providers/database/index.ts";
 import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { emptyDatabase, relationCount, sql } from "../../../../helpers/databases.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { store } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;

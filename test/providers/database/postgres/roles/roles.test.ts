@@ -7,7 +7,7 @@ import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { ensurePostgresWheel } from "../../../../../tools/install/postgres-wheels.ts";
 import { streamOf } from "../../../../helpers/bytes.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { store, type StoredBackup } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDatabase } from "../../../../../providers/database/index.ts";
 import { type Postgres, startPostgres } from "../../../../../tools/postgres.ts";
 import { failureOf } from "../../../../helpers/failure.ts";
-import { query } from "../../../../helpers/postgres.ts";
+import { query } from "../../../../../tools/query.ts";
 import { store, type StoredBackup } from "../../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
