@@ -175,7 +175,7 @@ export const JobSettings = Settings.refine(
   ({ database, encryption }) => encryption !== undefined || needsEncryption(database) === undefined,
   {
     error: ({ input }) =>
-      `expected somebody who alone can decrypt it, because ${needsEncryption((input as z.output<typeof Settings>).database) ?? ""}`,
+      `expected encryption.recipients, because ${needsEncryption((input as z.output<typeof Settings>).database) ?? ""}`,
     path: ["encryption"],
   },
 ).refine(({ verify, retention }) => verify || retention === undefined, {

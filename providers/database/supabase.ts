@@ -126,7 +126,7 @@ export const supabase = defineDatabase({
         }
       : undefined,
   needsEncryption: ({ vault }) =>
-    vault === "export" ? "database.vault is export: the backup has secrets as they read" : undefined,
+    vault === "export" ? "vault: export puts decrypted Vault secrets into the backup" : undefined,
   ports: postgresPorts,
   create: (config, context) =>
     // A throw inside becomes a rejection, as everywhere else.

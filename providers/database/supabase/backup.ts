@@ -8,7 +8,14 @@ import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
 import { writePart } from "../postgres/artifacts/sql-artifact.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
-import { DATA_SCHEMAS, PLATFORM_ROLES, PLATFORM_SCHEMAS, PLATFORM_TABLES, sqlList } from "./platform.ts";
+import {
+  DATA_SCHEMAS,
+  PLATFORM_ROLES,
+  PLATFORM_SCHEMAS,
+  PLATFORM_TABLES,
+  PROVIDED_SCHEMAS,
+  sqlList,
+} from "./platform.ts";
 import { queuesPart, type VaultMode, vaultPart } from "./rows.ts";
 import {
   cronJobs,
@@ -32,9 +39,6 @@ export async function isProject(control: ControlConnection): Promise<boolean> {
   return project;
 }
 
-/** Schemas whose definitions every project has. */
-const PROVIDED = [...PLATFORM_SCHEMAS, ...DATA_SCHEMAS];
-
 /** What a Supabase provider needs to know. */
 export interface SupabaseSettings extends PostgresSettings {
   readonly vault: VaultMode;
@@ -44,7 +48,7 @@ export interface SupabaseSettings extends PostgresSettings {
 export async function projectLayout(settings: SupabaseSettings, control: ControlConnection): Promise<Layout> {
   // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
   await control.query("SET LOCAL search_path = ''");
-  const chosen = await resolveSelection(control, settings.selection ?? {}, PROVIDED);
+  const chosen = await resolveSelection(control, settings.selection ?? {}, PROVIDED_SCHEMAS);
   const scope = both(await platformScope(control), chosen);
   const tables = [...(await countedTables(control, scope)), ...(await tablesOfParts(control))];
   return {
@@ -65,7 +69,7 @@ function tablesOfParts(control: ControlConnection): Promise<{ name: string }[]> 
 /** What a backup of this database leaves out, a project's or another's. */
 export async function supabaseScope({ selection = {} }: SupabaseSettings, control: ControlConnection): Promise<Scope> {
   const project = await isProject(control);
-  const chosen = await resolveSelection(control, selection, project ? PROVIDED : []);
+  const chosen = await resolveSelection(control, selection, project ? PROVIDED_SCHEMAS : []);
   return project ? both(await platformScope(control), chosen) : chosen;
 }
 

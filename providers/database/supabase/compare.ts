@@ -1,6 +1,6 @@
 import { IN_WORDS_OF_SERVER, OF_OWNERSHIP } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
-import { DATA_SCHEMAS, PLATFORM_SCHEMAS } from "./platform.ts";
+import { PROVIDED_SCHEMAS } from "./platform.ts";
 
 /** How a restored project differs from its backup. */
 export interface ProjectComparison {
@@ -84,5 +84,5 @@ function compareSequences(backup: Inventory, restored: Inventory, compared: stri
 /** Whether the object belongs to the platform, which may be newer and have more. */
 function isPlatforms(kind: string, name: string): boolean {
   const schema = name.slice(0, name.indexOf("."));
-  return kind === "extension" || [...DATA_SCHEMAS, ...PLATFORM_SCHEMAS].includes(schema);
+  return kind === "extension" || PROVIDED_SCHEMAS.includes(schema);
 }

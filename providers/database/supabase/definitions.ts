@@ -1,19 +1,11 @@
 import { PRIVILEGES, RELATION_OPTIONS } from "../postgres/documented.ts";
-import {
-  notOfExtension,
-  DATA_SCHEMAS,
-  PLATFORM_PUBLICATIONS,
-  PLATFORM_ROLES,
-  PLATFORM_SCHEMAS,
-  sqlList,
-} from "./platform.ts";
+import { IN_OWN_SCHEMA, notOfExtension, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, sqlList } from "./platform.ts";
 
 const IN_ALL_SCHEMAS = "nspname !~ '^(pg_|information_schema$)'";
-const IN_OWN_SCHEMAS = `${IN_ALL_SCHEMAS} AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
 const ownRelations = (kinds: string): string => `
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
-    WHERE ${IN_OWN_SCHEMAS} AND relkind IN (${kinds}) AND ${notOfExtension("pg_class", "c.oid")}`;
-/** Types that somebody has made for themselves, and not those that come with a table, an array or a range. */
+    WHERE ${IN_OWN_SCHEMA} AND relkind IN (${kinds}) AND ${notOfExtension("pg_class", "c.oid")}`;
+/** Types that were created as such, and not with a table, an array or a range. */
 const MADE_TYPE = `(typtype IN ('d', 'e', 'r')
   OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c'))`;
 
@@ -50,7 +42,7 @@ const privilegesOf = (acl: string, condition: string): string =>
  */
 export function definitionQueries(serverMajor: number): Readonly<Record<string, string>> {
   return {
-    schema: `SELECT quote_ident(nspname) AS name, '' AS definition FROM pg_namespace WHERE ${IN_OWN_SCHEMAS}`,
+    schema: `SELECT quote_ident(nspname) AS name, '' AS definition FROM pg_namespace WHERE ${IN_OWN_SCHEMA}`,
     table: `
       SELECT c.oid::regclass::text AS name, concat_ws(' | ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, ${DOCUMENTED_OPTIONS},
         (SELECT md5(string_agg(attname, ',' ORDER BY attnum)) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
@@ -76,26 +68,26 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
         CASE typtype WHEN 'd' THEN concat_ws(' ', format_type(typbasetype, typtypmod), typnotnull, typdefault,
           (SELECT string_agg(pg_get_constraintdef(oid), ', ' ORDER BY conname) FROM pg_constraint WHERE contypid = t.oid AND contype = 'c')) END,
         (SELECT concat_ws(' ', rngsubtype::regtype, rngcanonical, rngsubdiff) FROM pg_range WHERE rngtypid = t.oid)) AS definition
-      FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace WHERE ${IN_OWN_SCHEMAS} AND ${MADE_TYPE} AND ${notOfExtension("pg_type", "t.oid")}`,
+      FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace WHERE ${IN_OWN_SCHEMA} AND ${MADE_TYPE} AND ${notOfExtension("pg_type", "t.oid")}`,
     "function or procedure": `
       SELECT p.oid::regprocedure::text AS name, concat_ws(' | ', md5(prosrc), lanname, prokind, provolatile, proparallel, proisstrict, proleakproof,
         procost, prorows, prosecdef, proconfig, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)) AS definition
       FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace JOIN pg_language AS l ON l.oid = prolang
-      WHERE ${IN_OWN_SCHEMAS} AND ${notOfExtension("pg_proc", "p.oid")}`,
+      WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_proc", "p.oid")}`,
     ...(serverMajor < 14
       ? {}
       : {
           "body in SQL of the function": `
       SELECT p.oid::regprocedure::text AS name, md5(pg_get_function_sqlbody(p.oid)) AS definition
       FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${IN_OWN_SCHEMAS} AND prosqlbody IS NOT NULL AND ${notOfExtension("pg_proc", "p.oid")}`,
+      WHERE ${IN_OWN_SCHEMA} AND prosqlbody IS NOT NULL AND ${notOfExtension("pg_proc", "p.oid")}`,
         }),
     constraint: `
       SELECT concat_ws(' ', conrelid::regclass, quote_ident(conname)) AS name, md5(pg_get_constraintdef(k.oid)) AS definition
-      FROM pg_constraint AS k JOIN pg_namespace AS n ON n.oid = connamespace WHERE ${IN_OWN_SCHEMAS} AND contype <> 'n' AND conrelid <> 0`,
+      FROM pg_constraint AS k JOIN pg_namespace AS n ON n.oid = connamespace WHERE ${IN_OWN_SCHEMA} AND contype <> 'n' AND conrelid <> 0`,
     index: `
       SELECT concat_ws(' ', indrelid::regclass, quote_ident(relname)) AS name, md5(pg_get_indexdef(indexrelid)) AS definition
-      FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${IN_OWN_SCHEMAS}`,
+      FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${IN_OWN_SCHEMA}`,
     policy: `
       SELECT concat_ws(' ', polrelid::regclass, quote_ident(polname)) AS name, md5(concat_ws(' | ', polcmd, polpermissive,
         (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ',' ORDER BY r::regrole::text) FROM unnest(polroles) AS r),
@@ -108,7 +100,7 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
     "event trigger": `
       SELECT quote_ident(evtname) AS name, concat_ws(' ', evtevent, evtenabled, evttags) AS definition
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${IN_OWN_SCHEMAS} AND ${notOfExtension("pg_event_trigger", "e.oid")}`,
+      WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_event_trigger", "e.oid")}`,
     "table in a publication": `
       SELECT concat_ws(' ', quote_ident(pubname), format('%I.%I', schemaname, tablename)) AS name, concat_ws(' ', pubinsert, pubupdate, pubdelete, pubtruncate) AS definition
       FROM pg_publication_tables JOIN pg_publication USING (pubname)
@@ -116,16 +108,16 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
     "owner of the": `
       SELECT concat_ws(' ', word, name) AS name,
         CASE WHEN owner::regrole::text IN (${sqlList(PLATFORM_ROLES)}) THEN 'postgres' ELSE owner::regrole::text END AS definition
-      FROM (${OWNED}) AS objects WHERE ${IN_OWN_SCHEMAS} AND (nspname, word) <> ('public', 'schema')`,
+      FROM (${OWNED}) AS objects WHERE ${IN_OWN_SCHEMA} AND (nspname, word) <> ('public', 'schema')`,
     // The owner's own privileges go with the owner, and postgres is the owner of what the platform's roles owned.
     "access list of the": `
       SELECT concat_ws(' ', word, name) AS name,
         coalesce(${privilegesOf("coalesce(acl, acldefault(list, owner))", "grantee NOT IN (owner, (SELECT oid FROM pg_roles WHERE rolname = 'postgres'))")}, '') AS definition
-      FROM (${OWNED}) AS objects WHERE ${IN_OWN_SCHEMAS}
+      FROM (${OWNED}) AS objects WHERE ${IN_OWN_SCHEMA}
       UNION ALL SELECT format('column %s.%I', attrelid::regclass, attname),
         coalesce(${privilegesOf("attacl", "grantee <> relowner AND grantee <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres')")}, '')
       FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace
-      WHERE attacl IS NOT NULL AND NOT attisdropped AND ${IN_OWN_SCHEMAS} AND ${notOfExtension("pg_class", "c.oid")}`,
+      WHERE attacl IS NOT NULL AND NOT attisdropped AND ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_class", "c.oid")}`,
     "default privilege": `
       SELECT concat_ws(' ', defaclrole::regrole, defaclobjtype, nullif(defaclnamespace, 0)::regnamespace) AS name,
         (SELECT string_agg(concat_ws(' ', grantee::regrole, privilege_type, is_grantable), ',' ORDER BY grantee::regrole::text, privilege_type)

@@ -34,6 +34,12 @@ export function sqlList(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(", ");
 }
 
+/** Schemas that every project has. */
+export const PROVIDED_SCHEMAS: readonly string[] = [...PLATFORM_SCHEMAS, ...DATA_SCHEMAS];
+
+/** A condition of SQL on `nspname`: the schema is one of the project's own. */
+export const IN_OWN_SCHEMA = `nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList(PROVIDED_SCHEMAS)})`;
+
 /** A condition of SQL: the object belongs to no extension. */
 export function notOfExtension(catalogue: string, oid: string): string {
   return `NOT EXISTS (SELECT FROM pg_depend WHERE classid = '${catalogue}'::regclass AND objid = ${oid} AND deptype = 'e')`;

@@ -7,7 +7,7 @@ import type { ProgramDirectory } from "../postgres/programs/clients.ts";
 import { libpqEnvironment } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
-import { DATA_SCHEMAS, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
+import { IN_OWN_SCHEMA } from "./platform.ts";
 import { RestoreMessages } from "./refusable.ts";
 import { literal, psqlArguments } from "./rows.ts";
 
@@ -100,7 +100,7 @@ export function createInOwnSchemas(verb: "GRANT" | "REVOKE", role: string): stri
   const to = verb === "GRANT" ? "TO" : "FROM";
   return (
     "DO $create$ DECLARE s text; BEGIN FOR s IN SELECT quote_ident(nspname) FROM pg_namespace " +
-    `WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])}) ` +
+    `WHERE ${IN_OWN_SCHEMA} ` +
     `AND pg_has_role(nspowner, 'USAGE') AND nspowner <> ${literal(role)}::regrole ` +
     `LOOP EXECUTE '${verb} CREATE ON SCHEMA ' || s || ${literal(` ${to} ${role}`)}; END LOOP; END $create$`
   );

@@ -1,9 +1,9 @@
 import {
+  IN_OWN_SCHEMA,
   notOfExtension,
-  DATA_SCHEMAS,
   PLATFORM_PUBLICATIONS,
   PLATFORM_ROLES,
-  PLATFORM_SCHEMAS,
+  PROVIDED_SCHEMAS,
   sqlList,
 } from "./platform.ts";
 
@@ -20,9 +20,8 @@ export interface StatementsPart {
   readonly query: string;
 }
 
-const OWN_SCHEMAS = `nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
-const PLATFORM_SCHEMA = `nspname IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})`;
-/** Jobs and their policies come back by pg_cron's own functions; nobody may make policies or triggers there. */
+const PLATFORM_SCHEMA = `nspname IN (${sqlList(PROVIDED_SCHEMAS)})`;
+/** pg_cron's own functions restore its jobs with their policies; no role may create policies or triggers there. */
 const CHANGEABLE = `${PLATFORM_SCHEMA} AND nspname NOT IN ('cron', 'vault')`;
 const GRANTEE = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END";
 const WITH_GRANT = "CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END";
@@ -64,7 +63,7 @@ export const owners: StatementsPart = {
       UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictowner, dictnamespace FROM pg_ts_dict
       UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, stxowner, stxnamespace FROM pg_statistic_ext
     ) AS o JOIN pg_namespace ON pg_namespace.oid = o.schema, pg_identify_object(o.class, o.oid, 0) AS i
-    WHERE ${OWN_SCHEMAS} AND owner <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres') AND o.oid >= 16384
+    WHERE ${IN_OWN_SCHEMA} AND owner <> (SELECT oid FROM pg_roles WHERE rolname = 'postgres') AND o.oid >= 16384
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = o.class AND objid = o.oid AND deptype = 'e')
     ORDER BY o.class::text <> 'pg_namespace', o.oid`,
 };
@@ -127,12 +126,12 @@ export const eventTriggers: StatementsPart = {
       SELECT 1 AS step, evtname, format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION %s()', evtname, evtevent,
         (SELECT ' WHEN TAG IN (' || string_agg(quote_literal(t), ', ') || ')' FROM unnest(evttags) AS t), evtfoid::regproc) AS sql
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${OWN_SCHEMAS} AND ${notOfExtension("pg_event_trigger", "e.oid")}
+      WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_event_trigger", "e.oid")}
       UNION ALL
       SELECT 2, evtname, format('ALTER EVENT TRIGGER %I %s', evtname,
         CASE evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END)
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
-      WHERE ${OWN_SCHEMAS} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND evtenabled <> 'O'
+      WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND evtenabled <> 'O'
     ) AS found ORDER BY step, evtname`,
 };
 
@@ -176,8 +175,8 @@ export const defaultPrivileges: StatementsPart = {
 };
 
 /**
- * Statements that take away every default privilege of `postgres`. A new project opens each new table to `anon`; what is
- * restored must be open to nobody but those whom the backup names.
+ * Statements that revoke every default privilege of `postgres`. A new project opens each new table to `anon`; what is restored
+ * must be open only to the roles that the backup names.
  */
 export const NO_DEFAULT_PRIVILEGES = changesOfDefaults("defaclacl", BUILT_IN, OF_POSTGRES);
 

@@ -3,7 +3,7 @@ import type { RestoreOptions } from "../database.ts";
 import { type ControlConnection, place } from "../postgres/connect/control-connection.ts";
 import type { Connection } from "../postgres/connect/connection-url.ts";
 import { projectReference } from "./direct-host.ts";
-import { DATA_SCHEMAS, PLATFORM_SCHEMAS, sqlList } from "./platform.ts";
+import { IN_OWN_SCHEMA } from "./platform.ts";
 
 /**
  * Checks that the target can be restored into, and that it is new.
@@ -29,7 +29,7 @@ export async function checkTarget(control: ControlConnection, options: RestoreOp
        SELECT c.oid::regclass::text AS name, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
        UNION ALL SELECT p.oid::regprocedure::text, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
      ) AS objects JOIN pg_namespace AS n ON n.oid = schema
-     WHERE nspname !~ '^(pg_|information_schema$)' AND nspname NOT IN (${sqlList([...PLATFORM_SCHEMAS, ...DATA_SCHEMAS])})
+     WHERE ${IN_OWN_SCHEMA}
        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = objects.oid AND deptype = 'e')
      UNION ALL SELECT 'rows of auth.users' WHERE EXISTS (SELECT FROM auth.users)
      UNION ALL SELECT 'rows of storage.buckets' WHERE EXISTS (SELECT FROM storage.buckets)
@@ -48,11 +48,11 @@ export function targetReference(connection: Connection): string {
   return projectReference(connection) ?? `${host === undefined ? "" : place(host)}/${connection.database}`;
 }
 
-/** @throws {ProviderError} `CONFIG` where nobody has confirmed that it is this target */
+/** @throws {ProviderError} `CONFIG` where the person has not confirmed that it is this target */
 export function requireConfirmation(connection: Connection, confirmed: string | undefined): void {
   const reference = targetReference(connection);
   if (confirmed === reference) return;
-  const said = confirmed === undefined ? "nobody has confirmed that" : `--confirm says ${confirmed}`;
+  const said = confirmed === undefined ? "--confirm is missing" : `--confirm says ${confirmed}`;
   throw new ProviderError("CONFIG", `The target is the project ${reference}, and ${said}: nothing was restored.`, {
     fix: `Read the plan with --dry-run, and then add --confirm ${reference}.`,
   });

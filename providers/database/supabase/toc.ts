@@ -1,4 +1,4 @@
-import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_SCHEMAS } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_SCHEMAS, PROVIDED_SCHEMAS } from "./platform.ts";
 
 /** One line of `pg_restore --list`. */
 export interface TocEntry {
@@ -94,9 +94,7 @@ function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
         ? "the platform's publications: publications.sql has their tables"
         : undefined;
     case "SCHEMA":
-      return isOf([...DATA_SCHEMAS, ...PLATFORM_SCHEMAS, "public"], name)
-        ? "schemas that every project has"
-        : undefined;
+      return isOf([...PROVIDED_SCHEMAS, "public"], name) ? "schemas that every project has" : undefined;
     case "COMMENT":
     case "ACL":
       if (schema === undefined) return whyNotAbout(kind, rest);
@@ -118,7 +116,7 @@ function whyNotAbout(kind: "COMMENT" | "ACL", rest: string): string | undefined 
     return "the platform's publications: publications.sql has their tables";
   if (about !== "SCHEMA") return undefined;
   if (name === "public" && kind === "ACL") return undefined;
-  return isOf([...DATA_SCHEMAS, ...PLATFORM_SCHEMAS, "public"], name) ? "schemas that every project has" : undefined;
+  return isOf([...PROVIDED_SCHEMAS, "public"], name) ? "schemas that every project has" : undefined;
 }
 
 function isOf(names: readonly string[], name: string | undefined): boolean {

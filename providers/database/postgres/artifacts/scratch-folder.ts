@@ -133,13 +133,13 @@ async function lastChange(folder: string): Promise<number> {
   return Math.max(...changes);
 }
 
-/** What became of an attempt to lock a file: it is held now, somebody else holds it, or nothing can be locked here. */
+/** The result of an attempt to lock a file: it is held now, another process holds it, or no file can be locked here. */
 type LockAttempt = "held" | "taken" | "unavailable";
 
-/** What flock(1) exits with where somebody else holds the lock, both util-linux's and BusyBox's. */
+/** The exit code of flock(1) where another process holds the lock, both util-linux's and BusyBox's. */
 const LOCK_TAKEN = 1;
 
-/** Milliseconds; with `-n` flock(1) waits for nobody. */
+/** Milliseconds; with `-n` flock(1) does not wait. */
 const LOCK_PATIENCE_MS = 10_000;
 
 /**

@@ -11,7 +11,7 @@ type SslMode = (typeof SSL_MODES)[number];
 /** libpq's `target_session_attrs`. */
 const SESSION_ATTRIBUTES = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
 
-/** Which of several servers will do; see libpq's documentation of `target_session_attrs`. */
+/** Which of several servers is used; see libpq's documentation of `target_session_attrs`. */
 type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 
 /** One server to try. */

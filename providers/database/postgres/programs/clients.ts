@@ -47,7 +47,7 @@ export async function findPrograms(program: string, only?: string): Promise<Prog
  * The clients for a server: the oldest installed major version that is not older than the server's. pg_dump refuses a
  * newer server, and an older pg_dump writes archives that more versions of pg_restore can read.
  *
- * @param needed the lowest major version that will do
+ * @param needed the lowest major version that fits
  * @param reason what needs it, for the error: `the server is PostgreSQL 17.4`
  * @param only the folder that the configuration names, if it does
  * @throws {ProviderError} `CONFIG` where none fits

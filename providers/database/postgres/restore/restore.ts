@@ -144,7 +144,7 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
 
 /**
  * Restores with several sessions, which cannot share a transaction: until it is complete, the database has another name,
- * so that nobody takes a half of it for the whole.
+ * so that a half of it cannot be taken for the whole.
  */
 async function restoreInParallel(target: Target): Promise<void> {
   const { settings, control, archive, options } = target;
@@ -155,7 +155,7 @@ async function restoreInParallel(target: Target): Promise<void> {
   try {
     const spooled = await spool(archive, options);
     try {
-      // A database cannot be renamed while somebody is connected to it.
+      // A database cannot be renamed while it has a session.
       await control.close();
       await rename(maintenance, database, incomplete, options.signal);
       renamed = true;
