@@ -47,6 +47,12 @@ export function restoreProject(
     await checkTarget(control, options);
     if (!dryRun) requireConfirmation(connection, options.confirm);
     const { archive, clients } = await openArchive(control, artifacts, settings.clients);
+    if (archive.format !== "pg_dump-custom") {
+      throw new ProviderError(
+        "CONFIG",
+        `${archive.name} cannot be restored into a project: several workers dumped it.`,
+      );
+    }
     const restore: ProjectRestore = { settings, control, clients, archive, artifacts, options };
     const roles = await newRoles(control, artifacts, options);
     const plan = await planRestore(restore, roles.statements);
