@@ -82,7 +82,9 @@ describe("across versions", () => {
     const report = await (await open(newer, "copy")).restore(backup.artifacts, options(newer, "copy", backup));
     expect(report.differences).toEqual([]);
     expect(report.compared).toContain("policy: 7 of 7 the same");
-    expect(report.compared).toContainEqual(expect.stringMatching(/^view: 2 of 2 exist; PostgreSQL 17 words their definitions differently/));
+    expect(report.compared).toContainEqual(
+      expect.stringMatching(/^view: 2 of 2 exist; PostgreSQL 17 words their definitions differently/),
+    );
     const names = [older.postgres.url("full"), newer.postgres.url("full")] as const;
     const copy = newer.postgres.url("copy");
     const [source, sameVersion] = await Promise.all(names.map((url) => compareDatabases(url, copy)));
