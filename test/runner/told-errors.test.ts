@@ -83,9 +83,7 @@ it("a server that wants a password which the URL lacks is said to", async () => 
   sandbox.environment.APP_URL = `postgres://postgres@127.0.0.1:${postgres.port}/shop`;
   const { code, stderr } = await sandbox.run("backup");
   expect(code).toBe(4);
-  expect(stderr).toMatch(
-    /127\.0\.0\.1:\d+ requires a password for the role postgres, and the connection URL has none/,
-  );
+  expect(stderr).toMatch(/127\.0\.0\.1:\d+ requires a password for the role postgres, and the connection URL has none/);
   expect(stderr).toMatch(/^Fix: Put it into the connection URL.*postgresql:\/\/user:password@host/m);
   expect(stderr).not.toContain("SASL");
 });
