@@ -11,6 +11,7 @@ import { listObjects } from "../supabase/listing.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
 import { defineFiles } from "./files.ts";
 import type { FileBucket, FileFacts, FilesProvider, ListedFile, OpenFile } from "./files.ts";
+import { Contents } from "./supabase-storage/contents.ts";
 import { writeFile } from "./supabase-storage/write.ts";
 import { inUrl } from "./supabase-storage/paths.ts";
 
@@ -19,10 +20,12 @@ class SupabaseStorageFilesProvider implements FilesProvider {
   readonly kind = "supabase-storage";
   readonly description: string;
   readonly #client: SupabaseClient;
+  readonly #contents: Contents;
 
   constructor(client: SupabaseClient, url: string) {
     this.description = `supabase-storage at ${url}`;
     this.#client = client;
+    this.#contents = new Contents(client);
   }
 
   async buckets({ signal }: { signal: AbortSignal }): Promise<FileBucket[]> {
@@ -42,6 +45,7 @@ class SupabaseStorageFilesProvider implements FilesProvider {
     await this.#client.call((storage) => storage.getBucket(bucket), { action: `look at the bucket ${bucket}`, signal });
     const objects = listObjects(this.#client, bucket, "", { action: `list the bucket ${bucket}`, signal });
     for await (const { key: path, size, etag, modified } of objects) {
+      if (size > 0) this.#contents.remember({ bucket, path });
       yield { bucket, path, size, etag, modified: modified.toISOString() };
     }
   }
@@ -50,10 +54,9 @@ class SupabaseStorageFilesProvider implements FilesProvider {
     const { bucket, path } = file;
     const name = inUrl(path);
     const where = `${bucket}/${path} in ${this.description}`;
-    const info = await this.#client.call((storage) => storage.from(bucket).info(name), {
-      action: `look at ${where}`,
-      signal,
-    });
+    const look = () =>
+      this.#client.call((storage) => storage.from(bucket).info(name), { action: `look at ${where}`, signal });
+    const info = await look();
     // A proxy that joins slashes asks for another file.
     if (typeof info.name === "string" && info.name !== path) {
       throw new ProviderError("INTERNAL", `Cannot look at ${where}: the service tells of ${info.name} instead.`);
@@ -69,7 +72,12 @@ class SupabaseStorageFilesProvider implements FilesProvider {
     };
     const watchdog = new StallWatchdog(`download of ${where}`, this.#client.stallTimeoutSeconds, signal);
     try {
-      const source = await openDownload(this.#client, { bucket, name }, watchdog, where, `download ${where}`);
+      const action = `download ${where}`;
+      const opened = await this.#contents.open(file, { action, signal: watchdog.signal });
+      // Where the file was removed since, this says so.
+      if (opened === "absent") await look();
+      if (typeof opened === "string") throw lost(where);
+      const source = await openDownload(this.#client, { bucket, name }, watchdog, where, action, opened);
       return { facts, source };
     } catch (error) {
       watchdog.stop();
@@ -87,13 +95,22 @@ class SupabaseStorageFilesProvider implements FilesProvider {
   }
 
   write(facts: FileFacts, source: Readable, { signal }: { signal: AbortSignal }): Promise<string[]> {
-    return writeFile(this.#client, facts, source, { action: `write ${facts.bucket}/${facts.path}`, signal });
+    return writeFile(this.#client, this.#contents, facts, source, {
+      action: `write ${facts.bucket}/${facts.path}`,
+      signal,
+    });
   }
 
   close(): Promise<void> {
     this.#client.close();
     return Promise.resolve();
   }
+}
+
+function lost(where: string): ProviderError {
+  return new ProviderError("NOT_FOUND", `The content of ${where} is missing in Storage, which has only its row.`, {
+    fix: "Upload the file again, or put its content back with `provision restore --files` from a backup that has it; or remove it in Storage.",
+  });
 }
 
 /** What the service tells of a file beside its content: null where nobody has set it, whatever the SDK's types say. */

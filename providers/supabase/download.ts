@@ -7,36 +7,41 @@ import { stallSeconds } from "../http/watched-request.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { unreachable } from "./errors.ts";
 
-/** An object, and where in it to begin. */
+/** An object, and which of its bytes. */
 interface Place {
   readonly bucket: string;
   readonly name: string;
   readonly start: number;
+  /** The last byte; left out for all that follow. */
+  readonly end?: number;
 }
 
 /** An object's bytes from an offset on, by a single try. The SDK's own download knows no offsets and hides the size. */
 export function readFrom(client: SupabaseClient, place: Place, options: CallOptions): Promise<IncomingMessage> {
-  const { bucket, name, start } = place;
+  const { bucket, name, start, end } = place;
+  const whole = start === 0 && end === undefined;
   // What stands in between must not compress: an offset counts the object's own bytes.
-  const headers = { "accept-encoding": "identity", ...(start === 0 ? {} : { range: `bytes=${start}-` }) };
+  const headers = { "accept-encoding": "identity", ...(whole ? {} : { range: `bytes=${start}-${end ?? ""}` }) };
   const path = `/object/authenticated/${bucket}/${name}`;
-  return client.send(path, { method: "GET", headers }, [start === 0 ? 200 : 206], options);
+  return client.send(path, { method: "GET", headers }, [whole ? 200 : 206], options);
 }
 
 /**
  * The bytes of an object; where a connection breaks, it goes on at the same offset, if the object is still the same.
  *
  * @param name what is read, for messages
+ * @param opened the response to a request for all of it, where there is one already
  */
 export async function openDownload(
   client: SupabaseClient,
-  place: Omit<Place, "start">,
+  place: Pick<Place, "bucket" | "name">,
   watchdog: StallWatchdog,
   name: string,
   action: string,
+  opened?: IncomingMessage,
 ): Promise<Readable> {
   const open = (start: number, signal: AbortSignal) => readFrom(client, { ...place, start }, { action, signal });
-  const first = await client.retry(() => open(0, watchdog.signal), watchdog.signal);
+  const first = opened ?? (await client.retry(() => open(0, watchdog.signal), watchdog.signal));
   const { "content-length": length, etag } = first.headers;
   if (length === undefined) {
     first.destroy();

@@ -1,5 +1,5 @@
 import { ProviderError } from "../errors.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, ProviderErrorOptions } from "../errors.ts";
 import { noAnswer } from "../http/http.ts";
 import type { Answer } from "../http/http.ts";
 import { retryAfter } from "../http/retry-after.ts";
@@ -130,6 +130,18 @@ const byStatus: Readonly<Record<number, Meaning>> = {
   540: paused,
 };
 
+/** The codes of a fault that the service does not explain: today's, and that of older services. */
+const INTERNAL = ["InternalError", "Internal"];
+
+/** A fault that the service does not explain. On disk it answers so to a file whose content is lost, too. */
+export class InternalFault extends ProviderError {
+  override readonly name = "InternalFault";
+
+  constructor(message: string, options: ProviderErrorOptions) {
+    super("TRANSIENT", message, options);
+  }
+}
+
 /** The `ProviderError` for an answer: `Cannot <action>: <what it means> (<what the service says>).` */
 export function fromAnswer(answer: Answer, action: string): ProviderError {
   const { status, code, message } = partsOf(answer);
@@ -141,10 +153,11 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
     return new ProviderError("INTERNAL", `Cannot ${action}: Supabase answers ${said}${request}.`);
   }
   const [kind, problem, fix] = meaning;
-  return new ProviderError(kind, `Cannot ${action}: ${problem} (${said})${request}.`, {
-    fix,
-    ...retryAfter(kind, answer.headers.get("retry-after")),
-  });
+  const text = `Cannot ${action}: ${problem} (${said})${request}.`;
+  const options = { fix, ...retryAfter(kind, answer.headers.get("retry-after")) };
+  return meaning === fault && INTERNAL.includes(code)
+    ? new InternalFault(text, options)
+    : new ProviderError(kind, text, options);
 }
 
 /** The error for an object that is there already. */

@@ -51,18 +51,22 @@ it("compares the files with the rows of the same snapshot, and tells what is onl
   expect(ended.stderr).toContain("1 files are in the database and not in Storage, such as papers/row only.");
 });
 
-it("counts a file as missing that is listed, as its row is there, and whose content is lost", async () => {
+it.each(["file", "s3"] as const)("counts a file as missing whose content Storage on %s has lost", async (backend) => {
+  service.backend = backend;
   for (const name of ["both", "lost"]) await addRow(name);
   for (const name of ["both", "lost", "new and lost"]) service.put(name, Buffer.from("1"), "papers");
   for (const name of ["lost", "new and lost"]) service.rowsAlone.add(`papers/${name}`);
   const ended = await sandbox.run("backup", "--json");
   expect(ended.code, ended.stderr).toBe(3);
-  const { files } = JSON.parse(ended.stdout) as { files: { leftOut: { path: string; code: string }[] } };
+  const { files } = JSON.parse(ended.stdout) as {
+    files: { leftOut: { path: string; code: string; message: string }[] };
+  };
   expect(files).toMatchObject({ copied: 1, differences: { missing: ["papers/lost"] } });
   expect(files.leftOut.map(({ path, code }) => `${path}: ${code}`).sort()).toEqual([
     "lost: NOT_FOUND",
     "new and lost: NOT_FOUND",
   ]);
+  for (const { message } of files.leftOut) expect(message).toContain("is missing in Storage");
 });
 
 it("holds no snapshot while files are copied, and keeps the lock", async () => {

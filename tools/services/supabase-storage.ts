@@ -42,6 +42,8 @@ interface StoredObject {
   readonly type: string | null;
   readonly cacheControl: string | null;
   readonly metadata: unknown;
+  readonly created: string;
+  /** When it was last written. */
   readonly moment: string;
   /** The bytes, or the file that holds them. */
   readonly content: Buffer | string;
@@ -65,6 +67,7 @@ class Refusal extends Error {
 
 const refusals = {
   noBucket: () => new Refusal(404, "NoSuchBucket", "Bucket not found", "Bucket not found"),
+  noContent: () => new Refusal(404, "NoSuchKey", "Not found", "The resource was not found"),
   noObject: () => new Refusal(404, "NoSuchKey", "not_found", "Object not found"),
   exists: () => new Refusal(409, "ResourceAlreadyExists", "Duplicate", "The resource already exists"),
   tooLarge: () =>
@@ -72,7 +75,7 @@ const refusals = {
   type: (type: string) =>
     new Refusal(415, "InvalidMimeType", "invalid_mime_type", `mime type ${type} is not supported`),
   key: (name: string) => new Refusal(400, "InvalidKey", "InvalidKey", `Invalid key: ${name}`),
-  fault: () => new Refusal(500, "InternalError", "Internal Server Error", "Internal Server Error"),
+  fault: () => new Refusal(500, "InternalError", "Internal", "Internal Server Error"),
   policy: () => new Refusal(403, "AccessDenied", "Unauthorized", "new row violates row-level security policy"),
   parameter: (message: string) => new Refusal(400, "InvalidRequest", "Error", message),
 };
@@ -107,7 +110,9 @@ export class SupabaseStorageService {
   lie: Lie | undefined;
   /** Fails when it has put the next large object together, and does not show it. */
   failsToFinish = false;
-  /** Objects, as `bucket/name`, that the service cannot read, for a fault of its own. */
+  /** Where contents are kept: as what the service runs on answers where one is lost. */
+  backend: "file" | "s3" = "s3";
+  /** Objects, as `bucket/name`, that the service cannot read, for a fault of its own; `*` for all. */
   readonly unreadable = new Set<string>();
   /** Objects, as `bucket/name`, of which there is only the row in the database, as after the restore of one. */
   readonly rowsAlone = new Set<string>();
@@ -294,8 +299,8 @@ export class SupabaseStorageService {
   #readable(bucket: string, name: string): StoredObject {
     const found = this.#find(bucket, name);
     const place = `${bucket}/${name}`;
-    if (this.rowsAlone.has(place)) throw refusals.noObject();
-    if (this.unreadable.has(place)) throw refusals.fault();
+    if (this.rowsAlone.has(place)) throw this.backend === "file" ? refusals.fault() : refusals.noContent();
+    if (this.unreadable.has(place) || this.unreadable.has("*")) throw refusals.fault();
     this.downloaded.push(place);
     return found;
   }
@@ -336,10 +341,18 @@ export class SupabaseStorageService {
     // Another may have been faster while the bytes came.
     this.#checkNew(bucketId, name, role, upsert === "true");
     const kept = this.#altered(bytes);
-    const object = this.#object(name, kept, kept.length, md5(kept), type, cache, metadata);
-    this.objects.set(`${bucketId}/${name}`, object);
-    this.rowsAlone.delete(`${bucketId}/${name}`);
+    const object = this.#show(bucketId, this.#object(name, kept, kept.length, md5(kept), type, cache, metadata));
     return { Key: `${bucketId}/${name}`, Id: object.id };
+  }
+
+  /** An object takes the place of its row, whose id and time it keeps. */
+  #show(bucket: string, object: StoredObject): StoredObject {
+    const place = `${bucket}/${object.name}`;
+    const { id, created } = this.objects.get(place) ?? object;
+    const shown = { ...object, id, created };
+    this.objects.set(place, shown);
+    this.rowsAlone.delete(place);
+    return shown;
   }
 
   #altered(bytes: Buffer): Buffer {
@@ -363,8 +376,9 @@ export class SupabaseStorageService {
     metadata: unknown,
   ): StoredObject {
     const id = randomUUID();
+    const moment = new Date().toISOString();
     const etag = `"${this.etags === "md5" ? tag : md5(Buffer.from(id)) + tag.slice(32)}"`;
-    return { id, name, size, etag, type, cacheControl, metadata, moment: new Date().toISOString(), content };
+    return { id, name, size, etag, type, cacheControl, metadata, created: moment, moment, content };
   }
 
   async #download(request: IncomingMessage, response: ServerResponse, object: StoredObject): Promise<void> {
@@ -533,14 +547,10 @@ export class SupabaseStorageService {
     }
     this.lie = undefined;
     told(() => this.#checkNew(bucket, name, "service_role", upsert));
-    this.rowsAlone.delete(`${bucket}/${name}`);
     const { contentType = "", cacheControl = "", metadata } = upload.metadata ?? {};
     const own: unknown = typeof metadata === "string" ? JSON.parse(metadata) : null;
     const etag = `${md5(await chunkSums(path))}-${Math.ceil(size / CHUNK)}`;
-    this.objects.set(
-      `${bucket}/${name}`,
-      this.#object(name, path, size, etag, contentType ?? "", cacheControl ?? "", own),
-    );
+    this.#show(bucket, this.#object(name, path, size, etag, contentType ?? "", cacheControl ?? "", own));
     this.#uploads.delete(upload.id);
   }
 }
@@ -560,7 +570,7 @@ function checkType(bucket: Bucket, type: string): void {
   if (allowed !== null && !allowed.includes(type) && !allowed.includes(family)) throw refusals.type(type);
 }
 
-function infoOf({ id, name, size, etag, type, cacheControl, metadata, moment }: StoredObject): Json {
+function infoOf({ id, name, size, etag, type, cacheControl, metadata, created, moment }: StoredObject): Json {
   return {
     id,
     name,
@@ -572,7 +582,7 @@ function infoOf({ id, name, size, etag, type, cacheControl, metadata, moment }: 
     etag,
     metadata,
     last_modified: moment,
-    created_at: moment,
+    created_at: created,
   };
 }
 

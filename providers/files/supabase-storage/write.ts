@@ -1,11 +1,12 @@
 import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
+import { CONTENT_TYPE } from "../../supabase/bucket.ts";
 import { chunksOf, type Chunk } from "../../transfer/chunker.ts";
 import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
-import { readFrom } from "../../supabase/download.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../supabase/resumable.ts";
 import { StallWatchdog } from "../../transfer/watchdog.ts";
 import type { FileFacts } from "../files.ts";
+import type { Contents } from "./contents.ts";
 import { inUrl } from "./paths.ts";
 
 /** How long the tidying up after a failure may take, in milliseconds. */
@@ -17,6 +18,7 @@ const TIDY_MS = 4_000;
  */
 export async function writeFile(
   client: SupabaseClient,
+  contents: Contents,
   facts: FileFacts,
   source: Readable,
   options: CallOptions,
@@ -27,9 +29,11 @@ export async function writeFile(
   };
   const call = { ...options, signal: watchdog.signal, moved };
   try {
-    const replaces = await isRowAlone(client, facts, call);
+    const replaces = await isRowAlone(client, contents, facts, call);
     const write = new FileWrite(client, facts, replaces, call);
-    return await write.send(chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved }));
+    const altered = await write.send(chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved }));
+    if (facts.size > 0) contents.remember(facts);
+    return altered;
   } finally {
     source.destroy();
     watchdog.stop();
@@ -37,20 +41,22 @@ export async function writeFile(
 }
 
 /** Whether there is a row and no content. `CONFLICT` where there is a file. */
-async function isRowAlone(client: SupabaseClient, { bucket, path }: FileFacts, options: CallOptions): Promise<boolean> {
-  const name = inUrl(path);
+async function isRowAlone(
+  client: SupabaseClient,
+  contents: Contents,
+  facts: FileFacts,
+  options: CallOptions,
+): Promise<boolean> {
+  const { bucket, path, contentType = CONTENT_TYPE } = facts;
   try {
-    await client.call((storage) => storage.from(bucket).info(name), options);
+    await client.call((storage) => storage.from(bucket).info(inUrl(path)), options);
   } catch (error) {
     if (error instanceof ProviderError && error.code === "NOT_FOUND") return false;
     throw error;
   }
-  try {
-    (await client.retry(() => readFrom(client, { bucket, name, start: 0 }, options), options.signal)).destroy();
-  } catch (error) {
-    if (error instanceof ProviderError && error.code === "NOT_FOUND") return true;
-    throw error;
-  }
+  const content = await contents.open(facts, options, contentType);
+  if (typeof content === "string") return true;
+  content.destroy();
   throw new ProviderError("CONFLICT", `${bucket}/${path} exists already; files are never overwritten.`, {
     fix: "Remove it first, or restore into another project.",
   });

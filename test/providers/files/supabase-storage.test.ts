@@ -48,6 +48,13 @@ async function readOnly() {
   return { facts, bytes: await buffer(source) };
 }
 
+const INTERNAL = JSON.stringify({
+  statusCode: "500",
+  error: "Internal",
+  message: "Internal Server Error",
+  code: "InternalError",
+});
+
 const factsOf = (path: string, size: number): FileFacts => ({
   bucket: "papers",
   path,
@@ -113,14 +120,15 @@ describe("files in Supabase Storage", () => {
     expect((await buffer(source)).length).toBe(200);
   });
 
-  it("that are gone, or are rows alone, are NOT_FOUND", async () => {
+  it("that are gone are NOT_FOUND", async () => {
     service.put("a", bytesOf(100), "papers");
     const [file] = await listed();
     if (file === undefined) throw new RangeError("the bucket is empty");
-    service.rowsAlone.add("papers/a");
-    expect((await failureOf(files.read(file, { signal }))).code).toBe("NOT_FOUND");
     service.objects.delete("papers/a");
-    expect((await failureOf(files.read(file, { signal }))).code).toBe("NOT_FOUND");
+    expect(await failureOf(files.read(file, { signal }))).toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringMatching(/does not exist/) as string,
+    });
   });
 
   it.each([0, 1_000, 6 * MiB, 13 * MiB + 5])("of %i bytes are written with all that belongs to them", async (size) => {
@@ -212,16 +220,11 @@ describe("files in Supabase Storage", () => {
     expect((await readOnly()).bytes.equals(bytes)).toBe(true);
   });
 
-  it("are never written over others, but into the place of rows alone", async () => {
+  it("are never written over others", async () => {
     service.put("a", bytesOf(10), "papers");
     const refused = await failureOf(files.write(factsOf("a", 20), streamOf(bytesOf(20)), { signal }));
     expect(refused.code).toBe("CONFLICT");
     expect(service.objects.get("papers/a")?.size).toBe(10);
-    for (const size of [20, 13 * MiB]) {
-      service.rowsAlone.add("papers/a");
-      await files.write(factsOf("a", size), streamOf(bytesOf(size)), { signal });
-      expect((await readOnly()).bytes.equals(bytesOf(size))).toBe(true);
-    }
   });
 
   it.each([100, 13 * MiB])("leave nothing where their source fails after %i bytes", async (size) => {
@@ -262,5 +265,80 @@ describe("files in Supabase Storage", () => {
     const refused = await failureOf(supabaseStorage.create(config, { secrets: { key: service.anonKey } }));
     expect(refused.code).toBe("CONFIG");
     expect(refused.message).not.toContain(service.anonKey);
+  });
+});
+
+describe.each(["file", "s3"] as const)("files whose content is lost, in Storage on %s", (backend) => {
+  beforeEach(() => {
+    service.backend = backend;
+  });
+
+  const requestsFor = (path: string) => proxy.requests.filter(({ url }) => url.includes(path)).length;
+
+  it("are named as lost at once, at the cost of three requests", async () => {
+    for (const name of ["a", "b", "lost"]) service.put(name, bytesOf(100), "papers");
+    service.rowsAlone.add("papers/lost");
+    const found = await listed();
+    const refused = await failureOf(files.read({ ...factsOf("lost", 100) }, { signal }));
+    expect(found.map(({ path }) => path)).toContain("lost");
+    expect(refused.code).toBe("NOT_FOUND");
+    expect(refused.message).toContain("The content of papers/lost");
+    expect(refused.message).toContain("is missing in Storage");
+    expect(refused.fix).toContain("restore --files");
+    expect(requestsFor("/lost")).toBe(3);
+  });
+
+  it("are put behind their rows, which keep ids and times, with attributes and without leaving anything else", async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `a/${n}`);
+    for (const name of names) {
+      service.put(name, bytesOf(0), "papers");
+      service.rowsAlone.add(`papers/${name}`);
+    }
+    const before = new Map(service.objects);
+    const sizes = names.map((_, n) => (n === 7 ? 13 * MiB : n * 3));
+    const one = (name: string, n: number) =>
+      files.write(factsOf(name, sizes[n] ?? 0), streamOf(bytesOf(sizes[n] ?? 0)), { signal });
+    await Promise.all(names.map(one));
+    // Of each: its facts, its content twice, another one's, and it is written; the large one in four requests more.
+    expect(proxy.requests.length).toBeLessThanOrEqual(names.length * 5 + 8);
+    expect([...service.objects.keys()].sort()).toEqual(names.map((name) => `papers/${name}`).sort());
+    for (const [n, file] of (await listed())
+      .sort((x, y) => Number(x.path.slice(2)) - Number(y.path.slice(2)))
+      .entries()) {
+      const { facts, source } = await files.read(file, { signal });
+      expect((await buffer(source)).equals(bytesOf(sizes[n] ?? 0)), file.path).toBe(true);
+      expect(facts).toMatchObject({
+        contentType: "application/pdf",
+        cacheControl: "max-age=60",
+        metadata: { pages: 3 },
+      });
+      const row = service.objects.get(`papers/${file.path}`);
+      expect(row).toMatchObject({
+        id: before.get(`papers/${file.path}`)?.id,
+        created: before.get(`papers/${file.path}`)?.created,
+      });
+    }
+  });
+
+  it("are none while no content can be read: nothing is written over a file that is there", async () => {
+    service.put("a", bytesOf(10), "papers");
+    service.unreadable.add("*");
+    setTimeout(() => {
+      service.unreadable.clear();
+    }, 1_500);
+    const refused = await failureOf(files.write(factsOf("a", 20), streamOf(bytesOf(20)), { signal }));
+    expect(refused.code).toBe("CONFLICT");
+    expect([...service.objects]).toHaveLength(1);
+    expect(service.objects.get("papers/a")?.size).toBe(10);
+  });
+
+  it("are none where the fault of one file passes", async () => {
+    for (const name of ["a", "b"]) service.put(name, bytesOf(100), "papers");
+    const [file] = await listed();
+    if (file === undefined) throw new RangeError("the bucket is empty");
+    proxy.misbehave({ kind: "answer", status: 500, body: INTERNAL }, ({ url }) =>
+      url.includes("authenticated/papers/a"),
+    );
+    expect((await buffer((await files.read(file, { signal })).source)).length).toBe(100);
   });
 });
