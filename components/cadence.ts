@@ -10,7 +10,7 @@ export interface Cadence {
 
 const DAY_MS = 86_400_000;
 
-/** Days that are looked at: two leap days are among them. */
+/** Days that are searched: two leap days are among them. */
 const DAYS = 366 * 5;
 
 /** The day from which they are counted; no expression knows the year. */

@@ -7,8 +7,8 @@ import type { Settings } from "./settings/types.ts";
 export const SIGNING_KEY = "provisionSigningKey";
 
 /**
- * Prints a key: when it was made, so that what is older is told from what is forged, and 32 random bytes. The program is run by the
- * node that runs this one: Pulumi finds both on the PATH. Neither a shell of Unix nor that of Windows changes anything of it.
+ * Prints a key: the time, which tells older backups from forged ones, and 32 random bytes. Pulumi finds node on the PATH; shells of
+ * Unix and Windows leave the text unchanged.
  */
 const MAKE_KEY =
   "node -e \"const made = new Date().toISOString().replace(/[-:]|[.][0-9]+/g, '');" +

@@ -42,10 +42,7 @@ export interface BackupAlarmsArgs extends RoleLimits {
   readonly topicArn?: pulumi.Input<string>;
   /** Addresses that get the alarms; each has to confirm by a link that AWS sends. Default: none. */
   readonly emails?: readonly string[];
-  /**
-   * Whether the jobs' schedules start anything. Where they do not, nobody is told that a backup is late or missing; the alarms
-   * themselves stay. Default true.
-   */
+  /** Whether the jobs' schedules are on. If not, the alarms on late and missing backups stay but send nothing. Default true. */
   readonly enabled?: pulumi.Input<boolean>;
   /**
    * Hours that a backup may be late: for how long it takes, and for a run that starts late. A job that runs more rarely than
@@ -86,7 +83,7 @@ const LONGEST_GRACE_HOURS = 144;
  * USD an alarm, 0.30 for each metric of a rare job, 1.00 for the topic's key.
  */
 export class BackupAlarms extends pulumi.ComponentResource {
-  /** The topic that all of it goes to. */
+  /** The topic that gets all alarms. */
   readonly topicArn: pulumi.Output<string>;
 
   constructor(name: string, args: BackupAlarmsArgs, opts?: pulumi.ComponentResourceOptions) {

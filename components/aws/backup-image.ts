@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildScript, contentTag } from "./backup-image/build-script.ts";
 import { imageReferenceProblem, repositoryArnOf } from "./backup-image/image-reference.ts";
 
-/** Days after which an image that has lost its tag goes. */
+/** Days after which an image without a tag is removed. */
 const UNTAGGED_DAYS = 14;
 
 /** How the image is built where no finished one is named. */
@@ -56,17 +56,12 @@ interface ImageToBuild {
 export type BackupImageArgs = CommonArgs & (FinishedImage | ImageToBuild);
 
 /**
- * The runner's image: a finished one by its digest, or one that the deployment builds of this project and pushes to an ECR
- * repository of its own. A preview needs neither Docker nor the AWS CLI.
+ * The runner's image: a finished one by its digest, or one that the deployment builds and pushes to an ECR repository of its own.
+ * A preview needs neither Docker nor the AWS CLI.
  *
- * The image's tag is the hash of what it is built from. Where the repository has that tag, nothing is built, whichever machine
- * deploys; the tags are immutable. No command ever removes an image: other stacks may run it.
- *
- * `pulumi destroy` leaves the repository with its images (`retainOnDelete`), for the same reason, and since ECR refuses to remove
- * one that holds images; `aws ecr delete-repository --force` removes it.
- *
- * For the same reason the images are encrypted with ECR's own key of the account (`aws/ecr`) and not with the stack's, which goes
- * with a stack that may be removed: without its key, no image could be pulled any more.
+ * - The image's tag, which is immutable, is the hash of what it is built from. Nothing is built if the repository has the tag.
+ * - Other stacks may run the image. So nothing removes it, `pulumi destroy` leaves the repository (`aws ecr delete-repository
+ *   --force` removes it), and the images have ECR's own key of the account (`aws/ecr`), which outlives the stack's.
  *
  * Children have the names `<name>-<stack>` and `<name>-<stack>-…`. One that gets another name later keeps an entry in `aliases`.
  */

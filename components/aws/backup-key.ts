@@ -11,8 +11,6 @@ const SERVICES = ["s3", "secretsmanager", "scheduler"];
 export interface BackupKeyArgs {
   /** The stack's name: part of the alias and of the description. */
   readonly stack: string;
-  /** Days for which a deleted key can still be brought back, 7 to 30. Default 30. */
-  readonly deletionWindowDays?: pulumi.Input<number>;
   /** Deletes the key on `destroy`. Default false: backups that stay in their bucket cannot be read without it. */
   readonly removeOnDestroy?: boolean;
   /** Refuses whatever would remove or replace the key, `destroy` included, until it is false again. Default false. */
@@ -31,7 +29,7 @@ export interface BackupKeyArgs {
  *   account's schedules, none would start anything.
  * - CloudWatch Logs uses it for log groups of this account and region alone.
  * - No service gets a grant on it, which none of them needs. (ECR would; the images have a key that outlives this one.)
- * - `destroy` keeps the key, because the bucket keeps its backups. The alias goes: nothing refers to it.
+ * - `destroy` keeps the key, because the bucket keeps its backups. The alias is removed: nothing refers to it.
  */
 export class BackupKey extends pulumi.ComponentResource {
   /** The key's ARN. */
@@ -44,7 +42,7 @@ export class BackupKey extends pulumi.ComponentResource {
       {
         description: `Backups of the stack ${args.stack}`,
         enableKeyRotation: true,
-        deletionWindowInDays: args.deletionWindowDays ?? 30,
+        deletionWindowInDays: 30,
         policy: policy(...this.#statements()),
         tags: args.tags,
       },

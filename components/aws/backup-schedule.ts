@@ -39,8 +39,6 @@ export interface ScheduleEntry {
   readonly family: string;
   /** ARNs of the task's two roles, which the scheduler passes on. */
   readonly roleArns: readonly pulumi.Input<string>[];
-  /** What the runner is told. Default: what the task definition says. */
-  readonly command?: readonly string[];
 }
 
 /** Where the tasks run; see `BackupNetwork`. */
@@ -81,11 +79,9 @@ export interface BackupScheduleArgs {
  * Starts tasks on time with EventBridge Scheduler: a group, a schedule for each entry, roles that may start exactly these
  * tasks, and a queue for what could not be started.
  *
- * - A start that fails is tried three times in an hour. AWS's own default is 185 times in a day, by which a failed night would
- *   begin at noon.
- * - The flexible window is five minutes, not fifteen: Sentry takes a run for missed after ten.
- * - The queue is encrypted with SQS's own key: what is in it says which task should have started, and a key of KMS would be one
- *   more thing whose failure could lose just the message about a failure.
+ * - A failed start is retried three times in an hour. AWS's default, 185 times in a day, would start a nightly backup at noon.
+ * - The flexible window is five minutes: Sentry reports a run as missed after ten.
+ * - The queue has SQS's own key: it holds only names of tasks, and a failing KMS key would lose the message about a failure.
  * - The runner reads its schedule from a variable: its monitors need it, and its task definition need not change with it.
  */
 export class BackupSchedule extends pulumi.ComponentResource {
@@ -287,10 +283,10 @@ function schedulerStatements(
 }
 
 /** What the schedule adds to the task definition. */
-function overrides({ schedule, command }: ScheduleEntry): string {
+function overrides({ schedule }: ScheduleEntry): string {
   const environment = [{ name: SCHEDULE_VARIABLE, value: writeSchedule(schedule) }];
   return JSON.stringify({
-    containerOverrides: [{ name: CONTAINER_NAME, ...(command !== undefined && { command }), environment }],
+    containerOverrides: [{ name: CONTAINER_NAME, environment }],
   });
 }
 

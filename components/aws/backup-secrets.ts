@@ -19,11 +19,6 @@ export interface BackupSecretsArgs {
   readonly existing: readonly string[];
   /** ARN of the KMS key that encrypts the secrets. */
   readonly keyArn: pulumi.Input<string>;
-  /**
-   * Patterns of the ARNs of the only principals that may read the secrets, `*` and `?` allowed: the execution role and who
-   * deploys the stack, because a refresh reads them. Default: whoever a policy of the account allows to.
-   */
-  readonly readers?: pulumi.Input<readonly string[]>;
   /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
@@ -36,8 +31,7 @@ export interface BackupSecretsArgs {
  * - No rotation: a database's owner changes its password, not this program. Checks that ask for one (SecretsManager.1 and
  *   .4, CKV2_AWS_57) are to be suppressed with that reason.
  * - No replicas in other regions: they are read where the tasks run, and a stack in another region has its own.
- * - The policy keeps other accounts out, and whoever is not among `readers` where there are any. Without `readers` it does
- *   not name the execution role, which itself needs the secrets' ARNs.
+ * - The policy keeps other accounts out.
  * - Pulumi names them, with a unique end: the name of a secret that waits for its deletion cannot be used again. That end must
  *   not be `-` and six characters, which Secrets Manager would take for its own; Pulumi's default has seven.
  */
@@ -69,7 +63,7 @@ export class BackupSecrets extends pulumi.ComponentResource {
       );
       new aws.secretsmanager.SecretPolicy(
         `${child}-policy`,
-        { secretArn: secret.arn, policy: policy(...statements(account, args.readers)), blockPublicPolicy: true },
+        { secretArn: secret.arn, policy: policy(...statements(account)), blockPublicPolicy: true },
         { parent: this },
       );
       return [secretName, secret.arn];
@@ -90,27 +84,16 @@ function valueOf(secrets: Readonly<Record<string, string>>, name: string): strin
   return value;
 }
 
-function statements(account: pulumi.Output<string>, readers: BackupSecretsArgs["readers"]): Statement[] {
-  const outsiders: Statement = {
-    Sid: "DenyOtherAccounts",
-    Effect: "Deny",
-    Principal: "*",
-    Action: "secretsmanager:*",
-    Resource: "*",
-    Condition: { StringNotEquals: { "aws:PrincipalAccount": account } },
-  };
-  const others: Statement[] =
-    readers === undefined
-      ? []
-      : [
-          {
-            Sid: "DenyReadingToOthers",
-            Effect: "Deny",
-            Principal: "*",
-            Action: "secretsmanager:GetSecretValue",
-            Resource: "*",
-            Condition: { ArnNotLike: { "aws:PrincipalArn": readers } },
-          },
-        ];
-  return [denyWithoutTls("secretsmanager:*", "*"), outsiders, ...others];
+function statements(account: pulumi.Output<string>): Statement[] {
+  return [
+    denyWithoutTls("secretsmanager:*", "*"),
+    {
+      Sid: "DenyOtherAccounts",
+      Effect: "Deny",
+      Principal: "*",
+      Action: "secretsmanager:*",
+      Resource: "*",
+      Condition: { StringNotEquals: { "aws:PrincipalAccount": account } },
+    },
+  ];
 }

@@ -56,7 +56,7 @@ function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
   return job.destinations.flatMap((destination, index): Problem[] => {
     const path = `${root}.destinations[${index}]`;
     if (isFolder(destination)) {
-      const message = "a folder would be gone with the task that wrote it; the target aws has no disk that stays";
+      const message = "the target aws has no lasting disk: a folder is lost when its task ends";
       const remove = folderOf(destination) === undefined ? "" : `\npulumi config rm --path '${path}.path'`;
       return [
         {
@@ -88,7 +88,7 @@ function checkSchedules({ path, job }: CheckedJob): Problem[] {
       return [];
     } catch (error) {
       const at = `${path}.${field}.cron`;
-      const message = `"${schedule.cron}" is no time on the target aws: ${(error as Error).message}`;
+      const message = `"${schedule.cron}" does not work on the target aws: ${(error as Error).message}`;
       const fix = `For every day at 3:00, for instance: pulumi config set --path '${at}' '0 3 * * *'`;
       return [{ path: at, message, fix }];
     }
@@ -102,7 +102,7 @@ function checkSource({ path, kind }: Reference): Problem[] {
   return [
     {
       path: `${path}.${kind}`,
-      message: `a task on the target aws has no such thing as ${what}`,
+      message: `a task on the target aws has no access to ${what}`,
       fix: "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
     },
   ];
@@ -134,7 +134,7 @@ function checkReplica({ bucket: { replica } }: AwsSettings, region: string | und
   return [{ path, message, fix: `For instance: pulumi config set --path '${path}' ${other}` }];
 }
 
-/** AWS refuses such a tag of whoever asks for it. */
+/** AWS refuses such tags. */
 function checkTags({ tags }: AwsSettings): Problem[] {
   const reserved = Object.keys(tags).filter((key) => /^aws:/i.test(key));
   return reserved.map((key) => ({
@@ -181,12 +181,12 @@ function warningsOf(
   return [
     ...(paused
       ? [
-          "No schedule starts anything, and nobody is told of backups that are missing. To go on: pulumi config set --path 'provision:aws.schedules.enabled' true",
+          "The schedules are off: no job starts, and no alarm reports missing backups. To turn them on: pulumi config set --path 'provision:aws.schedules.enabled' true",
         ]
       : []),
     ...(unheard
       ? [
-          "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
+          "Nobody gets the alarms. Add an address: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
         ]
       : []),
     ...(ignored ? ["provision:host has no effect on the target aws."] : []),

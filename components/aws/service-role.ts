@@ -38,7 +38,7 @@ export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
 
 /**
  * A role that one service can take, on behalf of this account's resources alone (the confused deputy), with one inline
- * policy. Inline, because the policy belongs to this role and nothing else, and goes with it.
+ * policy. Inline, because the policy belongs to this role alone.
  */
 export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): aws.iam.Role {
   const role = new aws.iam.Role(

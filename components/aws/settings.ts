@@ -73,14 +73,9 @@ export const AwsSettings = z
           .max(1_440)
           .default(5)
           .describe(
-            "Minutes by which a start may be late, so that not all jobs start at once. Default 5, since a monitor waits ten; 0 for none.",
+            "Minutes over which starts are spread, so that not all jobs start at once; 0 for none. Default 5, because monitors wait ten.",
           ),
-        maxRetries: z
-          .int()
-          .min(0)
-          .max(185)
-          .default(3)
-          .describe("How often a start that failed is tried again within an hour. Default 3."),
+        maxRetries: z.int().min(0).max(185).default(3).describe("Retries of a failed start within an hour. Default 3."),
       })
       .prefault({})
       .describe("How EventBridge Scheduler starts the tasks."),
@@ -100,7 +95,7 @@ export const AwsSettings = z
         emails: z
           .array(z.email({ error: "expected an e-mail address" }))
           .default([])
-          .describe("Who gets the alarms; each must confirm a mail from AWS once.")
+          .describe("E-mail addresses that get the alarms; each must confirm a mail from AWS once.")
           .meta({ examples: [["ops@example.com"]] }),
         topicArn: z
           .string()
@@ -122,12 +117,12 @@ export const AwsSettings = z
           .min(1)
           .max(99)
           .default(50)
-          .describe("Percents by which a backup may be smaller than the one before it. Default 50.")
+          .describe("Percent by which a backup may be smaller than the one before. Default 50.")
           .meta({ examples: [50] }),
       })
       .meta({ examples: [{ emails: ["ops@example.com"] }] })
       .prefault({})
-      .describe("Who is told when a backup did not happen or went wrong."),
+      .describe("Alarms about backups that are late, missing, failed or too small."),
     secretRecoveryDays: z
       .int()
       .min(0)
@@ -162,7 +157,7 @@ export const AwsSettings = z
     tags: z
       .record(z.string().min(1).max(128), z.string().max(256))
       .default({})
-      .describe("Tags for everything that the stack makes, beside those of `aws:defaultTags`.")
+      .describe("Tags on everything that the stack makes, in addition to `aws:defaultTags`.")
       .meta({ examples: [{ team: "platform" }] }),
   })
   .meta({ examples: [{ image: EXAMPLE_IMAGE }] });

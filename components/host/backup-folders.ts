@@ -30,7 +30,7 @@ export class BackupFolders extends pulumi.ComponentResource {
     super("provision:host:BackupFolders", name, {}, opts);
     const create = [...new Set(args.folders.map(({ root }) => `make ${quote(root)}`))];
     const remove = args.folders.map(
-      // Whoever else keeps something in the folder of the stack's name keeps it.
+      // Other files in the stack's folder stay.
       ({ root, folder }) => `rm -rf ${quote(`${root}/${folder}`)}
 (cd ${quote(root)} && rmdir -p ${quote(dirname(folder))}) 2>/dev/null || true`,
     );

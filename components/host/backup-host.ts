@@ -6,12 +6,11 @@ import { withFolder } from "../../providers/storage/index.ts";
 import { backupFolders, backupsIn, describeDestinations } from "./destinations.ts";
 import { Folder } from "./folder.ts";
 import type { HostSettings } from "./settings.ts";
-import { JobFile } from "./job-file.ts";
 import type { Machine } from "./machine.ts";
 import { Installation } from "./installation.ts";
 import { runnerCommand, toShell } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
-import { SecretsFile } from "./secrets-file.ts";
+import { JobFile, SecretsFile } from "./private-file.ts";
 import { quote } from "./shell.ts";
 
 /** Arguments of {@link BackupHost}. */

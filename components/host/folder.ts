@@ -12,7 +12,7 @@ export interface FolderArgs {
 }
 
 /**
- * The stack's folder on a machine, with its `jobs` and `logs`; closed to others. It goes with the stack unless
+ * The stack's folder on a machine, with its `jobs` and `logs`; closed to others. It is removed with the stack unless
  * backups are left in it.
  */
 export class Folder extends pulumi.ComponentResource {

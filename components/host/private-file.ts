@@ -1,5 +1,64 @@
 import { basename, dirname } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import type { JobConfig } from "../../providers/config.ts";
+import { machineCommand, type Machine, type MachineCommandArgs } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
+
+/** What the files of a machine share. */
+interface PrivateFileArgs {
+  readonly machine: Machine;
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** The user that runs the backups, and alone can read the file. Default: the one who connects. */
+  readonly user?: string | undefined;
+}
+
+/** One job's configuration, as JSON that the runner reads. */
+export class JobFile extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    args: PrivateFileArgs & { readonly job: JobConfig },
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    super("provision:host:JobFile", name, {}, opts);
+    this.registerOutputs({ path: writeFile(this, name, args, { stdin: toJson(args.job) }) });
+  }
+}
+
+/** Arguments of {@link SecretsFile}. */
+export interface SecretsFileArgs extends PrivateFileArgs {
+  /** The stack's secrets by name. */
+  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  /** The names of those that the jobs refer to: no other is written. */
+  readonly names: readonly string[];
+}
+
+/** The secrets of all jobs on a machine, as one JSON object. */
+export class SecretsFile extends pulumi.ComponentResource {
+  constructor(name: string, args: SecretsFileArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("provision:host:SecretsFile", name, {}, opts);
+    const names = [...args.names].sort();
+    const stdin = pulumi
+      .secret(args.secrets)
+      .apply((secrets) => toJson(Object.fromEntries(names.map((key) => [key, secrets[key]]))));
+    this.registerOutputs({ path: writeFile(this, name, args, { stdin, secret: true }) });
+  }
+}
+
+/** The file's path, once it is written. */
+function writeFile(
+  parent: JobFile | SecretsFile,
+  name: string,
+  { machine, path, user }: PrivateFileArgs,
+  content: Pick<MachineCommandArgs, "stdin" | "secret">,
+): pulumi.Output<string> {
+  const scripts = privateFileScripts(path, user);
+  return machineCommand(`${name}-file`, machine, { ...scripts, path, ...content }, { parent }).id.apply(() => path);
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
 
 /**
  * The scripts that write standard input to a file that only its user can read, and that remove it. The file is there whole

@@ -19,7 +19,7 @@ const KEYS = ["target", "jobs", "secrets", "signing", "host", "aws"];
 
 const TARGETS = ["host", "aws"];
 
-/** Checks a stack's configuration as a whole and finds everything that is wrong with it. Looks at no secret's value. */
+/** Finds everything that is wrong with a stack's configuration. Reads no secret's value. */
 export function checkSettings(raw: RawSettings): CheckedSettings {
   const secrets = checkSecrets(raw);
   const { jobs, problems: jobProblems, references: jobReferences } = checkJobs(raw);

@@ -70,7 +70,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a time by day of the month and day of the week",
     change: withJob({ schedule: { cron: "0 3 1 * 1" } }),
     problems: [
-      'provision:jobs[0].schedule.cron: "0 3 1 * 1" is no time on the target aws: it names days of the month ("1") and days of the week ("1"), which EventBridge Scheduler cannot; write * for one of the two\n' +
+      'provision:jobs[0].schedule.cron: "0 3 1 * 1" does not work on the target aws: it names days of the month ("1") and days of the week ("1"), which EventBridge Scheduler cannot; write * for one of the two\n' +
         "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
     ],
   },
@@ -79,7 +79,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ alarms: { shrinkPercent: 150 } }),
     problems: [
       "provision:aws.alarms.shrinkPercent: expected a number from 1 to 99, got 150\n" +
-        "Write it, for example shrinkPercent: 50. About shrinkPercent: Percents by which a backup may be smaller than the one before it. Default 50.",
+        "Write it, for example shrinkPercent: 50. About shrinkPercent: Percent by which a backup may be smaller than the one before. Default 50.",
     ],
   },
   {
@@ -239,7 +239,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { existing: "arn:aws:s3:::acme" } }),
     problems: [
       "provision:aws.bucket.existing: expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-', got \"arn:aws:s3:::acme\"\n" +
-        "Write it, for example existing: acme-backups. About existing: Name of a bucket that exists already, in this region; nothing of it is changed. For the alarms it must send its events to EventBridge. Left out: the stack makes one.",
+        "Write it, for example existing: acme-backups. About existing: Name of an existing bucket in this region, which is left unchanged. It must send its events to EventBridge for the alarms. Left out: the stack makes one.",
     ],
   },
   {
@@ -270,7 +270,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a lock that nobody can open, unconfirmed",
     change: withAws({ bucket: { objectLock: { days: 14, mode: "compliance" } } }),
     problems: [
-      "provision:aws.bucket.objectLock.mode: nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation\n" +
+      "provision:aws.bucket.objectLock.mode: nobody can undo a lock of mode compliance, not even the account's owner; expected a confirmation\n" +
         "To confirm, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:aws.bucket.objectLock.mode' governance",
     ],
   },
@@ -279,7 +279,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { objectLock: { confirmCompliance: "yes", days: 14, mode: "compliance" } } }),
     problems: [
       'provision:aws.bucket.objectLock.confirmCompliance: expected true or false, got "yes"\n' +
-        "Write confirmCompliance: true, without quotes. About confirmCompliance: For compliance mode alone: true, since nobody can take that back.",
+        "Write confirmCompliance: true, without quotes. About confirmCompliance: With compliance mode: true, because nobody can undo it.",
     ],
   },
   {
@@ -287,7 +287,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { objectLock: "on" } }),
     problems: [
       'provision:aws.bucket.objectLock: expected "off", or an object with mode and days, got "on"\n' +
-        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+        "Write it, for example objectLock: { mode: governance, days: 14 }. About objectLock: Locks every backup against removal, or off. A lock can be added at any time and never removed. Default: governance, for as long as every backup is kept anyway, at most 30 days.",
     ],
   },
   {
@@ -303,7 +303,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ bucket: { transitions: [{ afterDays: 7, storageClass: "DEEP_ARCHIVE" }] } }),
     problems: [
       'provision:aws.bucket.transitions[0].storageClass: expected "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING" or "GLACIER_IR", got "DEEP_ARCHIVE"\n' +
-        "Write it, for example storageClass: GLACIER_IR. About storageClass: The class; only such as can be read at once, because backups are verified and restored.",
+        "Write it, for example storageClass: GLACIER_IR. About storageClass: The class. Only those that can be read at once, because backups are verified and restored.",
     ],
   },
   {
@@ -353,7 +353,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ schedules: { flexibleMinutes: 2880 } }),
     problems: [
       "provision:aws.schedules.flexibleMinutes: expected a whole number from 0 to 1440, got 2880\n" +
-        "Write a whole number from 0 to 1440. About flexibleMinutes: Minutes by which a start may be late, so that not all jobs start at once. Default 5, since a monitor waits ten; 0 for none.",
+        "Write a whole number from 0 to 1440. About flexibleMinutes: Minutes over which starts are spread, so that not all jobs start at once; 0 for none. Default 5, because monitors wait ten.",
     ],
   },
   {
@@ -382,7 +382,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ secretRecoveryDays: 3 }),
     problems: [
       "provision:aws.secretRecoveryDays: expected 0, or 7 to 30, got a number that is not shown\n" +
-        "Write it, for example secretRecoveryDays: 30. About secretRecoveryDays: Days for which a removed secret can be recovered, 7 to 30. With 0 it is gone at once, for stacks that come and go. Default 30.",
+        "Write it, for example secretRecoveryDays: 30. About secretRecoveryDays: Days for which a removed secret can be recovered, 7 to 30; 0 removes it at once. Default 30.",
     ],
   },
   {
@@ -405,7 +405,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a folder as a destination",
     change: withDestination({ kind: "filesystem" }),
     problems: [
-      "provision:jobs[0].destinations[0]: a folder would be gone with the task that wrote it; the target aws has no disk that stays\n" +
+      "provision:jobs[0].destinations[0]: the target aws has no lasting disk: a folder is lost when its task ends\n" +
         "Use the stack's bucket: pulumi config set --path 'provision:jobs[0].destinations[0].kind' s3",
     ],
   },
@@ -413,7 +413,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a folder with a path",
     change: withDestination({ kind: "filesystem", path: "/srv/b" }),
     problems: [
-      "provision:jobs[0].destinations[0]: a folder would be gone with the task that wrote it; the target aws has no disk that stays\n" +
+      "provision:jobs[0].destinations[0]: the target aws has no lasting disk: a folder is lost when its task ends\n" +
         "Use the stack's bucket: pulumi config set --path 'provision:jobs[0].destinations[0].kind' s3\n" +
         "pulumi config rm --path 'provision:jobs[0].destinations[0].path'",
     ],
@@ -430,7 +430,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a secret in a file",
     change: withUrl({ file: "/run/secrets/url" }),
     problems: [
-      "provision:jobs[0].database.url.file: a task on the target aws has no such thing as a file of a machine\n" +
+      "provision:jobs[0].database.url.file: a task on the target aws has no access to a file of a machine\n" +
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
     ],
   },
@@ -438,7 +438,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a secret in a variable",
     change: withUrl({ env: "APP_URL" }),
     problems: [
-      "provision:jobs[0].database.url.env: a task on the target aws has no such thing as a variable of your own\n" +
+      "provision:jobs[0].database.url.env: a task on the target aws has no access to a variable of your own\n" +
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
     ],
   },
@@ -495,7 +495,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a job's lock that nobody can open, unconfirmed",
     change: withDestination({ kind: "s3", objectLock: { days: 7, mode: "compliance" } }),
     problems: [
-      "provision:jobs[0].destinations[0].objectLock.mode: nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation\n" +
+      "provision:jobs[0].destinations[0].objectLock.mode: nobody can undo a lock of mode compliance, not even the account's owner; expected a confirmation\n" +
         "To confirm, write confirmCompliance: true beside days in provision:aws.bucket.objectLock. If not: pulumi config set --path 'provision:jobs[0].destinations[0].objectLock.mode' governance",
     ],
   },
@@ -600,7 +600,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Write it, for example name: app. About name: The job's name, unique in its stack.",
       "aws:region: is missing; expected the region in which everything of the stack is made\n" +
         "pulumi config set aws:region eu-central-1",
-      "provision:jobs[0].database.url.env: a task on the target aws has no such thing as a variable of your own\n" +
+      "provision:jobs[0].database.url.env: a task on the target aws has no access to a variable of your own\n" +
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",

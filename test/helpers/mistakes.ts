@@ -98,8 +98,8 @@ export const mistakes: readonly Mistake[] = [
     change: {},
     plainSecrets: true,
     problems: [
-      "provision:secrets: the secrets stand there in plain text\n" +
-        "Change them where they come from, since they may have been seen, and set each of them encrypted:\n" +
+      "provision:secrets: the secrets are in plain text\n" +
+        "Replace the values, which may have been seen, and set each encrypted:\n" +
         "pulumi config set --secret --path 'provision:secrets.appUrl'",
     ],
   },
@@ -222,7 +222,7 @@ export const mistakes: readonly Mistake[] = [
     name: "the same destination twice",
     change: withJob({ destinations: [{ kind: "filesystem" }, { kind: "filesystem" }] }),
     problems: [
-      "provision:jobs[0].destinations[1]: it is the same as provision:jobs[0].destinations[0], and two copies cannot be in one place\n" +
+      "provision:jobs[0].destinations[1]: same location as provision:jobs[0].destinations[0]; each copy needs its own\n" +
         "Give it another prefix, or remove it: pulumi config rm --path 'provision:jobs[0].destinations[1]'",
     ],
   },
@@ -235,7 +235,7 @@ export const mistakes: readonly Mistake[] = [
       ],
     }),
     problems: [
-      "provision:jobs[0].destinations[1]: it is the same as provision:jobs[0].destinations[0], and two copies cannot be in one place\n" +
+      "provision:jobs[0].destinations[1]: same location as provision:jobs[0].destinations[0]; each copy needs its own\n" +
         "Give it another prefix, or remove it: pulumi config rm --path 'provision:jobs[0].destinations[1]'",
     ],
   },
@@ -245,7 +245,7 @@ export const mistakes: readonly Mistake[] = [
       destinations: [{ kind: "filesystem" }, { kind: "filesystem", path: "/var/lib/provision/dev/backups" }],
     }),
     problems: [
-      "provision:jobs[0].destinations[1]: it is the same as provision:jobs[0].destinations[0], and two copies cannot be in one place\n" +
+      "provision:jobs[0].destinations[1]: same location as provision:jobs[0].destinations[0]; each copy needs its own\n" +
         "Give it another prefix, or remove it: pulumi config rm --path 'provision:jobs[0].destinations[1]'",
     ],
   },

@@ -131,8 +131,8 @@ function datum(stack: string, job: string, metric: string, value: number): Datum
 }
 
 /**
- * An alarm on a rare job that was due and has had no success since, nor in the same week before. It ends with a success, or
- * after a week: whoever misses the first message of a monthly job gets no second one before the next month.
+ * An alarm on a rare job that was due and has had no success since, nor in the same week before. It ends with a success or
+ * after a week, so a monthly job sends one message a month.
  *
  * @param graceHours hours that a run may take after the job was due
  */

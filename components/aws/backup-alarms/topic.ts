@@ -57,9 +57,9 @@ export function makeTopic(
 }
 
 /**
- * The key of the alarms' topic. CloudWatch and EventBridge use it to publish; that statement has no condition on the source, as
- * neither KMS nor SNS is told one when EventBridge publishes, and the event would be lost. So it is a key of its own: with the
- * stack's, two services could use whatever encrypts the backups. It goes with the topic, and has no alias, as nobody looks for it.
+ * The key of the alarms' topic. CloudWatch and EventBridge publish with it; the statement has no condition on the source, because
+ * EventBridge names none and its events would be lost. That is why it is not the stack's key: two services could then use what
+ * encrypts the backups. It is removed with the topic and has no alias.
  */
 export function makeTopicKey(
   parent: pulumi.Resource,

@@ -2,12 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { denyWithoutTls, type Statement } from "../policy.ts";
 
 /**
- * What a bucket of backups refuses, whoever asks: requests without TLS 1.2, objects that are encrypted otherwise than with
- * the stack's key, and the removal of versions before the lifecycle ends them.
- *
- * The last one is for everybody but `breakGlass`; a person who has to remove a version and is not among them changes this
- * policy first, which leaves a trace. Changes of the policy and the lifecycle are not refused: whoever deploys the stack
- * makes them.
+ * What a bucket of backups refuses to everybody: requests without TLS 1.2, objects with another key than the stack's, and, except
+ * to `breakGlass`, the removal of versions before the lifecycle ends them. Anybody else must change this policy first, which
+ * leaves a trace. The policy and the lifecycle stay open to changes, because deployments make them.
  *
  * @param breakGlass ARN patterns of the principals that may remove versions, locked ones included
  * @param removable leaves the last statement out: the stack itself removes the bucket with its content

@@ -58,9 +58,8 @@ const RECOVERY_DAYS = { bucket: 7, replica: 30 };
 const UPLOAD_DAYS = 15;
 
 /**
- * Days after which a version that prune has hidden goes for good. Never before its lock is over: where the lock is longer
- * than the retention keeps backups, the difference is added. (What an interrupted run left may be hidden earlier; S3 then
- * waits for the lock by itself.)
+ * Days after which a version that prune has hidden is removed, never before its lock ends: what the lock is longer than the
+ * retention is added. (S3 itself waits for the lock of what an interrupted run left.)
  *
  * @param lockDays 0 without a lock
  * @param keptDays days for which prune hides nothing; undefined where nothing is pruned

@@ -47,7 +47,7 @@ export function defaultLock(kept: number | undefined): ObjectLock {
 }
 
 /**
- * Ends a deployment that is told of no lock where the bucket has Object Lock.
+ * Ends a deployment with `objectLock: off` if the bucket has Object Lock.
  *
  * @throws RunError, which Pulumi prints without a stack
  */

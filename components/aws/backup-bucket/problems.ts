@@ -67,8 +67,7 @@ export function complianceProblems({ objectLock, removeOnDestroy }: BucketRules,
     return [{ path, message, fix: `Use the other mode: ${governance}` }];
   }
   if (typeof objectLock === "object" && objectLock.confirmCompliance === true) return [];
-  const message =
-    "nobody can take a lock of mode compliance back, the account's owner included; expected a confirmation";
+  const message = "nobody can undo a lock of mode compliance, not even the account's owner; expected a confirmation";
   const fix = `To confirm, write confirmCompliance: true beside days in ${PATH}.objectLock. If not: ${governance}`;
   return [{ path, message, fix }];
 }

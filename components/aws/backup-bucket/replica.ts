@@ -29,7 +29,7 @@ export interface ExistingReplica {
   readonly bucketArn: pulumi.Input<string>;
   /** KMS key in the region of that bucket. */
   readonly keyArn: pulumi.Input<string>;
-  /** The account of that bucket, where it is another one: the copies then belong to it. */
+  /** The bucket's account, if it is another one; it then owns the copies. */
   readonly accountId?: string;
 }
 

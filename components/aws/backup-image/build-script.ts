@@ -5,13 +5,11 @@ import { scriptStart } from "../../host/shell.ts";
 import { runnerFiles } from "../../runner-files.ts";
 
 /**
- * Builds the image of the folder that it runs in and pushes it to Amazon ECR, unless the repository has one with its tag
- * already; prints the image's digest and nothing else. Reads REPOSITORY (its URL), TAG and PLATFORM from its environment, and
- * BASE_IMAGE where that is not the Dockerfile's.
+ * Builds the image of its working folder and pushes it to Amazon ECR, unless the repository has the tag already; prints only the
+ * image's digest. Reads REPOSITORY (its URL), TAG, PLATFORM and optionally BASE_IMAGE from its environment.
  *
- * Docker asks a helper for the registry's token whenever it needs one: `docker login` would write it to a file, where it stays
- * valid for twelve hours. What else Docker knows of this machine, its builders and plugins, is linked to where it looks then;
- * only other registries' credentials are not.
+ * A credential helper gives Docker the registry's token: `docker login` would store it in a file for twelve hours. The rest of
+ * Docker's configuration, its builders and plugins, is linked; other registries' credentials are not.
  */
 export const buildScript = `${scriptStart}
 registry=\${REPOSITORY%%/*}
@@ -30,7 +28,7 @@ find_image() {
     --image-ids "imageTag=$TAG" --query 'imageDetails[0].imageDigest' --output text 2>"$work/error" && return
   grep -q ImageNotFoundException "$work/error" && return
   cat "$work/error" >&2
-  fail "The repository $REPOSITORY cannot be looked at; the reason is above." "Give the AWS CLI the credentials of this deployment, with ecr:DescribeImages."
+  fail "The repository $REPOSITORY cannot be read; the reason is above." "Give the AWS CLI the credentials of this deployment, with ecr:DescribeImages."
 }
 
 digest=$(find_image)

@@ -5,7 +5,7 @@ export type Purpose = "backup" | "prune" | "drill" | "restore";
 
 /** What is particular to a purpose. */
 interface PurposeFacts {
-  /** What the runner is told where nothing else is said, as by a schedule. */
+  /** The runner's command, unless a run overrides it. */
   readonly command: readonly string[];
   readonly access: Access;
   /** The parts of a job's configuration whose secrets the task gets. */
@@ -25,7 +25,7 @@ export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
     access: "drill",
     secrets: ["destinations", "encryption", "signing", "drill", "monitor"],
   },
-  // Started without a word it only lists: a person says what to restore, and where to.
+  // By default it only lists: a person says what to restore, and where to.
   restore: {
     command: ["list"],
     access: "read",

@@ -7,8 +7,8 @@ const [MONTH, WEEK] = [31, 7];
  * The expression of EventBridge Scheduler that elapses when cron would run. Its weekdays begin with 1 for Sunday, and one of
  * its two fields of days must be `?`.
  *
- * Throws an `Error` where cron cannot be read, and where it looks at both fields: AWS has no such expression, and with a
- * schedule for each of them a day that matches both would start two runs.
+ * Throws an `Error` for an expression that cannot be read or that restricts both fields of days: AWS has none for these, and two
+ * schedules would start two runs on a day that matches both.
  */
 export function scheduleExpression(cron: string): string {
   const { minutes, hours, days, months, weekdays, eitherDay } = parseCron(cron);

@@ -20,8 +20,8 @@ const ObjectLock = z
       .enum(["governance", "compliance"])
       .default("governance")
       .describe(
-        "governance: who has a special permission may remove a locked backup. compliance: nobody may, the account's owner " +
-          "included, and nothing shortens it. Default governance.",
+        "governance: principals with a special permission can remove a locked backup. compliance: nobody can, not even the " +
+          "account's owner. Default governance.",
       ),
     days: z
       .int()
@@ -32,7 +32,7 @@ const ObjectLock = z
     confirmCompliance: z
       .boolean()
       .optional()
-      .describe("For compliance mode alone: true, since nobody can take that back.")
+      .describe("With compliance mode: true, because nobody can undo it.")
       .meta({ examples: [true] }),
   })
   .meta({ examples: [{ mode: "governance", days: 14 }] });
@@ -40,13 +40,13 @@ const ObjectLock = z
 const Transition = z.strictObject({
   storageClass: z
     .enum(["STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
-    .describe("The class; only such as can be read at once, because backups are verified and restored.")
+    .describe("The class. Only those that can be read at once, because backups are verified and restored.")
     .meta({ examples: ["GLACIER_IR"] }),
   afterDays: z
     .int()
     .min(0)
     .max(36_500)
-    .describe("Days after writing; S3 wants 30 at least for STANDARD_IA and ONEZONE_IA.")
+    .describe("Days after writing; at least 30 for STANDARD_IA and ONEZONE_IA.")
     .meta({ examples: [30] }),
 });
 
@@ -69,7 +69,7 @@ const Replica = z
           .string()
           .regex(/^\d{12}$/, { error: "expected the twelve digits of an account, in quotes" })
           .optional()
-          .describe("The account of that bucket, where it is another one: the copies then belong to it.")
+          .describe("The bucket's account, if it is another one; it then owns the copies.")
           .meta({ examples: ["210987654321"] }),
       }),
     ],
@@ -82,8 +82,8 @@ export const Bucket = z
   .strictObject({
     existing: BucketName.optional()
       .describe(
-        "Name of a bucket that exists already, in this region; nothing of it is changed. For the alarms it must send its events " +
-          "to EventBridge. Left out: the stack makes one.",
+        "Name of an existing bucket in this region, which is left unchanged. It must send its events " +
+          "to EventBridge for the alarms. Left out: the stack makes one.",
       )
       .meta({ examples: ["acme-backups"] }),
     keyArn: Key.optional()
@@ -95,8 +95,8 @@ export const Bucket = z
       })
       .optional()
       .describe(
-        "Locks every backup against removal, or off. A bucket gets a lock at any time and never loses it: off is refused then. " +
-          "Default: governance, for as long as every backup is kept anyway, 30 days at most.",
+        "Locks every backup against removal, or off. A lock can be added at any time and never removed. " +
+          "Default: governance, for as long as every backup is kept anyway, at most 30 days.",
       )
       .meta({ examples: [{ mode: "governance", days: 14 }] }),
     transitions: z
@@ -128,19 +128,17 @@ export const Bucket = z
       .boolean()
       .default(false)
       .describe(
-        "Refuses whatever would remove or replace the bucket, its replica or their keys, `pulumi destroy` included, until it is " +
-          "false again. Default false: `pulumi destroy` leaves them where they are.",
+        "Refuses every change that removes or replaces the bucket, its replica or their keys, `pulumi destroy` included. " +
+          "Default false: `pulumi destroy` leaves them.",
       ),
     removeOnDestroy: z
       .boolean()
       .default(false)
-      .describe(
-        "Whether `pulumi destroy` removes the bucket with all backups in it; confirmRemoval must say so too. Default false.",
-      ),
+      .describe("Whether `pulumi destroy` removes the bucket with all backups; needs confirmRemoval. Default false."),
     confirmRemoval: z
       .string()
       .optional()
-      .describe("For removeOnDestroy alone: the stack's name.")
+      .describe("With removeOnDestroy: the stack's name.")
       .meta({ examples: ["dev"] }),
   })
   .refine(({ existing, keyArn }) => existing !== undefined || keyArn === undefined, {

@@ -34,7 +34,7 @@ export const Network = z
           .meta({ examples: ["10.213.0.0/24"] }),
       })
       .optional()
-      .describe("Makes a small VPC for the stack: public subnets, IPv4 and IPv6, no NAT gateway."),
+      .describe("Makes a small VPC for the stack with public subnets, IPv4 and IPv6, and no NAT gateway."),
     dualStackTasks: z
       .boolean()
       .default(false)

@@ -73,12 +73,12 @@ function checkCron(schedule: unknown, path: string): Problem[] {
 export function sameDestinationProblems(destinations: JobSettings["destinations"], root: string): Problem[] {
   return sameDestinations(destinations).map(([index, first]) => {
     const path = `${root}.destinations[${index}]`;
-    const message = `it is the same as ${root}.destinations[${first}], and two copies cannot be in one place`;
+    const message = `same location as ${root}.destinations[${first}]; each copy needs its own`;
     return { path, message, fix: `Give it another prefix, or remove it: pulumi config rm --path '${path}'` };
   });
 }
 
-/** Looks at the raw values, so that a mistake elsewhere hides no reference. */
+/** Reads the raw values, so that a mistake elsewhere hides no reference. */
 export function references(value: unknown, path: string): Reference[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => references(item, `${path}[${index}]`));
   if (!isObject(value)) return [];

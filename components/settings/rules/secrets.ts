@@ -28,9 +28,9 @@ export function checkSecrets(raw: RawSettings): { names: string[]; problems: Pro
   if (names.length > 0 && !raw.isSecret("secrets")) {
     problems.push({
       path,
-      message: "the secrets stand there in plain text",
+      message: "the secrets are in plain text",
       fix:
-        `Change them where they come from, since they may have been seen, and set each of them encrypted:\n` +
+        `Replace the values, which may have been seen, and set each encrypted:\n` +
         names.map((name) => `pulumi config set --secret --path '${path}.${name}'`).join("\n"),
     });
   }

@@ -274,11 +274,7 @@ describe("BackupBucket", () => {
   });
 
   it.each([
-    [
-      { objectLock: { mode: "compliance", days: 9 } },
-      "nobody can take a lock of mode compliance back",
-      "confirmCompliance",
-    ],
+    [{ objectLock: { mode: "compliance", days: 9 } }, "nobody can undo a lock of mode compliance", "confirmCompliance"],
     [{ removeOnDestroy: true }, "remove every backup", "confirmRemoval' prod"],
     [{ removeOnDestroy: true, confirmRemoval: "dev" }, "remove every backup", "confirmRemoval' prod"],
     [

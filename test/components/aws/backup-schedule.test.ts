@@ -21,7 +21,6 @@ const nightly: ScheduleEntry = {
 const weekly: ScheduleEntry = {
   schedule: { cron: "0 5 * * 0", timezone: "UTC" },
   ...task("provision_prod_app_prune"),
-  command: ["prune", "--dry-run"],
 };
 
 function args(changes: Partial<BackupScheduleArgs> = {}): BackupScheduleArgs {
@@ -120,7 +119,7 @@ describe("a schedule", () => {
       containerOverrides: [{ name: "runner", environment: told("30 3 * * 1-5 America/Sao_Paulo") }],
     });
     expect(input("schedule-prod-app-prune")).toEqual({
-      containerOverrides: [{ name: "runner", command: ["prune", "--dry-run"], environment: told("0 5 * * 0 UTC") }],
+      containerOverrides: [{ name: "runner", environment: told("0 5 * * 0 UTC") }],
     });
   });
 

@@ -103,7 +103,7 @@ describe("checkSettings", () => {
     const { settings, warnings } = check({ ...awsConfig, host: { directory: "/srv" }, aws: { image } });
     expect(settings?.target).toBe("aws");
     expect(warnings).toEqual([
-      "Nobody is told of alarms. Set who is: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
+      "Nobody gets the alarms. Add an address: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
       "provision:host has no effect on the target aws.",
     ]);
   });
@@ -111,7 +111,7 @@ describe("checkSettings", () => {
   it("warns of schedules that start nothing, where there are some", () => {
     const paused = { ...awsConfig.aws, schedules: { enabled: false } };
     expect(check({ ...awsConfig, aws: paused }).warnings).toEqual([
-      "No schedule starts anything, and nobody is told of backups that are missing. To go on: pulumi config set --path 'provision:aws.schedules.enabled' true",
+      "The schedules are off: no job starts, and no alarm reports missing backups. To turn them on: pulumi config set --path 'provision:aws.schedules.enabled' true",
     ]);
     const byHand = { ...awsConfig.jobs[0], schedule: undefined };
     expect(check({ ...awsConfig, jobs: [byHand], aws: paused }).warnings).toEqual([]);
@@ -222,7 +222,7 @@ describe("readSettings", () => {
 
   it("knows plain secrets from encrypted ones", () => {
     configure({}, []);
-    expect(() => readSettings()).toThrow("provision:secrets: the secrets stand there in plain text");
+    expect(() => readSettings()).toThrow("provision:secrets: the secrets are in plain text");
   });
 
   it("says what is odd", () => {
