@@ -72,7 +72,8 @@ export const postgresServer: SystemProgram = {
  */
 export async function ensurePostgres(): Promise<ProgramDirectory> {
   await ensureSystemPrograms([postgresServer]);
-  const newest = (await findPrograms("initdb")).at(-1);
+  const found = await findPrograms("initdb");
+  const newest = found.find(({ major }) => major === found.at(-1)?.major);
   if (newest === undefined) throw new Error("The PostgreSQL server that was just here is gone.");
   return newest;
 }

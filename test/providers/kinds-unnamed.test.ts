@@ -12,7 +12,7 @@ const KINDS = [databaseProviders, storageProviders, filesProviders, monitorProvi
 
 /** Lines that hold the name of one of AWS's services, which is also that of a kind: in an ARN, or as KMS knows it. */
 const SERVICES: Readonly<Record<string, RegExp>> = {
-  "components/aws/settings.ts": /\bArn\("s3",/,
+  "components/aws/settings/bucket.ts": /\bArn\("s3",/,
   "components/aws/backup-key.ts": /^const SERVICES = \[/,
   "components/aws/backup-bucket/replica.ts": /\bkeyStatements\(/,
 };

@@ -27,7 +27,8 @@ const PACKAGE_FOLDERS = [
 ];
 
 /**
- * All folders that hold a PostgreSQL program, oldest version first: those of the usual packages, and those on PATH.
+ * All folders that hold a PostgreSQL program: the oldest major version first, and of each the newest minor release. They are those of
+ * the usual packages, and those on PATH.
  *
  * @param program for instance `pg_dump`
  * @param only search this folder alone
@@ -40,11 +41,11 @@ export async function findPrograms(program: string, only?: string): Promise<Prog
   const candidates = [...(await packageDirectories()), ...pathDirectories()];
   const found = await Promise.all(candidates.map((directory) => inspect(directory, program)));
   const unique = new Map(found.flatMap((each) => (each === undefined ? [] : [[each.file, each.program] as const])));
-  return [...unique.values()].sort((a, b) => a.major - b.major || compareVersions(a.version, b.version));
+  return [...unique.values()].sort((a, b) => a.major - b.major || compareVersions(b.version, a.version));
 }
 
 /**
- * The clients for a server: the oldest installed major version that is not older than the server's. pg_dump refuses a
+ * The clients for a server: the oldest installed major version that is not older than the server's, in its newest minor release. pg_dump refuses a
  * newer server, and an older pg_dump writes archives that more versions of pg_restore can read.
  *
  * @param needed the lowest major version that fits

@@ -50,6 +50,15 @@ describe("the client programs", () => {
     });
   });
 
+  it("are of the newest minor release of the oldest major version that fits", async () => {
+    const folders = [];
+    for (const version of ["16.2", "15.18", "15.20"])
+      folders.push(await install(version, `pg_dump (PostgreSQL) ${version}`));
+    process.env.PATH = folders.join(":");
+    const own = (await findPrograms("pg_dump")).filter(({ directory }) => folders.includes(directory));
+    expect(own.map(({ version }) => version)).toEqual(["15.20", "15.18", "16.2"]);
+  });
+
   it("are found where the system's packages put them, and not as Debian's wrapper", async () => {
     const { directory } = await ensurePostgres();
     process.env.PATH = "/usr/bin";
