@@ -51,7 +51,7 @@ describe("the client programs", () => {
   });
 
   it("are of the newest minor release of the oldest major version that fits", async () => {
-    const folders = [];
+    const folders: string[] = [];
     for (const version of ["16.2", "15.18", "15.20"])
       folders.push(await install(version, `pg_dump (PostgreSQL) ${version}`));
     process.env.PATH = folders.join(":");
