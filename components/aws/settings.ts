@@ -129,10 +129,7 @@ export const AwsSettings = z
       .max(30)
       .refine((days) => days === 0 || days >= 7, { error: "expected 0, or 7 to 30" })
       .default(30)
-      .describe(
-        "Days for which a removed secret can be recovered, 7 to 30. With 0 it is gone at once, for stacks that come and go. " +
-          "Default 30.",
-      )
+      .describe("Days for which a removed secret can be recovered, 7 to 30; 0 removes it at once. Default 30.")
       .meta({ examples: [30] }),
     secretKeyArns: z
       .array(Key)
