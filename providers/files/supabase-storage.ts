@@ -150,7 +150,9 @@ const schema = z.strictObject({
     )
     .min(1)
     .optional()
-    .describe("The buckets to back up. Left out: all that the project has at the time of the run."),
+    .describe(
+      "The buckets to back up. Left out: all that the project has at the time of the run, but those that are destinations of the job.",
+    ),
   parallel: z
     .int()
     .min(1)

@@ -29,6 +29,12 @@ export function placeOf(config: StorageConfig): string {
   return JSON.stringify([config.kind, storageProviders[config.kind].place?.(config as never) ?? config]);
 }
 
+/** The bucket that a store is, where it is one of the project at that URL. */
+export function bucketIn(url: string, config: StorageConfig): string | undefined {
+  const place = storageProviders[config.kind].projectBucket?.(config as never);
+  return place !== undefined && new URL(place.url).href === new URL(url).href ? place.bucket : undefined;
+}
+
 /** Whether a store is a folder on the runner's machine. */
 export function isFolder({ kind }: StorageConfig): boolean {
   return storageProviders[kind].folder !== undefined;

@@ -134,6 +134,8 @@ export interface StorageDefinition<Schema extends z.ZodObject & z.ZodType<Storag
    * not count. Left out: any difference makes another place.
    */
   place?(config: z.output<Schema>): readonly (string | undefined)[];
+  /** Of a store that is a bucket of a project, whose files a job may back up: the project's URL, and the bucket. */
+  projectBucket?(config: z.output<Schema>): { readonly url: string; readonly bucket: string };
   /** Of a store that is a folder on the runner's machine: its path, which the deployment can choose. */
   readonly folder?: {
     /** The absolute path; undefined where the configuration leaves it to the deployment. */

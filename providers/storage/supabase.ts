@@ -122,6 +122,7 @@ export const supabase = defineStorage({
   schema,
   secrets: ["key", "s3.accessKeyId", "s3.secretAccessKey"],
   place: ({ url, bucket, prefix }) => [url.replace(/\/$/, ""), bucket, prefix],
+  projectBucket: ({ url, bucket }) => ({ url, bucket }),
   async create(config, { secrets }) {
     const { bucket, prefix, s3, retrySeconds, stallTimeoutSeconds } = config;
     const url = config.url.replace(/\/$/, "");

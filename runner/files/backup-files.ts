@@ -1,5 +1,6 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { FilesConfig } from "../../providers/files/index.ts";
+import { bucketIn } from "../../providers/storage/index.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import { streamSettings, type DumpOptions } from "../dump.ts";
@@ -74,6 +75,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
   const source = await run.openFiles(config);
   try {
     const leftOut: LeftOut[] = [];
+    const own = ownBuckets(run, config);
     const dumpOptions = dumpOptionsOf(options);
     const { recipients } = dumpOptions;
     const known = await knownFiles({ stores: stores(), job, recipients, verifies, dropStore, signal });
@@ -82,6 +84,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
       source,
       job,
       buckets: config.buckets,
+      except: own,
       parallel: config.parallel,
       known,
       stores,
@@ -101,7 +104,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
     const reused = new Set(entries.flatMap((entry) => (known.get(entry.id) === entry ? [entry.object] : [])));
     const lacking = await findLacking(options, copied, (problem) => leftOut.push(problem));
     const unlisted = leftOut.flatMap(({ bucket, path }) => (path === undefined ? [bucket] : []));
-    const differences = reconciliation?.differences(unlisted);
+    const differences = reconciliation?.differences([...unlisted, ...own]);
     const { buckets } = copied;
     const indexes = await writeIndexes({ job, id, stores: stores(), dropStore, buckets, lacking, dump: dumpOptions });
     const stored = [...indexes].map(([storage, index]): [StorageProvider, StoredFiles] => {
@@ -130,6 +133,17 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesBac
   } finally {
     await source.close();
   }
+}
+
+/** The buckets that hold this job's backups, which a job that names no buckets leaves out. */
+function ownBuckets({ job, log }: Run, { buckets, url }: FilesConfig): string[] {
+  if (buckets !== undefined) return [];
+  const own = job.destinations.map((config) => bucketIn(url, config)).filter((bucket) => bucket !== undefined);
+  for (const bucket of new Set(own)) {
+    const how = "Name it in files.buckets to have it all the same.";
+    log.write("info", `The files leave out the bucket ${bucket}: it is a destination of this job. ${how}`, { bucket });
+  }
+  return own;
 }
 
 /**

@@ -15,8 +15,9 @@ import { FactsSealer } from "./sealed-facts.ts";
 export interface CopyFilesOptions {
   readonly source: FilesProvider;
   readonly job: JobName;
-  /** The buckets to copy; undefined for all that there are. */
+  /** The buckets to copy; undefined for all that there are but {@link CopyFilesOptions.except}. */
   readonly buckets: readonly string[] | undefined;
+  readonly except: readonly string[];
   /** How many files are under way at the same time. */
   readonly parallel: number;
   /** Files that need not be copied again, by their id. */
@@ -104,9 +105,9 @@ class FilesCopy {
   }
 
   async copy(): Promise<CopiedFiles> {
-    const { source, buckets: wanted, dump } = this.#options;
+    const { source, buckets: wanted, except, dump } = this.#options;
     const present = await source.buckets(dump);
-    const chosen = wanted === undefined ? present : present.filter(({ name }) => wanted.includes(name));
+    const chosen = present.filter(({ name }) => wanted?.includes(name) ?? !except.includes(name));
     for (const bucket of wanted ?? []) {
       if (!present.some(({ name }) => name === bucket)) this.#leaveOut({ bucket, error: noBucket(bucket, present) });
     }

@@ -84,3 +84,23 @@ it("holds no snapshot while files are copied, and keeps the lock", async () => {
   expect(ended.code, ended.stderr).toBe(3);
   expect(JSON.parse(ended.stdout)).toMatchObject({ files: { copied: 0, leftOut: [{ path: "slow" }] } });
 });
+
+it("leaves out the bucket that it backs up into, unless buckets names it", async () => {
+  await query(server.postgres.url("app"), "INSERT INTO storage.buckets (id, name) VALUES ('backups', 'backups')");
+  const row = "INSERT INTO storage.objects (bucket_id, name) VALUES ('backups', 'older')";
+  await query(server.postgres.url("app"), row);
+  service.put("older", Buffer.from("1"), "backups");
+  const { files, destinations } = sandbox.job as { files: { buckets?: string[] }; destinations: object[] };
+  const destination = { kind: "supabase", url: `${service.url}/`, bucket: "backups", key: { env: "FILES_KEY" } };
+  const all = { ...files };
+  delete all.buckets;
+  sandbox.job = { ...sandbox.job, files: all, destinations: [...destinations, destination] };
+  const ended = await sandbox.run("backup", "--json");
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(ended.stderr).toContain("The files leave out the bucket backups: it is a destination of this job.");
+  expect(JSON.parse(ended.stdout)).toMatchObject({ files: { copied: 0, leftOut: [], differences: { missing: [] } } });
+  sandbox.job = { ...sandbox.job, files: { ...all, buckets: ["backups"] } };
+  const named = await sandbox.run("backup", "--json");
+  expect(named.code, named.stderr).toBe(0);
+  expect(service.downloaded).toContain("backups/older");
+});
