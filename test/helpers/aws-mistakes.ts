@@ -382,7 +382,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ secretRecoveryDays: 3 }),
     problems: [
       "provision:aws.secretRecoveryDays: expected 0, or 7 to 30, got a number that is not shown\n" +
-        "Write it, for example secretRecoveryDays: 30. About secretRecoveryDays: Days for which a removed secret can be recovered, 7 to 30. With 0 it is gone at once, for stacks that come and go. Default 30.",
+        "Write it, for example secretRecoveryDays: 30. About secretRecoveryDays: Days for which a removed secret can be recovered, 7 to 30; 0 removes it at once. Default 30.",
     ],
   },
   {
