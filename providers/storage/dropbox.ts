@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
-import { ProviderError } from "../errors.ts";
+import { ProviderError, toProviderError } from "../errors.ts";
 import { retryFields } from "../retry.ts";
 import { SecretRef } from "../secret-ref.ts";
 import { checkSignal } from "../transfer/check-signal.ts";
@@ -16,12 +16,13 @@ import { DropboxPaths } from "./dropbox/paths.ts";
 import { removeFiles } from "./dropbox/removal.ts";
 import type { Removal } from "./dropbox/removal.ts";
 import { UploadSession } from "./dropbox/session.ts";
+import { exists, missing } from "../transfer/object-errors.ts";
 import { PartsUnderWay } from "../transfer/parts-under-way.ts";
 import { reportRemaining } from "../transfer/remaining.ts";
 import { defineStorage, storageFields } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "../transfer/watchdog.ts";
-import { watchedUpload } from "../transfer/watched-upload.ts";
+import type { StallWatchdog } from "../transfer/watchdog.ts";
+import { watchedDownload, watchedUpload } from "../transfer/watched-transfer.ts";
 
 /** Bytes a request: 16 MiB, a multiple of 4 MiB as Dropbox asks of all parts of a session but the last. It takes 150 MiB. */
 const CHUNK_BYTES = 4 * BLOCK_BYTES;
@@ -53,23 +54,16 @@ class DropboxStorageProvider implements StorageProvider {
     );
   }
 
-  async download(key: string, options: RequestOptions = {}): Promise<Readable> {
-    const watchdog = new StallWatchdog(`download of ${key}`, this.#stallTimeoutSeconds, options.signal);
-    try {
-      watchdog.check();
+  download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
       const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
-      const facts = await this.#find(key, call);
-      if (facts === undefined) throw missing(key, this.description);
-      return await openDownload(this.#client, facts, watchdog, `${key} in ${this.description}`, call);
-    } catch (error) {
-      watchdog.stop();
-      throw error;
-    }
+      const file = await this.#require(key, call);
+      return openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
+    });
   }
 
-  async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
-    const found = await this.#find(key, { action: `look at ${key}`, signal: options.signal });
-    if (found === undefined) throw missing(key, this.description);
+  async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
+    const found = await this.#require(key, { action: `look at ${key}`, signal });
     return { key, size: found.size, modified: new Date(found.server_modified) };
   }
 
@@ -94,12 +88,12 @@ class DropboxStorageProvider implements StorageProvider {
   async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     const { signal } = options;
     checkSignal(signal);
-    // All keys are looked at before anything is removed.
+    // All keys are checked before anything is removed.
     for (const key of keys) this.#paths.of(key);
     const failures = new Map<string, ProviderError>();
     const removals: Removal[] = [];
     const left = [...new Set(keys)];
-    const look = async () => {
+    const find = async () => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
         try {
           const found = await this.#find(key, { action: `remove ${key}`, signal });
@@ -109,7 +103,7 @@ class DropboxStorageProvider implements StorageProvider {
         }
       }
     };
-    await Promise.all(Array.from({ length: PARALLEL }, look));
+    await Promise.all(Array.from({ length: PARALLEL }, find));
     for (const [key, failure] of await removeFiles(this.#client, removals, signal)) failures.set(key, failure);
     if (failures.size > 0) checkSignal(signal);
     reportRemaining(failures, keys.length);
@@ -129,15 +123,12 @@ class DropboxStorageProvider implements StorageProvider {
   async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
     const client = this.#client;
     const path = this.#paths.of(key);
-    const moved = () => {
-      watchdog.moved();
-    };
-    const parts = new PartsUnderWay(watchdog.signal);
-    const { signal } = parts;
+    const parts = new PartsUnderWay(watchdog);
+    const { signal, moved } = watchdog;
     const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
     const hasher = new ContentHasher();
     const hashed = (piece: Buffer) => {
-      watchdog.moved();
+      moved();
       hasher.update(piece);
     };
     watchdog.check();
@@ -158,12 +149,12 @@ class DropboxStorageProvider implements StorageProvider {
         parts.begin(chunk, () => begun.send(chunk, hash));
       }
     } catch (error) {
-      parts.end(error);
+      watchdog.end(toProviderError(error));
       throw error;
     } finally {
       await parts.settle();
     }
-    parts.check();
+    watchdog.check();
     const { size } = hasher;
     const file = { path, size, hash: hasher.digest(), modified: wholeSeconds(new Date()) };
     const made = await (session === undefined
@@ -179,11 +170,18 @@ class DropboxStorageProvider implements StorageProvider {
     return { key, size, modified, storeTime: modified };
   }
 
-  /** Begins an upload of more than one request. Looks first, so that a large one is not refused only at its end. */
+  /** Begins an upload in parts. Checks the key first, so that a large object is not refused only at its end. */
   async #begin(key: string, path: string, options: CallOptions): Promise<UploadSession> {
     const existing = await fileAt(this.#client, path, options);
-    if (existing !== undefined) throw taken(key, this.description, existing.name);
+    if (existing !== undefined) throw exists(key, this.description, existing.name);
     return UploadSession.begin(this.#client, options);
+  }
+
+  /** The file of a key. `NOT_FOUND` where there is none. */
+  async #require(key: string, options: CallOptions): Promise<FileFacts> {
+    const found = await this.#find(key, options);
+    if (found === undefined) throw missing(key, this.description, "the destination's folder, prefix and namespace");
+    return found;
   }
 
   /** The file of a key, with its own case. */
@@ -196,22 +194,6 @@ class DropboxStorageProvider implements StorageProvider {
 /** The service keeps a file's own moment in whole seconds. */
 function wholeSeconds(moment: Date): string {
   return moment.toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-function missing(key: string, place: string): ProviderError {
-  return new ProviderError("NOT_FOUND", `There is no object ${key} in ${place}.`, {
-    fix: "List the objects to see which there are, and look at the destination's folder, prefix and namespace.",
-  });
-}
-
-function taken(key: string, place: string, name: string): ProviderError {
-  return new ProviderError(
-    "CONFLICT",
-    `${key} exists already in ${place}, as ${name}; objects are never overwritten.`,
-    {
-      fix: "Use another key (Dropbox does not tell upper case from lower case), or remove the object first.",
-    },
-  );
 }
 
 /** Keeps objects in a Dropbox account, or in a team's space. */

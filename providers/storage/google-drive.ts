@@ -1,16 +1,11 @@
 import type { Readable } from "node:stream";
-import { z } from "zod";
-import { ProviderError } from "../errors.ts";
-import { retryFields } from "../retry.ts";
-import { SecretRef } from "../secret-ref.ts";
 import { checkSignal } from "../transfer/check-signal.ts";
 import { chunksOf } from "../transfer/chunker.ts";
 import { Checksums } from "./google-drive/checksums.ts";
 import { DriveClient } from "./google-drive/client.ts";
 import type { CallOptions } from "./google-drive/client.ts";
-import { commit, taken } from "./google-drive/commit.ts";
-import { serviceAccount } from "./google-drive/credentials.ts";
-import type { Credentials } from "./google-drive/credentials.ts";
+import { commit } from "./google-drive/commit.ts";
+import { credentialsOf, googleDriveSchema } from "./google-drive/config.ts";
 import { openDownload } from "./google-drive/download.ts";
 import { removeEmptyFolders } from "./google-drive/empty-folders.ts";
 import { byAge, fileById, markOf } from "./google-drive/files.ts";
@@ -21,16 +16,20 @@ import { MULTIPART_BYTES, sendWhole } from "./google-drive/multipart.ts";
 import { removeFiles } from "./google-drive/removal.ts";
 import { GRAIN_BYTES, UploadSession } from "./google-drive/session.ts";
 import { keySegments } from "../transfer/keys.ts";
+import { exists, missing } from "../transfer/object-errors.ts";
 import { reportRemaining } from "../transfer/remaining.ts";
-import { defineStorage, storageFields } from "./storage.ts";
+import { defineStorage } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "../transfer/watchdog.ts";
-import { watchedUpload } from "../transfer/watched-upload.ts";
+import type { StallWatchdog } from "../transfer/watchdog.ts";
+import { watchedDownload, watchedUpload } from "../transfer/watched-transfer.ts";
 
 /** Bytes a request of an upload in several: 16 MiB, large enough that the pauses between them do not count. */
 const CHUNK_BYTES = 64 * GRAIN_BYTES;
 
-/** Where an object stands, or shall stand. */
+/** What to check where an object is missing. With the scope drive.file, what another app stored is not seen. */
+const CHECK = "the destination's folder, folderId, driveId, prefix and scope";
+
+/** Where an object is stored. */
 interface Position {
   readonly folder: readonly string[];
   readonly name: string;
@@ -59,24 +58,16 @@ class GoogleDriveStorageProvider implements StorageProvider {
     );
   }
 
-  async download(key: string, options: RequestOptions = {}): Promise<Readable> {
-    const watchdog = new StallWatchdog(`download of ${key}`, this.#stallTimeoutSeconds, options.signal);
-    try {
-      watchdog.check();
+  download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
       const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
-      const file = await this.#find(key, call);
-      if (file === undefined) throw missing(key, this.description);
-      return await openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
-    } catch (error) {
-      watchdog.stop();
-      throw error;
-    }
+      const file = await this.#require(key, call);
+      return openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
+    });
   }
 
-  async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
-    const found = await this.#find(key, { action: `look at ${key}`, signal: options.signal });
-    if (found === undefined) throw missing(key, this.description);
-    return stored(key, found);
+  async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
+    return stored(key, await this.#require(key, { action: `look at ${key}`, signal }));
   }
 
   /** The service's order is not that of keys: all of the listing is kept to be sorted. */
@@ -96,7 +87,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
   async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     const { signal } = options;
     checkSignal(signal);
-    // All keys are looked at before anything is removed.
+    // All keys are checked before anything is removed.
     const removals = [...new Set(keys)].map((key) => ({ key, ...positionOf(key), id: this.#known.get(key) }));
     for (const { key } of removals) this.#known.delete(key);
     const failures = await removeFiles(this.#client, this.#folders, removals, signal);
@@ -126,14 +117,11 @@ class GoogleDriveStorageProvider implements StorageProvider {
   async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
     const client = this.#client;
     const position = positionOf(key);
-    const { signal } = watchdog;
-    const moved = () => {
-      watchdog.moved();
-    };
+    const { signal, moved } = watchdog;
     const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
     const sums = new Checksums();
     const summed = (piece: Buffer) => {
-      watchdog.moved();
+      moved();
       sums.update(piece);
     };
     watchdog.check();
@@ -141,7 +129,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
     let rest: Buffer = Buffer.alloc(0);
     try {
       for await (const { bytes, last } of chunksOf(source, { size: CHUNK_BYTES, signal, moved: summed })) {
-        // Looks before it begins, so that a large one is not refused only at its end.
+        // Checks the key first, so that a large object is not refused only at its end.
         if (!last || bytes.length > MULTIPART_BYTES) upload ??= await this.#begin(key, position, options);
         if (last) {
           // No chunk comes after it that could use its buffer.
@@ -152,12 +140,13 @@ class GoogleDriveStorageProvider implements StorageProvider {
       }
       const parents = upload?.parents ?? (await this.#folders.ensure(position.folder, options));
       const rivals = (call: CallOptions) => this.#named(position.name, parents, call);
-      // Whoever stored one meanwhile is older: then ours is not even made.
-      if ((await rivals(options)).length > 0) throw taken(key, options.action);
+      // One that was stored since is older, so ours is not even made.
+      if ((await rivals(options)).length > 0) throw exists(key, this.description);
       const id = upload?.id ?? (await client.newId(options));
       const session = upload?.session;
       const file = {
         key,
+        place: this.description,
         id,
         name: position.name,
         content: sums.digest(),
@@ -182,10 +171,17 @@ class GoogleDriveStorageProvider implements StorageProvider {
   /** Begins an upload of more than one request, unless there is such an object already. */
   async #begin(key: string, { folder, name }: Position, options: CallOptions) {
     const parents = await this.#folders.ensure(folder, options);
-    if ((await this.#named(name, parents, options)).length > 0) throw taken(key, options.action);
+    if ((await this.#named(name, parents, options)).length > 0) throw exists(key, this.description);
     const id = await this.#client.newId(options);
     const session = await UploadSession.begin(this.#client, metadataOf(id, name, parents), options);
     return { session, id, parents };
+  }
+
+  /** The file of a key. `NOT_FOUND` where there is none. */
+  async #require(key: string, options: CallOptions): Promise<DriveFile> {
+    const found = await this.#find(key, options);
+    if (found === undefined) throw missing(key, this.description, CHECK);
+    return found;
   }
 
   /** The file of a key; of several the oldest. */
@@ -227,84 +223,9 @@ function stored(key: string, { size, created }: DriveFile): StoredObject {
   return { key, size, modified: created };
 }
 
-function missing(key: string, place: string): ProviderError {
-  return new ProviderError("NOT_FOUND", `There is no object ${key} in ${place}.`, {
-    fix:
-      "List the objects to see which there are, and look at the destination's folder, folderId, driveId and prefix. With the " +
-      "scope drive.file, what another app stored is not seen.",
-  });
-}
-
-const id = (what: string) =>
-  z.string().regex(/^[A-Za-z0-9_-]{10,100}$/, {
-    error: `expected the id of a ${what}: the last part of its address, https://drive.google.com/drive/folders/<id>`,
-  });
-
-const schema = z
-  .strictObject({
-    kind: z.literal("google-drive").describe("A folder of a Google Drive, or of a shared drive."),
-    folder: z
-      .string()
-      .regex(/^\/$|^(\/(?!\.{1,2}(\/|$))[^/\0]{1,200})+$/, {
-        error: "expected an absolute path of folders such as /backups, or / for the root",
-      })
-      .describe(
-        "Absolute path of the folder, from the root of the account's own drive, of the shared drive `driveId` or of the folder " +
-          "`folderId`; it is made if it does not exist. `/` is that root itself.",
-      )
-      .meta({ examples: ["/backups"] }),
-    driveId: id("shared drive")
-      .optional()
-      .describe("Id of a shared drive, whose member the account is. Left out: the account's own drive.")
-      .meta({ examples: ["0AFxYzAbCdEfGhUk9PVA"] }),
-    folderId: id("folder")
-      .optional()
-      .describe("Id of a folder that `folder` starts from, for instance one that is shared with a service account.")
-      .meta({ examples: ["1aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"] }),
-    clientId: z
-      .string()
-      .regex(/^[\w-]+\.apps\.googleusercontent\.com$/, {
-        error: "expected the id of an OAuth client, which ends with .apps.googleusercontent.com",
-      })
-      .optional()
-      .describe("Id of the OAuth client (Google Auth Platform, Clients) that the refresh token was made with.")
-      .meta({ examples: ["123456789012-a1b2c3d4e5f6.apps.googleusercontent.com"] }),
-    clientSecret: SecretRef.optional().describe("Secret of the OAuth client."),
-    refreshToken: SecretRef.optional().describe(
-      "Refresh token of the account whose drive is written to, with the scope https://www.googleapis.com/auth/drive.file.",
-    ),
-    serviceAccountKey: SecretRef.optional().describe(
-      "JSON key of a service account, in the place of clientId, clientSecret and refreshToken. It has no storage of its own: " +
-        "give it a shared drive, or a person of your Workspace to act for (`impersonate`).",
-    ),
-    impersonate: z
-      .email({ error: "expected the e-mail address of a user" })
-      .optional()
-      .describe(
-        "E-mail address of the user of a Workspace in whose name the service account acts; the admin must have allowed it " +
-          "(domain-wide delegation) for the scope https://www.googleapis.com/auth/drive. Default: nobody.",
-      )
-      .meta({ examples: ["backups@example.com"] }),
-    ...storageFields,
-    ...retryFields,
-  })
-  .refine(
-    ({ clientId, clientSecret, refreshToken, serviceAccountKey }) => {
-      const given = [clientId, clientSecret, refreshToken].filter((field) => field !== undefined).length;
-      return given === (serviceAccountKey === undefined ? 3 : 0);
-    },
-    { error: "expected either clientId, clientSecret and refreshToken, or serviceAccountKey" },
-  )
-  .refine(({ driveId, folderId }) => driveId === undefined || folderId === undefined, {
-    error: "expected driveId or folderId, not both: a folder's drive is found by itself",
-  })
-  .refine(({ impersonate, serviceAccountKey }) => impersonate === undefined || serviceAccountKey !== undefined, {
-    error: "expected serviceAccountKey with impersonate",
-  });
-
 /** Keeps objects in a Google Drive, or in a shared drive. */
 export const googleDrive = defineStorage({
-  schema,
+  schema: googleDriveSchema,
   secrets: ["clientSecret", "refreshToken", "serviceAccountKey"],
   // Without a folder or drive that is named, it is that of the account, which only the secret knows.
   place: ({ driveId, folderId, folder, prefix = "", refreshToken, serviceAccountKey, impersonate }) => [
@@ -326,23 +247,3 @@ export const googleDrive = defineStorage({
     return new GoogleDriveStorageProvider(client, folders, place, stallTimeoutSeconds);
   },
 });
-
-function credentialsOf(
-  { clientId, serviceAccountKey, impersonate }: z.output<typeof schema>,
-  secrets: Readonly<Record<string, string>>,
-): Credentials {
-  const secret = (field: "clientSecret" | "refreshToken" | "serviceAccountKey") => {
-    const value = secrets[field];
-    if (value !== undefined && value !== "") return value;
-    throw new ProviderError("CONFIG", `${field} of the storage of kind google-drive is empty.`, {
-      fix: `Set the secret that ${field} refers to; the README says how to get one.`,
-    });
-  };
-  if (serviceAccountKey !== undefined) return serviceAccount(secret("serviceAccountKey"), impersonate);
-  return {
-    kind: "user",
-    clientId: clientId ?? "",
-    clientSecret: secret("clientSecret"),
-    refreshToken: secret("refreshToken"),
-  };
-}

@@ -1,14 +1,13 @@
 import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import { z } from "zod";
 import { ProviderError } from "../errors.ts";
-import { retryFields } from "../retry.ts";
-import { SecretRef } from "../secret-ref.ts";
 import { checkSignal } from "../transfer/check-signal.ts";
 import { DownloadStream } from "../transfer/download.ts";
 import { keySegments, refused } from "../transfer/keys.ts";
+import { exists } from "../transfer/object-errors.ts";
 import { RunningChecksum, wholeChecksum } from "./s3/checksum.ts";
 import { createClient } from "./s3/client.ts";
+import { objectHeaders, s3Schema, type S3Config } from "./s3/config.ts";
 import { fromS3, isBare } from "./s3/errors.ts";
 import { objects, uploads, versions } from "./s3/listing.ts";
 import type { ObjectVersion } from "./s3/listing.ts";
@@ -19,16 +18,13 @@ import { S3Service } from "./s3/service.ts";
 import { removedAtOnce, requestOf } from "./s3/stack-bucket.ts";
 import type { CallOptions } from "./s3/service.ts";
 import { S3Upload } from "./s3/upload.ts";
-import type { ObjectHeaders } from "./s3/upload.ts";
-import { defineStorage, storageFields } from "./storage.ts";
+import { defineStorage } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
-import { StallWatchdog } from "../transfer/watchdog.ts";
+import type { StallWatchdog } from "../transfer/watchdog.ts";
 import { stallSeconds } from "../http/watched-request.ts";
-import { watchedUpload } from "../transfer/watched-upload.ts";
+import { watchedDownload, watchedUpload } from "../transfer/watched-transfer.ts";
 
 const MiB = 1024 ** 2;
-
-const DAY_MS = 86_400_000;
 
 /** Bytes that a key may have in UTF-8. */
 const MAX_KEY_BYTES = 1024;
@@ -62,11 +58,9 @@ export class S3StorageProvider implements StorageProvider {
     );
   }
 
-  async download(key: string, options: RequestOptions = {}): Promise<Readable> {
-    const path = this.#path(key);
-    const watchdog = new StallWatchdog(`download of ${key}`, this.#config.stallTimeoutSeconds, options.signal);
-    try {
-      watchdog.check();
+  download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    return watchedDownload(key, this.#config.stallTimeoutSeconds, options, async (watchdog) => {
+      const path = this.#path(key);
       const first = await this.#get(path, watchdog.signal);
       const checksum = wholeChecksum(first);
       return new DownloadStream({
@@ -74,19 +68,16 @@ export class S3StorageProvider implements StorageProvider {
         size: first.ContentLength ?? 0,
         first: first.Body as Readable,
         open: async (offset, signal) => {
-          const range = { Range: `bytes=${offset}-`, ...(first.ETag === undefined ? {} : { IfMatch: first.ETag }) };
+          const range = { Range: `bytes=${offset}-`, ...(first.ETag !== undefined && { IfMatch: first.ETag }) };
           return (await this.#get(path, signal, range)).Body as Readable;
         },
         broken: (error) => fromS3(error, this.#operation("read", "s3:GetObject", path)),
         watchdog,
         retrySeconds: this.#config.retrySeconds,
         stallSeconds: stallSeconds(this.#config.stallTimeoutSeconds),
-        ...(checksum === undefined ? {} : { checksum: new RunningChecksum(checksum) }),
+        ...(checksum !== undefined && { checksum: new RunningChecksum(checksum) }),
       });
-    } catch (error) {
-      watchdog.stop();
-      throw error;
-    }
+    });
   }
 
   async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
@@ -124,7 +115,7 @@ export class S3StorageProvider implements StorageProvider {
         );
         removed += 1;
       } catch (error) {
-        // It has ended meanwhile.
+        // It has ended since the listing.
         if (!(error instanceof ProviderError) || error.code !== "NOT_FOUND") throw error;
       }
     }
@@ -140,7 +131,7 @@ export class S3StorageProvider implements StorageProvider {
     const path = this.#path(key);
     watchdog.check();
     // Early, so that a large upload is not refused only at its end.
-    if (await this.#exists(path, watchdog.signal)) throw conflict(key, this.description);
+    if (await this.#exists(path, watchdog.signal)) throw exists(key, this.description);
     const { partSizeMiB } = this.#config;
     const upload = new S3Upload({
       service: this.#service,
@@ -157,7 +148,7 @@ export class S3StorageProvider implements StorageProvider {
       const time = LastModified && { storeTime: LastModified };
       return { key, size: ContentLength, modified: LastModified ?? new Date(), ...time };
     } catch (error) {
-      // Given up while it hung: should it succeed after all, nobody expects the object any more.
+      // An upload that hung was left behind. If it succeeds after all, nobody expects the object any more.
       work.then(
         () => upload.discard().catch(() => undefined),
         () => undefined,
@@ -257,128 +248,9 @@ export class S3StorageProvider implements StorageProvider {
   }
 }
 
-function conflict(key: string, place: string): ProviderError {
-  return new ProviderError("CONFLICT", `${key} exists already in ${place}; objects are never overwritten.`, {
-    fix: "Use another key, or remove the object first.",
-  });
-}
-
-function objectHeaders({ sse, storageClass, objectLock }: S3Config): ObjectHeaders {
-  return {
-    ...(sse === "AES256" ? { ServerSideEncryption: sse } : {}),
-    ...(typeof sse === "object" ? { ServerSideEncryption: "aws:kms", SSEKMSKeyId: sse.kmsKeyId } : {}),
-    ...(storageClass === undefined ? {} : { StorageClass: storageClass }),
-    ...(objectLock === undefined
-      ? {}
-      : {
-          ObjectLockMode: objectLock.mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE",
-          ObjectLockRetainUntilDate: new Date(Date.now() + objectLock.days * DAY_MS),
-        }),
-  };
-}
-
-const schema = z
-  .strictObject({
-    kind: z.literal("s3").describe("A bucket of Amazon S3, or of any service that speaks its protocol."),
-    bucket: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
-        error: "expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'",
-      })
-      .optional()
-      .describe("Name of the bucket. Left out: a bucket of the stack's own on the target `aws`.")
-      .meta({ examples: ["acme-backups"] }),
-    region: z
-      .string()
-      .regex(/^[a-z0-9-]+$/, { error: "expected the name of a region, such as eu-central-1" })
-      .optional()
-      .describe(
-        "Region of the bucket. Default: AWS_REGION or the profile of the runner; us-east-1 where there is an endpoint.",
-      )
-      .meta({ examples: ["eu-central-1"] }),
-    endpoint: z
-      .string()
-      .regex(/^https?:\/\/[^\s/?#@]+\/?$/, {
-        error: "expected http:// or https:// and a host, without a path, a user or a password",
-      })
-      .optional()
-      .describe("URL of a service other than Amazon's that speaks its protocol.")
-      .meta({ examples: ["https://minio.example.com:9000"] }),
-    forcePathStyle: z
-      .boolean()
-      .optional()
-      .describe("Put the bucket into the path instead of the host name. Default: true where there is an endpoint."),
-    accessKeyId: SecretRef.optional().describe(
-      "Id of the access key, together with secretAccessKey. Default for both: the runner's AWS credentials, such as the " +
-        "role of its task.",
-    ),
-    secretAccessKey: SecretRef.optional().describe("The access key's secret."),
-    sse: z
-      .union([
-        z.literal("AES256"),
-        z.strictObject({
-          kmsKeyId: z
-            .string()
-            .min(1)
-            .describe("Id, ARN or alias of the KMS key.")
-            .meta({ examples: ["alias/backups"] }),
-        }),
-      ])
-      .optional()
-      .describe(
-        "Encryption by the store: with a KMS key, or AES256 for keys of S3's own. Default: what the bucket says.",
-      ),
-    storageClass: z
-      .enum(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"])
-      .optional()
-      .describe(
-        "Storage class. Default: the bucket's. Only such as can be read at once, because backups are verified.",
-      ),
-    objectLock: z
-      .strictObject({
-        mode: z
-          .enum(["governance", "compliance"])
-          .describe(
-            "governance: who has a special permission may remove it. compliance: nobody may, the account's owner included.",
-          ),
-        days: z
-          .int()
-          .min(1)
-          .max(36_500)
-          .describe("Days for which nothing can be removed.")
-          .meta({ examples: [30] }),
-      })
-      .optional()
-      .describe("Locks each object against removal. The bucket must have Object Lock. Default: what the bucket says."),
-    removeVersions: z
-      .boolean()
-      .default(false)
-      .describe(
-        "On a bucket with versions, remove all versions of what is removed. Default false: removing only hides objects, and " +
-          "a lifecycle rule of the bucket must end their versions.",
-      ),
-    partSizeMiB: z
-      .int()
-      .min(5)
-      .max(5_120)
-      .default(8)
-      .describe(
-        "MiB in which large objects are sent, at least; it grows with the database above some 40 GiB, because S3 takes 10,000 parts. Four parts are in memory, or two " +
-          "where four are more than 64 MiB. Default 8.",
-      )
-      .meta({ examples: [16] }),
-    ...storageFields,
-    ...retryFields,
-  })
-  .refine(({ accessKeyId, secretAccessKey }) => (accessKeyId === undefined) === (secretAccessKey === undefined), {
-    error: "expected both accessKeyId and secretAccessKey, or neither",
-  });
-
-type S3Config = z.output<typeof schema>;
-
 /** Keeps objects in a bucket of Amazon S3, or of any service that speaks its protocol. */
 export const s3 = defineStorage({
-  schema,
+  schema: s3Schema,
   secrets: ["accessKeyId", "secretAccessKey"],
   permissions: s3Permissions,
   place: ({ endpoint, bucket, prefix }) => [endpoint, bucket, prefix],

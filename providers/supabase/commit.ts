@@ -2,8 +2,8 @@ import { crc32 } from "node:zlib";
 import { ProviderError, toProviderError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import { fits, md5, PartTags } from "../transfer/part-tags.ts";
-import { settled } from "../transfer/settlement.ts";
-import type { Try } from "../transfer/settlement.ts";
+import { sendCommit } from "../transfer/commit-request.ts";
+import type { Try } from "../transfer/commit-request.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
 import { openDownload } from "./download.ts";
@@ -71,7 +71,7 @@ export async function objectAt(
 /**
  * Makes the object visible, and compares what the service says of it with what was sent.
  *
- * Where an answer was lost, or was a fault that may have come after the deed, the object is looked for: one that bears our
+ * Where an answer was lost, or was a failure that may have come after the effect, the object is looked for: one that bears our
  * id means that the commit was done, although the service calls the next try a conflict.
  *
  * @param send one try; gives an error where another try is of no use
@@ -88,8 +88,8 @@ export async function commit(
   };
   const remove = (_made: ObjectFacts | undefined, signal: AbortSignal) =>
     discard(client, object, { ...options, signal });
-  const deed = { name: object.name, signal: options.signal, find, remove };
-  await settled<ObjectFacts | undefined>(deed, client.retrySeconds, async (one) => {
+  const request = { name: object.name, signal: options.signal, find, remove };
+  await sendCommit<ObjectFacts | undefined>(request, client.retrySeconds, async (one) => {
     if (one.doubtful) {
       const found = await objectAt(client, object.bucket, object.name, { ...options, signal: one.signal });
       if (found !== undefined) return found.uploadId === object.id ? found : taken(options.action);

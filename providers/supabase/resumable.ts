@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ProviderError, toProviderError } from "../errors.ts";
-import { Grace } from "../transfer/grace.ts";
+import { withGrace } from "../transfer/commit-request.ts";
 import { CONTENT_TYPE } from "./bucket.ts";
 import type { SizeLimit } from "./bucket.ts";
 import type { CallOptions, SupabaseClient } from "./client.ts";
@@ -101,14 +101,13 @@ export class ResumableUpload {
       "upload-metadata": pairs.join(","),
       "x-upsert": String(target.replaces ?? false),
     };
-    // Whoever gives up meanwhile has to end it, and without its address it could not be found.
-    const grace = new Grace(options.signal);
-    const late = { ...options, signal: grace.signal };
-    const response = await client
-      .retry(() => client.send(PATH, { method: "POST", headers }, [201], late), options.signal)
-      .finally(() => {
-        grace.stop();
-      });
+    // An upload whose response was cut off could not be ended: its address would not be known.
+    const response = await withGrace(options.signal, (late) =>
+      client.retry(
+        () => client.send(PATH, { method: "POST", headers }, [201], { ...options, signal: late }),
+        options.signal,
+      ),
+    );
     response.resume();
     // Of its address only the id is used: a gateway may have told the service a wrong host, and the key goes to none but ours.
     const id = /([^/?#]+)\/?$/.exec(response.headers.location ?? "")?.[1];

@@ -1,13 +1,13 @@
 import { abortedError, ProviderError } from "../errors.ts";
 
-/** How long a transfer that must end may take to tidy up: the grace of its commit, and then finding out what became of it. */
-const PATIENCE_MS = 6_000;
+/** Milliseconds that a transfer may take to tidy up: the grace of its commit, and then finding out what became of it. */
+const TIDY_MS = 6_000;
 
 /**
- * Ends a transfer in which no byte has moved for too long, or whose caller has given up.
+ * Ends a transfer in which no byte has moved for too long, a part has failed, or whose caller has given up.
  *
- * Its `signal` goes to whatever moves the bytes; `moved()` is called for each of them, and `stop()` in any case at the end.
- * There is one timer for the whole transfer: `moved()` only sets it back, which costs less than a microsecond.
+ * Its `signal` goes to whatever moves the bytes; `moved` is called for each of them, and `stop` in any case at the end. `moved`
+ * only resets a timer and may be called for each piece.
  */
 export class StallWatchdog {
   readonly #controller = new AbortController();
@@ -26,13 +26,13 @@ export class StallWatchdog {
       if (this.#paused) return;
       const problem = `The ${transfer} stalled: no byte has moved for ${stallTimeoutSeconds} s.`;
       const fix =
-        "Look whether the database, the store and the network between them are alive. If such a silence is normal here, " +
-        "raise stallTimeoutSeconds of the destination.";
-      this.#end(new ProviderError("TRANSIENT", problem, { fix }));
+        "Check that the database, the store and the network between them work. If such a silence is normal here, raise " +
+        "stallTimeoutSeconds of the destination.";
+      this.end(new ProviderError("TRANSIENT", problem, { fix }));
     }, stallTimeoutSeconds * 1000);
     this.#outer = outer;
     this.#onOuterAbort = () => {
-      if (outer !== undefined) this.#end(abortedError(outer));
+      if (outer !== undefined) this.end(abortedError(outer));
     };
     if (outer?.aborted === true) this.#onOuterAbort();
     else outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
@@ -43,18 +43,18 @@ export class StallWatchdog {
     return this.#controller.signal;
   }
 
-  /** A byte has moved. */
-  moved(): void {
+  /** A byte has moved. Bound: it may be passed on as a function. */
+  readonly moved = (): void => {
     this.#timer.refresh();
-  }
+  };
 
-  /** It is somebody else's turn, for instance the reader's of a download: silence is not a stall. */
+  /** The other side's turn, for instance the reader's of a download: silence is not a stall. */
   pause(): void {
     this.#paused = true;
     this.#timer.unref();
   }
 
-  /** It is the transfer's turn again. */
+  /** The transfer's turn again. */
   resume(): void {
     this.#paused = false;
     this.#timer.ref();
@@ -67,8 +67,8 @@ export class StallWatchdog {
   }
 
   /**
-   * What the work gives. Work that does not end by itself soon after its transfer must end, because a system call hangs in
-   * a dead network file system, is left behind.
+   * The result of the work. Work that has not ended {@link TIDY_MS} after its transfer, because a system call hangs in a dead
+   * network file system, is left behind.
    */
   async settle<T>(work: Promise<T>): Promise<T> {
     let patience: NodeJS.Timeout | undefined;
@@ -77,7 +77,7 @@ export class StallWatchdog {
       onAbort = () => {
         patience = setTimeout(() => {
           reject(abortedError(this.signal));
-        }, PATIENCE_MS);
+        }, TIDY_MS);
       };
       this.signal.addEventListener("abort", onAbort, { once: true });
       if (this.signal.aborted) onAbort();
@@ -96,7 +96,8 @@ export class StallWatchdog {
     this.#outer?.removeEventListener("abort", this.#onOuterAbort);
   }
 
-  #end(reason: ProviderError): void {
+  /** Ends the transfer with an error, unless it has ended. */
+  end(reason: ProviderError): void {
     this.stop();
     this.#controller.abort(reason);
   }

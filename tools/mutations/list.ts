@@ -69,7 +69,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     "a part that fails does not end the others",
     "providers/transfer/parts-under-way.ts",
-    ["        this.end(error);\n", "        void error;\n"],
+    ["        this.#watchdog.end(toProviderError(error));\n", "        void error;\n"],
     `${storage}/dropbox.test.ts`,
     "holds other bytes than it was sent",
   ),
@@ -83,7 +83,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     "bytes that move do not set the watch back",
     "providers/transfer/watchdog.ts",
-    ["  moved(): void {\n    this.#timer.refresh();", "  moved(): void {"],
+    ["this.#timer.refresh();\n  };", "};"],
     `${storage}/filesystem/contract.test.ts`,
     "merely slow",
   ),
@@ -98,15 +98,15 @@ export const MUTATIONS: readonly Mutation[] = [
     "a stall never ends an upload",
     "providers/transfer/watchdog.ts",
     [
-      '      this.#end(new ProviderError("TRANSIENT", problem, { fix }));',
-      "      this.#end.name.concat(problem, fix);",
+      '      this.end(new ProviderError("TRANSIENT", problem, { fix }));',
+      "      this.end.name.concat(problem, fix);",
     ],
     `${storage}/google-drive/contract.test.ts`,
     "at any of .* never hangs",
   ),
   mutation(
     "the source of an upload that was refused goes on",
-    "providers/transfer/watched-upload.ts",
+    "providers/transfer/watched-transfer.ts",
     ["    source.destroy();\n", ""],
     `${storage}/filesystem/contract.test.ts`,
     "is never overwritten",
@@ -188,7 +188,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "an upload in parts that may be there twice is forgotten",
-    "providers/storage/s3/upload.ts",
+    "providers/storage/s3/multipart.ts",
     ["this.#mayHaveTwin = tries > 1;", "this.#mayHaveTwin = false;"],
     `${storage}/s3.test.ts`,
     "lost|twin|twice",
@@ -223,7 +223,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "an answer that was lost is a failure",
-    "providers/transfer/settlement.ts",
+    "providers/transfer/commit-request.ts",
     ['doubtful ||= code === "TRANSIENT" || code === "ABORTED";', 'doubtful ||= code === "INTERNAL";'],
     `${storage}/s3.test.ts`,
     "lost",

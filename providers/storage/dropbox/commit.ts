@@ -1,8 +1,7 @@
 import type { files } from "dropbox";
 import { ProviderError, toProviderError } from "../../errors.ts";
-import { GRACE_MS } from "../../transfer/grace.ts";
 import type { Answer } from "../../http/http.ts";
-import { settled } from "../../transfer/settlement.ts";
+import { GRACE_MS, sendCommit } from "../../transfer/commit-request.ts";
 import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
 import { tagsOf } from "./errors.ts";
 
@@ -47,7 +46,7 @@ export async function fileAt(
 /**
  * Makes the file visible, and compares what the service says of it with what was sent.
  *
- * Where an answer was lost, or was a fault that may have come after the deed, the file is looked for: the same hash, size
+ * Where an answer was lost, or was a failure that may have come after the effect, the file is looked for: the same hash, size
  * and moment mean that the commit was done, although the service calls the next try a conflict or does not know the
  * session any more.
  *
@@ -62,13 +61,13 @@ export async function commit(
   options: CallOptions,
   recognise?: (answer: Answer) => ProviderError | undefined,
 ): Promise<files.FileMetadata> {
-  const deed = {
+  const request = {
     name: file.path,
     signal: options.signal,
     find: (signal: AbortSignal) => findOwn(client, file, { ...options, signal }),
     remove: (made: files.FileMetadata, signal: AbortSignal) => removeRevision(client, made, { ...options, signal }),
   };
-  const made = await settled(deed, client.retrySeconds, ({ signal }) =>
+  const made = await sendCommit(request, client.retrySeconds, ({ signal }) =>
     client.once(send, { ...options, signal }, recognise),
   );
   await compare(client, file, made, options.action);

@@ -1,6 +1,6 @@
 import { ProviderError, toProviderError } from "../../errors.ts";
-import { Grace, GRACE_MS } from "../../transfer/grace.ts";
-import { settleDoubt } from "../../transfer/settlement.ts";
+import { exists } from "../../transfer/object-errors.ts";
+import { GRACE_MS, resolveDoubt, withGrace } from "../../transfer/commit-request.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";
 import type { CallOptions, DriveClient } from "./client.ts";
@@ -10,6 +10,8 @@ import type { DriveFile } from "./files.ts";
 /** A file that is about to become visible. */
 export interface Commit {
   readonly key: string;
+  /** The store, for people. */
+  readonly place: string;
   /** Given out by the service beforehand. */
   readonly id: string;
   readonly name: string;
@@ -18,7 +20,7 @@ export interface Commit {
   readonly send: (signal: AbortSignal) => Promise<DriveFile>;
   /** Ends what `send` may have left under way: what is not made by then never will be. */
   readonly cancel: () => Promise<void>;
-  /** All files that stand where this one shall stand. */
+  /** All files of the same key. */
   readonly rivals: (options: CallOptions) => Promise<DriveFile[]>;
 }
 
@@ -43,25 +45,24 @@ export async function commit(client: DriveClient, file: Commit, options: CallOpt
   return made;
 }
 
-async function make(client: DriveClient, file: Commit, options: CallOptions): Promise<DriveFile> {
-  const grace = new Grace(options.signal);
-  try {
-    return await file.send(grace.signal);
-  } catch (error) {
-    const failure = toProviderError(error);
-    await file.cancel();
-    // What was refused was not done. Whatever else may pass may have come after the deed.
-    if (!["TRANSIENT", "ABORTED", "RATE_LIMITED"].includes(failure.code)) throw failure;
-    const deed = {
-      name: file.key,
-      signal: options.signal,
-      find: (signal: AbortSignal) => fileById(client, file.id, { ...options, signal }),
-      remove: (_made: DriveFile, signal: AbortSignal) => removeFile(client, file.id, { ...options, signal }),
-    };
-    return await settleDoubt(deed, failure);
-  } finally {
-    grace.stop();
-  }
+function make(client: DriveClient, file: Commit, options: CallOptions): Promise<DriveFile> {
+  return withGrace(options.signal, async (late) => {
+    try {
+      return await file.send(late);
+    } catch (error) {
+      const failure = toProviderError(error);
+      await file.cancel();
+      // What was refused took no effect. Any failure that may pass may have come after the effect.
+      if (!["TRANSIENT", "ABORTED", "RATE_LIMITED"].includes(failure.code)) throw failure;
+      const request = {
+        name: file.key,
+        signal: options.signal,
+        find: (signal: AbortSignal) => fileById(client, file.id, { ...options, signal }),
+        remove: (_made: DriveFile, signal: AbortSignal) => removeFile(client, file.id, { ...options, signal }),
+      };
+      return resolveDoubt(request, failure);
+    }
+  });
 }
 
 /** `INTEGRITY` where the service has other bytes than it was sent, or keeps them under another name. */
@@ -81,13 +82,13 @@ function checkContent({ name, content }: Commit, made: DriveFile, action: string
 }
 
 /**
- * `CONFLICT` where there is a file that is not younger. The service lets files bear the same name: who made one looks again
- * afterwards, and only the oldest stays.
+ * `CONFLICT` where another file of the key is at least as old. Drive allows duplicate names: the oldest file of a key counts, and
+ * a later writer removes its own.
  */
-async function checkRivals({ key, id, rivals }: Commit, made: DriveFile, options: CallOptions): Promise<void> {
+async function checkRivals({ key, place, id, rivals }: Commit, made: DriveFile, options: CallOptions): Promise<void> {
   const others = await rivals(options);
-  // Of two of the same moment each gives way: nobody may be told that it was stored, and then read something else.
-  if (others.some((other) => other.id !== id && other.created <= made.created)) throw taken(key, options.action);
+  // Of two of the same moment both give way: an upload that is reported as stored must be the one that is read.
+  if (others.some((other) => other.id !== id && other.created <= made.created)) throw exists(key, place);
 }
 
 async function removeAgain(
@@ -105,11 +106,4 @@ async function removeAgain(
       fix: `Remove that file. ${failure.fix ?? ""}`.trim(),
     });
   }
-}
-
-/** The error for a key that exists. */
-export function taken(key: string, action: string): ProviderError {
-  return new ProviderError("CONFLICT", `Cannot ${action}: ${key} exists already, and is never overwritten.`, {
-    fix: "Use another key, or remove the object first.",
-  });
 }

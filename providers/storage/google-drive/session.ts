@@ -1,5 +1,5 @@
 import { ProviderError } from "../../errors.ts";
-import { Grace } from "../../transfer/grace.ts";
+import { withGrace } from "../../transfer/commit-request.ts";
 import type { Answer } from "../../http/http.ts";
 import type { CallOptions, DriveClient, RawRequest } from "./client.ts";
 import { notGoogle } from "./errors.ts";
@@ -43,10 +43,7 @@ export class UploadSession {
     options: CallOptions,
   ): Promise<UploadSession> {
     const { action, signal } = options;
-    // Whoever gives up meanwhile has to cancel it, and without its address it could not be found.
-    const grace = new Grace(signal);
-    const late = { ...options, signal: grace.signal };
-    const begin = async () => {
+    const begin = async (late: AbortSignal) => {
       const request: RawRequest = {
         method: "POST",
         headers: {
@@ -55,13 +52,15 @@ export class UploadSession {
         },
         body: JSON.stringify(metadata),
       };
-      const answer = await client.ask(`${UPLOAD_URL}&uploadType=resumable`, request, late);
+      const answer = await client.ask(`${UPLOAD_URL}&uploadType=resumable`, request, {
+        ...options,
+        signal: late,
+      });
       if (answer.status !== 200) throw client.refusal(answer, action);
       return sessionUrl(answer, action);
     };
-    const url = await client.retry(begin, signal).finally(() => {
-      grace.stop();
-    });
+    // A session whose response was cut off could not be cancelled: its address would not be known.
+    const url = await withGrace(signal, (late) => client.retry(() => begin(late), signal));
     return new UploadSession(client, options, url);
   }
 

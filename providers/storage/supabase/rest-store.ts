@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
-import { ProviderError } from "../../errors.ts";
 import { BlockHashes } from "../../transfer/block-hashes.ts";
 import { chunksOf } from "../../transfer/chunker.ts";
+import { missing } from "../../transfer/object-errors.ts";
 import { reportRemaining } from "../../transfer/remaining.ts";
-import type { Try } from "../../transfer/settlement.ts";
+import type { Try } from "../../transfer/commit-request.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
-import { StallWatchdog } from "../../transfer/watchdog.ts";
-import { watchedUpload } from "../../transfer/watched-upload.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
+import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
 import { bucketFacts, checkSize, checkType, CONTENT_TYPE } from "../../supabase/bucket.ts";
 import type { BucketFacts } from "../../supabase/bucket.ts";
 import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
@@ -49,34 +49,27 @@ export class RestStore implements NamedStore {
         const facts = await watchdog.settle(work);
         return { ...stored(name, facts), storeTime: facts.modified };
       } catch (error) {
-        // Given up while it hung: should it succeed after all, nobody expects the object any more.
+        // An upload that hung was left behind. If it succeeds after all, nobody expects the object any more.
         work.then(() => discard(this.#client, object, { action, signal: undefined })).catch(() => undefined);
         throw error;
       }
     });
   }
 
-  async download(name: string, options: RequestOptions): Promise<Readable> {
-    const watchdog = new StallWatchdog(`download of ${name}`, this.#client.stallTimeoutSeconds, options.signal);
-    try {
-      watchdog.check();
-      const where = `${name} in ${this.#place}`;
-      const action = `download ${name} from ${this.#place}`;
+  download(name: string, options: RequestOptions): Promise<Readable> {
+    return watchedDownload(name, this.#client.stallTimeoutSeconds, options, async (watchdog) => {
       await this.#bucketFacts(watchdog.signal);
-      return await openDownload(this.#client, { bucket: this.#bucket, name }, watchdog, where, action);
-    } catch (error) {
-      watchdog.stop();
-      throw error;
-    }
+      const object = { bucket: this.#bucket, name };
+      const action = `download ${name} from ${this.#place}`;
+      return openDownload(this.#client, object, watchdog, `${name} in ${this.#place}`, action);
+    });
   }
 
   async stat(name: string, { signal }: RequestOptions): Promise<StoredObject> {
     await this.#bucketFacts(signal);
     const found = await objectAt(this.#client, this.#bucket, name, { action: `look at ${name}`, signal });
-    if (found !== undefined) return stored(name, found);
-    throw new ProviderError("NOT_FOUND", `There is no object ${name} in ${this.#place}.`, {
-      fix: "List the objects to see which there are, and look at the destination's bucket and prefix.",
-    });
+    if (found === undefined) throw missing(name, this.#place, "the destination's bucket and prefix");
+    return stored(name, found);
   }
 
   async *list(folder: string, { signal }: RequestOptions): AsyncIterable<StoredObject> {
@@ -107,25 +100,23 @@ export class RestStore implements NamedStore {
     watchdog: StallWatchdog,
     action: string,
   ): Promise<ObjectFacts> {
-    const moved = () => {
-      watchdog.moved();
-    };
-    const options: CallOptions = { action, signal: watchdog.signal, moved };
+    const { signal, moved } = watchdog;
+    const options: CallOptions = { action, signal, moved };
     watchdog.check();
-    const facts = await this.#bucketFacts(watchdog.signal);
+    const facts = await this.#bucketFacts(signal);
     checkType(this.#bucket, facts);
     let limits = [facts.sizeLimit];
     let size = 0;
     let crc = 0;
     const hashes = new BlockHashes("md5", CHUNK_BYTES);
     const hashed = (piece: Buffer) => {
-      watchdog.moved();
+      moved();
       crc = crc32(piece, crc);
       hashes.update(piece);
     };
     let upload: ResumableUpload | undefined;
     let rest: Buffer = Buffer.alloc(0);
-    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal: watchdog.signal, moved: hashed });
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, signal, moved: hashed });
     try {
       for await (const { bytes, last } of chunks) {
         size += bytes.length;
@@ -170,7 +161,7 @@ export class RestStore implements NamedStore {
     return commit(this.#client, object, send, options);
   }
 
-  /** Looks before a large upload, so that it is not refused only at its end. */
+  /** Checks the key first, so that a large object is not refused only at its end. */
   async #expectFree(name: string, options: CallOptions): Promise<void> {
     if ((await objectAt(this.#client, this.#bucket, name, options)) !== undefined) throw taken(options.action);
   }

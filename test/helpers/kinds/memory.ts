@@ -14,7 +14,7 @@ import {
   type StoredObject,
   type UploadOptions,
 } from "../../../providers/storage/storage.ts";
-import { watchedUpload } from "../../../providers/transfer/watched-upload.ts";
+import { watchedUpload } from "../../../providers/transfer/watched-transfer.ts";
 
 const schema = z.strictObject({
   kind: z.literal("memory").describe("The memory of a service."),
