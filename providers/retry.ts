@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { abortedError, ProviderError } from "./errors.ts";
@@ -9,10 +8,10 @@ import { abortedError, ProviderError } from "./errors.ts";
  */
 const TRIES = 10;
 
-/** Upper bound of the first wait; it doubles with each try. */
+/** Milliseconds of the first wait at most; it doubles with each try. */
 const BASE_MS = 250;
 
-/** Upper bound of any wait that the service did not ask for. */
+/** Milliseconds of any wait at most that the service did not ask for. */
 const MAX_WAIT_MS = 40_000;
 
 /** The configuration field of every provider that reaches its service over a network. */
@@ -29,38 +28,18 @@ export const retryFields = {
     .meta({ examples: [60] }),
 };
 
-const counters = new AsyncLocalStorage<RetryCounter>();
-
-/** Counts the requests that were made again during some work, for whoever measures it. */
-export class RetryCounter {
-  #count = 0;
-
-  /** Requests that were made again so far. */
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Does the work; every {@link withRetries} that it calls, however deep, counts here. */
-  run<T>(work: () => Promise<T>): Promise<T> {
-    return counters.run(this, work);
-  }
-
-  /** A request is made again. */
-  increment(): void {
-    this.#count += 1;
-  }
-}
-
 /** Options of {@link withRetries}. */
 export interface RetryOptions {
   /** Seconds after which no further try begins; see {@link retryFields}. */
   readonly retrySeconds: number;
   /** Ends the waiting. The work has to listen to it by itself. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+  /** Called before each try but the first. */
+  readonly retried?: (() => void) | undefined;
 }
 
 /**
- * The one way in which providers try again: what the work gives, after as many tries as it takes.
+ * The one way in which providers try again: the result of the work, after as many tries as it takes.
  *
  * The code of the work's error decides: `TRANSIENT` and `RATE_LIMITED` are tried again, anything else is thrown as it is.
  * Waits grow exponentially with full jitter, so that many runs that failed together do not come back together; where the
@@ -70,35 +49,27 @@ export interface RetryOptions {
  * @param work is given the number of the try, from 1; what it does must be harmless to do twice
  * @throws ProviderError `ABORTED`, or the signal's own reason, when the signal is aborted between two tries
  */
-export async function withRetries<T>(work: (attempt: number) => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal } = options;
-  const end = performance.now() + options.retrySeconds * 1000;
-  // Here and not above: the deployment, which only reads the schemas, does not need it.
-  const { default: pRetry } = await import("p-retry");
-  const result = await pRetry(
-    async (attempt) => {
-      if (signal?.aborted === true) throw abortedError(signal);
-      return { value: await work(attempt) };
-    },
-    {
-      retries: TRIES - 1,
-      // The waiting is done below: p-retry's own knows neither full jitter nor Retry-After.
-      minTimeout: 0,
-      shouldRetry: async ({ error, attemptNumber }) => {
-        const waitMs = waitBefore(error, attemptNumber);
-        if (waitMs === undefined || performance.now() + waitMs > end) return false;
-        // An abort ends the wait, and is thrown by the next try.
-        await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-        counters.getStore()?.increment();
-        return true;
-      },
-    },
-  );
-  return result.value;
+export async function withRetries<T>(
+  work: (attempt: number) => Promise<T>,
+  { retrySeconds, signal, retried }: RetryOptions,
+): Promise<T> {
+  const endMs = performance.now() + retrySeconds * 1000;
+  for (let attempt = 1; ; attempt += 1) {
+    if (signal?.aborted === true) throw abortedError(signal);
+    try {
+      return await work(attempt);
+    } catch (error) {
+      const waitMs = waitBefore(error, attempt);
+      if (waitMs === undefined || attempt === TRIES || performance.now() + waitMs > endMs) throw error;
+      // An abort ends the wait, and is thrown above.
+      await sleep(waitMs, undefined, { ...(signal !== undefined && { signal }) }).catch(() => undefined);
+      retried?.();
+    }
+  }
 }
 
-/** Milliseconds to wait after the failure of a try; nothing where trying again is of no use. */
-function waitBefore(error: Error, attempt: number): number | undefined {
+/** Milliseconds to wait after the failure of a try; undefined where another try is of no use. */
+function waitBefore(error: unknown, attempt: number): number | undefined {
   if (!(error instanceof ProviderError) || !(error.code === "TRANSIENT" || error.code === "RATE_LIMITED")) {
     return undefined;
   }

@@ -23,7 +23,7 @@ export interface DumpOptions {
   /** Is told the plain bytes so far. */
   readonly progress: (bytes: number) => void;
   /** Runs the upload to a store, to measure it. */
-  readonly measureUpload: (store: number, upload: () => Promise<StoredObject>) => Promise<StoredObject>;
+  readonly measureUpload: (store: number, upload: MeasuredUpload) => Promise<StoredObject>;
 }
 
 /** What a job's configuration says of how a stream is stored. */
@@ -35,6 +35,9 @@ export function streamSettings(job: JobConfig): Pick<DumpOptions, "level" | "rec
     patienceMs: Math.min(...job.destinations.map((config) => config.stallTimeoutSeconds)) * 750,
   };
 }
+
+/** An upload to a store. `retried` is called before a request is made again. */
+export type MeasuredUpload = (retried?: () => void) => Promise<StoredObject>;
 
 /** Bytes that were stored compressed, and encrypted where there are recipients. */
 export interface StoredStream {
@@ -113,8 +116,8 @@ export async function storeStream(
   const uploads = stores.map(async (store, index) => {
     const branch = fan.branches[index];
     if (!branch) throw new RangeError("a store without a branch");
-    return options.measureUpload(index, () =>
-      store.upload(key, branch, { signal, ...(sizeEstimate !== undefined && { sizeEstimate }) }),
+    return options.measureUpload(index, (retried) =>
+      store.upload(key, branch, { signal, retried, ...(sizeEstimate !== undefined && { sizeEstimate }) }),
     );
   });
   const settled = Promise.allSettled(uploads);

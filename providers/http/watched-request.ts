@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { abortedError, ProviderError } from "../errors.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
 
@@ -31,8 +30,6 @@ export interface Watched {
   readonly moved?: (() => void) | undefined;
 }
 
-const calls = new AsyncLocalStorage<Call>();
-
 /**
  * How long one request may be silent, in seconds: 60, or 240 where it makes a large object visible. No more than half of what
  * the whole transfer may be (`stallTimeoutSeconds`): one dead connection must leave time for another.
@@ -42,11 +39,11 @@ export function stallSeconds(stallTimeoutSeconds: number, what: "request" | "com
 }
 
 /**
- * The one way in which a single request is watched: where no byte moves for too long, as on a dead connection, it is ended
- * with `TRANSIENT`, and is worth another try.
+ * The one way in which a single request is watched: where no byte moves for too long, as on a dead connection, it ends with
+ * `TRANSIENT`, and is worth another try.
  *
- * @param work moves the bytes; what it gives may go on after it, and is ended by the signal then
- * @throws ProviderError the signal's reason where it was aborted; else whatever the work throws
+ * @param work moves the bytes. What it returns, such as a download's stream, may outlive it, and is ended by the signal
+ * @throws ProviderError the signal's reason where it was aborted; else what the work throws
  */
 export async function watchedRequest<Result>(
   { request, stallSeconds: seconds, signal: outer, moved }: Watched,
@@ -63,18 +60,11 @@ export async function watchedRequest<Result>(
   };
   try {
     watchdog.check();
-    return await calls.run(call, () => work(call));
+    return await work(call);
   } catch (error) {
     if (error instanceof ProviderError || !watchdog.signal.aborted) throw error;
     throw abortedError(watchdog.signal);
   } finally {
     watchdog.stop();
   }
-}
-
-/** The watched request that goes on: for what an SDK takes for `fetch`, which is told nothing of it. */
-export function currentCall(): Call {
-  const call = calls.getStore();
-  if (call === undefined) throw new TypeError("The SDK makes a request of its own accord.");
-  return call;
 }

@@ -6,7 +6,7 @@ import { SecretRef } from "../secret-ref.ts";
 import { checkSignal } from "../transfer/check-signal.ts";
 import { chunksOf } from "../transfer/chunker.ts";
 import { DropboxClient } from "./dropbox/client.ts";
-import type { CallOptions } from "./dropbox/client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 import { commit, commitInfo, fileAt } from "./dropbox/commit.ts";
 import type { FileFacts } from "./dropbox/commit.ts";
 import { BLOCK_BYTES, ContentHasher } from "./dropbox/content-hash.ts";
@@ -50,7 +50,7 @@ class DropboxStorageProvider implements StorageProvider {
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
     return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
-      watchdog.settle(this.#store(key, source, watchdog)),
+      watchdog.settle(this.#store(key, source, watchdog, options.retried)),
     );
   }
 
@@ -120,12 +120,17 @@ class DropboxStorageProvider implements StorageProvider {
     return Promise.resolve();
   }
 
-  async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
+  async #store(
+    key: string,
+    source: Readable,
+    watchdog: StallWatchdog,
+    retried: UploadOptions["retried"],
+  ): Promise<StoredObject> {
     const client = this.#client;
     const path = this.#paths.of(key);
     const parts = new PartsUnderWay(watchdog);
     const { signal, moved } = watchdog;
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved, retried };
     const hasher = new ContentHasher();
     const hashed = (piece: Buffer) => {
       moved();

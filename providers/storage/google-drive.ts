@@ -3,7 +3,7 @@ import { checkSignal } from "../transfer/check-signal.ts";
 import { chunksOf } from "../transfer/chunker.ts";
 import { Checksums } from "./google-drive/checksums.ts";
 import { DriveClient } from "./google-drive/client.ts";
-import type { CallOptions } from "./google-drive/client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 import { commit } from "./google-drive/commit.ts";
 import { credentialsOf, googleDriveSchema } from "./google-drive/config.ts";
 import { openDownload } from "./google-drive/download.ts";
@@ -54,7 +54,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
     return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
-      watchdog.settle(this.#store(key, source, watchdog)),
+      watchdog.settle(this.#store(key, source, watchdog, options.retried)),
     );
   }
 
@@ -114,11 +114,16 @@ class GoogleDriveStorageProvider implements StorageProvider {
     return Promise.resolve();
   }
 
-  async #store(key: string, source: Readable, watchdog: StallWatchdog): Promise<StoredObject> {
+  async #store(
+    key: string,
+    source: Readable,
+    watchdog: StallWatchdog,
+    retried: UploadOptions["retried"],
+  ): Promise<StoredObject> {
     const client = this.#client;
     const position = positionOf(key);
     const { signal, moved } = watchdog;
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved };
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved, retried };
     const sums = new Checksums();
     const summed = (piece: Buffer) => {
       moved();

@@ -54,7 +54,7 @@ export class S3StorageProvider implements StorageProvider {
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
     return watchedUpload(key, source, this.#config.stallTimeoutSeconds, options, (watchdog) =>
-      this.#upload(key, source, watchdog, options.sizeEstimate ?? 0),
+      this.#upload(key, source, watchdog, options),
     );
   }
 
@@ -127,7 +127,12 @@ export class S3StorageProvider implements StorageProvider {
     return Promise.resolve();
   }
 
-  async #upload(key: string, source: Readable, watchdog: StallWatchdog, sizeEstimate: number): Promise<StoredObject> {
+  async #upload(
+    key: string,
+    source: Readable,
+    watchdog: StallWatchdog,
+    { sizeEstimate = 0, retried }: UploadOptions,
+  ): Promise<StoredObject> {
     const path = this.#path(key);
     watchdog.check();
     // Early, so that a large upload is not refused only at its end.
@@ -141,6 +146,7 @@ export class S3StorageProvider implements StorageProvider {
       partBytes: partSizeMiB * MiB,
       basic: this.#basic,
       watchdog,
+      retried,
     });
     const work = upload.store(source);
     try {

@@ -23,6 +23,8 @@ export interface UploadOptions {
   readonly signal?: AbortSignal;
   /** A guess at the size in bytes, for stores that must choose a part size before they know it. */
   readonly sizeEstimate?: number;
+  /** Called before a request is made again, after a failure that may pass. */
+  readonly retried?: (() => void) | undefined;
 }
 
 /** Options of the methods that read or remove. */

@@ -1,5 +1,6 @@
 import { ProviderError } from "../errors.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
+import type { SupabaseClient } from "./client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 
 /** The type that all our objects have: the service's own default is text, and a bucket may take some types only. */
 export const CONTENT_TYPE = "application/octet-stream";

@@ -2,10 +2,9 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import type { SupabaseClient as Sdk } from "@supabase/supabase-js";
 import { ProviderError } from "../errors.ts";
-import { withRetries } from "../retry.ts";
 import { AnswerError, answerOf, send } from "../http/http.ts";
 import type { Outgoing } from "../http/http.ts";
-import { stallSeconds, watchedRequest } from "../http/watched-request.ts";
+import { ServiceClient, type CallOptions } from "../http/service-client.ts";
 import type { Call } from "../http/watched-request.ts";
 import { fromAnswer, unreachable } from "./errors.ts";
 
@@ -16,17 +15,6 @@ export interface ClientOptions {
   readonly key: string;
   readonly retrySeconds: number;
   readonly stallTimeoutSeconds: number;
-}
-
-/** What a request does, for messages, and what ends it. */
-export interface CallOptions {
-  /** As the object of `Cannot`: `upload a/b`. */
-  readonly action: string;
-  readonly signal: AbortSignal | undefined;
-  /** Called for each piece of a body that goes. */
-  readonly moved?: (() => void) | undefined;
-  /** Default `request`: see {@link stallSeconds}. */
-  readonly kind?: "request" | "commit";
 }
 
 /** The storage part of the SDK. */
@@ -47,19 +35,16 @@ interface SdkCall extends Call {
  * Makes requests to a project's Storage: with the key in headers alone, with a limit to their silence, again where they fail
  * for a passing reason. Every error is a `ProviderError`.
  */
-export class SupabaseClient {
-  readonly retrySeconds: number;
-  readonly stallTimeoutSeconds: number;
+export class SupabaseClient extends ServiceClient {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #storage: SdkStorage;
+  /** The SDK takes `fetch` once, and making one SDK for each request costs milliseconds: its requests find their call here. */
   readonly #calls = new AsyncLocalStorage<SdkCall>();
-  readonly #closed = new AbortController();
 
   private constructor(createClient: typeof import("@supabase/supabase-js").createClient, options: ClientOptions) {
+    super(options);
     const { url, key } = options;
-    this.retrySeconds = options.retrySeconds;
-    this.stallTimeoutSeconds = options.stallTimeoutSeconds;
     this.#base = storageUrl(url);
     // As the SDK does; the newer keys are no tokens, but the service takes them in the same places.
     this.#headers = { apikey: key, authorization: `Bearer ${key}` };
@@ -80,12 +65,12 @@ export class SupabaseClient {
 
   /** What the service gives to a request of the SDK, after as many tries as it takes. */
   call<Data>(request: SdkRequest<Data>, options: CallOptions): Promise<Data> {
-    return this.retry(() => this.once(request, options), options.signal);
+    return this.retry(() => this.once(request, options), options);
   }
 
   /** What the service gives to a single try of a request of the SDK. */
   once<Data>(request: SdkRequest<Data>, options: CallOptions): Promise<Data> {
-    return this.#watched(options, async (watched) => {
+    return this.#translated(options, async (watched) => {
       const call: SdkCall = { ...watched };
       const { data, error } = await this.#calls.run(call, () => request(this.#storage));
       if (data === null) throw (call.failure ?? error) as Error;
@@ -105,7 +90,7 @@ export class SupabaseClient {
     expected: readonly number[],
     options: CallOptions,
   ): Promise<IncomingMessage> {
-    return this.#watched(options, async (call) => {
+    return this.#translated(options, async (call) => {
       const headers = { ...outgoing.headers, ...this.#headers };
       const response = await send(this.#base + path, { ...outgoing, headers, ...call });
       if (expected.includes(response.statusCode ?? 0)) return response;
@@ -113,22 +98,10 @@ export class SupabaseClient {
     });
   }
 
-  /** What the work gives, after as many tries as it takes. */
-  retry<Result>(work: (attempt: number) => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    return withRetries(work, { retrySeconds: this.retrySeconds, ...(signal === undefined ? {} : { signal }) });
-  }
-
-  /** Ends everything that is under way. */
-  close(): void {
-    this.#closed.abort(new ProviderError("ABORTED", "The store was closed."));
-  }
-
-  async #watched<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
-    const { action, signal, moved, kind } = options;
-    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
-    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
+  async #translated<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
+    const { action } = options;
     try {
-      return await watchedRequest({ request: `request to ${action}`, moved, ...limits }, work);
+      return await this.watched(options, work);
     } catch (error) {
       if (error instanceof ProviderError) throw error;
       throw error instanceof AnswerError ? fromAnswer(error.answer, action) : unreachable(error, action);

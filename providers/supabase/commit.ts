@@ -5,7 +5,8 @@ import { fits, md5, PartTags } from "../transfer/part-tags.ts";
 import { sendCommit } from "../transfer/commit-request.ts";
 import type { Try } from "../transfer/commit-request.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
+import type { SupabaseClient } from "./client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 import { openDownload } from "./download.ts";
 import { taken } from "./errors.ts";
 
@@ -88,7 +89,7 @@ export async function commit(
   };
   const remove = (_made: ObjectFacts | undefined, signal: AbortSignal) =>
     discard(client, object, { ...options, signal });
-  const request = { name: object.name, signal: options.signal, find, remove };
+  const request = { name: object.name, signal: options.signal, retried: options.retried, find, remove };
   await sendCommit<ObjectFacts | undefined>(request, client.retrySeconds, async (one) => {
     if (one.doubtful) {
       const found = await objectAt(client, object.bucket, object.name, { ...options, signal: one.signal });

@@ -4,7 +4,8 @@ import { ProviderError } from "../errors.ts";
 import { DownloadStream } from "../transfer/download.ts";
 import type { StallWatchdog } from "../transfer/watchdog.ts";
 import { stallSeconds } from "../http/watched-request.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
+import type { SupabaseClient } from "./client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 import { unreachable } from "./errors.ts";
 
 /** An object, and which of its bytes. */
@@ -41,7 +42,7 @@ export async function openDownload(
   opened?: IncomingMessage,
 ): Promise<Readable> {
   const open = (start: number, signal: AbortSignal) => readFrom(client, { ...place, start }, { action, signal });
-  const first = opened ?? (await client.retry(() => open(0, watchdog.signal), watchdog.signal));
+  const first = opened ?? (await client.retry(() => open(0, watchdog.signal), watchdog));
   const { "content-length": length, etag } = first.headers;
   if (length === undefined) {
     first.destroy();

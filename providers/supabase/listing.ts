@@ -1,5 +1,6 @@
 import type { StoredObject } from "../storage/storage.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
+import type { SupabaseClient } from "./client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 
 /** Objects a page; the service takes 1,000 at most. */
 const PAGE = 1_000;

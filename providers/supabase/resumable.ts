@@ -3,7 +3,8 @@ import { ProviderError, toProviderError } from "../errors.ts";
 import { withGrace } from "../transfer/commit-request.ts";
 import { CONTENT_TYPE } from "./bucket.ts";
 import type { SizeLimit } from "./bucket.ts";
-import type { CallOptions, SupabaseClient } from "./client.ts";
+import type { SupabaseClient } from "./client.ts";
+import type { CallOptions } from "../http/service-client.ts";
 import { objectAt } from "./commit.ts";
 import { taken } from "./errors.ts";
 
@@ -40,7 +41,7 @@ export async function resumableLimits(client: SupabaseClient, options: CallOptio
   try {
     response = await client.retry(
       () => client.send(PATH, { method: "OPTIONS", headers: VERSION }, [200, 204], options),
-      options.signal,
+      options,
     );
   } catch (error) {
     // A gateway may not let the question through.
@@ -103,10 +104,7 @@ export class ResumableUpload {
     };
     // An upload whose response was cut off could not be ended: its address would not be known.
     const response = await withGrace(options.signal, (late) =>
-      client.retry(
-        () => client.send(PATH, { method: "POST", headers }, [201], { ...options, signal: late }),
-        options.signal,
-      ),
+      client.retry(() => client.send(PATH, { method: "POST", headers }, [201], { ...options, signal: late }), options),
     );
     response.resume();
     // Of its address only the id is used: a gateway may have told the service a wrong host, and the key goes to none but ours.
@@ -127,7 +125,7 @@ export class ResumableUpload {
         if ((await this.#lookAgain(end - bytes.length, end)) === "gone") return "gone";
       }
       return this.#offset < end ? this.#patch(bytes.subarray(this.#offset - end)) : "sent";
-    }, this.#options.signal);
+    }, this.#options);
     if (outcome === "gone") throw this.#gone();
   }
 

@@ -13,6 +13,8 @@ export interface CommitRequest<Made> {
   readonly name: string;
   /** Ends the transfer. An object that is made after that is removed again. */
   readonly signal: AbortSignal | undefined;
+  /** Called before the request is sent again. */
+  readonly retried?: (() => void) | undefined;
   /** Finds the object if it is there and is ours. */
   readonly find: (signal: AbortSignal) => Promise<Made | undefined>;
   /** Removes what was found. */
@@ -41,7 +43,7 @@ export function sendCommit<Made>(
   retrySeconds: number,
   send: (one: Try) => Promise<Made | ProviderError>,
 ): Promise<Made> {
-  const { signal } = request;
+  const { signal, retried } = request;
   let doubtful = false as boolean;
   return withGrace(signal, async (late) => {
     try {
@@ -56,7 +58,7 @@ export function sendCommit<Made>(
             throw error;
           }
         },
-        { retrySeconds, ...(signal !== undefined && { signal }) },
+        { retrySeconds, signal, retried },
       );
       if (made instanceof ProviderError) throw made;
       return made;

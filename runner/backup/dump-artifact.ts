@@ -1,10 +1,9 @@
 import type { DatabaseArtifact } from "../../providers/database/database.ts";
 import { toProviderError } from "../../providers/errors.ts";
 import type { Attributes } from "../../providers/monitor/monitor.ts";
-import { RetryCounter } from "../../providers/retry.ts";
 import type { StoredObject } from "../../providers/storage/storage.ts";
 import { backupKey } from "../../providers/layout.ts";
-import { dump, streamSettings } from "../dump.ts";
+import { dump, streamSettings, type MeasuredUpload } from "../dump.ts";
 import { fail, live, requireLive } from "./destination.ts";
 import { omit, type RunState, type Draft } from "./state.ts";
 import type { Trace } from "./trace.ts";
@@ -53,15 +52,15 @@ export async function dumpArtifact(state: RunState, draft: Draft, artifact: Data
   requireLive(destinations);
 }
 
-function measureStore(trace: Trace, about: Attributes, upload: () => Promise<StoredObject>): Promise<StoredObject> {
+function measureStore(trace: Trace, about: Attributes, upload: MeasuredUpload): Promise<StoredObject> {
   return trace.step("store", about, async (span) => {
-    const requests = new RetryCounter();
+    let retries = 0;
     try {
-      const stored = await requests.run(upload);
+      const stored = await upload(() => (retries += 1));
       span.set({ bytes: stored.size, objects: 1 });
       return stored;
     } finally {
-      span.set({ retries: requests.count });
+      span.set({ retries });
     }
   });
 }

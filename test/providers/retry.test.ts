@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
 import type { ErrorCode } from "../../providers/errors.ts";
-import { RetryCounter, withRetries } from "../../providers/retry.ts";
+import { withRetries } from "../../providers/retry.ts";
 
 /** Work that fails so many times, then succeeds; it counts its tries. */
 function failing(times: number, error: (attempt: number) => unknown) {
@@ -111,26 +111,20 @@ describe("withRetries", () => {
   });
 });
 
-describe("RetryCounter", () => {
-  it("counts the tries after the first of all requests in its work, and no others", async () => {
-    const counter = new RetryCounter();
-    const other = new RetryCounter();
-    const request = (times: number) => withRetries(failing(times, transient).work, { retrySeconds: 60 });
-    await Promise.all([
-      counter.run(async () => {
-        await request(2);
-        await Promise.all([request(0), request(1)]);
-      }),
-      other.run(() => request(1)),
-      request(1),
-    ]);
-    expect([counter.count, other.count]).toEqual([3, 1]);
+describe("retried", () => {
+  it("is called before each try but the first", async () => {
+    let retries = 0;
+    const retried = () => (retries += 1);
+    for (const times of [2, 0, 1]) {
+      await withRetries(failing(times, transient).work, { retrySeconds: 60, retried });
+    }
+    expect(retries).toBe(3);
   });
 
-  it("does not count a try that is not made", async () => {
-    const counter = new RetryCounter();
-    const { work } = failing(9, transient);
-    await expect(counter.run(() => withRetries(work, { retrySeconds: 0 }))).rejects.toThrow("the connection was cut");
-    expect(counter.count).toBe(0);
+  it("is not called for a try that is not made", async () => {
+    let retries = 0;
+    const work = withRetries(failing(9, transient).work, { retrySeconds: 0, retried: () => (retries += 1) });
+    await expect(work).rejects.toThrow("the connection was cut");
+    expect(retries).toBe(0);
   });
 });

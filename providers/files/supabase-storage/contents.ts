@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { ProviderError } from "../../errors.ts";
-import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
+import type { SupabaseClient } from "../../supabase/client.ts";
 import { readFrom } from "../../supabase/download.ts";
 import { InternalFault } from "../../supabase/errors.ts";
 import type { FileFacts } from "../files.ts";
@@ -63,7 +64,7 @@ export class Contents {
       this.#troubleSince ??= performance.now();
       if (performance.now() - this.#troubleSince > PATIENCE_MS) return first;
       throw first;
-    }, options.signal);
+    }, options);
     if (!(opened instanceof InternalFault)) return opened;
     throw new ProviderError("TRANSIENT", `${opened.message} No other content can be read either.`, {
       fix: "Look at the log of Storage. Where you host it yourself: is its volume mounted, and may it read the files there?",

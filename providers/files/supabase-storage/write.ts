@@ -2,7 +2,8 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../errors.ts";
 import { CONTENT_TYPE } from "../../supabase/bucket.ts";
 import { chunksOf, type Chunk } from "../../transfer/chunker.ts";
-import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
+import type { SupabaseClient } from "../../supabase/client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../supabase/resumable.ts";
 import { StallWatchdog } from "../../transfer/watchdog.ts";
 import type { FileFacts } from "../files.ts";
@@ -126,13 +127,13 @@ class FileWrite {
       const response = await this.#client.send(`/object/${bucket}/${inUrl(path)}`, outgoing, [200], this.#options);
       response.resume();
     };
-    await this.#client.retry((attempt) => this.#unlessDone(attempt, bytes.length, send), this.#options.signal);
+    await this.#client.retry((attempt) => this.#unlessDone(attempt, bytes.length, send), this.#options);
   }
 
   async #finish(upload: ResumableUpload, bytes: Buffer, size: number): Promise<void> {
     const refusal = await this.#client.retry(
       (attempt) => this.#unlessDone(attempt, size, () => upload.finish(bytes, size, attempt > 1, this.#options)),
-      this.#options.signal,
+      this.#options,
     );
     if (refusal !== undefined) throw refusal;
   }

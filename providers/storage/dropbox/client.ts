@@ -1,11 +1,10 @@
 import type { IncomingMessage } from "node:http";
-import type { Dropbox, DropboxRequestOptions } from "dropbox";
+import type { Dropbox, DropboxAuth, DropboxRequestOptions } from "dropbox";
 import { ProviderError } from "../../errors.ts";
-import { withRetries } from "../../retry.ts";
 import type { AccessToken } from "../../http/access-token.ts";
 import { AnswerError, answerOf, headersOf, textOf } from "../../http/http.ts";
 import type { Answer, Outgoing } from "../../http/http.ts";
-import { currentCall, stallSeconds, watchedRequest } from "../../http/watched-request.ts";
+import { ServiceClient, type CallOptions } from "../../http/service-client.ts";
 import type { Call } from "../../http/watched-request.ts";
 import { answerIn, fromAnswer, tagsOf, unreachable } from "./errors.ts";
 import { dropboxToken } from "./token.ts";
@@ -34,45 +33,28 @@ interface SdkInit {
   readonly body: Buffer | string | null;
 }
 
-/** What a request does, for messages, and what ends it. */
-export interface CallOptions {
-  /** As the object of `Cannot`: `upload a/b`. */
-  readonly action: string;
-  readonly signal: AbortSignal | undefined;
-  /** Called for each piece of a body that goes. */
-  readonly moved?: (() => void) | undefined;
-  /** Default `request`: see {@link stallSeconds}. */
-  readonly kind?: "request" | "commit";
-}
-
 /**
  * Makes requests: with a valid token, in the team's space, with a limit to their silence, again where they fail for a passing
  * reason. Every error is a `ProviderError`.
  */
-export class DropboxClient {
-  readonly retrySeconds: number;
-  readonly stallTimeoutSeconds: number;
-  readonly #sdk: Dropbox;
+export class DropboxClient extends ServiceClient {
+  readonly #Sdk: typeof Dropbox;
+  readonly #auth: DropboxAuth;
   readonly #token: AccessToken;
   readonly #pathRoot: string | undefined;
-  readonly #closed = new AbortController();
 
-  private constructor(Sdk: typeof Dropbox, options: ClientOptions) {
-    this.retrySeconds = options.retrySeconds;
-    this.stallTimeoutSeconds = options.stallTimeoutSeconds;
+  private constructor({ Dropbox: Sdk, DropboxAuth: Auth }: typeof import("dropbox"), options: ClientOptions) {
+    super(options);
     this.#token = dropboxToken(options.credentials);
     this.#pathRoot =
       options.namespace === undefined ? undefined : JSON.stringify({ ".tag": "root", root: options.namespace });
-    this.#sdk = new Sdk({
-      fetch: (url: string, init: SdkInit) => this.#fetch(url, init),
-      ...(this.#pathRoot === undefined ? {} : { pathRoot: this.#pathRoot }),
-    });
+    this.#Sdk = Sdk;
+    this.#auth = new Auth();
   }
 
   /** Loads the SDK. */
   static async open(options: ClientOptions): Promise<DropboxClient> {
-    const { Dropbox } = await import("dropbox");
-    return new DropboxClient(Dropbox, options);
+    return new DropboxClient(await import("dropbox"), options);
   }
 
   /** What the service answers, after as many tries as it takes. */
@@ -81,12 +63,7 @@ export class DropboxClient {
     options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
-    return this.retry(() => this.once(request, options, recognise), options.signal);
-  }
-
-  /** What the work gives, after as many tries as it takes. */
-  retry<Result>(work: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    return withRetries(work, { retrySeconds: this.retrySeconds, ...(signal === undefined ? {} : { signal }) });
+    return this.retry(() => this.once(request, options, recognise), options);
   }
 
   /**
@@ -99,9 +76,9 @@ export class DropboxClient {
     options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
-    return this.#watched(options, async ({ signal }) => {
+    return this.#translated(options, async (call) => {
       try {
-        const { result } = await request(this.#sdk, { signal });
+        const { result } = await request(this.#sdkFor(call), { signal: call.signal });
         if (typeof result === "string") throw notDropbox(options.action);
         return result;
       } catch (error) {
@@ -115,12 +92,12 @@ export class DropboxClient {
 
   /** A file's bytes from an offset on. The SDK's own download keeps all of them in memory. */
   async download(path: string, start: number, options: CallOptions): Promise<IncomingMessage> {
-    return this.#watched(options, async (call) => {
+    return this.#translated(options, async (call) => {
       const response = await this.#send(DOWNLOAD_URL, {
         headers: {
           "Dropbox-API-Arg": headerJson({ path }),
-          ...(this.#pathRoot === undefined ? {} : { "Dropbox-API-Path-Root": this.#pathRoot }),
-          ...(start === 0 ? {} : { Range: `bytes=${start}-` }),
+          ...(this.#pathRoot !== undefined && { "Dropbox-API-Path-Root": this.#pathRoot }),
+          ...(start > 0 && { Range: `bytes=${start}-` }),
         },
         ...call,
       });
@@ -131,17 +108,10 @@ export class DropboxClient {
     });
   }
 
-  /** Ends everything that is under way. */
-  close(): void {
-    this.#closed.abort(new ProviderError("ABORTED", "The store was closed."));
-  }
-
-  async #watched<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
-    const { action, signal, kind } = options;
-    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
-    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
+  async #translated<Result>(options: CallOptions, work: (call: Call) => Promise<Result>): Promise<Result> {
+    const { action } = options;
     try {
-      return await watchedRequest({ request: `request to ${action}`, moved: options.moved, ...limits }, work);
+      return await this.watched(options, work);
     } catch (error) {
       if (error instanceof ProviderError) throw error;
       const answer = answerIn(error);
@@ -149,10 +119,17 @@ export class DropboxClient {
     }
   }
 
-  /** What the SDK takes for `fetch`. */
-  async #fetch(url: string, { headers, body }: SdkInit): Promise<Response> {
-    const call = currentCall();
-    const response = await this.#send(url, { headers, ...(body === null ? {} : { body }), ...call });
+  /** An SDK whose requests belong to a call: it takes `fetch` once for all of its requests. */
+  #sdkFor(call: Call): Dropbox {
+    return new this.#Sdk({
+      auth: this.#auth,
+      fetch: (url: string, init: SdkInit) => this.#fetch(url, init, call),
+      ...(this.#pathRoot !== undefined && { pathRoot: this.#pathRoot }),
+    });
+  }
+
+  async #fetch(url: string, { headers, body }: SdkInit, call: Call): Promise<Response> {
+    const response = await this.#send(url, { headers, ...(body !== null && { body }), ...call });
     const text = await textOf(response, call.moved);
     return new Response(text, { status: response.statusCode ?? 0, headers: headersOf(response) });
   }
@@ -167,7 +144,7 @@ export class DropboxClient {
 
 function notDropbox(action: string): ProviderError {
   return new ProviderError("TRANSIENT", `Cannot ${action}: the answer is not one of Dropbox's.`, {
-    fix: "Look whether a proxy answers in place of api.dropboxapi.com and content.dropboxapi.com.",
+    fix: "Check whether a proxy answers in place of api.dropboxapi.com and content.dropboxapi.com.",
   });
 }
 

@@ -2,7 +2,8 @@ import type { files } from "dropbox";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import type { Answer } from "../../http/http.ts";
 import { GRACE_MS, sendCommit } from "../../transfer/commit-request.ts";
-import type { CallOptions, DropboxClient, SdkRequest } from "./client.ts";
+import type { DropboxClient, SdkRequest } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { tagsOf } from "./errors.ts";
 
 /** What the service says of a file. */
@@ -64,6 +65,7 @@ export async function commit(
   const request = {
     name: file.path,
     signal: options.signal,
+    retried: options.retried,
     find: (signal: AbortSignal) => findOwn(client, file, { ...options, signal }),
     remove: (made: files.FileMetadata, signal: AbortSignal) => removeRevision(client, made, { ...options, signal }),
   };

@@ -2,7 +2,8 @@ import type { Readable } from "node:stream";
 import { DownloadStream } from "../../transfer/download.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { stallSeconds } from "../../http/watched-request.ts";
-import type { CallOptions, DropboxClient } from "./client.ts";
+import type { DropboxClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import type { FileFacts } from "./commit.ts";
 import { ContentHasher } from "./content-hash.ts";
 import { unreachable } from "./errors.ts";
@@ -23,7 +24,7 @@ export async function openDownload(
   const hasher = new ContentHasher();
   const open = (offset: number, signal: AbortSignal) =>
     client.download(`rev:${facts.rev}`, offset, { action: call.action, signal });
-  const first = await client.retry(() => open(0, watchdog.signal), watchdog.signal);
+  const first = await client.retry(() => open(0, watchdog.signal), watchdog);
   return new DownloadStream({
     name,
     size: facts.size,

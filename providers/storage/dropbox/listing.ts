@@ -1,6 +1,7 @@
 import type { files } from "dropbox";
 import { ProviderError } from "../../errors.ts";
-import type { CallOptions, DropboxClient } from "./client.ts";
+import type { DropboxClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { tagsOf } from "./errors.ts";
 
 /** Entries a page; the service takes 2,000 at most. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { files } from "dropbox";
 import { ProviderError } from "../../errors.ts";
-import type { CallOptions, DropboxClient } from "./client.ts";
+import type { DropboxClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { fromAnswer } from "./errors.ts";
 
 /** Files a batch; the service takes 1,000 at most. */
@@ -32,11 +33,14 @@ export async function removeFiles(
   for (let start = 0; start < removals.length; start += BATCH) {
     let rest = removals.slice(start, start + BATCH);
     await client
-      .retry(async () => {
-        rest = await removeBatch(client, rest, failures, signal);
-        const busy = rest.map(({ key }) => failures.get(key)).find((failure) => failure !== undefined);
-        if (busy !== undefined) throw busy;
-      }, signal)
+      .retry(
+        async () => {
+          rest = await removeBatch(client, rest, failures, signal);
+          const busy = rest.map(({ key }) => failures.get(key)).find((failure) => failure !== undefined);
+          if (busy !== undefined) throw busy;
+        },
+        { signal },
+      )
       .catch((error: unknown) => {
         // Where the service stays too busy for some, that is their outcome; anything else ends the whole.
         if (!(error instanceof ProviderError) || ![...failures.values()].includes(error)) throw error;

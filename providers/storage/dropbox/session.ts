@@ -1,7 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import type { Chunk } from "../../transfer/chunker.ts";
 import type { Answer } from "../../http/http.ts";
-import type { CallOptions, DropboxClient } from "./client.ts";
+import type { DropboxClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { commit, commitInfo } from "./commit.ts";
 import type { Commit, FileFacts } from "./commit.ts";
 import { tagsOf } from "./errors.ts";

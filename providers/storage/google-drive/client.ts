@@ -1,11 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { drive_v3, MethodOptions } from "@googleapis/drive";
 import { ProviderError } from "../../errors.ts";
-import { withRetries } from "../../retry.ts";
 import type { AccessToken } from "../../http/access-token.ts";
 import { AnswerError, answerOf, headersOf } from "../../http/http.ts";
 import type { Answer, Outgoing } from "../../http/http.ts";
-import { currentCall, stallSeconds, watchedRequest } from "../../http/watched-request.ts";
+import { ServiceClient, type CallOptions } from "../../http/service-client.ts";
 import type { Call } from "../../http/watched-request.ts";
 import { accountOf } from "./credentials.ts";
 import type { Credentials } from "./credentials.ts";
@@ -28,17 +27,6 @@ export type SdkRequest<Result> = (
   options: MethodOptions,
 ) => Promise<{ readonly data: Result }>;
 
-/** What a request does, for messages, and what ends it. */
-export interface CallOptions {
-  /** As the object of `Cannot`: `upload a/b`. */
-  readonly action: string;
-  readonly signal: AbortSignal | undefined;
-  /** Called for each piece of a body that goes. */
-  readonly moved?: (() => void) | undefined;
-  /** Default `request`: see {@link stallSeconds}. */
-  readonly kind?: "request" | "commit";
-}
-
 /** A request that the SDK has no part in. */
 export type RawRequest = Omit<Outgoing, keyof Call>;
 
@@ -48,26 +36,21 @@ export type RawRequest = Omit<Outgoing, keyof Call>;
  * The SDK makes the small ones. It cannot make those with data: its uploads in several requests do not exist, and what it
  * downloads passes through streams that are converted twice.
  */
-export class DriveClient {
-  readonly retrySeconds: number;
-  readonly stallTimeoutSeconds: number;
+export class DriveClient extends ServiceClient {
   /** Who uses it, for messages. */
   readonly account: string;
   readonly #files: drive_v3.Resource$Files;
   readonly #token: AccessToken;
-  readonly #closed = new AbortController();
   #ids: string[] = [];
 
   private constructor(drive: (options: drive_v3.Options) => drive_v3.Drive, options: ClientOptions) {
-    this.retrySeconds = options.retrySeconds;
-    this.stallTimeoutSeconds = options.stallTimeoutSeconds;
+    super(options);
     this.account = accountOf(options.credentials);
     this.#token = googleToken(options.credentials);
     const sdk = drive({
       version: "v3",
       // Its own tries know neither Google's reasons nor our budget.
       retry: false,
-      fetchImplementation: (url, init) => this.#fetch(url, init),
     });
     this.#files = sdk.files;
   }
@@ -91,21 +74,19 @@ export class DriveClient {
     return this.retry(
       () =>
         this.#once(
-          async ({ signal }) => {
-            const { data } = await request(this.#files, { signal });
+          async (call) => {
+            const { data } = await request(this.#files, {
+              signal: call.signal,
+              fetchImplementation: (url, init) => this.#fetch(url, init, call),
+            });
             if (typeof data === "string" && data !== "") throw notGoogle(options.action);
             return data;
           },
           options,
           recognise,
         ),
-      options.signal,
+      options,
     );
-  }
-
-  /** What the work gives, after as many tries as it takes. */
-  retry<Result>(work: (attempt: number) => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    return withRetries(work, { retrySeconds: this.retrySeconds, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** What the service answers to a single try of a request that the SDK has no part in. Any status is an answer. */
@@ -147,21 +128,15 @@ export class DriveClient {
     return this.#ids.pop() ?? "";
   }
 
-  /** Ends everything that is under way. */
-  close(): void {
-    this.#closed.abort(new ProviderError("ABORTED", "The store was closed."));
-  }
-
   /** One try of something; its errors are translated. */
   async #once<Result, Other = never>(
     work: (call: Call) => Promise<Result>,
-    { action, signal, moved, kind }: CallOptions,
+    options: CallOptions,
     recognise?: (answer: Answer) => Other | undefined,
   ): Promise<Result | Other> {
-    const either = signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
-    const limits = { stallSeconds: stallSeconds(this.stallTimeoutSeconds, kind), signal: either };
+    const { action } = options;
     try {
-      return await watchedRequest({ request: `request to ${action}`, moved, ...limits }, work);
+      return await this.watched(options, work);
     } catch (error) {
       const answer = answerIn(error);
       const recognised = answer === undefined ? undefined : recognise?.(answer);
@@ -174,10 +149,9 @@ export class DriveClient {
   }
 
   /** What the SDK takes for `fetch`. */
-  async #fetch(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+  async #fetch(url: string | URL | Request, init: RequestInit = {}, call: Call): Promise<Response> {
     const given = new Headers(init.headers);
     const type = given.get("content-type");
-    const call = currentCall();
     const response = await this.#token.send(url instanceof Request ? url.url : String(url), {
       method: init.method ?? "GET",
       // Not the others: the SDK says that it takes compressed answers, but leaves it to `fetch` to unpack them.

@@ -3,7 +3,8 @@ import { exists } from "../../transfer/object-errors.ts";
 import { GRACE_MS, resolveDoubt, withGrace } from "../../transfer/commit-request.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";
-import type { CallOptions, DriveClient } from "./client.ts";
+import type { DriveClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { fileById, removeFile } from "./files.ts";
 import type { DriveFile } from "./files.ts";
 

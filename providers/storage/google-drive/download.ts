@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import { DownloadStream } from "../../transfer/download.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { stallSeconds } from "../../http/watched-request.ts";
-import type { CallOptions, DriveClient } from "./client.ts";
+import type { DriveClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { unreachable } from "./errors.ts";
 import type { DriveFile } from "./files.ts";
 
@@ -25,7 +26,7 @@ export async function openDownload(
     const headers: Record<string, string> = offset === 0 ? {} : { Range: `bytes=${offset}-` };
     return client.stream(url, { method: "GET", headers }, offset === 0 ? 200 : 206, { action, signal });
   };
-  const first = await client.retry(() => open(0, watchdog.signal), watchdog.signal);
+  const first = await client.retry(() => open(0, watchdog.signal), watchdog);
   const algorithm = file.sha256 === undefined ? "md5" : "sha256";
   const expected = file[algorithm];
   const hash = createHash(algorithm);

@@ -1,6 +1,7 @@
 import type { drive_v3 } from "@googleapis/drive";
 import { ProviderError } from "../../errors.ts";
-import type { CallOptions, DriveClient } from "./client.ts";
+import type { DriveClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { complaintOf, isDriveMissing, notGoogle } from "./errors.ts";
 
 /** What makes a file a folder. */

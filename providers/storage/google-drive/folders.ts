@@ -1,5 +1,6 @@
 import { abortedError, ProviderError } from "../../errors.ts";
-import type { CallOptions, DriveClient } from "./client.ts";
+import type { DriveClient } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { ANY_DRIVE, byAge, factsOf, fileById, FIELDS, filesIn, FOLDER_TYPE, markOf, trashFile } from "./files.ts";
 import type { DriveFile, Place } from "./files.ts";
 

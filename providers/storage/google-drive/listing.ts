@@ -1,4 +1,4 @@
-import type { CallOptions } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import type { DriveFile } from "./files.ts";
 import type { Folders } from "./folders.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DriveClient } from "./client.ts";
-import type { CallOptions } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { factsOf, fileById } from "./files.ts";
 import type { DriveFile } from "./files.ts";
 import { notGoogle } from "./errors.ts";
@@ -30,11 +30,14 @@ export function sendWhole(
     Buffer.from(`\r\n--${boundary}--`),
   ]);
   const headers = { "Content-Type": `multipart/related; boundary=${boundary}` };
-  return client.retry(async () => {
-    const answer = await client.ask(`${UPLOAD_URL}&uploadType=multipart`, { method: "POST", headers, body }, options);
-    if (answer.status === 200) return factsOf(Object(answer.body) as object, options.action);
-    const made = answer.status === 409 ? await fileById(client, metadata.id, options) : undefined;
-    if (made !== undefined) return made;
-    throw answer.status < 300 ? notGoogle(options.action) : client.refusal(answer, options.action);
-  }, retrySignal);
+  return client.retry(
+    async () => {
+      const answer = await client.ask(`${UPLOAD_URL}&uploadType=multipart`, { method: "POST", headers, body }, options);
+      if (answer.status === 200) return factsOf(Object(answer.body) as object, options.action);
+      const made = answer.status === 409 ? await fileById(client, metadata.id, options) : undefined;
+      if (made !== undefined) return made;
+      throw answer.status < 300 ? notGoogle(options.action) : client.refusal(answer, options.action);
+    },
+    { ...options, signal: retrySignal },
+  );
 }

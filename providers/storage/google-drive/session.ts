@@ -1,7 +1,8 @@
 import { ProviderError } from "../../errors.ts";
 import { withGrace } from "../../transfer/commit-request.ts";
 import type { Answer } from "../../http/http.ts";
-import type { CallOptions, DriveClient, RawRequest } from "./client.ts";
+import type { DriveClient, RawRequest } from "./client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { notGoogle } from "./errors.ts";
 import { factsOf } from "./files.ts";
 import type { DriveFile } from "./files.ts";
@@ -60,7 +61,7 @@ export class UploadSession {
       return sessionUrl(answer, action);
     };
     // A session whose response was cut off could not be cancelled: its address would not be known.
-    const url = await withGrace(signal, (late) => client.retry(() => begin(late), signal));
+    const url = await withGrace(signal, (late) => client.retry(() => begin(late), options));
     return new UploadSession(client, options, url);
   }
 
@@ -107,7 +108,7 @@ export class UploadSession {
         const after = await this.#put(rest, `bytes ${range}/${whole}`, options);
         if (typeof after === "object" && "held" in after && after.held === this.#offset) throw this.#nothingTaken();
         return after;
-      }, this.#options.signal);
+      }, this.#options);
       if (state === "gone") throw this.#gone();
       if ("file" in state) return state.file;
       if (state.held < this.#offset || state.held > end) throw this.#wrongOffset(`${state.held} bytes`);

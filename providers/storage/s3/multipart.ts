@@ -27,7 +27,7 @@ export class MultipartUpload {
 
   /** Begins the upload. */
   async begin(): Promise<void> {
-    const { service, watchdog } = this.#plan;
+    const { service, watchdog, retried } = this.#plan;
     let tries = 0;
     const request = service.request(
       this.#object.operation("write", "s3:PutObject"),
@@ -35,7 +35,7 @@ export class MultipartUpload {
         tries = attempt;
         return s3.createMultipartUpload({ ...this.#object.headers, ...this.#proof.begin }, { abortSignal });
       },
-      { signal: watchdog.signal },
+      { signal: watchdog.signal, retried },
     );
     const { UploadId } = await request.catch((error: unknown) => {
       this.#mayHaveTwin = tries > 1 || ["TRANSIENT", "ABORTED"].includes(toProviderError(error).code);
@@ -48,7 +48,7 @@ export class MultipartUpload {
 
   /** Sends the next part. */
   async send(bytes: Buffer): Promise<void> {
-    const { service, watchdog } = this.#plan;
+    const { service, watchdog, retried } = this.#plan;
     const number = this.#parts.length + 1;
     const sent = { PartNumber: number, ...this.#proof.part(number, bytes) };
     const part: CompletedPart = { ...sent };
@@ -65,7 +65,7 @@ export class MultipartUpload {
           fix: "Look for a proxy that changes what it forwards, and check this machine's memory.",
         });
       },
-      { signal: watchdog.signal },
+      { signal: watchdog.signal, retried },
     );
     const { ETag } = await request.catch((error: unknown) => {
       const failure = toProviderError(error);

@@ -61,11 +61,12 @@ export class OwnObject {
     call: SdkRequest<Committed>,
     final: (failure: ProviderError) => ProviderError | undefined = () => undefined,
   ): Promise<void> {
-    const { service, watchdog, basic } = this.#plan;
+    const { service, watchdog, basic, retried } = this.#plan;
     watchdog.check();
     const request = {
       name: this.operation("", "").target,
       signal: watchdog.signal,
+      retried,
       find: async (signal: AbortSignal) => {
         const found = await this.#find(signal);
         return found !== undefined && this.#isOwn(found) ? found : undefined;

@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Ends the tries alone: a call that is under way is waited for, because its outcome matters. */
   readonly lastCall?: AbortSignal | undefined;
+  /** Called before a request is made again. */
+  readonly retried?: (() => void) | undefined;
   /** Default `request`: see {@link stallSeconds}. */
   readonly kind?: "request" | "commit";
 }
@@ -43,10 +45,10 @@ export class S3Service {
 
   /** What `call` gives, after as many tries as it takes. Throws `ProviderError`. */
   request<T>(operation: Operation, call: SdkRequest<T>, options: CallOptions = {}): Promise<T> {
-    const tries = options.signal ?? options.lastCall;
     return withRetries((attempt) => this.once(operation, call, options, attempt), {
       retrySeconds: this.retrySeconds,
-      ...(tries === undefined ? {} : { signal: tries }),
+      signal: options.signal ?? options.lastCall,
+      retried: options.retried,
     });
   }
 

@@ -26,6 +26,8 @@ export interface UploadPlan {
   /** The service neither honours `If-None-Match` nor keeps checksums: the key is checked once more before a commit. */
   readonly basic: boolean;
   readonly watchdog: StallWatchdog;
+  /** Called before a request is made again. */
+  readonly retried: (() => void) | undefined;
 }
 
 /** The bytes as a stream, which the SDK neither copies nor hashes, and whose progress can be seen. */

@@ -34,7 +34,7 @@ export class S3Upload {
     try {
       await this.#send(source);
       // The object is visible: a caller that gives up only now gets it, or an error and nothing.
-      const head = await this.#object.head({ lastCall: this.#plan.watchdog.signal });
+      const head = await this.#object.head({ lastCall: this.#plan.watchdog.signal, retried: this.#plan.retried });
       await this.#object.check(head);
       return head;
     } catch (error) {

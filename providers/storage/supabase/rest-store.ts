@@ -11,7 +11,8 @@ import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
 import { bucketFacts, checkSize, checkType, CONTENT_TYPE } from "../../supabase/bucket.ts";
 import type { BucketFacts } from "../../supabase/bucket.ts";
-import type { CallOptions, SupabaseClient } from "../../supabase/client.ts";
+import type { SupabaseClient } from "../../supabase/client.ts";
+import type { CallOptions } from "../../http/service-client.ts";
 import { commit, discard, metadataOf, objectAt } from "../../supabase/commit.ts";
 import type { Commit, ObjectFacts } from "../../supabase/commit.ts";
 import { openDownload } from "../../supabase/download.ts";
@@ -44,7 +45,7 @@ export class RestStore implements NamedStore {
     return watchedUpload(name, source, this.#client.stallTimeoutSeconds, options, async (watchdog) => {
       const object: Pick<Commit, "bucket" | "name" | "id"> = { bucket: this.#bucket, name, id: randomUUID() };
       const action = `upload ${name} to ${this.#place}`;
-      const work = this.#store(object, source, watchdog, action);
+      const work = this.#store(object, source, watchdog, { action, retried: options.retried });
       try {
         const facts = await watchdog.settle(work);
         return { ...stored(name, facts), storeTime: facts.modified };
@@ -98,10 +99,10 @@ export class RestStore implements NamedStore {
     target: Pick<Commit, "bucket" | "name" | "id">,
     source: Readable,
     watchdog: StallWatchdog,
-    action: string,
+    { action, retried }: Pick<CallOptions, "action" | "retried">,
   ): Promise<ObjectFacts> {
     const { signal, moved } = watchdog;
-    const options: CallOptions = { action, signal, moved };
+    const options: CallOptions = { action, signal, moved, retried };
     watchdog.check();
     const facts = await this.#bucketFacts(signal);
     checkType(this.#bucket, facts);
