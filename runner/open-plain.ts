@@ -75,7 +75,7 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
   const provePlain = (measure: Measure) => {
     compare(key, "decompressed", measure, object.plain);
     // A decompressor may be done before its input is: then there are bytes too many.
-    if (!storedProven) throw damaged(key, "it has more bytes than the manifest says");
+    if (!storedProven) throw new DamagedObjectError(key, "it has more bytes than the manifest says");
   };
   const stored = new MeterStream(proveStored, undefined, object.stored.size);
   const plain = new HoldBack((measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
@@ -127,11 +127,12 @@ export async function checkStored(source: Omit<ObjectSource, "fileKey">, signal:
 }
 
 function compare(key: string, how: string, found: Measure, expected: Measure): void {
-  if (found.size > expected.size) throw damaged(key, `${how} it has more than the manifest's ${expected.size} bytes`);
+  if (found.size > expected.size)
+    throw new DamagedObjectError(key, `${how} it has more than the manifest's ${expected.size} bytes`);
   if (found.size < expected.size) {
-    throw damaged(key, `${how} it has ${found.size} bytes, and the manifest says ${expected.size}`);
+    throw new DamagedObjectError(key, `${how} it has ${found.size} bytes, and the manifest says ${expected.size}`);
   }
-  if (found.sha256 !== expected.sha256) throw damaged(key, `${how} its SHA-256 is not the manifest's`);
+  if (found.sha256 !== expected.sha256) throw new DamagedObjectError(key, `${how} its SHA-256 is not the manifest's`);
 }
 
 /**
@@ -140,18 +141,26 @@ function compare(key: string, how: string, found: Measure, expected: Measure): v
  */
 export function explain(key: string, error: unknown): ProviderError {
   if (error instanceof ProviderError) {
-    if (error.code === "NOT_FOUND") return damaged(key, "it is missing", error);
-    return error.code === "INTEGRITY" && !error.message.startsWith(key) ? damaged(key, error.message, error) : error;
+    if (error.code === "NOT_FOUND") return new DamagedObjectError(key, "it is missing", error);
+    if (error.code !== "INTEGRITY" || error instanceof DamagedObjectError) return error;
+    return new DamagedObjectError(key, error.message.replace(/\.$/, ""), error);
   }
   const { code } = error as { code?: unknown };
   return typeof code === "string" && /^(ZSTD|Z)_|^ERR_ZSTD/.test(code)
-    ? damaged(key, "it cannot be decompressed", error)
+    ? new DamagedObjectError(key, "it cannot be decompressed", error)
     : toProviderError(error);
 }
 
-function damaged(key: string, what: string, cause?: unknown): ProviderError {
-  return new ProviderError("INTEGRITY", `${key}: ${what}.`, {
-    cause,
-    fix: "Restore an older backup, or this one from another destination.",
-  });
+/** An object's bytes are not those that the manifest names; the message begins with the object's key. */
+export class DamagedObjectError extends ProviderError {
+  override readonly name = "DamagedObjectError";
+  readonly key: string;
+
+  constructor(key: string, what: string, cause?: unknown) {
+    super("INTEGRITY", `${key}: ${what}.`, {
+      cause,
+      fix: "Restore an older backup, or this one from another destination.",
+    });
+    this.key = key;
+  }
 }

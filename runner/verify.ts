@@ -10,7 +10,7 @@ import { listable } from "./document-bounds.ts";
 import { verifyFiles, type Found } from "./files/verify-files.ts";
 import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.ts";
 import { ForeignBackupError } from "./own-backup.ts";
-import { checkStored, openPlain } from "./open-plain.ts";
+import { DamagedObjectError, checkStored, openPlain } from "./open-plain.ts";
 import { UnprovenBackupError } from "./proof.ts";
 import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf } from "./records.ts";
@@ -128,7 +128,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
 function problemOf(key: string, error: unknown): string {
   if (!(error instanceof ProviderError)) throw error;
   if (error.code !== "INTEGRITY") throw error;
-  return error.message.startsWith(key) ? error.message : `${key}: ${error.message}`;
+  return error instanceof DamagedObjectError && error.key === key ? error.message : `${key}: ${error.message}`;
 }
 
 async function record(

@@ -187,6 +187,8 @@ function partsOf({ status, body }: Answer): { status: number; code: string; mess
 }
 
 function meaningOf(status: number, code: string, message: string): Meaning | undefined {
+  // The resumable protocol answers in plain text: another try of the same request is still going on.
+  if (code === "" && /upload-offset conflict|lock acquired/i.test(message)) return fault;
   if (/^bucket not found/i.test(message)) return noBucket;
   if (/row-level security/i.test(message)) return mayNot;
   // Older services tell a key that is none at all from one without rights only in the message.

@@ -164,12 +164,7 @@ export class ResumableUpload {
     };
     const end = this.#offset + bytes.length;
     const outgoing = { method: "PATCH", headers, body: bytes };
-    let response: IncomingMessage;
-    try {
-      response = await this.#client.send(this.#path, outgoing, [204, 404, 410], options);
-    } catch (error) {
-      throw this.#passing(error);
-    }
+    const response = await this.#client.send(this.#path, outgoing, [204, 404, 410], options);
     response.resume();
     if (response.statusCode !== 204) return "gone";
     const held = Number(response.headers["upload-offset"]);
@@ -189,7 +184,7 @@ export class ResumableUpload {
     if ((await objectAt(this.#client, bucket, name, this.#options)) !== undefined) throw taken(this.#options.action);
   }
 
-  /** Learns from the service how many bytes it has: none less than those that cannot be sent again. */
+  /** Asks the service how many bytes it has: never fewer than those that cannot be sent again. */
   async #lookAgain(start: number, end: number, options = this.#options): Promise<"gone" | "there"> {
     const response = await this.#client.send(
       this.#path,
@@ -213,12 +208,6 @@ export class ResumableUpload {
     this.#offset = held;
     this.#declared = length !== undefined;
     return "there";
-  }
-
-  /** What the service refuses only because another try of the same request is still going on is worth one more. */
-  #passing(error: unknown): unknown {
-    if (!(error instanceof ProviderError) || !/upload-offset conflict|lock acquired/i.test(error.message)) return error;
-    return new ProviderError("TRANSIENT", error.message, { cause: error });
   }
 
   #gone(): ProviderError {

@@ -26,7 +26,7 @@ const fixes: readonly [error: (error: ProviderError) => boolean, fix: string][] 
       "s3.accessKeyId and s3.secretAccessKey refer to, and set s3.region to the region that is shown there.",
   ],
   [
-    ({ message }) => message.includes("there is no such bucket"),
+    ({ cause }) => cause instanceof Error && cause.name === "NoSuchBucket",
     "Create it, private, in the dashboard (Storage > New bucket), or correct bucket and url of the destination.",
   ],
   [
