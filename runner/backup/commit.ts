@@ -1,6 +1,5 @@
 import type { DatabaseBackup } from "../../providers/database/database.ts";
 import { backupKey, MANIFEST } from "../../providers/layout.ts";
-
 import type { Manifest } from "../manifest.ts";
 import { PROGRAM } from "../version.ts";
 import { writeDocument } from "../write-document.ts";

@@ -434,7 +434,7 @@ describe("dropbox storage", () => {
       const error = await failure(put("object"));
       expect(error.code).toBe("TRANSIENT");
       expect(error.message).toMatch(/Whether \/Backups\/object was stored is not known/);
-      expect(error.fix).toMatch(/Look whether/);
+      expect(error.fix).toMatch(/Check whether/);
     });
 
     it.each(["accepted", "incorrect_offset"] as const)(

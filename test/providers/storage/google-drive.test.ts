@@ -409,7 +409,7 @@ describe("google-drive storage", () => {
       const error = await failure(put("object"));
       expect(error.code).toBe("TRANSIENT");
       expect(error.message).toMatch(/Whether object was stored is not known/);
-      expect(error.fix).toMatch(/Look whether/);
+      expect(error.fix).toMatch(/Check whether/);
     });
 
     it("of a part is recognised by what is held, and nothing is sent twice", async () => {
