@@ -105,7 +105,7 @@ export async function namesIn(
  * A backup's manifest. `NOT_FOUND` where there is none, `INTEGRITY` where it is that of another backup, or damaged also when it is
  * read again.
  *
- * @param warn is told what was wrong the first time, if it was whole the second time.
+ * @param warn called with what was wrong the first time, if it was whole the second time.
  */
 export async function readManifest(
   storage: StorageProvider,
@@ -164,7 +164,7 @@ export async function readDocument(storage: StorageProvider, key: string, signal
 async function tooLarge(storage: StorageProvider, key: string, signal: AbortSignal): Promise<ProviderError> {
   const { size } = await storage.stat(key, { signal });
   return new ProviderError("INTEGRITY", `${key} has ${size} bytes, and such a file has at most ${DOCUMENT_BYTES}.`, {
-    fix: "Look who writes there. What is damaged is kept until a person removes it.",
+    fix: "Find out what writes there. What is damaged is kept until a person removes it.",
   });
 }
 

@@ -101,7 +101,7 @@ export async function runCommand(
     else process.stdout.write(visible(result.lines));
     return exit(result.exitCode);
   } catch (failed) {
-    // Whatever failed after the run was told to end failed because of that.
+    // What failed after the run was aborted failed because of that.
     const error: unknown = end.signal.aborted ? end.signal.reason : failed;
     // One that was ended on purpose may have left something behind, and says what.
     const told = failed instanceof ProviderError && failed.code === "ABORTED" ? failed : error;

@@ -129,8 +129,8 @@ async function complete(
   return {
     destination: name,
     status: errors.length > 0 ? "failed" : "copied",
-    ...(copy ? { copy } : {}),
-    errors: errors.map(({ code, message, fix }) => ({ code, message, ...(fix === undefined ? {} : { fix }) })),
+    ...(copy && { copy }),
+    errors: errors.map(({ code, message, fix }) => ({ code, message, ...(fix !== undefined && { fix }) })),
   };
 }
 
@@ -164,6 +164,6 @@ async function copyFromAny(
 
 function damaged(name: string, id: string): ProviderError {
   return new ProviderError("INTEGRITY", `${name} has ${id}, but it was found damaged there.`, {
-    fix: "Remove its folder there, and retry: it is copied anew.",
+    fix: "Remove its folder there, and retry: it is copied again.",
   });
 }

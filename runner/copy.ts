@@ -132,7 +132,7 @@ class Copy {
       throw new ProviderError(
         "CONFLICT",
         `${to.storage.description} has a backup ${id} already, which is not that of ${from.storage.description}.`,
-        { fix: "Look at both with `provision verify`, and copy into another folder (prefix) if you need both." },
+        { fix: "Check both with `provision verify`, and copy into another folder (prefix) if you need both." },
       );
     }
     this.#requireAll(manifest, there);
@@ -218,7 +218,7 @@ class Copy {
       const { code, message, fix } = explain(fromKey, error);
       throw new ProviderError(code, `${from.storage.description}: ${message}`, {
         cause: error,
-        ...(fix === undefined ? {} : { fix }),
+        ...(fix !== undefined && { fix }),
       });
     };
     let before = 0;
@@ -268,7 +268,7 @@ class Copy {
       kept: this.#kept,
       bytes: this.#bytes,
       warnings: this.#warnings,
-      ...(verification ? { verification } : {}),
+      ...(verification && { verification }),
     };
   }
 }

@@ -33,7 +33,7 @@ export const FILE_FACTS: JsonBounds = { bytes: 64 * 1024, depth: 32, values: 10_
 export const FILE_LINE: JsonBounds = { bytes: 1024 * 1024, depth: 32 + 2, values: 100_000 };
 
 /**
- * Which bound a JSON text exceeds, in words; undefined for one within all of them. It is told before the text is parsed: a
+ * Which bound a JSON text exceeds, in words; undefined for one within all of them. It is checked before the text is parsed: a
  * parser takes what memory it likes, and a text that is nested deeply enough ends the process.
  */
 export function beyond(text: string, bounds: JsonBounds): string | undefined {

@@ -242,7 +242,7 @@ async function restoreAndCount(
 /**
  * Passes bytes on and writes them to a copy as well, at the pace of the slower of the two.
  *
- * @param reading the work of whoever reads the copy: where that fails, this fails like it
+ * @param reading the work that reads the copy: where it fails, this fails with its error
  */
 async function* twice(
   source: Readable,

@@ -20,7 +20,7 @@ export interface DumpOptions {
   /** Milliseconds for which one store may accept nothing before it is dropped. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
-  /** Is told the plain bytes so far. */
+  /** Called with the plain bytes so far. */
   readonly progress: (bytes: number) => void;
   /** Runs the upload to a store, to measure it. */
   readonly measureUpload: (store: number, upload: MeasuredUpload) => Promise<StoredObject>;

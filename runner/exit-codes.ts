@@ -20,7 +20,7 @@ export const EXIT = {
 /** A signal of the operating system that ends a run cleanly. */
 export type EndSignal = "SIGINT" | "SIGTERM";
 
-/** A run that was told to end. */
+/** A run that was aborted. */
 export class InterruptedError extends ProviderError {
   override readonly name = "InterruptedError";
   readonly signal: EndSignal;

@@ -96,9 +96,9 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
 
 /**
  * The bytes of an object as they are stored, compared with the manifest: the stream errors before its end where they differ.
- * What it errors with is told by {@link explain}.
+ * {@link explain} says what its errors mean.
  *
- * @param progress is told the bytes so far.
+ * @param progress called with the bytes so far.
  */
 export async function openStored(
   { storage, key, object }: StoredSource,

@@ -10,7 +10,7 @@ import { expired } from "./retention.ts";
 
 /**
  * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and
- * stores, for the end of a run that was told to end, and for a time limit that was lowered a little.
+ * stores, for the end of a run that was aborted, and for a time limit that was lowered a little.
  */
 const MARGIN_MS = 3_600_000;
 
@@ -56,10 +56,10 @@ export interface PruneReport {
 
 /**
  * Removes what the retention rule lets go, what interrupted runs left behind, and the files that no backup has any more. It
- * touches nothing outside the job's folder. What may go and what stays is told in `retention.ts`.
+ * touches nothing outside the job's folder. `retention.ts` says what may go and what stays.
  *
  * @throws ProviderError before anything is removed: `CONFIG` where the folder has backups of different databases; `CONFLICT`
- * where a backup or a record is from the future, since then the age of none can be told.
+ * where a backup or a record is from the future, since then no age is known.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;

@@ -55,7 +55,7 @@ export class RecordReader {
     return named.sort((a, b) => (a.key < b.key ? 1 : -1));
   }
 
-  /** The record; none where it counts for nothing, which is told. */
+  /** The record; undefined where it counts for nothing, which is reported. */
   async #record<O extends Outcome>(file: StoredObject, outcome: O): Promise<OutcomeRecord<O>[]> {
     const { key, modified } = file;
     try {

@@ -74,7 +74,7 @@ function timed<Name extends string, Content extends Record<Name, string>>(record
 
 /**
  * Which record tells how a backup stands: a bad outcome stands until a good one is provably later, and then the newest good
- * one. What is later is told by the records themselves, which name those that were there before them, and not by clocks.
+ * one. The records themselves say which is later, by naming those that were there before them; clocks do not.
  */
 export function standing<O extends Outcome>(
   records: readonly OutcomeRecord<O>[],

@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
  * - The rule is applied to the verified backups and, on its own, to the unverified ones: a backup that was never read back
  *   takes no place from one that was, and the other way round.
  * - The newest verified backup is always kept, and so is the one that a run has just made. Without any verified backup nothing
- *   is removed. Which is newer is told by the backups' order, and not by their times.
+ *   is removed. The backups' order says which is newer, not their times.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
  * - All of this holds for the signed backups and for the others, each on their own: what anybody may have put there takes no place.
  * - Unreadable backups are kept: a newer version may know them. Unfinished and unproven folders, and those with another backup's manifest,

@@ -5,7 +5,7 @@ import { ForeignBackupError } from "./own-backup.ts";
  * Reads something, and once more if what arrived is damaged: one bit that was flipped on its way says nothing of what is stored.
  *
  * @param read reads all of it.
- * @param warn is told what was wrong the first time, if the second reading was whole.
+ * @param warn called with what was wrong the first time, if the second reading was whole.
  * @throws ProviderError of the second reading, where that fails too.
  */
 export async function readTwice<Result>(
@@ -36,7 +36,7 @@ export function isDamage(error: unknown): error is ProviderError {
   return error instanceof ProviderError && error.code === "INTEGRITY" && !(error instanceof ForeignBackupError);
 }
 
-/** What is told of an object that was whole only when it was read again. */
+/** The warning for an object that was whole only when it was read again. */
 export function flakyTransfer(store: string, { message }: ProviderError): string {
   return (
     `${store} has it whole, but the first time it arrived damaged: ${message} ` +

@@ -6,7 +6,7 @@ import { withoutSignature, type SealedDocument } from "./sealed-json.ts";
 /** A key: 64 hexadecimal digits, before which one of `pulumi up` says when it was made. */
 const KEY = /^(?:provision-key-(\d{8}T\d{6}Z)-)?([0-9a-f]{64})$/i;
 
-/** A signature: the key's mark, by which it is told from others, and the HMAC. */
+/** A signature: the key's mark, which tells it from others, and the HMAC. */
 const SIGNATURE = /^hmac-sha256:([0-9a-f]{8}):([0-9a-f]{64})$/;
 
 /** A key that signs. */

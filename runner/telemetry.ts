@@ -10,7 +10,7 @@ export type Telemetry = Omit<TelemetryProvider, "kind" | "check">;
 /**
  * Makes one of several monitors. One that fails is left out of what it failed at; the run and the other monitors go on.
  *
- * @param log is told of failures.
+ * @param log receives failures.
  */
 export function combineMonitors(monitors: readonly TelemetryProvider[], log: RunLog): Telemetry {
   const complain = (monitor: TelemetryProvider, error: unknown) => {

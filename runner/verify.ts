@@ -22,7 +22,7 @@ export interface Verification {
   readonly id: string;
   /**
    * `verified`: every object was read to its end, decrypted, decompressed and parsed. `damaged`: some object is not what
-   * was written. `stored`: the stored bytes are what was written, but without the identity no more could be told. `foreign`: the
+   * was written. `stored`: the stored bytes are what was written, but without the identity no more is known. `foreign`: the
    * manifest is that of another backup; `unproven`: its signature is missing or
    * wrong. Nothing is recorded beside these two.
    */

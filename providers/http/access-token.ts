@@ -93,7 +93,7 @@ export class AccessToken {
     if (typeof value !== "string" || typeof seconds !== "number") {
       const { name, url } = this.#service;
       throw new ProviderError("TRANSIENT", `Cannot renew the access token: ${name}'s answer holds none.`, {
-        fix: `Look whether a proxy answers in place of ${new URL(url).hostname}.`,
+        fix: `Check whether a proxy answers in place of ${new URL(url).hostname}.`,
       });
     }
     // Half of the time where there is less than twice the margin: else every request would renew it.

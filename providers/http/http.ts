@@ -83,7 +83,7 @@ export async function answerOf(response: IncomingMessage, moved: () => void): Pr
   try {
     body = JSON.parse(text);
   } catch {
-    // Faults of a request's form, and of proxies, are told in plain text.
+    // Faults of a request's form, and of proxies, come as plain text.
   }
   return { status: response.statusCode ?? 0, headers: headersOf(response), body };
 }
@@ -101,7 +101,7 @@ export function headersOf(response: IncomingMessage): Headers {
  * The error for a request without an answer, or with half of one.
  *
  * @param service whose answer is missing: `Dropbox`
- * @param fix what to look at where the network is at fault
+ * @param fix what to check where the network is at fault
  */
 export function noAnswer(error: unknown, action: string, service: string, fix: string): ProviderError {
   const { cause } = error as { cause?: unknown };

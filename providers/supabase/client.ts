@@ -141,6 +141,6 @@ export function storageUrl(url: string): string {
 
 function notSupabase(): ProviderError {
   return new ProviderError("TRANSIENT", "The answer is not one of Supabase's.", {
-    fix: "Look at url of the destination, and whether a proxy answers in its place.",
+    fix: "Check url of the destination, and whether a proxy answers in its place.",
   });
 }

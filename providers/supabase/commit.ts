@@ -102,7 +102,7 @@ export async function commit(
 
 /** What the service says of the object. Where that is not right, or cannot be learnt, the object is removed again. */
 async function checked(client: SupabaseClient, object: Commit, { action }: CallOptions): Promise<ObjectFacts> {
-  // The object is there: whoever gives up only now gets it, or an error and nothing.
+  // The object is there: a caller that gives up only now gets it, or an error and nothing.
   const options = { action, signal: undefined };
   let code: ErrorCode = "INTEGRITY";
   let problem: string;
@@ -116,7 +116,7 @@ async function checked(client: SupabaseClient, object: Commit, { action }: CallO
     code = failure.code;
     problem = `what was stored cannot be looked at: ${failure.message.replace(/\.$/, "")}`;
   }
-  const fix = "Look at the network, and for a proxy that changes what it forwards; then start the backup again.";
+  const fix = "Check the network, and look for a proxy that changes what it forwards; then start the backup again.";
   try {
     await discard(client, object, options);
   } catch (error) {
@@ -138,8 +138,8 @@ async function difference(
 ): Promise<string | undefined> {
   if (facts === undefined) return undefined;
   if (facts.size !== size) return `the service has ${facts.size} bytes, but was sent ${size}`;
-  // The tag is no MD5 where the service encrypts with keys of its own, or is told to use the time. Only the bytes themselves tell.
-  // Where the tag of a large object is of no known kind, they are not read here: whoever stores it reads it back.
+  // The tag is no MD5 where the service encrypts with keys of its own, or is configured to use the time. Only the bytes themselves tell.
+  // Where the tag of a large object is of no known kind, they are not read here: the run's verification reads it.
   const { sums, inParts, crc } = content;
   const [sum = md5(Buffer.alloc(0))] = sums;
   if (inParts ? new PartTags(sums).ofWhole(facts.etag) !== "unlike" : fits(facts.etag, sum)) return undefined;

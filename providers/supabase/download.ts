@@ -22,7 +22,7 @@ export function readFrom(client: SupabaseClient, place: Place, options: CallOpti
   const { bucket, name, start, end } = place;
   const whole = start === 0 && end === undefined;
   // What stands in between must not compress: an offset counts the object's own bytes.
-  const headers = { "accept-encoding": "identity", ...(whole ? {} : { range: `bytes=${start}-${end ?? ""}` }) };
+  const headers = { "accept-encoding": "identity", ...(!whole && { range: `bytes=${start}-${end ?? ""}` }) };
   const path = `/object/authenticated/${bucket}/${name}`;
   return client.send(path, { method: "GET", headers }, [whole ? 200 : 206], options);
 }
@@ -47,7 +47,7 @@ export async function openDownload(
   if (length === undefined) {
     first.destroy();
     throw new ProviderError("TRANSIENT", `Cannot ${action}: the answer does not tell the object's size.`, {
-      fix: "Look at url of the destination, and whether a proxy answers in its place.",
+      fix: "Check url of the destination, and whether a proxy answers in its place.",
     });
   }
   return new DownloadStream({
@@ -59,7 +59,7 @@ export async function openDownload(
       if (next.headers.etag === etag) return next;
       next.destroy();
       throw new ProviderError("INTEGRITY", `Cannot ${action}: the object was replaced while it was read.`, {
-        fix: "Use another backup, and look who replaces objects.",
+        fix: "Use another backup, and find out what replaces objects.",
       });
     },
     broken: (error) => unreachable(error, action),

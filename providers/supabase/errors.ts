@@ -1,10 +1,8 @@
 import { ProviderError } from "../errors.ts";
-import type { ErrorCode, ProviderErrorOptions } from "../errors.ts";
+import type { ProviderErrorOptions } from "../errors.ts";
 import { noAnswer } from "../http/http.ts";
 import type { Answer } from "../http/http.ts";
-import { retryAfter } from "../http/retry-after.ts";
-
-type Meaning = readonly [code: ErrorCode, problem: string, fix: string];
+import { failureOf, type Meaning } from "../meaning.ts";
 
 const wrongKey: Meaning = [
   "AUTH",
@@ -65,7 +63,7 @@ const readOnly: Meaning = [
 const restricted: Meaning = [
   "QUOTA",
   "the project is restricted, because its organization has used up what its plan includes",
-  "Look at the organization's usage and billing in the dashboard: raise the plan or the spend cap, or keep fewer backups.",
+  "Check the organization's usage and billing in the dashboard: raise the plan or the spend cap, or keep fewer backups.",
 ];
 
 const paused: Meaning = [
@@ -152,12 +150,16 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
   if (meaning === undefined) {
     return new ProviderError("INTERNAL", `Cannot ${action}: Supabase answers ${said}${request}.`);
   }
-  const [kind, problem, fix] = meaning;
-  const text = `Cannot ${action}: ${problem} (${said})${request}.`;
-  const options = { fix, ...retryAfter(kind, answer.headers.get("retry-after")) };
-  return meaning === fault && INTERNAL.includes(code)
-    ? new InternalFault(text, options)
-    : new ProviderError(kind, text, options);
+  const failure = failureOf(action, meaning, said, {
+    reference: request,
+    waits: [answer.headers.get("retry-after")],
+  });
+  if (meaning !== fault || !INTERNAL.includes(code)) return failure;
+  const { fix, retryAfterMs } = failure;
+  return new InternalFault(failure.message, {
+    ...(fix !== undefined && { fix }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }
 
 /** The error for an object that is there already. */
@@ -169,7 +171,7 @@ export function taken(action: string): ProviderError {
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
   const fix =
-    "Look at url of the destination and at the network: name resolution, routes, firewall. A paused project has no address.";
+    "Check url of the destination and the network: name resolution, routes, firewall. A paused project has no address.";
   return noAnswer(error, action, "Supabase", fix);
 }
 

@@ -3,7 +3,7 @@ import { ProviderError } from "../errors.ts";
 const where = "the dashboard (Project Settings > API Keys)";
 
 /**
- * What can be told of a key without a request: `CONFIG` where it is none, is bound by the project's policies (anon,
+ * What a key shows without a request: `CONFIG` where it is none, is bound by the project's policies (anon,
  * publishable), or is another project's. The legacy keys are tokens (JWT) that say so themselves.
  */
 export function checkKey(key: string, url: string): void {
@@ -34,7 +34,7 @@ function claimsOf(key: string): { role?: string; ref?: string } {
   try {
     const claims: unknown = JSON.parse(Buffer.from(key.split(".")[1] ?? "", "base64url").toString());
     const { role, ref } = claims as Record<string, unknown>;
-    return { ...(typeof role === "string" ? { role } : {}), ...(typeof ref === "string" ? { ref } : {}) };
+    return { ...(typeof role === "string" && { role }), ...(typeof ref === "string" && { ref }) };
   } catch {
     return {};
   }

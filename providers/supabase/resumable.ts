@@ -107,7 +107,7 @@ export class ResumableUpload {
       client.retry(() => client.send(PATH, { method: "POST", headers }, [201], { ...options, signal: late }), options),
     );
     response.resume();
-    // Of its address only the id is used: a gateway may have told the service a wrong host, and the key goes to none but ours.
+    // Of its address only the id is used: a gateway may have given the service a wrong host, and the key goes to none but ours.
     const id = /([^/?#]+)\/?$/.exec(response.headers.location ?? "")?.[1];
     if (id === undefined) {
       throw new ProviderError("INTERNAL", `Cannot ${options.action}: the service began an upload without an address.`);
@@ -160,7 +160,7 @@ export class ResumableUpload {
       "content-type": "application/offset+octet-stream",
       "upload-offset": String(this.#offset),
       "x-upsert": String(this.#target.replaces ?? false),
-      ...(size === undefined || this.#declared ? {} : { "upload-length": String(size) }),
+      ...(size !== undefined && !this.#declared && { "upload-length": String(size) }),
     };
     const end = this.#offset + bytes.length;
     const outgoing = { method: "PATCH", headers, body: bytes };

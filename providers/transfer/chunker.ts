@@ -70,7 +70,7 @@ export async function* chunksOf(source: Readable, options: ChunkerOptions): Asyn
       };
       yield { bytes: part.buffer.subarray(0, part.length), offset, last, keep };
       offset += part.length;
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- whoever takes the chunk may have kept it
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- the consumer may have kept it
       if (!kept) giveBack();
     }
   } finally {
@@ -92,7 +92,7 @@ class Buffers extends Writable {
   readonly #most: (size: number) => number;
   readonly #moved: ((piece: Buffer) => void) | undefined;
   readonly #ready: Part[] = [];
-  /** Where the buffer that is being filled begins, and how much it shall hold. */
+  /** Where the buffer that is being filled begins, and its size. */
   #offset = 0;
   #room: number;
   #filling: Buffer;

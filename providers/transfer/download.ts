@@ -123,7 +123,7 @@ export class DownloadStream extends Readable {
     if (next.done === true) {
       if (this.#received === size) return null;
       throw new ProviderError("TRANSIENT", `The download of ${name} ended after ${this.#received} of ${size} bytes.`, {
-        fix: "Look at the network between here and the store, and try again.",
+        fix: "Check the network between here and the store, and try again.",
       });
     }
     this.#received += next.value.length;

@@ -10,7 +10,7 @@ export type Verdict = "same" | "different" | "unlike" | "unknown";
  * The tags (ETag) that S3 gives to an object and its parts, beside the MD5s of what was sent: for services that keep no
  * checksums. The tag of an object in parts is the MD5 of its parts' MD5s, with their number behind it.
  *
- * It is no MD5 where a store encrypts with keys of its own, or was told to use something else. Then no tag fits: one that fits
+ * It is no MD5 where a store encrypts with keys of its own, or is configured to use something else. Then no tag fits: one that fits
  * shows that the others must.
  */
 export class PartTags {

@@ -22,6 +22,6 @@ export function reportRemaining(failures: ReadonlyMap<string, ProviderError>, as
   }
   throw new ProviderError(first.code, message, {
     cause: first,
-    ...(first.fix === undefined ? {} : { fix: first.fix }),
+    ...(first.fix !== undefined && { fix: first.fix }),
   });
 }

@@ -23,7 +23,7 @@ interface BackupFilesOptions extends Pick<CopyFilesOptions, "stores" | "dropStor
   readonly verifies: boolean;
   /** What is known of the files from the database's snapshot; undefined where it keeps no account of files. */
   readonly reconciliation: Reconciliation | undefined;
-  /** Is told the bytes that were stored so far. */
+  /** Called with the bytes that were stored so far. */
   readonly progress: (bytes: number) => void;
 }
 
@@ -36,11 +36,11 @@ export interface FilesReport {
   readonly unchanged: number;
   /** How the files differ from the rows that the database has of them; undefined where it keeps no account of files. */
   readonly differences?: Differences;
-  /** Buckets and files that the backup goes without. */
+  /** Buckets and files that the backup leaves out. */
   readonly leftOut: readonly {
     readonly bucket: string;
     readonly path?: string;
-    /** The only destination that goes without it; left out where all do. */
+    /** The only destination that leaves it out; left out where all do. */
     readonly destination?: string;
     readonly code: string;
     readonly message: string;

@@ -30,7 +30,7 @@ interface CopyContentsOptions {
  * Copies the contents of a backup's files that another store lacks. One that is there, of the right size, is kept: contents
  * are written whole and never replaced.
  *
- * @throws ProviderError `TRANSIENT` where some of them went away meanwhile
+ * @throws ProviderError `TRANSIENT` where some of them were removed since
  */
 export async function copyContents(options: CopyContentsOptions): Promise<{ copied: number; kept: number }> {
   const { from, to, manifest, signal } = options;

@@ -24,11 +24,11 @@ export interface CopyFilesOptions {
   readonly known: ReadonlyMap<string, FileEntry>;
   /** The stores that are still there, in the order of their places; asked before each file. */
   readonly stores: () => readonly StorageProvider[];
-  /** Is told that a store failed; it must not be among {@link stores} any more. */
+  /** Called when a store failed; it must not be among {@link stores} any more. */
   readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
-  /** Is told of each file that is listed. */
+  /** Called with each file that is listed. */
   readonly seen: (file: ListedFile) => void;
-  /** Is told of a bucket or a file that is left out. */
+  /** Called with a bucket or a file that is left out. */
   readonly leftOut: (problem: LeftOut) => void;
   readonly dump: DumpOptions;
 }
@@ -41,7 +41,7 @@ export interface LeftOut {
   readonly bucket: string;
   /** Undefined for the whole bucket. */
   readonly path?: string;
-  /** The only store whose backup goes without it; undefined for all. */
+  /** The only store whose backup leaves it out; undefined for all. */
   readonly storage?: StorageProvider;
   readonly error: ProviderError;
 }
@@ -133,7 +133,7 @@ class FilesCopy {
       else entries.push(entry);
     };
     let unlisted: ProviderError | undefined;
-    // A listing that fails ends early, so that the files that it told of are waited for.
+    // A listing that fails ends early, so that the files that it listed are waited for.
     const listed = async function* (): AsyncGenerator<ListedFile> {
       try {
         yield* source.list(bucket.name, dump);
@@ -182,7 +182,7 @@ class FilesCopy {
     }
     if (content.plain.size !== facts.size) {
       throw new ProviderError("INTEGRITY", `It has ${content.plain.size} bytes, and the service says ${facts.size}.`, {
-        fix: "Look whether the file can be opened in the project's dashboard, and upload it again where it cannot.",
+        fix: "Check whether the file can be opened in the project's dashboard, and upload it again where it cannot.",
       });
     }
     if (fileKey) this.#fileKeys.set(object, fileKey);

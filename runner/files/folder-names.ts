@@ -21,7 +21,7 @@ const IMPOSSIBLE = /^$|^\.{1,2}$|^\..*\.partial$|^~/s;
 export class FolderNames {
   readonly #folders = new Set<string>();
 
-  /** Is told of every file before any path is asked for. */
+  /** Called with every file before any path is asked for. */
   foresee({ bucket, path }: Pick<ListedFile, "bucket" | "path">): void {
     let folder = `${bucket}/${path}`;
     for (;;) {

@@ -17,7 +17,7 @@ export interface KnownFilesOptions {
   readonly recipients: readonly string[];
   /** Only what a verification has read to its end may be referred to: the new backup will count as verified with it. */
   readonly verifies: boolean;
-  /** Is told of a store that cannot be asked. */
+  /** Called with a store that cannot be asked. */
   readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
   readonly signal: AbortSignal;
 }
@@ -30,7 +30,7 @@ interface Known {
 
 /**
  * The files that need not be copied again, by their id: those whose content every store has under the same key, by its newest
- * usable backup and by its own listing. A content that one store lacks is copied to all of them anew, since one index serves
+ * usable backup and by its own listing. A content that one store lacks is copied to all of them again, since one index serves
  * them all.
  *
  * A backup is usable if it is not damaged, is for the same recipients, and was read in full where the new one will be. Of its

@@ -19,7 +19,7 @@ const PARALLEL = 8;
 
 /** Where files can be restored to. */
 export interface FilesTarget extends Pick<FilesProvider, "description" | "buckets" | "makeBucket" | "write" | "close"> {
-  /** Is told of every file before any is written. */
+  /** Called with every file before any is written. */
   readonly foresee?: (file: FileFacts) => void;
 }
 
@@ -67,7 +67,7 @@ export interface RestoredFiles {
 
 /**
  * Restores the files of a backup with their attributes, several at a time. What exists already is left as it is, so that a
- * restore which was interrupted can be done again; what fails is told at the end and does not stop the rest.
+ * restore which was interrupted can be done again; what fails is reported at the end and does not stop the rest.
  *
  * @throws ProviderError if the backup has no files or not the buckets that are asked for, its files cannot be decrypted, or
  * its index is damaged.
@@ -135,7 +135,7 @@ class FilesRestore {
     return found;
   }
 
-  /** What would be done, in words. Contents that the store does not have are told as failed; the others are not read. */
+  /** What would be done, in words. Contents that the store does not have are reported as failed; the others are not read. */
   async plan(): Promise<string[]> {
     const { storage, job, target, signal } = this.#request;
     const present = new Set((await target.buckets({ signal })).map(({ name }) => name));

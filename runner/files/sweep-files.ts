@@ -31,10 +31,10 @@ export interface SweepReport {
 }
 
 /**
- * Removes the contents of files that no backup has any more. Where it cannot be told what one of the backups has, or a run may
+ * Removes the contents of files that no backup has any more. Where it is not known what one of the backups has, or a run may
  * be about to refer to contents, nothing is removed.
  *
- * The backups are listed here, after the contents and after the manifests of those that go were removed: whoever begins later
+ * The backups are listed here, after the contents and after the manifests of those that go were removed: a run that begins later
  * finds only backups that stay to refer to.
  */
 export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
@@ -61,7 +61,7 @@ export async function sweepFiles(options: SweepOptions): Promise<SweepReport> {
       for await (const { object } of readFileIndex({ storage, job, manifest }, signal)) needed.add(object);
     } catch (error) {
       if (!(error instanceof ProviderError) || !["INTEGRITY", "CONFIG", "NOT_FOUND"].includes(error.code)) throw error;
-      const skipped = `No file was removed: which of them the backup ${id} has cannot be told. ${error.message}`;
+      const skipped = `No file was removed: which of them the backup ${id} has is not known. ${error.message}`;
       return { removed: 0, kept, skipped };
     }
   }

@@ -21,9 +21,9 @@ export async function vanished(
   return [...expected.values()];
 }
 
-/** Why a backup goes without a content that is {@link vanished}. */
+/** Why a backup leaves out a content that is {@link vanished}. */
 export function removedMeanwhile(): ProviderError {
   return new ProviderError("NOT_FOUND", "Its content was removed from the store during the run.", {
-    fix: "Make another backup, which copies it again, and look who removes objects from the store.",
+    fix: "Make another backup, which copies it again, and find out what removes objects from the store.",
   });
 }

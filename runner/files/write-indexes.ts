@@ -23,7 +23,7 @@ interface WriteIndexesOptions {
   /** The backup's id. */
   readonly id: string;
   readonly stores: readonly StorageProvider[];
-  /** Is told that a store failed. */
+  /** Called when a store failed. */
   readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
   readonly buckets: readonly CopiedBucket[];
   readonly lacking: Lacking;
@@ -64,7 +64,7 @@ async function writeIndex(
     { ...FILE_INDEX, covers, open: () => Readable.from(lines()) },
     stores,
     (file) => backupKey(job, id, file),
-    // Its lines are encrypted one by one where the job says so: what is unchanged can then be told without the key.
+    // Its lines are encrypted one by one where the job says so: what is unchanged is then known without the key.
     { ...options.dump, recipients: [] },
   );
   return stores.flatMap((storage, index) => {

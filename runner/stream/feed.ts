@@ -16,7 +16,7 @@ const SLAB = 1024 * 1024;
  *
  * An error of the source destroys the compressor with it, and a compressor that is destroyed destroys the source.
  *
- * @param progress is told the bytes so far, once a piece.
+ * @param progress called with the bytes so far, once a piece.
  */
 export async function feed(
   source: Readable,

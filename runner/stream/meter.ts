@@ -50,7 +50,7 @@ export class MeterStream extends Transform {
 
   /**
    * @param done must throw where the bytes are not what they should be.
-   * @param progress is told the bytes so far, once a piece.
+   * @param progress called with the bytes so far, once a piece.
    * @param expected bytes that there should be; any number by default.
    */
   constructor(done: (measure: Measure) => void, progress?: (bytes: number) => void, expected = Infinity) {

@@ -19,7 +19,7 @@ const MARGIN_MS = 10_000;
 /** Milliseconds that the thread gets for telling the monitors; after that the process is killed. */
 const LAST_MS = 15_000;
 
-/** Emitted by the process, with the exit code, when the thread has told the monitors. */
+/** Emitted by the process, with the exit code, when the thread has reported to the monitors. */
 const LEAVE = "provision:leave";
 
 /** All that the thread does before the time has come: it loads nothing that costs memory. */

@@ -1,7 +1,7 @@
 import { ProviderError } from "../../providers/errors.ts";
 import type { Progress, ProgressState } from "./progress.ts";
 
-/** Milliseconds that a run gets to end by itself after it was told to: its programs end within 3 s, its uploads within 6. */
+/** Milliseconds that a run gets to end by itself after it was aborted: its programs end within 3 s, its uploads within 6. */
 export const GRACE_MS = 30_000;
 
 /** Milliseconds for telling the monitors of an end by force. */
@@ -14,14 +14,14 @@ export interface ForcedEndOptions {
   readonly progress: Progress;
   /** Prints why the run ended. */
   readonly report: (error: ProviderError) => void;
-  /** Ends the process; it is given what the run was told to end for, or the defect that kept it from an end. */
+  /** Ends the process; it is given the reason of the abort, or the defect that keeps the run from ending. */
   readonly leave: (cause: ProviderError) => void;
   /** Milliseconds. Default: {@link GRACE_MS}. */
   readonly graceMs?: number;
 }
 
 /**
- * Ends a run by force that does not end by itself: one that was told to end and goes on, and one that is neither done nor
+ * Ends a run by force that does not end by itself: one that was aborted and goes on, and one that is neither done nor
  * waits for anything. Its monitors hear of it, and the message names the steps that were under way.
  */
 export function endByForce({ signal, progress, report, leave, graceMs = GRACE_MS }: ForcedEndOptions): void {
@@ -57,6 +57,6 @@ export function endByForce({ signal, progress, report, leave, graceMs = GRACE_MS
 export function forcedEnd(what: string, steps: ProgressState["steps"], cause: ProviderError): ProviderError {
   return new ProviderError(cause.code, steps.length === 0 ? what : `${what} Under way: ${steps.join(", ")}.`, {
     cause,
-    fix: "Run it again. If it hangs there again, look at the database or the destination that is named, and report it with the log.",
+    fix: "Run it again. If it hangs there again, check the database or the destination that is named, and report it with the log.",
   });
 }

@@ -40,7 +40,7 @@ export class Progress {
     return {
       ...telemetry,
       checkIn: (status, facts) => {
-        // The end is told once.
+        // The end is reported once.
         if (this.#failed) return;
         this.#begun = status === "in_progress";
         this.#changed?.(this.state);

@@ -161,7 +161,7 @@ const mistakes: [what: string, make: () => void | Promise<void>, problem: string
       sandbox.environment.S3_ID = "AKIDOFSOMEBODYELSE";
     },
     "the credentials are not valid",
-    "Look at accessKeyId and secretAccessKey",
+    "Check accessKeyId and secretAccessKey",
   ],
   [
     "an access key with another's secret",

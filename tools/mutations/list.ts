@@ -97,10 +97,7 @@ export const MUTATIONS: readonly Mutation[] = [
   mutation(
     "a stall never ends an upload",
     "providers/transfer/watchdog.ts",
-    [
-      '      this.end(new ProviderError("TRANSIENT", problem, { fix }));',
-      "      this.end.name.concat(problem, fix);",
-    ],
+    ['      this.end(new ProviderError("TRANSIENT", problem, { fix }));', "      this.end.name.concat(problem, fix);"],
     `${storage}/google-drive/contract.test.ts`,
     "at any of .* never hangs",
   ),

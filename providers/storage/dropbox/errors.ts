@@ -1,8 +1,7 @@
 import { ProviderError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
 import { AnswerError, noAnswer } from "../../http/http.ts";
 import type { Answer } from "../../http/http.ts";
-import { retryAfter } from "../../http/retry-after.ts";
+import { failureOf, type Meaning } from "../../meaning.ts";
 
 /** The answer in an error of ours or of the SDK; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {
@@ -23,7 +22,7 @@ const RENEW =
   "and then get a new refresh token, as the README says: one that was made before does not have the new scope";
 
 /** What a tag means for a caller, and what a person can do about it. The first that is found in an answer counts. */
-const meanings: Readonly<Record<string, readonly [code: ErrorCode, problem: string, fix: string]>> = {
+const meanings: Readonly<Record<string, Meaning>> = {
   too_many_write_operations: [
     "RATE_LIMITED",
     "too many writes to the same account at the same time",
@@ -52,9 +51,9 @@ const meanings: Readonly<Record<string, readonly [code: ErrorCode, problem: stri
     "the file is larger than Dropbox takes",
     "Use another kind of storage for a database that large.",
   ],
-  not_found: ["NOT_FOUND", "it does not exist", "Look at folder, prefix and namespace of the destination."],
-  not_file: ["NOT_FOUND", "it is a folder, not a file", "Look at folder and prefix of the destination."],
-  not_folder: ["NOT_FOUND", "it is a file, not a folder", "Look at folder and prefix of the destination."],
+  not_found: ["NOT_FOUND", "it does not exist", "Check folder, prefix and namespace of the destination."],
+  not_file: ["NOT_FOUND", "it is a folder, not a file", "Check folder and prefix of the destination."],
+  not_folder: ["NOT_FOUND", "it is a file, not a folder", "Check folder and prefix of the destination."],
   malformed_path: ["CONFIG", "Dropbox does not take such a path", "Use names of letters, digits, '.', '_' and '-'."],
   disallowed_name: ["CONFIG", "Dropbox does not take such a name", "Use names of letters, digits, '.', '_' and '-'."],
   team_folder: ["CONFIG", "a team folder cannot be written in this place", "Use a folder inside the team folder."],
@@ -73,7 +72,7 @@ const meanings: Readonly<Record<string, readonly [code: ErrorCode, problem: stri
   ],
   user_suspended: ["AUTH", "the account is suspended", "Let the team's admin take the suspension back."],
   invalid_root: ["CONFIG", "the namespace is not the account's root", "Set namespace to the id of the team space."],
-  no_permission: ["CONFIG", "the account has no access to the namespace", "Look at namespace of the destination."],
+  no_permission: ["CONFIG", "the account has no access to the namespace", "Check namespace of the destination."],
 };
 
 /** The `ProviderError` for an answer: `Cannot <action>: <what it means>`. */
@@ -91,26 +90,25 @@ export function fromAnswer(answer: Answer, action: string): ProviderError {
   if (meaning === undefined) {
     return new ProviderError("INTERNAL", `Cannot ${action}: Dropbox answers ${shown(answer)}${reference(answer)}.`);
   }
-  const [code, problem, fix] = meaning;
-  return new ProviderError(code, `Cannot ${action}: ${problem} (${tags.join("/") || status})${reference(answer)}.`, {
-    fix,
-    ...retryAfter(code, answer.headers.get("retry-after"), secondsIn(answer)),
+  return failureOf(action, meaning, tags.join("/") || status, {
+    reference: reference(answer),
+    waits: [answer.headers.get("retry-after"), secondsIn(answer)],
   });
 }
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
   const hosts = "api.dropboxapi.com and content.dropboxapi.com";
-  return noAnswer(error, action, "Dropbox", `Look at the network: ${hosts} must be reachable on port 443.`);
+  return noAnswer(error, action, "Dropbox", `Check the network: ${hosts} must be reachable on port 443.`);
 }
 
-function byStatus(status: number): (typeof meanings)[string] | undefined {
+function byStatus(status: number): Meaning | undefined {
   if (status === 429) return meanings.too_many_requests;
   if (status === 401) {
     return [
       "AUTH",
       "Dropbox does not accept the access token though it is new",
-      "Look whether the app is still allowed (https://www.dropbox.com/account/connected_apps), and get a new refresh " +
+      "Check whether the app is still allowed (https://www.dropbox.com/account/connected_apps), and get a new refresh " +
         "token as the README says.",
     ];
   }
@@ -118,7 +116,7 @@ function byStatus(status: number): (typeof meanings)[string] | undefined {
     return [
       "AUTH",
       "the account has no access",
-      "Look whether the team's admin allows the app and this kind of account.",
+      "Check whether the team's admin allows the app and this kind of account.",
     ];
   }
   if (status === 408 || status >= 500) {
@@ -127,7 +125,7 @@ function byStatus(status: number): (typeof meanings)[string] | undefined {
   return undefined;
 }
 
-/** The scope that the token (401) or the whole app (400, told in plain text) lacks. */
+/** The scope that the token (401) or the whole app (400, in plain text) lacks. */
 function missingScope({ status, body }: Answer): string | undefined {
   if (status === 400 && typeof body === "string") return /required scope '([\w.]+)'/.exec(body)?.[1];
   const error = (body as { error?: { ".tag"?: unknown; required_scope?: unknown } } | null)?.error;

@@ -7,7 +7,7 @@ import { tagsOf } from "./errors.ts";
 /** Entries a page; the service takes 2,000 at most. */
 const PAGE = 2_000;
 
-/** How often a listing begins anew that the service gives up in its middle. */
+/** How often a listing begins again after the service gave it up. */
 const BEGINNINGS = 5;
 
 /** Anything in a folder, as the service reports it. */
@@ -35,7 +35,7 @@ export async function listFiles(client: DropboxClient, folder: string, options: 
   });
 }
 
-/** Nothing where the service has ended the listing and wants it begun anew. */
+/** Nothing where the service has ended the listing and wants it begun again. */
 async function entriesBelow(client: DropboxClient, folder: string, options: CallOptions): Promise<Entries | undefined> {
   const entries: Entries = new Map();
   let page = await client.call(

@@ -19,8 +19,8 @@ export interface Removal {
 }
 
 /**
- * Removes files, in batches: single requests at the same time hinder each other (`too_many_write_operations`). What was
- * changed meanwhile stays.
+ * Removes files, in batches: single requests at the same time hinder each other (`too_many_write_operations`). What has
+ * changed since stays.
  *
  * @returns the error of each file that stayed, by its key
  */

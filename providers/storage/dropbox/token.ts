@@ -20,7 +20,7 @@ export function dropboxToken({ appKey, appSecret, refreshToken }: Credentials): 
       grant_type: "refresh_token",
       refresh_token: refreshToken,
       client_id: appKey,
-      ...(appSecret === undefined ? {} : { client_secret: appSecret }),
+      ...(appSecret !== undefined && { client_secret: appSecret }),
     }),
     refused,
     failed: fromAnswer,

@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { constants } from "node:os";
 import { dirname } from "node:path";
 import { ProviderError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
+import { failureOf, type Meaning } from "../../meaning.ts";
 
 /** The operating system's code of an error, for instance `ENOENT`. */
 export function systemCode(error: unknown): string | undefined {
@@ -20,11 +20,11 @@ export function isMissing(error: unknown): boolean {
 }
 
 /** What a code of the operating system means for a caller, and what a person can do about it. */
-const meanings: Readonly<Record<string, readonly [code: ErrorCode, problem: string, fix: string]>> = {
+const meanings: Readonly<Record<string, Meaning>> = {
   EACCES: ["AUTH", "permission denied", "Give the user that runs Provision read, write and search permission there."],
-  EPERM: ["AUTH", "operation not permitted", "Look at the owner, the attributes (lsattr) and the mount's options."],
+  EPERM: ["AUTH", "operation not permitted", "Check the owner, the attributes (lsattr) and the mount's options."],
   EROFS: ["AUTH", "the file system is mounted read-only", "Mount it read-write; if the kernel did it, check the disk."],
-  ENOENT: ["NOT_FOUND", "it does not exist", "Look whether the folder was moved, removed or unmounted."],
+  ENOENT: ["NOT_FOUND", "it does not exist", "Check whether the folder was moved, removed or unmounted."],
   ENOTDIR: ["CONFLICT", "a part of the path is a file, not a folder", "Use another path, or move that file away."],
   EISDIR: ["CONFLICT", "there is a folder of that name", "Use another path, or move that folder away."],
   EEXIST: ["CONFLICT", "something of that name exists already", "Use another path, or move it away."],
@@ -38,10 +38,10 @@ const meanings: Readonly<Record<string, readonly [code: ErrorCode, problem: stri
     "the file grew beyond a limit",
     "Raise the limit (ulimit -f), or use a file system for larger files.",
   ],
-  EIO: ["TRANSIENT", "the disk reports an input/output error", "Look at the kernel's log (dmesg) and check the disk."],
-  ESTALE: ["TRANSIENT", "the network file system lost the file", "Look at the mount, and mount it again."],
-  ETIMEDOUT: ["TRANSIENT", "the network file system does not answer", "Look at its server and the network."],
-  EHOSTDOWN: ["TRANSIENT", "the network file system does not answer", "Look at its server and the network."],
+  EIO: ["TRANSIENT", "the disk reports an input/output error", "See the kernel's log (dmesg) and check the disk."],
+  ESTALE: ["TRANSIENT", "the network file system lost the file", "Check the mount, and mount it again."],
+  ETIMEDOUT: ["TRANSIENT", "the network file system does not answer", "Check its server and the network."],
+  EHOSTDOWN: ["TRANSIENT", "the network file system does not answer", "Check its server and the network."],
   EMFILE: ["TRANSIENT", "too many files are open", "Raise the limit (ulimit -n)."],
   ENFILE: ["TRANSIENT", "too many files are open on this machine", "Raise the limit (sysctl fs.file-max)."],
   EBUSY: ["TRANSIENT", "it is in use", "Try again when nobody uses it."],
@@ -58,10 +58,10 @@ export async function fromSystem(error: unknown, action: string, path: string): 
   }
   const [code, problem, fix] = meaning;
   const free = system === "ENOSPC" ? await freeSpace(path) : "";
-  return new ProviderError(code, `Cannot ${action} ${path}: ${problem}${free} (${system}).`, { cause: error, fix });
+  return failureOf(`${action} ${path}`, [code, problem + free, fix], system, { cause: error });
 }
 
-/** `, 1.2 MiB free` of the file system that would hold the path; nothing where it cannot be told. */
+/** `, 1.2 MiB free` of the file system that would hold the path; nothing where it is not known. */
 async function freeSpace(path: string): Promise<string> {
   for (let folder = dirname(path); ; folder = dirname(folder)) {
     try {

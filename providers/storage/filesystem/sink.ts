@@ -10,7 +10,7 @@ import { fromSystem } from "./errors.ts";
 const BUFFER_BYTES = 2 * 1024 * 1024;
 
 /**
- * After so many bytes the disk is told to begin. Measured with 600 MB at 0.5 GB/s: the last fsync takes 10 ms instead of
+ * After so many bytes the disk is made to begin. Measured with 600 MB at 0.5 GB/s: the last fsync takes 10 ms instead of
  * 165, and the writes are as fast as without.
  */
 const SYNC_BYTES = 32 * 1024 * 1024;

@@ -156,7 +156,7 @@ export class DriveClient extends ServiceClient {
       method: init.method ?? "GET",
       // Not the others: the SDK says that it takes compressed answers, but leaves it to `fetch` to unpack them.
       headers: type === null ? {} : { "Content-Type": type },
-      ...(typeof init.body === "string" ? { body: init.body } : {}),
+      ...(typeof init.body === "string" && { body: init.body }),
       ...call,
     });
     const answer = await answerOf(response, call.moved);

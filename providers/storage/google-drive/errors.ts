@@ -1,8 +1,7 @@
 import { ProviderError } from "../../errors.ts";
-import type { ErrorCode } from "../../errors.ts";
 import { AnswerError, noAnswer } from "../../http/http.ts";
 import type { Answer } from "../../http/http.ts";
-import { retryAfter } from "../../http/retry-after.ts";
+import { failureOf, type Meaning } from "../../meaning.ts";
 
 /** The answer in an error of ours, also where the SDK has wrapped it; nothing in any other error. */
 export function answerIn(error: unknown): Answer | undefined {
@@ -40,8 +39,6 @@ export function complaintOf({ body }: Answer): Complaint {
     location: text(first?.location),
   };
 }
-
-type Meaning = readonly [code: ErrorCode, problem: string, fix: string];
 
 const BUSY: Meaning = [
   "RATE_LIMITED",
@@ -125,23 +122,19 @@ export function fromAnswer(answer: Answer, action: string, account: string): Pro
   if (meaning === undefined) {
     return new ProviderError("INTERNAL", `Cannot ${action}: Google answers ${mark} ${shown(answer)}`.trimEnd() + ".");
   }
-  const [code, problem, fix] = meaning;
-  return new ProviderError(code, `Cannot ${action}: ${problem} (${mark}).`, {
-    fix,
-    ...retryAfter(code, answer.headers.get("retry-after")),
-  });
+  return failureOf(action, meaning, mark, { waits: [answer.headers.get("retry-after")] });
 }
 
 /** The error for a request without an answer, or with half of one. */
 export function unreachable(error: unknown, action: string): ProviderError {
   const hosts = "www.googleapis.com and oauth2.googleapis.com";
-  return noAnswer(error, action, "Google", `Look at the network: ${hosts} must be reachable on port 443.`);
+  return noAnswer(error, action, "Google", `Check the network: ${hosts} must be reachable on port 443.`);
 }
 
 /** The error for an answer that came from somebody else. */
 export function notGoogle(action: string): ProviderError {
   return new ProviderError("TRANSIENT", `Cannot ${action}: the answer is not one of Google Drive's.`, {
-    fix: "Look whether a proxy answers in place of www.googleapis.com.",
+    fix: "Check whether a proxy answers in place of www.googleapis.com.",
   });
 }
 
@@ -179,7 +172,7 @@ function byStatus(status: number, { location, message }: Complaint, account: str
     return [
       "AUTH",
       "Google does not accept the access token though it is new",
-      "Look whether the app still has access (https://myaccount.google.com/connections), and get a new refresh token as the " +
+      "Check whether the app still has access (https://myaccount.google.com/connections), and get a new refresh token as the " +
         "README says.",
     ];
   }
@@ -199,7 +192,7 @@ function byStatus(status: number, { location, message }: Complaint, account: str
     ];
   }
   if (status === 404) {
-    return ["NOT_FOUND", "it does not exist", "Look at folder, folderId, driveId and prefix of the destination."];
+    return ["NOT_FOUND", "it does not exist", "Check folder, folderId, driveId and prefix of the destination."];
   }
   if (status === 408 || status >= 500) {
     return [

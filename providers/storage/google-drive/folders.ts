@@ -24,7 +24,7 @@ interface Anchor {
  * The folders of a store, by their paths.
  *
  * The service knows no paths, and lets several folders of a folder bear one name. Whoever makes one looks again afterwards:
- * the oldest is used by everybody, and whoever made another removes it. Should two remain all the same, because a run was
+ * all use the oldest, and the run that made another removes it. Should two remain all the same, because a run was
  * killed right then, they are read as one.
  */
 export class Folders {
@@ -99,7 +99,7 @@ export class Folders {
     const others = (await find()).filter(({ id }) => id !== own.id);
     const all = foldersOf([own, ...others]);
     if (all[0] === own.id) return all;
-    // Another run was quicker: its folder is used. Ours stays if somebody has put something into it meanwhile.
+    // Another run was quicker: its folder is used. Ours stays if something was put into it since.
     await this.#removeIfEmpty(own.id, options);
     return all.filter((id) => id !== own.id);
   }
@@ -185,7 +185,7 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): 
 
 function gone(name: string, action: string): ProviderError {
   return new ProviderError("TRANSIENT", `Cannot ${action}: the folder ${name} was removed as soon as it was made.`, {
-    fix: "Try again; look who removes folders there.",
+    fix: "Try again; find out what removes folders there.",
   });
 }
 

@@ -7,7 +7,7 @@ import { fromAnswer, unreachable } from "./errors.ts";
 
 const TOKEN_URL = "https://oauth2.googleapis.com/token";
 
-/** Beyond this difference a clock is told to be wrong. Google accepts assertions of some minutes to either side. */
+/** Beyond this difference a clock counts as wrong. Google accepts assertions of some minutes to either side. */
 const SKEW_MS = 60_000;
 
 /** The access token (an hour) that a refresh token or a service account's key gives. */
@@ -78,13 +78,13 @@ function ofService(
   if (/account not found|signature/i.test(description)) {
     return [
       `Google does not know the key of the service account ${email}`,
-      "Look whether the account and its key still exist (IAM & Admin, Service Accounts, Keys); make a new key, and set the " +
+      "Check whether the account and its key still exist (IAM & Admin, Service Accounts, Keys); make a new key, and set the " +
         "secret that serviceAccountKey refers to.",
     ];
   }
   return [
     `Google gives the service account ${email} no access token`,
-    `Look whether the account is enabled (IAM & Admin, Service Accounts)${
+    `Check whether the account is enabled (IAM & Admin, Service Accounts)${
       subject === undefined ? "" : `, and whether ${subject} is a user of the Workspace`
     }.`,
   ];

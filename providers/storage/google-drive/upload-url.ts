@@ -1,7 +1,7 @@
 import { FIELDS } from "./files.ts";
 
 /**
- * Where new files are sent, whatever the way, with what shall be told of them. Not to be seen by everybody of a Workspace whose
+ * Where new files are sent in either way, with the facts that come back. Not to be seen by everybody of a Workspace whose
  * files are so by default.
  */
 export const UPLOAD_URL =

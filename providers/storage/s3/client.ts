@@ -21,11 +21,11 @@ export async function createClient(settings: ClientSettings): Promise<S3> {
   // A service of one's own has no regions, but a signature must name one.
   const region = settings.region ?? (endpoint === undefined ? undefined : "us-east-1");
   const config: S3ClientConfig = {
-    ...(region === undefined ? {} : { region }),
+    ...(region !== undefined && { region }),
     // Compatible services seldom have a host name for each bucket.
-    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: settings.forcePathStyle ?? true }),
-    ...(settings.forcePathStyle === undefined ? {} : { forcePathStyle: settings.forcePathStyle }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(endpoint !== undefined && { endpoint, forcePathStyle: settings.forcePathStyle ?? true }),
+    ...(settings.forcePathStyle !== undefined && { forcePathStyle: settings.forcePathStyle }),
+    ...(credentials !== undefined && { credentials }),
     maxAttempts: 1,
     logger,
     requestHandler: { connectionTimeout: CONNECT_MS, logger },

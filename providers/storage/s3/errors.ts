@@ -1,6 +1,6 @@
 import { ProviderError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { retryAfter } from "../../http/retry-after.ts";
+import { failureOf } from "../../meaning.ts";
 
 /** A request to S3, for messages. */
 export interface Operation {
@@ -51,7 +51,7 @@ const accessDenied: Meaning = [
 const wrongCredentials: Meaning = [
   "AUTH",
   "the credentials are not valid",
-  "Look at accessKeyId and secretAccessKey of the destination, or, without them, at the AWS credentials of the runner: " +
+  "Check accessKeyId and secretAccessKey of the destination, or, without them, the AWS credentials of the runner: " +
     "do they belong together, to this endpoint, and are they still active?",
 ];
 
@@ -63,7 +63,7 @@ const expiredCredentials: Meaning = [
 
 const slowDown: Meaning = ["RATE_LIMITED", "the service asks to slow down", "Try again later."];
 
-const serviceFault: Meaning = ["TRANSIENT", "the service has a fault", "Try again; look at the service's status page."];
+const serviceFault: Meaning = ["TRANSIENT", "the service has a fault", "Try again; see the service's status page."];
 
 const damaged: Meaning = [
   "INTEGRITY",
@@ -74,7 +74,7 @@ const damaged: Meaning = [
 const kmsKey: Meaning = [
   "CONFIG",
   "the encryption key cannot be used",
-  "Look at sse.kmsKeyId of the destination: the key must exist in the bucket's region, be enabled, and allow " +
+  "Check sse.kmsKeyId of the destination: the key must exist in the bucket's region, be enabled, and allow " +
     "kms:GenerateDataKey and kms:Decrypt to the credentials in use.",
 ];
 
@@ -85,7 +85,7 @@ const byName: Readonly<Record<string, Meaning>> = {
   NoSuchKey: ["NOT_FOUND", "there is no such object", "List the objects to see which there are."],
   NotFound: ["NOT_FOUND", "there is no such object", "List the objects to see which there are."],
   NoSuchVersion: ["NOT_FOUND", "there is no such version", "List the versions to see which there are."],
-  NoSuchUpload: ["NOT_FOUND", "the upload is gone", "Look whether a prune, or a lifecycle rule, ended it."],
+  NoSuchUpload: ["NOT_FOUND", "the upload is gone", "Check whether a prune, or a lifecycle rule, ended it."],
   NoSuchBucket: [
     "CONFIG",
     "there is no such bucket",
@@ -138,7 +138,7 @@ const byName: Readonly<Record<string, Meaning>> = {
   IncompleteBody: [
     "TRANSIENT",
     "not all bytes arrived",
-    "Look at the network between here and the store, and try again.",
+    "Check the network between here and the store, and try again.",
   ],
   QuotaExceeded: storeFull,
   StorageFull: storeFull,
@@ -180,13 +180,13 @@ function noLock(): Meaning {
 const unreachable: Meaning = [
   "TRANSIENT",
   "the service cannot be reached",
-  "Look at endpoint and region of the destination, and at the network: name resolution, routes, firewall.",
+  "Check endpoint and region of the destination, and the network: name resolution, routes, firewall.",
 ];
 
 const interrupted: Meaning = [
   "TRANSIENT",
   "the connection broke",
-  "Look at the network between here and the store, and try again.",
+  "Check the network between here and the store, and try again.",
 ];
 
 /** What the code of a system call means. */
@@ -208,7 +208,7 @@ const byStatus: Readonly<Record<number, Meaning>> = {
   403: accessDenied,
   404: ["NOT_FOUND", "there is no such object", "List the objects to see which there are."],
   408: serviceFault,
-  409: ["CONFLICT", "something else is in the way", "Look what is stored there, and use another prefix."],
+  409: ["CONFLICT", "something else is in the way", "Check what is stored there, and use another prefix."],
   412: ["CONFLICT", "the object exists already", "Use another key, or remove the object first."],
   429: slowDown,
   503: slowDown,
@@ -218,7 +218,7 @@ const byStatus: Readonly<Record<number, Meaning>> = {
 /** The `ProviderError` for a failed request: `Cannot <verb> <target>: <what it means> (<what the service said>).` */
 export function fromS3(error: unknown, operation: Operation): ProviderError {
   if (error instanceof ProviderError) return error;
-  const failure = failureOf(error);
+  const failure = factsOf(error);
   const [code, problem, fix] = meaningOf(failure);
   const said = [failure.name, failure.status === undefined ? undefined : `status ${failure.status}`, failure.message]
     .filter(
@@ -226,23 +226,28 @@ export function fromS3(error: unknown, operation: Operation): ProviderError {
     )
     .join(", ")
     .replace(/\.$/, "");
-  return new ProviderError(code, `Cannot ${operation.verb} ${operation.target}: ${problem} (${said}).`, {
-    // Not the SDK's own error: its fields hold signatures.
-    cause: Object.assign(new Error(failure.message), { name: failure.name }),
-    fix: typeof fix === "string" ? fix : fix(failure, operation),
-    ...retryAfter(code, failure.headers["retry-after"]),
-  });
+  const { verb, target } = operation;
+  return failureOf(
+    `${verb} ${target}`,
+    [code, problem, typeof fix === "string" ? fix : fix(failure, operation)],
+    said,
+    {
+      // Not the SDK's own error: its fields hold signatures.
+      cause: Object.assign(new Error(failure.message), { name: failure.name }),
+      waits: [failure.headers["retry-after"]],
+    },
+  );
 }
 
 /** Whether the error tells nothing but a status: the same request by another method tells more. */
 export function isBare(error: unknown): boolean {
-  const { name, status } = failureOf(error);
+  const { name, status } = factsOf(error);
   // That there are too many requests needs no other one.
   if (status === undefined || status === 429 || status >= 500) return false;
   return name === "Unknown" || name === "UnknownError" || /^\d+$/.test(name);
 }
 
-function failureOf(error: unknown): Failure {
+function factsOf(error: unknown): Failure {
   if (!(error instanceof Error)) {
     return { name: "", message: String(error), code: undefined, status: undefined, headers: {} };
   }
@@ -274,7 +279,7 @@ function meaningOf(failure: Failure): Meaning {
       return [
         "CONFIG",
         "the service's certificate is not trusted",
-        "Look at endpoint of the destination. For a certificate of your own, point NODE_EXTRA_CA_CERTS at its authority's.",
+        "Check endpoint of the destination. For a certificate of your own, point NODE_EXTRA_CA_CERTS at its authority's.",
       ];
     }
   }
@@ -286,9 +291,9 @@ function meaningOf(failure: Failure): Meaning {
     const meaning = byStatus[status];
     if (meaning !== undefined) return meaning;
     if (status >= 500) return serviceFault;
-    if (status >= 400) return ["CONFIG", "the store refuses the request", "Look at the destination's configuration."];
+    if (status >= 400) return ["CONFIG", "the store refuses the request", "Check the destination's configuration."];
     // A success whose body could not be read to its end.
     return interrupted;
   }
-  return ["INTERNAL", "something unexpected happened", "Look at the message; if it does not help, report it."];
+  return ["INTERNAL", "something unexpected happened", "Read the message; if it does not help, report it."];
 }

@@ -125,5 +125,5 @@ function allow(
   Resource: readonly string[],
   Condition?: PolicyStatement["Condition"],
 ): PolicyStatement {
-  return { Effect: "Allow", Action, Resource, ...(Condition === undefined ? {} : { Condition }) };
+  return { Effect: "Allow", Action, Resource, ...(Condition !== undefined && { Condition }) };
 }

@@ -37,9 +37,9 @@ async function removeBatch(service: S3Service, doomed: readonly ObjectVersion[],
       async (s3, { abortSignal }) => {
         const Objects = left.map(({ key, version }) => ({
           Key: key,
-          ...(version === undefined ? {} : { VersionId: version }),
+          ...(version !== undefined && { VersionId: version }),
         }));
-        // Not quiet: what is told to be removed is, of anything else it is asked. An answer of 200 may be a proxy's.
+        // Not quiet: what the answer names as removed is; anything else is checked. An answer of 200 may be a proxy's.
         const { Deleted = [], Errors = [] } = await s3.deleteObjects(
           { Bucket: bucket, Delete: { Objects }, ChecksumAlgorithm: "CRC32" },
           { abortSignal },
@@ -79,7 +79,7 @@ function nameOf(key: string, version: string | undefined): string {
 }
 
 async function exists(service: S3Service, { key, version }: ObjectVersion, signal: AbortSignal): Promise<boolean> {
-  const target = { Bucket: service.bucket, Key: key, ...(version === undefined ? {} : { VersionId: version }) };
+  const target = { Bucket: service.bucket, Key: key, ...(version !== undefined && { VersionId: version }) };
   const operation = { verb: "look at", permission: "s3:GetObject", target: `s3://${service.bucket}/${key}` };
   try {
     await service.once(operation, (s3, { abortSignal }) => s3.headObject(target, { abortSignal }), { signal }, 1);
@@ -95,7 +95,7 @@ function silent(count: number, bucket: string): ProviderError {
     "TRANSIENT",
     `Cannot remove objects of ${bucket}: ${count} of them are still there, and the answer does not say why.`,
     {
-      fix: "Look whether a proxy answers in place of the store, and try again.",
+      fix: "Check whether a proxy answers in place of the store, and try again.",
     },
   );
 }

@@ -807,7 +807,7 @@ describe("supabase storage", () => {
     storage = await open("http://127.0.0.1:9", service.serviceKey, { retrySeconds: 0 });
     const error = await failure(put("object"));
     expect(error).toMatchObject({ code: "TRANSIENT" });
-    expect(error.fix).toMatch(/Look at url of the destination/);
+    expect(error.fix).toMatch(/Check url of the destination/);
   });
 
   it("holds a bounded part of a stream of 384 MiB in memory", { timeout: 180_000 }, async () => {
