@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
@@ -17,7 +18,7 @@ import {
   withoutTransaction,
 } from "./restore-script.ts";
 import { DEFAULT_PRIVILEGES_NOW, NO_DEFAULT_PRIVILEGES } from "./statements.ts";
-import { chooseEntries, parseToc, type TocEntry } from "./toc.ts";
+import { type Choice, chooseEntries, parseToc, type TocEntry } from "./toc.ts";
 
 /** What a restore of a project does. */
 interface Plan {
@@ -38,56 +39,107 @@ const EVENT_TRIGGER = /EVENT TRIGGER (?:"(?:[^"]|"")+"|\S+)/;
  * @param roles the statements that create the roles which the target lacks
  */
 export async function planRestore(restore: ProjectRestore, roles: readonly string[]): Promise<Plan> {
-  const { archive, artifacts, clients, control, options } = restore;
-  const { noOwner, signal } = options;
-  const steps: Step[] = [];
-  const leftOut: string[] = [];
-
-  const add = (title: string, statements: readonly string[], asLogin = false, count = statements.length): void => {
-    if (statements.length > 0) {
-      steps.push({ title: `${title}: ${count}`, asLogin, text: () => statements.map((sql) => `${sql};\n`) });
-    }
-  };
-  // A backup may be without any of these artifacts.
-  const read = async (name: string, change: Change): Promise<string[]> => {
-    const artifact = artifacts.find((each) => each.name === name);
-    if (artifact === undefined) return [];
-    return (await readPart(name, artifact.open(signal))).flatMap((sql) => change(sql) ?? []);
-  };
-  const addPart = async (
-    name: string,
-    title: string,
-    change: Change = (sql) => sql,
-    asLogin = false,
-  ): Promise<void> => {
-    add(title, await read(name, change), asLogin);
-  };
-  const addRows = (name: string, title: string): void => {
-    const artifact = artifacts.find((each) => each.name === name);
-    if (artifact === undefined) return;
-    const text = () => withoutCommands(clients.version, wholePart(name, artifact.open(signal)));
-    steps.push({ title, text });
-  };
-  const addQuery = async (title: string, query: string): Promise<void> => {
-    const rows = await control.query<{ sql: string }>(query);
-    add(
-      title,
-      rows.map(({ sql }) => sql),
-    );
-  };
-
-  const { output, head } = await readHead(archiveReader(clients, ["--list"]), archive.open(signal), signal);
-  const chosen = chooseEntries(parseToc(output));
-  for (const [reason, count] of chosen.leftOut) leftOut.push(`${reason} (${count})`);
-  const fromHead = (entries: readonly TocEntry[]) => sqlOf(restore, entries, () => Readable.from([head]));
-  const fromAll = (entries: readonly TocEntry[]) => sqlOf(restore, entries, () => archive.open(signal));
-
-  add("roles", roles, true);
-  await addPart("extensions.sql", "extensions", extensionOrNot);
-  await addQuery(
+  const { noOwner } = restore.options;
+  const plan = new Planning(restore);
+  const archive = await openEntries(restore);
+  for (const [reason, count] of archive.chosen.leftOut) plan.leftOut.push(`${reason} (${count})`);
+  plan.add("roles", roles, true);
+  await plan.addPart("extensions.sql", "extensions", extensionOrNot);
+  await plan.addQuery(
     "default privileges of the new project, revoked so that nobody else can use what is restored",
     NO_DEFAULT_PRIVILEGES,
   );
+  addArchive(plan, archive);
+  const owners = noOwner ? 0 : await addOwners(plan);
+  if (!noOwner) {
+    plan.steps.push({
+      title: `privileges: ${archive.chosen.privileges.length} entries of database.dump`,
+      text: () => archive.fromHead(archive.chosen.privileges),
+    });
+  }
+  await addPlatformParts(plan, noOwner);
+  if (noOwner) await plan.addQuery("default privileges of the new project, granted again", DEFAULT_PRIVILEGES_NOW);
+  else await plan.addPart("default-privileges.sql", "default privileges, as the backup has them");
+  if (owners > 0) plan.add("memberships of postgres in the owners, revoked", [TAKE_MEMBERSHIPS_BACK], true, owners);
+  return plan;
+}
+
+/** A plan in the making. */
+class Planning implements Plan {
+  readonly steps: Step[] = [];
+  readonly leftOut: string[] = [];
+  readonly restore: ProjectRestore;
+
+  constructor(restore: ProjectRestore) {
+    this.restore = restore;
+  }
+
+  /** Adds a step of single statements, if there are any. */
+  add(title: string, statements: readonly string[], asLogin = false, count = statements.length): void {
+    if (statements.length === 0) return;
+    this.steps.push({ title: `${title}: ${count}`, asLogin, text: () => statements.map((sql) => `${sql};\n`) });
+  }
+
+  /** The statements of an artifact; none where the backup is without it. */
+  async read(name: string, change: Change): Promise<string[]> {
+    const artifact = this.#artifact(name);
+    if (artifact === undefined) return [];
+    return (await readPart(name, artifact.open(this.restore.options.signal))).flatMap((sql) => change(sql) ?? []);
+  }
+
+  /** Adds the statements of an artifact. */
+  async addPart(name: string, title: string, change: Change = (sql) => sql, asLogin = false): Promise<void> {
+    this.add(title, await this.read(name, change), asLogin);
+  }
+
+  /** Adds an artifact that has rows between its statements. */
+  addRows(name: string, title: string): void {
+    const artifact = this.#artifact(name);
+    if (artifact === undefined) return;
+    const { clients, options } = this.restore;
+    this.steps.push({
+      title,
+      text: () => withoutCommands(clients.version, wholePart(name, artifact.open(options.signal))),
+    });
+  }
+
+  /** Adds the statements that a query on the target gives. */
+  async addQuery(title: string, query: string): Promise<void> {
+    const rows = await this.restore.control.query<{ sql: string }>(query);
+    this.add(
+      title,
+      rows.map(({ sql }) => sql),
+    );
+  }
+
+  #artifact(name: string): RestoreArtifact | undefined {
+    return this.restore.artifacts.find((each) => each.name === name);
+  }
+}
+
+/** The archive's entries that are restored, and the SQL of some of them. */
+interface Entries {
+  readonly chosen: Choice;
+  /** For entries without rows: the archive's beginning has them. */
+  readonly fromHead: (entries: readonly TocEntry[]) => AsyncGenerator<Buffer>;
+  readonly fromAll: (entries: readonly TocEntry[]) => AsyncGenerator<Buffer>;
+}
+
+async function openEntries(restore: ProjectRestore): Promise<Entries> {
+  const { archive, clients, options } = restore;
+  const { output, head } = await readHead(
+    archiveReader(clients, ["--list"]),
+    archive.open(options.signal),
+    options.signal,
+  );
+  return {
+    chosen: chooseEntries(parseToc(output)),
+    fromHead: (entries) => sqlOf(restore, entries, () => Readable.from([head])),
+    fromAll: (entries) => sqlOf(restore, entries, () => archive.open(options.signal)),
+  };
+}
+
+function addArchive({ steps }: Planning, { chosen, fromHead, fromAll }: Entries): void {
   steps.push({
     title: `definitions: ${chosen.definitions.length} entries of database.dump`,
     text: () => fromHead(chosen.definitions),
@@ -106,59 +158,56 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   if (chosen.largeObjects.length > 0) {
     steps.push({ title: "large objects", text: () => withoutTransaction(fromAll(chosen.largeObjects)) });
   }
+}
+
+/** Adds the owners, and gives the number of roles of which `postgres` is a temporary member until the end. */
+async function addOwners(plan: Planning): Promise<number> {
   const owners = new Set<string>();
-  if (!noOwner) {
-    let mapped = 0;
-    const statements = await read("owners.sql", (sql) => {
-      const owner = OWNER.exec(sql)?.[1] ?? "";
-      if (!PLATFORM_ROLES.includes(owner)) {
-        owners.add(owner);
-        return sql;
-      }
-      mapped += 1;
-      return undefined;
-    });
-    // A new owner must be able to create in the schema. The privileges that follow say whether it may afterwards.
-    if (owners.size > 0) {
-      add(
-        "postgres as a temporary member of the owners",
-        [becomeMember([...owners], control.serverMajor)],
-        true,
-        owners.size,
-      );
+  let mapped = 0;
+  const statements = await plan.read("owners.sql", (sql) => {
+    const owner = OWNER.exec(sql)?.[1] ?? "";
+    if (!PLATFORM_ROLES.includes(owner)) {
+      owners.add(owner);
+      return sql;
     }
-    const toAll = (verb: "GRANT" | "REVOKE"): string[] => [...owners].map((owner) => createInOwnSchemas(verb, owner));
-    add("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], false, statements.length);
-    if (mapped > 0) leftOut.push(`the platform's roles as owners of your objects: ${mapped} belong to postgres now`);
-    steps.push({
-      title: `privileges: ${chosen.privileges.length} entries of database.dump`,
-      text: () => fromHead(chosen.privileges),
-    });
+    mapped += 1;
+    return undefined;
+  });
+  // A new owner must be able to create in the schema. The privileges that follow say whether it may afterwards.
+  if (owners.size > 0) {
+    plan.add(
+      "postgres as a temporary member of the owners",
+      [becomeMember([...owners], plan.restore.control.serverMajor)],
+      true,
+      owners.size,
+    );
   }
-  addRows("queues.sql", "queues and their messages");
-  await addPart("cron.sql", "jobs of pg_cron");
-  addRows("vault.sql", "secrets of Vault");
-  await addPart("platform-objects.sql", "policies and triggers on tables of the platform", (sql) => {
+  const toAll = (verb: "GRANT" | "REVOKE"): string[] => [...owners].map((owner) => createInOwnSchemas(verb, owner));
+  plan.add("owners", [...toAll("GRANT"), ...statements, ...toAll("REVOKE")], false, statements.length);
+  if (mapped > 0) plan.leftOut.push(`the platform's roles as owners of your objects: ${mapped} belong to postgres now`);
+  return owners.size;
+}
+
+/** Adds what people keep in the platform's schemas: queues, jobs, secrets, and objects on its tables. */
+async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void> {
+  plan.addRows("queues.sql", "queues and their messages");
+  await plan.addPart("cron.sql", "jobs of pg_cron");
+  plan.addRows("vault.sql", "secrets of Vault");
+  await plan.addPart("platform-objects.sql", "policies and triggers on tables of the platform", (sql) => {
     const name = /^CREATE (?:POLICY|TRIGGER) .*? ON \S+/.exec(sql)?.[0].slice("CREATE ".length) ?? sql;
     return refusable(sql, name, ["42710"]);
   });
-  await addPart("publications.sql", "tables in the platform's publications");
+  await plan.addPart("publications.sql", "tables in the platform's publications");
   if (!noOwner) {
     // What the platform's version does not have, or does not let postgres grant.
-    await addPart("grants.sql", "privileges on objects of the platform", (sql) =>
+    await plan.addPart("grants.sql", "privileges on objects of the platform", (sql) =>
       refusable(sql, sql, ["42501", "3F000", "42P01", "42883", "42703"]),
     );
   }
   // A plain server lets only a superuser create them.
   const eventTriggerOrNot: Change = (sql) =>
     refusable(sql, EVENT_TRIGGER.exec(sql)?.[0] ?? sql, ["42501", "42704"], { kind: "event trigger" });
-  await addPart("event-triggers.sql", "event triggers", eventTriggerOrNot, true);
-  if (noOwner) await addQuery("default privileges of the new project, granted again", DEFAULT_PRIVILEGES_NOW);
-  else await addPart("default-privileges.sql", "default privileges, as the backup has them");
-  if (owners.size > 0) {
-    add("memberships of postgres in the owners, revoked", [TAKE_MEMBERSHIPS_BACK], true, owners.size);
-  }
-  return { steps, leftOut };
+  await plan.addPart("event-triggers.sql", "event triggers", eventTriggerOrNot, true);
 }
 
 /** Another version than the backup's is accepted. Without an extension that the platform no longer has, what needs it fails. */
