@@ -167,7 +167,7 @@ const Settings = z.strictObject({
   monitor: z
     .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])
     .default([])
-    .describe("Who is told how a run went, beside the log: one monitor, or a list of them. Default: nobody."),
+    .describe("Monitors that hear how a run went, beside the log: one, or a list of them. Default: nobody."),
 });
 
 /** What a person writes for a job in `provision:jobs`. */
@@ -194,7 +194,7 @@ export const JobConfig = JobSettings.extend({
   $schema: z
     .string()
     .optional()
-    .describe("Where an editor finds this schema, which `provision schema` prints. The runner does not look at it.")
+    .describe("Where an editor finds this schema, which `provision schema` prints. The runner ignores it.")
     .meta({ examples: ["./job.schema.json"] }),
   stack: Name.describe("The stack's name: with the job's, the folder of its backups.").meta({ examples: ["prod"] }),
 })
@@ -252,7 +252,7 @@ export function jobPermissions(job: JobConfig, task: Pick<DeployedTask, "access"
   return declarations(job).flatMap(([config, kind]) => kind.permissions?.(config as never, about) ?? []);
 }
 
-/** The TCP ports that a job's providers declare to connect to, sorted; 443 goes without saying. */
+/** The TCP ports that a job's providers declare to connect to, sorted, without 443, which is always open. */
 export function jobPorts(job: JobSettings): number[] {
   const ports = declarations(job).flatMap(([config, kind]) => kind.ports?.(config as never) ?? []);
   return [...new Set(ports)].filter((port) => port !== 443).sort((a, b) => a - b);

@@ -84,7 +84,7 @@ async function* checkDestinations(run: Run, identity: DatabaseIdentity | undefin
 async function* checkEncryption(run: Run): AsyncGenerator<Check> {
   const { encryption } = run.job;
   if (!encryption) {
-    yield { name: "encryption", ok: true, detail: "none: whoever can read a destination can read the data" };
+    yield { name: "encryption", ok: true, detail: "none: anyone who can read a destination can read the data" };
     return;
   }
   const { recipients } = encryption;

@@ -261,7 +261,7 @@ async function* twice(
     }
     copy.end();
   } finally {
-    // Whoever gives up on these bytes gives up on the copy.
+    // A caller that stops reading these bytes gives up the copy.
     if (!copy.writableEnded) copy.destroy();
   }
 }

@@ -29,7 +29,7 @@ interface RunParts {
   readonly signal: AbortSignal;
   readonly redactor: Redactor;
   readonly environment: NodeJS.ProcessEnv;
-  /** What the run does is told here. */
+  /** The log of the run. */
   readonly progress?: Progress;
 }
 

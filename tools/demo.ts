@@ -35,7 +35,7 @@ interface JobOutput {
 
 const account: [step: string, outcome: string, seconds: number][] = [];
 
-/** Aborted by Ctrl-C and the like. A step that is going on may end; a command in it is told to end at once. */
+/** Aborted by Ctrl-C and the like. A step that is going on may end; a command in it gets a signal to end at once. */
 const interrupted = new AbortController();
 
 /** Does a step, tells how long it took, and notes it for the account. */

@@ -55,7 +55,7 @@ interface StackOptions {
   readonly stack?: string;
   /** Default empty. */
   readonly config?: StackConfig;
-  /** A function that declares resources and may return outputs, or the path of a module to evaluate anew on each run. */
+  /** A function that declares resources and may return outputs, or the path of a module to evaluate again on each run. */
   readonly program: PulumiFn | string;
 }
 
@@ -89,7 +89,7 @@ export interface EngineStack {
   /** With `expectNoChanges`, fails if `up` would change anything. */
   preview(options?: { readonly expectNoChanges?: boolean }): Promise<Outcome>;
   destroy(): Promise<Outcome>;
-  /** Reads all resources anew into the state. What had changed is in the summary; there are no steps. */
+  /** Reads all resources again into the state. What had changed is in the summary; there are no steps. */
   refresh(): Promise<Outcome>;
   /** The outputs of the last `up`, secrets in plain. */
   outputs(): Promise<OutputMap>;
@@ -270,7 +270,7 @@ async function endLeftovers(backendUrl: string): Promise<void> {
     try {
       process.kill(Number(pid), "SIGKILL");
     } catch {
-      // It has ended meanwhile.
+      // It has ended by now.
     }
   }
 }
@@ -286,7 +286,7 @@ function nameOf(urn: string): string {
   return urn.split("::").slice(3).join("::");
 }
 
-/** A program that evaluates the module anew each time it runs: Node.js keeps one instance for each query string. */
+/** A program that evaluates the module again each time it runs: Node.js keeps one instance for each query string. */
 function evaluatedAnew(file: string): PulumiFn {
   const url = pathToFileURL(file).href;
   return async () => {

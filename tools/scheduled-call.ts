@@ -13,7 +13,7 @@ export interface Call {
 }
 
 /**
- * The call that a scheduler of this machine makes when a job of this user is due, from what the stack has deployed: systemd is told to
+ * The call that a scheduler of this machine makes when a job of this user is due, from what the stack has deployed: systemd is asked to
  * start the job's service; the command in the crontab gets the few variables that cron sets.
  *
  * @param how the output `scheduled` of the job

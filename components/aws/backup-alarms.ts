@@ -180,7 +180,7 @@ function stored(stack: string, job: string, hours: number, rule: pulumi.Input<st
     namespace: "AWS/Events",
     metricName: "MatchedEvents",
     dimensions: { RuleName: rule },
-    alarmDescription: `S3 has got no backup of the job ${job} of ${stack} for ${hours} hours, whatever the runner says. Look at the job's last log.`,
+    alarmDescription: `S3 has got no backup of the job ${job} of ${stack} for ${hours} hours, whatever the runner says. Check the job's last log.`,
   };
 }
 
@@ -235,5 +235,5 @@ function deadLetters(stack: string, queue: pulumi.Input<string>): aws.cloudwatch
 }
 
 function describeLate(stack: string, job: string, hours: number): string {
-  return `The job ${job} of ${stack} has had no verified backup for ${hours} hours, or since it was due. Look at the job's last log, and run it by hand.`;
+  return `The job ${job} of ${stack} has had no verified backup for ${hours} hours, or since it was due. Check the job's last log, and run it by hand.`;
 }

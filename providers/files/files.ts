@@ -38,7 +38,7 @@ export interface FileFacts extends ListedFile {
 /** A file that is being read. */
 export interface OpenFile {
   readonly facts: FileFacts;
-  /** Its bytes; errors if the connection ends early, or the file is replaced meanwhile. */
+  /** Its bytes; errors if the connection ends early, or the file is replaced during the read. */
   readonly source: Readable;
 }
 

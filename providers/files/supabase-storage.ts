@@ -42,7 +42,7 @@ class SupabaseStorageFilesProvider implements FilesProvider {
 
   async *list(bucket: string, { signal }: { signal: AbortSignal }): AsyncIterable<ListedFile> {
     // The listing of a bucket that does not exist is empty.
-    await this.#client.call((storage) => storage.getBucket(bucket), { action: `look at the bucket ${bucket}`, signal });
+    await this.#client.call((storage) => storage.getBucket(bucket), { action: `check the bucket ${bucket}`, signal });
     const objects = listObjects(this.#client, bucket, "", { action: `list the bucket ${bucket}`, signal });
     for await (const { key: path, size, etag, modified } of objects) {
       if (size > 0) this.#contents.remember({ bucket, path });
@@ -55,11 +55,11 @@ class SupabaseStorageFilesProvider implements FilesProvider {
     const name = inUrl(path);
     const where = `${bucket}/${path} in ${this.description}`;
     const look = () =>
-      this.#client.call((storage) => storage.from(bucket).info(name), { action: `look at ${where}`, signal });
+      this.#client.call((storage) => storage.from(bucket).info(name), { action: `check ${where}`, signal });
     const info = await look();
     // A proxy that joins slashes asks for another file.
     if (typeof info.name === "string" && info.name !== path) {
-      throw new ProviderError("INTERNAL", `Cannot look at ${where}: the service tells of ${info.name} instead.`);
+      throw new ProviderError("INTERNAL", `Cannot check ${where}: the service tells of ${info.name} instead.`);
     }
     const size = info.size ?? file.size;
     const etag = (info.etag ?? file.etag).replaceAll(/^W\/|"/g, "");

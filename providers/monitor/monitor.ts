@@ -27,7 +27,7 @@ export interface MonitoredJob {
 }
 
 /**
- * Is told how a run goes. It never harms the run: no method but `check` throws, and none but `flush` and
+ * Hears how a run goes. It never harms the run: no method but `check` throws, and none but `flush` and
  * `check` waits for a network.
  */
 export interface TelemetryProvider {

@@ -247,11 +247,11 @@ export class SentryTelemetryProvider implements TelemetryProvider {
     const { host, project } = this.#dsn;
     const { reason, status } = problem ?? { reason: `no answer within ${CHECK_MS / 1000} s`, status: undefined };
     const message = `Sentry at ${host} did not take a test event for project ${project}: ${reason}.`;
-    if (status === 429) return new ProviderError("RATE_LIMITED", message, { fix: "Look at the quota, or try later." });
+    if (status === 429) return new ProviderError("RATE_LIMITED", message, { fix: "Check the quota, or try later." });
     if (status !== undefined && status >= 400 && status < 500) {
       return new ProviderError("AUTH", message, { fix: "Copy the DSN again: its key or project may be gone." });
     }
-    return new ProviderError("TRANSIENT", message, { fix: `Look whether this machine reaches ${host}.` });
+    return new ProviderError("TRANSIENT", message, { fix: `Check that this machine reaches ${host}.` });
   }
 
   /** A text as the value of a tag: Sentry drops one that is longer or has several lines. */

@@ -26,7 +26,7 @@ const schema = z.strictObject({
   kind: z
     .literal("webhook")
     .describe("A heartbeat URL as healthchecks.io has them: POST to URL/start, URL, or URL/fail with a short text."),
-  url: SecretRef.describe("The URL without /start or /fail. Whoever knows it can report runs, so it is a secret."),
+  url: SecretRef.describe("The URL without /start or /fail. Anyone who knows it can report runs, so it is a secret."),
 });
 
 /** Tells a heartbeat URL that a run began, succeeded or failed. A partial run counts as failed. */
@@ -79,7 +79,7 @@ export class WebhookTelemetryProvider implements TelemetryProvider {
     const problem = await this.#post("/log", "Test message of provision doctor");
     if (problem === undefined) return `a test message was sent to ${this.#url.host}; see the log of the check's pings`;
     throw new ProviderError("TRANSIENT", `The webhook at ${this.#url.host} did not take a test message: ${problem}.`, {
-      fix: "Copy the ping URL again, and look whether this machine reaches that host. It must take POST to URL/log.",
+      fix: "Copy the ping URL again, and check that this machine reaches that host. It must take POST to URL/log.",
     });
   }
 

@@ -63,7 +63,7 @@ class DropboxStorageProvider implements StorageProvider {
   }
 
   async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
-    const found = await this.#require(key, { action: `look at ${key}`, signal });
+    const found = await this.#require(key, { action: `check ${key}`, signal });
     return { key, size: found.size, modified: new Date(found.server_modified) };
   }
 

@@ -67,7 +67,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
   }
 
   async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
-    return stored(key, await this.#require(key, { action: `look at ${key}`, signal }));
+    return stored(key, await this.#require(key, { action: `check ${key}`, signal }));
   }
 
   /** The service's order is not that of keys: all of the listing is kept to be sorted. */

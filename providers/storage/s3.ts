@@ -192,7 +192,7 @@ export class S3StorageProvider implements StorageProvider {
   #head(path: string, options: CallOptions) {
     const object = { Bucket: this.#service.bucket, Key: path };
     return this.#service.request(
-      this.#operation("look at", "s3:GetObject", path),
+      this.#operation("check", "s3:GetObject", path),
       async (s3, { abortSignal }) => {
         try {
           return await s3.headObject(object, { abortSignal });

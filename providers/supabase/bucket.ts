@@ -29,7 +29,7 @@ export async function bucketFacts(
   bucket: string,
   signal: AbortSignal | undefined,
 ): Promise<BucketFacts> {
-  const options = { action: `look at the bucket ${bucket}`, signal };
+  const options = { action: `check the bucket ${bucket}`, signal };
   const { file_size_limit: bytes, allowed_mime_types: types } = await client.call(
     (storage) => storage.getBucket(bucket),
     options,

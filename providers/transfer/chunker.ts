@@ -30,7 +30,7 @@ export interface ChunkerOptions {
   /** Ends the chunks with its reason. */
   readonly signal: AbortSignal;
   /**
-   * Called with each piece that the source gives, in order. Whoever hashes the bytes does it here: the pieces of one chunk
+   * Called with each piece that the source gives, in order. A provider that hashes the bytes does it here: the pieces of one chunk
    * come while the chunk before is on its way.
    */
   readonly moved?: (piece: Buffer) => void;

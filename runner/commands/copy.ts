@@ -41,7 +41,7 @@ export function addCopy(program: Command): void {
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--all", "every backup of the job, the oldest first")
     .option("--from <destination>", "where from: the destination's number in the job, counted from 0, or its kind")
-    .option("--to <destination>", "where to: likewise")
+    .option("--to <destination>", "where to: a destination, named in the same way")
     .option("--from-job <file>", "look for --from in this job's configuration, for instance the one before a change")
     .addOption(identityOption())
     .action((id: string, _: unknown, command: Command) => {

@@ -82,7 +82,7 @@ export function addRestore(program: Command): void {
       "--confirm <reference>",
       "the Supabase project to restore into, by its reference: nothing happens without it",
     )
-    .option("--dry-run", "look at everything and print the plan, but change nothing", false)
+    .option("--dry-run", "check everything and print the plan, but change nothing", false)
     .addOption(acceptUnprovenOption())
     .addOption(identityOption())
     .addOption(destinationOption())

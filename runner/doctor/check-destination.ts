@@ -28,7 +28,7 @@ const PROBE = /^doctor-[0-9a-f]{8}\/probe$/;
 
 /**
  * Writes, reads back, lists and removes a small object: whatever a run will do there. Ends with a write that fails, since
- * nothing is there then to look at.
+ * nothing is there then to check.
  *
  * @param name what the checks' names begin with
  * @param config of the store: whether it locks what is written
@@ -71,7 +71,7 @@ export async function* checkDestination(
       }
     }
     throw new ProviderError("INTERNAL", "The listing does not show the object.", {
-      fix: "Try again; if it stays so, look whether the credentials may list this folder, and whether something removes what is written.",
+      fix: "Try again; if it stays so, check that the credentials may list this folder, and whether something removes what is written.",
     });
   });
   yield* guarded(`${name}: remove`, () => remove(storage, config, key, signal));

@@ -4,15 +4,15 @@ import { type ErrorCode, toProviderError } from "../../providers/errors.ts";
 /** What to do about a failure that does not say so itself. */
 const FIXES: Readonly<Record<ErrorCode, string>> = {
   CONFIG: "Correct the job's configuration where the message says.",
-  AUTH: "Look at the credentials of this part of the job, and at what they may do.",
+  AUTH: "Check the credentials of this part of the job, and their rights.",
   NOT_FOUND: "Create what is missing, or correct the job's configuration to where it is.",
-  CONFLICT: "Look at what is there already, and use another place or prefix.",
+  CONFLICT: "Check what is there already, and use another folder or prefix.",
   QUOTA: "Make room there, or keep fewer backups.",
   RATE_LIMITED: "Try again later; other programs may be using up the same limit.",
-  TRANSIENT: "Try again; if it fails again, look at the network and at the service's status page.",
-  INTEGRITY: "Look at what is between here and there: a proxy, a virus scanner, bad memory or disks.",
+  TRANSIENT: "Try again; if it fails again, check the network and the service's status page.",
+  INTEGRITY: "Check what is between here and there: a proxy, a virus scanner, bad memory or disks.",
   ABORTED: "It was told to end: try again.",
-  INTERNAL: "Look at the message; if it does not help, report it.",
+  INTERNAL: "Read the message; if it does not help, report it.",
 };
 
 /** One check: what a look finds is the detail, and what it throws the failure. */

@@ -10,7 +10,7 @@ import { copyFiles, type CopiedFiles, type CopyFilesOptions, type Lacking, type 
 import type { FileEntry } from "./file-entry.ts";
 import { knownFiles } from "./known-files.ts";
 import type { Differences, Reconciliation } from "./reconciliation.ts";
-import { removedMeanwhile, vanished } from "./vanished.ts";
+import { removedDuringRun, vanished } from "./vanished.ts";
 import { writeIndexes } from "./write-indexes.ts";
 
 /** What is needed to back up a job's files. */
@@ -168,7 +168,7 @@ async function findLacking(
         add(storage, entry);
         const bucket = buckets.find(({ entries }) => entries.includes(entry))?.bucket.name ?? "";
         // Only who has the key knows an encrypted name.
-        leaveOut({ bucket, path: entry.file?.path ?? entry.object, storage, error: removedMeanwhile() });
+        leaveOut({ bucket, path: entry.file?.path ?? entry.object, storage, error: removedDuringRun() });
       }
     } catch (error) {
       if (signal.aborted) throw error;

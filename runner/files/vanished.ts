@@ -22,7 +22,7 @@ export async function vanished(
 }
 
 /** Why a backup leaves out a content that is {@link vanished}. */
-export function removedMeanwhile(): ProviderError {
+export function removedDuringRun(): ProviderError {
   return new ProviderError("NOT_FOUND", "Its content was removed from the store during the run.", {
     fix: "Make another backup, which copies it again, and find out what removes objects from the store.",
   });

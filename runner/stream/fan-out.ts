@@ -32,7 +32,7 @@ export class FanOut extends Writable {
     this.#patienceMs = patienceMs;
     this.#branches = Array.from({ length: count }, () => {
       const branch = new PassThrough({ readableHighWaterMark: BRANCH_BUFFER, writableHighWaterMark: BRANCH_STEP });
-      // Whoever reads the branch reports its error; here it only means that the branch is gone.
+      // The reader of the branch reports its error; here it only means that the branch is gone.
       branch.on("error", () => undefined);
       // One that was read to its end closes too, but only after the end of what is written here.
       branch.on("close", () => {

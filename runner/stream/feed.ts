@@ -32,7 +32,7 @@ export async function feed(
     await writing;
     progress(meter.size);
     writing = writePiece(compressor, slab.subarray(0, filled));
-    // Whoever waits for it hears of its failure; it may fail while nobody does.
+    // A caller that waits for it hears of its failure; it may fail while nobody does.
     writing.catch(() => undefined);
     [slab, other] = [other, slab];
     filled = 0;

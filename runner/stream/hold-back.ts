@@ -2,7 +2,7 @@ import { Transform, type TransformCallback } from "node:stream";
 import { ByteMeter, STAGE, type Measure } from "./meter.ts";
 
 /**
- * Passes bytes on but keeps the last piece back until `prove` has resolved. Whoever needs the last byte, as pg_restore
+ * Passes bytes on but keeps the last piece back until `prove` has resolved. A reader that needs the last byte, as pg_restore
  * does before it commits, thus never acts on bytes that turn out damaged. Where more bytes come than there should be, what has
  * come so far is to be proven, and nothing more is read.
  */

@@ -33,7 +33,7 @@ export function processes(): VisibleProcess[] {
         const [, , parent] = readFileSync(`/proc/${name}/stat`, "utf8").replace(/^.*\)/s, "x").split(" ");
         return command === "" ? [] : [{ pid: Number(name), parent: Number(parent), command }];
       } catch {
-        return []; // It has ended meanwhile.
+        return []; // It has ended by now.
       }
     });
 }

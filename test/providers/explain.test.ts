@@ -334,7 +334,7 @@ const mistakes: [string, object, string, string, string][] = [
     { monitor: "log" },
     "jobs[0].monitor",
     'expected an object with kind "log", "sentry" or "webhook" or a list of them, got "log"',
-    "Write it, for example monitor: { kind: log }. About monitor: Who is told how a run went, beside the log: one monitor, " +
+    "Write it, for example monitor: { kind: log }. About monitor: Monitors that hear how a run went, beside the log: one, " +
       "or a list of them. Default: nobody.",
   ],
   [

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Check, describeCheck, judge } from "./check.ts";
 
 // Measures what a preview of the AWS target costs the program itself, by the number of jobs: settings, components, and every
-// resource handed over, but no engine and no provider. The processor's time counts, whatever else the machine does meanwhile.
+// resource handed over, but no engine and no provider. The processor's time counts, whatever else the machine does.
 // Ends with 1 where something is not as promised.
 
 const { values: options } = parseArgs({

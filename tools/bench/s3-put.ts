@@ -1,6 +1,6 @@
 /**
  * Uploads `$FILE` to the bucket `bench` of `$S3_URL` with the SDK's plain calls, in parts as an object of more than 5 GB must be:
- * a server that joins the parts takes its time for that, whoever sent them. The rest is in the SDK's own variables.
+ * a server that joins the parts takes its time for that, with any client. The rest is in the SDK's own variables.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";

@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
  * files by where its own program stands. The original stays as it is.
  *
  * @param binDirectory the original server's programs
- * @param into an empty folder; whoever may read it can run the server, also where the original is in a private folder
+ * @param into an empty folder; any user who may read it can run the server, also where the original is in a private folder
  * @param extensions a folder with control files and scripts, which go before the original's of the same name
  * @returns the folder of the programs
  */

@@ -2,7 +2,7 @@
  * Sends the requests that this process makes to Dropbox to a service on this machine: that of `DROPBOX_SERVICE`, or the one
  * that `redirectDropbox` names. Loaded before a program (`node --import`), or by a test.
  *
- * The provider itself has no switch for it: whoever could set one would be given the refresh token.
+ * The provider itself has no switch for it: anyone who could set one would get the refresh token.
  */
 import http from "node:http";
 import https from "node:https";

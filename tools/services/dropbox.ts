@@ -17,7 +17,7 @@ import { beginSession } from "./dropbox/upload-session.ts";
 import type { Repeated, UploadSession } from "./dropbox/upload-session.ts";
 import { readSome } from "./read-some.ts";
 
-/** How the service misbehaves, once for each time that it is told to. */
+/** How the service misbehaves, once for each time that a test asks. */
 export type Fault =
   /** Answers so, and does nothing. */
   | { kind: "answer"; status: number; body?: unknown; headers?: Record<string, string> }

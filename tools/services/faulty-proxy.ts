@@ -49,7 +49,7 @@ interface Trap {
   left: number;
 }
 
-/** A reverse proxy between a provider and a service, which notes every request and misbehaves when it is told to. */
+/** A reverse proxy between a provider and a service, which records every request and misbehaves on request. */
 export class FaultyProxy {
   /** Everything that came, in order. */
   readonly requests: PassedRequest[] = [];

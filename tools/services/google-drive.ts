@@ -46,7 +46,7 @@ export type Endpoint =
 /** How an upload is kept that is lied about. */
 export type Lie = "shorter" | "longer" | "different" | "renamed";
 
-/** How the service misbehaves, once for each time that it is told to. */
+/** How the service misbehaves, once for each time that a test asks. */
 export type Fault =
   /** Answers so, and does nothing. */
   | { kind: "answer"; status: number; body?: unknown; headers?: Record<string, string> }
@@ -668,7 +668,7 @@ export class GoogleDriveService {
     return { body: told };
   }
 
-  /** What is told of a file: the fields that were asked for, and no others. */
+  /** What is answered about a file: the fields that were asked for, and no others. */
   #told(node: Node, url: URL): Json {
     const fields = parseFields(url.searchParams.get("fields") ?? "kind,id,name,mimeType");
     return this.#facts(node, fields);
@@ -986,7 +986,7 @@ function unknownField(name: string): Refusal {
   return refuse(400, "invalidParameter", `Invalid field selection ${name}`, "fields");
 }
 
-/** `first` is not there where only the size is told or asked for; `total` is not known where it is NaN. */
+/** `first` is not there where only the size is given or asked for; `total` is not known where it is NaN. */
 function parseRange(
   header: string | undefined,
 ): { first: number | undefined; last: number; total: number } | undefined {

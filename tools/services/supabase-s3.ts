@@ -23,7 +23,7 @@ interface Signed {
 }
 
 /**
- * The S3 protocol of a Supabase project, in front of another S3 service: under a path of its own, with a strict look at the
+ * The S3 protocol of a Supabase project, in front of another S3 service: under a path of its own, with a strict check of the
  * signature, and with what the real one does differently.
  */
 export class SupabaseS3 {

@@ -490,7 +490,7 @@ export class SupabaseStorageService {
         Math.min(this.sizeLimit, (id === null ? null : this.buckets.get(partsOf(id)[0])?.fileSizeLimit) ?? Infinity),
       namingFunction: (_request, metadata) =>
         `${metadata?.bucketName ?? ""}/${metadata?.objectName ?? ""}/${randomUUID()}`,
-      // As behind a gateway that does not tell its own name: whoever follows it goes astray.
+      // As behind a gateway that does not tell its own name: a client that follows it goes astray.
       generateUrl: (_request, { path, id }) =>
         `http://storage.internal:5000${path}/${Buffer.from(id).toString("base64url")}`,
       getFileIdFromRequest: (_request, last) =>

@@ -20,7 +20,7 @@ const BRING: readonly (readonly [Need, Bring])[] = [
 
 /**
  * Brings what tests need, before their time limits count: where programs must be built, that takes minutes. What the machine
- * lacks is told first and at once; what the cache has already is not brought again.
+ * lacks is printed first and at once; what the cache has already is not brought again.
  *
  * @throws {Error} where something is missing and cannot be brought; it says what to install
  */

@@ -67,7 +67,7 @@ export class Contents {
     }, options);
     if (!(opened instanceof InternalFault)) return opened;
     throw new ProviderError("TRANSIENT", `${opened.message} No other content can be read either.`, {
-      fix: "Look at the log of Storage. Where you host it yourself: is its volume mounted, and may it read the files there?",
+      fix: "Check the log of Storage. Where you host it yourself: is its volume mounted, and may it read the files there?",
     });
   }
 

@@ -2,7 +2,7 @@ import { ProviderError } from "../../errors.ts";
 
 /**
  * A path as it stands in a URL: the SDK writes paths into URLs as they are, and a `?` or a `#` would end them. `CONFIG` for one
- * that would name another file: whoever handles URLs resolves `.` and `..`, escaped or not, and the SDK takes a first `/` away.
+ * that would name another file: anything that handles URLs resolves `.` and `..`, escaped or not, and the SDK takes a first `/` away.
  */
 export function inUrl(path: string): string {
   const segments = path.split("/");

@@ -17,7 +17,7 @@ export interface ClientSettings {
   readonly root: string;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
-  /** Is told of each envelope's fate: undefined where it was taken, else why not. */
+  /** Hears of each envelope's fate: undefined where it was taken, else why not. */
   readonly sent: (problem: SendProblem | undefined) => void;
 }
 

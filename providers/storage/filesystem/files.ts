@@ -36,7 +36,7 @@ export async function fileFacts(path: string): Promise<Pick<StoredObject, "size"
     return facts.isFile() ? { size: facts.size, modified: facts.mtime } : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw await fromSystem(error, "look at", path);
+    throw await fromSystem(error, "check", path);
   }
 }
 

@@ -19,7 +19,7 @@ export async function publish(partial: string, path: string): Promise<void> {
     await link(partial, path);
   } catch (error) {
     const code = systemCode(error);
-    if (code === "ENOENT") throw removedMeanwhile(partial, error);
+    if (code === "ENOENT") throw removedDuringRun(partial, error);
     if (code === undefined || !NO_HARD_LINKS.has(code)) throw error;
     await renameClaimed(partial, path);
     return;
@@ -73,7 +73,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function removedMeanwhile(partial: string, cause: unknown): ProviderError {
+function removedDuringRun(partial: string, cause: unknown): ProviderError {
   return new ProviderError("TRANSIENT", `Somebody removed ${partial} while it was being written.`, {
     cause,
     fix: "Look for another program that tidies this folder, or for a prune on a machine whose clock is wrong.",

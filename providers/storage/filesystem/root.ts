@@ -44,7 +44,7 @@ export class Root {
       return true;
     } catch (error) {
       if (isMissing(error)) return false;
-      throw await fromSystem(error, "look at", folder);
+      throw await fromSystem(error, "check", folder);
     }
   }
 

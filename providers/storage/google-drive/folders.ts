@@ -23,7 +23,7 @@ interface Anchor {
 /**
  * The folders of a store, by their paths.
  *
- * The service knows no paths, and lets several folders of a folder bear one name. Whoever makes one looks again afterwards:
+ * The service knows no paths, and lets several folders of a folder bear one name. A client that makes one lists them again afterwards:
  * all use the oldest, and the run that made another removes it. Should two remain all the same, because a run was
  * killed right then, they are read as one.
  */

@@ -24,7 +24,7 @@ type State = { readonly held: number } | { readonly file: DriveFile } | "gone";
 export class UploadSession {
   readonly #client: DriveClient;
   readonly #options: CallOptions;
-  /** Whoever knows it can add to the upload: it is shown nowhere. */
+  /** Anyone who knows it can add to the upload, so it is shown nowhere. */
   readonly #url: string;
   #offset = 0;
 

@@ -95,7 +95,7 @@ export class OwnObject {
   /** What the store reports of the object. */
   head(options: CallOptions): Promise<HeadObjectCommandOutput> {
     return this.#plan.service.request(
-      this.operation("look at", "s3:GetObject"),
+      this.operation("check", "s3:GetObject"),
       (s3, { abortSignal }) => s3.headObject({ ...this.target, ChecksumMode: "ENABLED" }, { abortSignal }),
       options,
     );

@@ -80,7 +80,7 @@ function nameOf(key: string, version: string | undefined): string {
 
 async function exists(service: S3Service, { key, version }: ObjectVersion, signal: AbortSignal): Promise<boolean> {
   const target = { Bucket: service.bucket, Key: key, ...(version !== undefined && { VersionId: version }) };
-  const operation = { verb: "look at", permission: "s3:GetObject", target: `s3://${service.bucket}/${key}` };
+  const operation = { verb: "check", permission: "s3:GetObject", target: `s3://${service.bucket}/${key}` };
   try {
     await service.once(operation, (s3, { abortSignal }) => s3.headObject(target, { abortSignal }), { signal }, 1);
     return true;

@@ -47,7 +47,7 @@ async function notRemoved(
   const stayed: string[] = [];
   for (const name of batch) {
     if (done.has(name)) continue;
-    const found = await objectAt(client, bucket, name, { action: `look at ${name}`, signal });
+    const found = await objectAt(client, bucket, name, { action: `check ${name}`, signal });
     if (found !== undefined) stayed.push(name);
   }
   return stayed;

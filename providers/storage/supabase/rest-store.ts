@@ -68,7 +68,7 @@ export class RestStore implements NamedStore {
 
   async stat(name: string, { signal }: RequestOptions): Promise<StoredObject> {
     await this.#bucketFacts(signal);
-    const found = await objectAt(this.#client, this.#bucket, name, { action: `look at ${name}`, signal });
+    const found = await objectAt(this.#client, this.#bucket, name, { action: `check ${name}`, signal });
     if (found === undefined) throw missing(name, this.#place, "the destination's bucket and prefix");
     return stored(name, found);
   }
