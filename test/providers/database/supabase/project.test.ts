@@ -461,7 +461,7 @@ describe("a Supabase project", () => {
     expect(omitted).toEqual([
       {
         artifact: "vault.sql",
-        reason: expect.stringMatching(/2 secrets, and they cannot be recovered.*vault: export/) as string,
+        reason: expect.stringMatching(/2 secrets that cannot be recovered.*vault: export/) as string,
       },
     ]);
     expect(artifacts.map(({ name }) => name)).not.toContain("vault.sql");
