@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ProviderError, toProviderError } from "../../errors.ts";
+import { withGrace } from "../../transfer/commit-request.ts";
 import { uploads } from "./listing.ts";
 import type { OwnObject } from "./own-object.ts";
 import type { Proof } from "./proof.ts";
@@ -29,13 +30,16 @@ export class MultipartUpload {
   async begin(): Promise<void> {
     const { service, watchdog, retried } = this.#plan;
     let tries = 0;
-    const request = service.request(
-      this.#object.operation("write", "s3:PutObject"),
-      (s3, { abortSignal, attempt }) => {
-        tries = attempt;
-        return s3.createMultipartUpload({ ...this.#object.headers, ...this.#proof.begin }, { abortSignal });
-      },
-      { signal: watchdog.signal, retried },
+    // With the grace, a transfer that ends now still learns the upload's name, and can end it.
+    const request = withGrace(watchdog.signal, (signal) =>
+      service.request(
+        this.#object.operation("write", "s3:PutObject"),
+        (s3, { abortSignal, attempt }) => {
+          tries = attempt;
+          return s3.createMultipartUpload({ ...this.#object.headers, ...this.#proof.begin }, { abortSignal });
+        },
+        { signal, retried },
+      ),
     );
     const { UploadId } = await request.catch((error: unknown) => {
       this.#mayHaveTwin = tries > 1 || ["TRANSIENT", "ABORTED"].includes(toProviderError(error).code);
