@@ -243,12 +243,12 @@ function troubleOf(name: FaultName, bytes: number, which: number): Trouble {
 }
 
 function fill(place: Workplace, disk: string, free: number): Done {
-  place.resize(disk, free);
+  const hit = place.shrink(disk, free);
   return {
-    hit: true,
-    what: `${disk} has ${free} bytes left`,
+    hit,
+    what: hit ? `${disk} has ${free} bytes left` : `${disk} filled faster than it shrank`,
     heal: () => {
-      place.resize(disk, undefined);
+      place.enlarge(disk);
       return Promise.resolve();
     },
   };

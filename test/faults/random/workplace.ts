@@ -146,12 +146,28 @@ export class Workplace {
     return invoke(runner, [...args, "--job", file], { ...this.environment, ...changes.env }, limitMs);
   }
 
-  /** Lets a disk of this run have only so many bytes left, or all of its room again. */
-  resize(disk: string, free: number | undefined): void {
+  /** Lets a disk of this run have all of its room again. */
+  enlarge(disk: string): void {
+    this.#resize(disk, `${DISK_MIB}m`);
+  }
+
+  /** Lets a disk of this run have only so many bytes left. Gives false where the disk fills faster than it shrinks. */
+  shrink(disk: string, freeBytes: number): boolean {
     if (!this.#disks.includes(disk)) throw new RangeError(`${disk} is no disk of its own`);
-    const used = Number(execFileSync("df", ["--output=used", "-B1", disk], { encoding: "utf8" }).split("\n")[1]);
-    const size = free === undefined ? `${DISK_MIB}m` : String(Math.ceil((used + free) / 4096) * 4096 || 4096);
-    execFileSync("mount", ["-o", `remount,size=${size}`, disk]);
+    for (let tries = 0; tries < 10; tries += 1) {
+      const used = Number(execFileSync("df", ["--output=used", "-B1", disk], { encoding: "utf8" }).split("\n")[1]);
+      try {
+        this.#resize(disk, String(Math.ceil((used + freeBytes) / 4096) * 4096 || 4096));
+        return true;
+      } catch {
+        // A file system becomes no smaller than what is in it, and more was written in between.
+      }
+    }
+    return false;
+  }
+
+  #resize(disk: string, size: string): void {
+    execFileSync("mount", ["-o", `remount,size=${size}`, disk], { stdio: "pipe" });
   }
 
   /** Removes everything. */
