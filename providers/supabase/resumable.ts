@@ -142,12 +142,12 @@ export class ResumableUpload {
     return (await this.#patch(rest, size, options)) === "gone" ? this.#gone() : undefined;
   }
 
-  /** Ends the upload; what was sent goes. */
+  /** Ends the upload; what was sent goes. The service refuses it, without `x-upsert`, where the object exists by now. */
   async end(signal: AbortSignal): Promise<void> {
     const options = { action: `end the ${this.#options.action}`, signal };
     const response = await this.#client.send(
       this.#path,
-      { method: "DELETE", headers: VERSION },
+      { method: "DELETE", headers: { ...VERSION, "x-upsert": "true" } },
       [204, 404, 410],
       options,
     );

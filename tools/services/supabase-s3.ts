@@ -109,11 +109,12 @@ export class SupabaseS3 {
     );
     if (headers.etag !== undefined) headers.etag = headers.etag.replace(/[0-9a-f]{32}/, (tag) => this.#disguised(tag));
     if (missing.length === 0) {
-      response.writeHead(answer.statusCode ?? 502, headers);
+      const ends = request.method === "DELETE" && query.includes("uploadId=");
+      response.writeHead(ends && answer.statusCode === 204 ? 200 : (answer.statusCode ?? 502), headers);
       answer.on("error", () => response.destroy()).pipe(response);
       return;
     }
-    // Of an object that does not exist the service says that its removal is not permitted.
+    // Of an object that does not exist an older service says that its removal is not permitted.
     const errors = missing.map(
       (key) =>
         `<Error><Key>${key}</Key><Code>AccessDenied</Code>` +
@@ -152,7 +153,7 @@ export class SupabaseS3 {
       /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([^/]+)\/s3\/aws4_request, SignedHeaders=([^,]+), Signature=(\w+)$/;
     const [, id, region, names = "", signature] = match.exec(authorization) ?? [];
     if (id !== this.accessKeyId) {
-      return [403, "InvalidAccessKeyId", "The Access Key Id you provided does not exist in our records."];
+      return [403, "AccessDenied", "Invalid Access Key"];
     }
     const parts = {
       method: request.method ?? "",
@@ -195,7 +196,7 @@ export class SupabaseS3 {
 }
 
 /** The signature of a request (AWS Signature Version 4). */
-function signatureOf({ method, path, query, headers, names }: Signed, region: string, secret: string): string {
+export function signatureOf({ method, path, query, headers, names }: Signed, region: string, secret: string): string {
   const pairs = query === "" ? [] : query.split("&").map((pair) => (pair.includes("=") ? pair : `${pair}=`));
   const lines = names.map((name) => `${name}:${(headers[name] ?? "").trim()}\n`);
   const canonical = [

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +31,7 @@ interface Bucket {
   public: boolean;
   fileSizeLimit: number | null;
   allowedMimeTypes: string[] | null;
+  readonly made: string;
 }
 
 interface StoredObject {
@@ -69,7 +70,9 @@ const refusals = {
   noBucket: () => new Refusal(404, "NoSuchBucket", "Bucket not found", "Bucket not found"),
   noContent: () => new Refusal(404, "NoSuchKey", "Not found", "The resource was not found"),
   noObject: () => new Refusal(404, "NoSuchKey", "not_found", "Object not found"),
-  exists: () => new Refusal(409, "ResourceAlreadyExists", "Duplicate", "The resource already exists"),
+  exists: () => new Refusal(409, "KeyAlreadyExists", "Duplicate", "The resource already exists"),
+  bucketExists: () => new Refusal(409, "BucketAlreadyExists", "Duplicate", "The resource already exists"),
+  range: () => new Refusal(416, "InvalidRange", "invalid_range", "invalid range provided"),
   tooLarge: () =>
     new Refusal(413, "EntityTooLarge", "Payload too large", "The object exceeded the maximum allowed size"),
   type: (type: string) =>
@@ -156,7 +159,13 @@ export class SupabaseStorageService {
   }
 
   makeBucket(id: string): Bucket {
-    const bucket: Bucket = { id, public: false, fileSizeLimit: null, allowedMimeTypes: null };
+    const bucket: Bucket = {
+      id,
+      public: false,
+      fileSizeLimit: null,
+      allowedMimeTypes: null,
+      made: new Date().toISOString(),
+    };
     this.buckets.set(id, bucket);
     return bucket;
   }
@@ -211,12 +220,17 @@ export class SupabaseStorageService {
       if (!(error instanceof Refusal)) throw error;
       request.resume();
       const { status, code, word, message } = error;
-      answer(response, status === 500 ? 500 : 400, {
-        statusCode: String(status),
-        ...(this.old ? {} : { code }),
-        error: word,
-        message,
-      });
+      answer(
+        response,
+        [416, 500].includes(status) ? status : 400,
+        {
+          statusCode: String(status),
+          ...(this.old ? {} : { code }),
+          error: word,
+          message,
+        },
+        word === "Not found" ? { "cache-control": "no-store" } : {},
+      );
     }
   }
 
@@ -257,7 +271,12 @@ export class SupabaseStorageService {
         answer(response, 200, await this.#upload(request, rest[0] ?? "", name(1), role));
         return;
       case "GET object/info": {
-        answer(response, 200, infoOf(this.#find(rest[1] ?? "", name(2))));
+        const found = this.#find(rest[1] ?? "", name(2));
+        const headers = {
+          etag: found.etag,
+          ...(found.cacheControl !== null && { "cache-control": found.cacheControl }),
+        };
+        answer(response, 200, infoOf(found, rest[1] ?? ""), headers);
         return;
       }
       case "GET object/authenticated":
@@ -291,7 +310,7 @@ export class SupabaseStorageService {
   ): Json {
     if (role !== "service_role") throw refusals.policy();
     if (typeof id !== "string" || id === "") throw refusals.parameter("body must have required property 'name'");
-    if (this.buckets.has(id)) throw refusals.exists();
+    if (this.buckets.has(id)) throw refusals.bucketExists();
     Object.assign(this.makeBucket(id), { public: open, fileSizeLimit: limit ?? null, allowedMimeTypes: types ?? null });
     return { name: id };
   }
@@ -306,6 +325,7 @@ export class SupabaseStorageService {
   }
 
   #find(bucket: string, name: string): StoredObject {
+    this.#bucket(bucket);
     const found = this.objects.get(`${bucket}/${name}`);
     if (found === undefined) throw refusals.noObject();
     return found;
@@ -336,8 +356,7 @@ export class SupabaseStorageService {
     const bytes = await buffer(request);
     if (bytes.length > Math.min(this.sizeLimit, bucket.fileSizeLimit ?? Infinity)) throw refusals.tooLarge();
     const encoded = request.headers["x-metadata"];
-    const metadata: unknown =
-      typeof encoded === "string" ? JSON.parse(Buffer.from(encoded, "base64").toString()) : null;
+    const metadata: unknown = typeof encoded === "string" ? JSON.parse(Buffer.from(encoded, "base64").toString()) : {};
     // Another may have been faster while the bytes came.
     this.#checkNew(bucketId, name, role, upsert === "true");
     const kept = this.#altered(bytes);
@@ -383,26 +402,24 @@ export class SupabaseStorageService {
 
   async #download(request: IncomingMessage, response: ServerResponse, object: StoredObject): Promise<void> {
     const { range } = request.headers;
-    const start = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
+    const [, first = "0", last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
+    const start = Number(first);
     if (range !== undefined && start >= object.size) {
-      answer(response, 400, {
-        statusCode: "416",
-        error: "InvalidRange",
-        message: "The requested range is not satisfiable",
-      });
-      return;
+      throw this.backend === "file" ? refusals.range() : refusals.fault();
     }
+    const end = last ? Math.min(Number(last), object.size - 1) : object.size - 1;
     response.writeHead(range === undefined ? 200 : 206, {
       "content-type": object.type ?? "application/octet-stream",
       "cache-control": object.cacheControl ?? "no-cache",
-      "content-length": object.size - start,
+      "accept-ranges": "bytes",
+      "content-length": end - start + 1,
       etag: object.etag,
-      ...(range === undefined ? {} : { "content-range": `bytes ${start}-${object.size - 1}/${object.size}` }),
+      ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${object.size}` }),
     });
     if (typeof object.content === "string") {
       // A reader who goes away is no fault.
-      await pipeline(createReadStream(object.content, { start }), response).catch(() => undefined);
-    } else response.end(object.content.subarray(start));
+      await pipeline(createReadStream(object.content, { start, end }), response).catch(() => undefined);
+    } else response.end(object.content.subarray(start, end + 1));
   }
 
   #list(bucket: string, { prefix = "", limit = 1000, cursor, with_delimiter: delimited }: Json): Json {
@@ -422,24 +439,37 @@ export class SupabaseStorageService {
     const page = names.slice(0, most);
     const hasNext = names.length > page.length;
     const objects = page.map((name) => {
-      const { id, moment, size, etag, type, cacheControl } = this.#find(bucket, name);
-      const metadata = { eTag: etag, size, mimetype: type, cacheControl, contentLength: size, httpStatusCode: 200 };
-      return { key: name, name, id, metadata, updated_at: moment, created_at: moment, last_accessed_at: moment };
+      const object = this.#find(bucket, name);
+      const { id, created, moment } = object;
+      return {
+        name,
+        id,
+        metadata: factsOf(object),
+        updated_at: moment,
+        created_at: created,
+        last_accessed_at: created,
+      };
     });
     const nextCursor = Buffer.from(page.at(-1) ?? "").toString("base64");
-    return { hasNext, folders: [], objects, ...(hasNext ? { nextCursor } : {}) };
+    return { hasNext, folders: [], objects, ...(hasNext ? { nextCursor, nextCursorKey: page.at(-1) } : {}) };
   }
 
   #remove(bucket: string, { prefixes }: Json, role: string): Json[] {
     const names = prefixes as string[];
-    if (names.length === 0 || names.length > 1000) throw refusals.parameter("body/prefixes must have 1 to 1000 items");
+    if (names.length === 0) throw refusals.parameter("body/prefixes must NOT have fewer than 1 items");
+    if (names.length > 1000) throw refusals.parameter("body/prefixes must NOT have more than 1000 items");
     return names.flatMap((name) => {
       const found = this.objects.get(`${bucket}/${name}`);
       // What policies do not allow is not removed, and not told either.
       if (found === undefined || role !== "service_role" || this.kept.has(name)) return [];
       this.objects.delete(`${bucket}/${name}`);
       if (typeof found.content === "string") rmSync(found.content, { force: true });
-      return [{ name, bucket_id: bucket, id: found.id }];
+      const { id, created, moment, metadata: user_metadata } = found;
+      const times = { updated_at: moment, created_at: created, last_accessed_at: created };
+      const owners = { owner: "", owner_id: "" };
+      return [
+        { id, name, bucket_id: bucket, version: id, ...owners, ...times, metadata: factsOf(found), user_metadata },
+      ];
     });
   }
 
@@ -450,7 +480,11 @@ export class SupabaseStorageService {
       const end = Number(offset) + Number(length);
       if (
         Number(length) > CHUNK ||
-        (last === undefined && end % CHUNK !== 0 && Number(length) > 0 && !this.#declared.has(request.url ?? ""))
+        (last === undefined &&
+          Number(offset) % CHUNK === 0 &&
+          end % CHUNK !== 0 &&
+          Number(length) > 0 &&
+          !this.#declared.has(request.url ?? ""))
       ) {
         request.resume();
         response.writeHead(400).end(`a chunk must have ${CHUNK} bytes\n`);
@@ -499,6 +533,12 @@ export class SupabaseStorageService {
         const node = runtime?.node?.req as IncomingMessage | undefined;
         const role = node === undefined ? "" : (this.#roles.get(node) ?? "");
         const upsert = node?.headers["x-upsert"] === "true";
+        // Ending an upload is refused as beginning it would be.
+        if (method === "DELETE" && !upsert && this.objects.has(partsOf(id).join("/"))) {
+          told(() => {
+            throw refusals.exists();
+          });
+        }
         if (method === "POST" || method === "PATCH") told(() => this.#checkNew(...partsOf(id), role, upsert));
         return Promise.resolve();
       },
@@ -516,7 +556,7 @@ export class SupabaseStorageService {
       onUploadFinish: async ({ runtime }, upload) => {
         const node = runtime?.node?.req as IncomingMessage | undefined;
         await this.#finish(upload, ...partsOf(upload.id), node?.headers["x-upsert"] === "true", told);
-        return {};
+        return { headers: { "Tus-Complete": "1" } };
       },
     });
     server.on(EVENTS.POST_TERMINATE, (_request, _response, id) => {
@@ -549,10 +589,17 @@ export class SupabaseStorageService {
     told(() => this.#checkNew(bucket, name, "service_role", upsert));
     const { contentType = "", cacheControl = "", metadata } = upload.metadata ?? {};
     const own: unknown = typeof metadata === "string" ? JSON.parse(metadata) : null;
-    const etag = `${md5(await chunkSums(path))}-${Math.ceil(size / CHUNK)}`;
+    const etag =
+      this.backend === "file" ? md5(await readFile(path)) : `${md5(await chunkSums(path))}-${Math.ceil(size / CHUNK)}`;
     this.#show(bucket, this.#object(name, path, size, etag, contentType ?? "", cacheControl ?? "", own));
     this.#uploads.delete(upload.id);
   }
+}
+
+/** What the row of an object says of its content. */
+function factsOf({ etag, size, type, cacheControl, moment }: StoredObject): Json {
+  const metadata = { eTag: etag, size, mimetype: type, cacheControl, lastModified: moment };
+  return { ...metadata, contentLength: size, httpStatusCode: 200 };
 }
 
 function told({
@@ -560,8 +607,10 @@ function told({
   public: open,
   fileSizeLimit: file_size_limit,
   allowedMimeTypes: allowed_mime_types,
+  made,
 }: Bucket): Json {
-  return { id, name: id, public: open, file_size_limit, allowed_mime_types, owner: "" };
+  const times = { created_at: made, updated_at: made };
+  return { id, name: id, public: open, file_size_limit, allowed_mime_types, owner: "", ...times };
 }
 
 function checkType(bucket: Bucket, type: string): void {
@@ -570,12 +619,15 @@ function checkType(bucket: Bucket, type: string): void {
   if (allowed !== null && !allowed.includes(type) && !allowed.includes(family)) throw refusals.type(type);
 }
 
-function infoOf({ id, name, size, etag, type, cacheControl, metadata, created, moment }: StoredObject): Json {
+function infoOf(
+  { id, name, size, etag, type, cacheControl, metadata, created, moment }: StoredObject,
+  bucket: string,
+): Json {
   return {
     id,
     name,
     version: id,
-    bucket_id: "backups",
+    bucket_id: bucket,
     size,
     content_type: type,
     cache_control: cacheControl,
@@ -586,9 +638,11 @@ function infoOf({ id, name, size, etag, type, cacheControl, metadata, created, m
   };
 }
 
-function answer(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json; charset=utf-8", "sb-request-id": randomUUID() });
-  response.end(JSON.stringify(body));
+function answer(response: ServerResponse, status: number, body: unknown, more: OutgoingHttpHeaders = {}): void {
+  const text = Buffer.from(JSON.stringify(body));
+  const type = "application/json; charset=utf-8";
+  const headers = { "content-type": type, "content-length": text.length, "sb-request-id": randomUUID(), ...more };
+  response.writeHead(status, headers).end(text);
 }
 
 /** The MD5s of the chunks of a file, one after the other. */

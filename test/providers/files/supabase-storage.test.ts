@@ -320,6 +320,15 @@ describe.each(["file", "s3"] as const)("files whose content is lost, in Storage 
     }
   });
 
+  it("leave no unfinished upload where their source fails", async () => {
+    service.put("a", bytesOf(10), "papers");
+    service.rowsAlone.add("papers/a");
+    const source = failingStream(bytesOf(13 * MiB), new Error("broken"));
+    await expect(files.write(factsOf("a", 26 * MiB), source, { signal })).rejects.toThrow("broken");
+    expect(service.openUploads).toBe(0);
+    expect(service.rowsAlone).toContain("papers/a");
+  });
+
   it("are none while no content can be read: nothing is written over a file that is there", async () => {
     service.put("a", bytesOf(10), "papers");
     service.unreadable.add("*");
