@@ -248,12 +248,14 @@ async function open(
   };
   try {
     await client.connect();
-    const server = await one<{ version: string; recovery: boolean; encoding: string; database: string }>(
+    const server = await one<{ version: string; recovery: boolean; encoding: string }>(
       "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
-        "current_setting('server_encoding') AS encoding, current_database() AS database",
+        "current_setting('server_encoding') AS encoding",
     );
     // Such a server converts nothing, and refuses to send what is not of the client's encoding.
     if (server.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
+    // Only now: until then the server refuses to send a name that is not valid UTF-8.
+    const { database } = await one<{ database: string }>("SELECT current_database() AS database");
     const [serverVersion = ""] = server.version.split(" ");
     if (!/^\d/.test(serverVersion)) {
       const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
@@ -265,7 +267,7 @@ async function open(
       host,
       serverVersion,
       serverMajor: majorVersion(serverVersion),
-      database: server.database,
+      database,
       inRecovery: server.recovery,
       encrypted: tls !== false,
       get broken() {
