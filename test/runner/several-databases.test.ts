@@ -76,9 +76,9 @@ describe("several databases of one server", () => {
   it.each([
     [{ databases: ["app", "nosuch"] }, /no database nosuch.*has App, app/s],
     [{ databases: "all", excludeDatabases: ["nosuch"] }, /no database nosuch/],
-    [{ databases: ["app"], excludeDatabases: ["app"] }, /does not back up all/],
-    [{ excludeDatabases: ["app"] }, /does not back up all/],
-    [{ databases: "all", exclude: ["public"] }, /choose inside of one database/],
+    [{ databases: ["app"], excludeDatabases: ["app"] }, /excludeDatabases requires databases: all/],
+    [{ excludeDatabases: ["app"] }, /excludeDatabases requires databases: all/],
+    [{ databases: "all", exclude: ["public"] }, /require a single database/],
     [
       { databases: "all", excludeDatabases: ["app", "App", "größe und co", "scratch", "postgres", "copy"] },
       /leaves no database/,
