@@ -135,6 +135,11 @@ export interface RestoreOptions {
   readonly noOwner: boolean;
   /** Put everything into the target's default tablespace. Default false. */
   readonly noTablespaces?: boolean;
+  /**
+   * End the restore of a Supabase project where the server lets only the owner of a platform's table create a policy or trigger
+   * on it. Default false: the report lists each of these, and the rest is restored.
+   */
+  readonly strict?: boolean;
   /** The target's own reference, from a person who means just this target; see {@link DatabaseProvider.restore}. */
   readonly confirm?: string | undefined;
   /** Check everything and report what would be done, but change nothing. Default false. */

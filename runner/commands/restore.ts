@@ -36,6 +36,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly createRoles: boolean;
   readonly owner: boolean;
   readonly tablespaces: boolean;
+  readonly strict: boolean;
   readonly allowNonEmpty: boolean;
   readonly database?: string;
   readonly confirm?: string;
@@ -76,6 +77,7 @@ export function addRestore(program: Command): void {
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
     .option("--no-tablespaces", "restore everything into the database's default tablespace")
+    .option("--strict", "end if the server refuses a policy or trigger on a table of Supabase's", false)
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
     .option("--database <name>", "which database, of a backup of several")
     .option(
@@ -138,6 +140,7 @@ async function restoreDatabase(run: Run, options: Options, to: SecretRef, source
       createRoles: options.createRoles,
       noOwner: !options.owner,
       noTablespaces: !options.tablespaces,
+      strict: options.strict,
       confirm: options.confirm,
       dryRun: options.dryRun,
       signal: run.signal,
@@ -189,7 +192,7 @@ function describe(restored: Restored, dryRun: boolean): string[] {
     `  it shows the database as of ${snapshotTime}`,
     ...list(dryRun ? "the plan" : "what was done", restored.steps),
     ...list("deliberately not restored", restored.leftOut),
-    ...list("refused by the server, and not needed", restored.refused),
+    ...list("refused by the server", restored.refused),
     ...list("compared with the backup", restored.compared),
     ...list("DIFFERENT from the backup", restored.differences),
     ...(Object.keys(objects).length === 0

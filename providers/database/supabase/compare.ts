@@ -1,6 +1,7 @@
 import { IN_WORDS_OF_SERVER, OF_OWNERSHIP } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
 import { PROVIDED_SCHEMAS } from "./platform.ts";
+import { missingName } from "./refusable.ts";
 
 /** How a restored project differs from its backup. */
 export interface ProjectComparison {
@@ -12,13 +13,13 @@ export interface ProjectComparison {
 /**
  * Compares what a backup says that its project held with what another holds.
  *
- * @param without kinds of objects of which some were refused, and which therefore may be missing
+ * @param missing what may be missing, because it was refused; see {@link missingName}
  * @param noOwner whether owners and privileges were not restored
  */
 export function compareInventories(
   backup: Inventory,
   restored: Inventory,
-  without: readonly string[],
+  missing: ReadonlySet<string>,
   noOwner: boolean,
 ): ProjectComparison {
   const compared: string[] = [];
@@ -48,7 +49,7 @@ export function compareInventories(
       if (others[name] === objects[name] || (anyWords && others[name] !== undefined)) same += 1;
       else if (kind === "extension" && others[name] !== undefined) {
         compared.push(`extension ${name}: ${others[name]} instead of ${objects[name] ?? ""}, as the target has it`);
-      } else if (!without.includes(kind)) {
+      } else if (!missing.has(missingName(kind)) && !missing.has(missingName(kind, name))) {
         differences.push(`The ${kind} ${name} ${others[name] === undefined ? "is missing" : "is not the same"}.`);
       }
     }

@@ -14,29 +14,45 @@ const MOST_KEPT = 1000;
  *
  * @param what the thing that is missing then, for people
  * @param kind the inventory's kind of the objects that may be missing then
+ * @param object the inventory's name of the only object of that kind that may be missing; default: any of them
  * @param instead what is run then
  */
 export function refusable(
   sql: string,
   what: string,
   states: readonly string[],
-  { kind = "", instead }: { readonly kind?: string; readonly instead?: string } = {},
+  {
+    kind = "",
+    object = "",
+    instead,
+  }: { readonly kind?: string; readonly object?: string; readonly instead?: string } = {},
 ): string {
   const tag = `$p${randomBytes(8).toString("hex")}$`;
   const when = states.map((state) => `SQLSTATE '${state}'`).join(" OR ");
   const other = instead === undefined ? "" : `EXECUTE ${literal(instead)}; `;
-  // On one line, and with its length, because it may hold anything.
-  const line = what.replaceAll(/\s+/g, " ");
+  // On one line, and with their lengths, because they may hold anything.
+  const line = onOneLine(what);
+  const missing = kind === "" ? "" : missingName(kind, object);
   return (
     `DO ${tag} BEGIN EXECUTE ${literal(sql)}; EXCEPTION WHEN ${when} THEN ${other}` +
-    `RAISE WARNING '${MARK} % [${kind}] ${line.length} % %', SQLSTATE, ${literal(line)}, SQLERRM; END ${tag}`
+    `RAISE WARNING '${MARK} % ${missing.length} ${line.length} % % %', ` +
+    `SQLSTATE, ${literal(missing)}, ${literal(line)}, SQLERRM; END ${tag}`
   );
+}
+
+function onOneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ");
+}
+
+/** How {@link RestoreMessages.missing} has an object, or all objects of a kind. */
+export function missingName(kind: string, object = ""): string {
+  return onOneLine(`${kind}: ${object}`);
 }
 
 /** What a restore's psql writes to its standard error, line by line: refusals, and warnings of the server's own. */
 export class RestoreMessages {
-  /** The kinds of objects of which some were refused; see {@link refusable}. */
-  readonly refusedKinds = new Set<string>();
+  /** The objects, and kinds of objects, that may be missing because they were refused; see {@link missingName}. */
+  readonly missing = new Set<string>();
   readonly #refused: string[] = [];
   readonly #warnings = new Map<string, number>();
   #refusals = 0;
@@ -51,13 +67,15 @@ export class RestoreMessages {
       this.#warnings.set(warning, (this.#warnings.get(warning) ?? 0) + 1);
       return;
     }
-    const [, why = "", kind = "", length = "", rest = ""] =
-      /^([0-9A-Z]{5}) \[([a-z ]*)\] (\d+) (.*)$/.exec(text.slice(MARK.length + 1)) ?? [];
-    if (kind !== "") this.refusedKinds.add(kind);
+    const [, why = "", first = "", second = "", rest = ""] =
+      /^([0-9A-Z]{5}) (\d+) (\d+) (.*)$/.exec(text.slice(MARK.length + 1)) ?? [];
+    const missing = rest.slice(0, Number(first));
+    if (missing !== "") this.missing.add(missing);
     this.#refusals += 1;
     if (this.#refusals > MOST_KEPT) return;
-    const known = knownMessage(rest.slice(Number(length) + 1));
-    this.#refused.push(`${rest.slice(0, Number(length))}: ${known?.text ?? describeState(why)}`);
+    const what = rest.slice(missing.length + 1);
+    const known = knownMessage(what.slice(Number(second) + 1));
+    this.#refused.push(`${what.slice(0, Number(second))}: ${known?.text ?? describeState(why)}`);
   }
 
   get refused(): string[] {

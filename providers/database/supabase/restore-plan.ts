@@ -6,6 +6,7 @@ import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
 import { PLATFORM_ROLES } from "./platform.ts";
+import { platformObjectsOrNot } from "./platform-objects.ts";
 import { refusable } from "./refusable.ts";
 import {
   becomeMember,
@@ -193,10 +194,13 @@ async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void>
   plan.addRows("queues.sql", "queues and their messages");
   await plan.addPart("cron.sql", "jobs of pg_cron");
   plan.addRows("vault.sql", "secrets of Vault");
-  await plan.addPart("platform-objects.sql", "policies and triggers on tables of the platform", (sql) => {
-    const name = /^CREATE (?:POLICY|TRIGGER) .*? ON \S+/.exec(sql)?.[0].slice("CREATE ".length) ?? sql;
-    return refusable(sql, name, ["42710"]);
-  });
+  const objects = await plan.read("platform-objects.sql", (sql) => sql);
+  plan.add(
+    "policies and triggers on tables of the platform",
+    platformObjectsOrNot(objects, plan.restore.options.strict === true),
+    false,
+    objects.length,
+  );
   await plan.addPart("publications.sql", "tables in the platform's publications");
   if (!noOwner) {
     // What the platform's version does not have, or does not let postgres grant.

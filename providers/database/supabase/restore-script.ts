@@ -91,7 +91,9 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
       toProviderError(error);
     if (code === "ABORTED") throw error;
     const step = error === sourceError ? written : reached;
-    throw reworded(error, (own) => `Nothing was restored; in the step "${step}": ${own}`, fix);
+    const lenient =
+      options.strict === true && code === "AUTH" ? " Without --strict, a restore lists it and continues." : "";
+    throw reworded(error, (own) => `Nothing was restored; in the step "${step}": ${own}`, `${fix}${lenient}`);
   }
 }
 

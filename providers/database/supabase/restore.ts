@@ -24,10 +24,14 @@ const NEVER_RESTORED: readonly string[] = [
 ];
 
 /** The only errors that do not end a restore, for its plan. */
-const ALLOWED_ERRORS =
-  "errors that do not end it, each of which is shown: an extension or its version that the server does not have; policies and triggers " +
-  "on the platform's tables that exist already; privileges on objects that the platform's version does not have or does not let " +
-  "postgres grant; event triggers, and attributes, settings and memberships of roles, that only a superuser may create";
+function allowedErrors(strict: boolean): string {
+  return (
+    "errors that do not end it, each of which is shown: an extension or its version that the server does not have; policies and triggers " +
+    `on the platform's tables that exist already${strict ? "" : ", or that only the table's owner may create"}; privileges on objects ` +
+    "that the platform's version does not have or does not let postgres grant; event triggers, and attributes, settings and " +
+    "memberships of roles, that only a superuser may create"
+  );
+}
 
 /** Restores a backup of a project into another, new one, in one transaction: completely or not at all. */
 export function restoreProject(
@@ -36,7 +40,7 @@ export function restoreProject(
   options: RestoreOptions,
 ): Promise<RestoreReport> {
   const { connection } = settings;
-  const { dryRun = false, noOwner, signal } = options;
+  const { dryRun = false, noOwner, signal, strict = false } = options;
   if (options.jobs > 1) {
     throw new ProviderError("CONFIG", "A project is restored in one transaction, which only one job can do.", {
       fix: "Leave --jobs out.",
@@ -62,7 +66,7 @@ export function restoreProject(
       leftOut: [...plan.leftOut, ...NEVER_RESTORED],
       warnings: noOwner ? ["Owners and privileges were not restored: everything belongs to postgres."] : [],
     };
-    if (dryRun) return { ...common, steps: [...steps, ALLOWED_ERRORS], objects: {}, rolesCreated: [] };
+    if (dryRun) return { ...common, steps: [...steps, allowedErrors(strict)], objects: {}, rolesCreated: [] };
     // What the comparison needs must be readable before anything is changed.
     const compare = await readComparison(restore);
     const messages = await runScript(restore, plan.steps);
@@ -87,7 +91,7 @@ async function readComparison({
     await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
     const restored = await takeInventory(control, await platformScope(control));
     await control.query("COMMIT");
-    return compareInventories(backup, restored, [...messages.refusedKinds], options.noOwner);
+    return compareInventories(backup, restored, messages.missing, options.noOwner);
   };
 }
 

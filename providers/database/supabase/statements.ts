@@ -71,7 +71,7 @@ export const owners: StatementsPart = {
 /** What people add to tables that the platform owns. The platform's own triggers call functions of the same schema. */
 export const platformObjects: StatementsPart = {
   name: "platform-objects.sql",
-  title: "policies and triggers on tables of auth, storage, realtime and queues",
+  title: "policies and triggers, with their comments, on tables of auth, storage, realtime and queues",
   query: `
     SELECT sql FROM (
       SELECT 1 AS step, c.oid::regclass::text AS of, '' AS name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass) AS sql
@@ -92,6 +92,15 @@ export const platformObjects: StatementsPart = {
         CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
       FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_proc AS p ON p.oid = tgfoid
       WHERE ${CHANGEABLE} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace AND tgenabled <> 'O'
+      UNION ALL
+      SELECT 5, c.oid::regclass::text, polname, format('COMMENT ON POLICY %I ON %s IS %L', polname, c.oid::regclass, d.description)
+      FROM pg_policy AS p JOIN pg_class AS c ON c.oid = polrelid JOIN pg_namespace AS n ON n.oid = relnamespace
+        JOIN pg_description AS d ON d.classoid = 'pg_policy'::regclass AND d.objoid = p.oid WHERE ${CHANGEABLE}
+      UNION ALL
+      SELECT 6, tgrelid::regclass::text, tgname, format('COMMENT ON TRIGGER %I ON %s IS %L', tgname, tgrelid::regclass, d.description)
+      FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_proc AS p ON p.oid = tgfoid
+        JOIN pg_description AS d ON d.classoid = 'pg_trigger'::regclass AND d.objoid = t.oid
+      WHERE ${CHANGEABLE} AND NOT tgisinternal AND tgparentid = 0 AND pronamespace <> relnamespace
     ) AS found ORDER BY step, of, name`,
 };
 

@@ -66,6 +66,7 @@ const MESSAGES: readonly KnownMessage[] = [
   ),
   known("42501", `query would be affected by row-level security policy for table ${QUOTED}$`),
   known("42704", `(?:role|type|tablespace|collation|extension|access method|publication) ${QUOTED} does not exist$`),
+  known("42704", `(?:policy|trigger) ${QUOTED} for table ${QUOTED} does not exist$`),
   known("42704", `unrecognized configuration parameter ${QUOTED}$`),
   known("42P01", `relation ${QUOTED} does not exist$`),
   known("3F000", `schema ${QUOTED} does not exist$`),

@@ -79,7 +79,13 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     states: ["42501"],
-    pattern: /permission denied|must be (owner|superuser|member)|must have privileges/,
+    pattern: /must be (owner|superuser|member)|must have privileges/,
+    code: "AUTH",
+    fix: "Connect as the object's owner, as a member of that role or as a superuser; or give the role the missing privilege.",
+  },
+  {
+    states: [],
+    pattern: /permission denied/,
     code: "AUTH",
     fix: "Give the role the missing privilege. To read everything: GRANT pg_read_all_data TO …, and BYPASSRLS.",
   },

@@ -1,0 +1,59 @@
+import { refusable } from "./refusable.ts";
+
+const NAME = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`;
+const TABLE = String.raw`${NAME}\.${NAME}`;
+const OBJECT = new RegExp(
+  `^CREATE (?:CONSTRAINT )?(POLICY|TRIGGER) (${NAME}) (?:"(?:[^"]|"")*"|[^"])*?\\bON (${TABLE})`,
+);
+const SETTING = new RegExp(`^ALTER TABLE (${TABLE}) (?:DISABLE|ENABLE REPLICA|ENABLE ALWAYS) TRIGGER (${NAME})$`);
+
+/**
+ * The statements of `platform-objects.sql` as a restore runs them: the server may say that an object exists, and that only the
+ * table's owner may create it. A trigger that can be created, but not disabled, is not created either: it would do what it did
+ * not do in the project.
+ *
+ * @param strict whether what the role may not do ends the restore
+ */
+export function platformObjectsOrNot(statements: readonly string[], strict: boolean): string[] {
+  const settings = new Map<string, string>();
+  for (const sql of statements) {
+    const [, table = "", trigger = ""] = SETTING.exec(sql) ?? [];
+    if (table !== "") settings.set(`${table} ${trigger}`, sql);
+  }
+  const orNot = strict ? (sql: string) => sql : forbiddenOrNot;
+  const withTrigger = new Set<string>();
+  const all: string[] = [];
+  for (const sql of statements) {
+    const [, kind = "", name = "", table = ""] = OBJECT.exec(sql) ?? [];
+    if (kind === "") {
+      if (!withTrigger.has(sql)) all.push(orNot(sql, [sql]));
+      continue;
+    }
+    const object = `${table} ${name}`;
+    const setting = kind === "TRIGGER" ? settings.get(object) : undefined;
+    const parts = setting === undefined ? [sql] : [sql, setting];
+    if (setting !== undefined) withTrigger.add(setting);
+    const first = refusable(sql, `${kind} ${name} ON ${table}`, ["42710"]);
+    all.push(orNot([first, ...parts.slice(1)].join("; "), parts, { kind: kind.toLowerCase(), object }));
+  }
+  return all;
+}
+
+/**
+ * SQL that the server may refuse because the role is not the table's owner, or because it has refused what a comment is on, with
+ * the statements that the owner must run.
+ */
+function forbiddenOrNot(
+  sql: string,
+  statements: readonly string[],
+  object?: { readonly kind: string; readonly object: string },
+): string {
+  const shown = statements.map(withoutValues);
+  const values = shown.join() === statements.join() ? "" : ", whose values platform-objects.sql of the backup has";
+  return refusable(sql, `${shown.join("; ")} (the table's owner must run it${values})`, ["42501", "42704"], object);
+}
+
+/** A statement without what stands in its strings, which may be keys: arguments of a webhook's trigger, for instance. */
+function withoutValues(sql: string): string {
+  return sql.replaceAll(/("(?:[^"]|"")*")|'(?:[^']|'')*'/g, (_, name: string | undefined) => name ?? "'…'");
+}

@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DatabaseProvider, RestoreOptions } from "../../../../providers/database/database.ts";
+import { createDatabase } from "../../../../providers/database/index.ts";
+import { query } from "../../../../tools/query.ts";
+import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
+import { failureOf } from "../../../helpers/failure.ts";
+import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+
+const never = new AbortController().signal;
+
+let server: SupabaseServer;
+let scratch: string;
+beforeAll(async () => {
+  server = await startSupabase({ tls: true });
+  scratch = await mkdtemp(join(tmpdir(), "provision-scratch-"));
+});
+afterAll(async () => {
+  await server.postgres.stop();
+  await rm(scratch, { recursive: true });
+});
+
+const open = (name: string): Promise<DatabaseProvider> =>
+  createDatabase(
+    {
+      kind: "supabase",
+      url: { env: "URL" },
+      lockTimeoutSeconds: 30,
+      vault: "leave-out",
+      rootCertificate: server.postgres.rootCertificate ?? "",
+    },
+    { secrets: { url: server.urlAs("postgres", name).replace("@127.0.0.1:", "@localhost:") } },
+  );
+const backUp = async (name: string): Promise<StoredBackup> =>
+  store(await (await open(name)).backup({ lock: name, signal: never }));
+const options = (backup: StoredBackup, name: string, changes: Partial<RestoreOptions> = {}): RestoreOptions => ({
+  facts: backup.facts,
+  allowNonEmpty: false,
+  jobs: 1,
+  scratchDirectory: scratch,
+  createRoles: false,
+  noOwner: false,
+  confirm: `localhost:${server.postgres.port}/${name}`,
+  signal: never,
+  ...changes,
+});
+
+describe("objects on a table of the platform that postgres does not own", () => {
+  let backup: StoredBackup;
+  beforeAll(async () => {
+    const url = await server.newProject("with_policies");
+    await query(
+      url,
+      `CREATE TABLE public.notes (id int PRIMARY KEY);
+       INSERT INTO public.notes VALUES (1), (2);
+       CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+       CREATE TRIGGER on_user AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.note();
+       CREATE POLICY "Avatars" ON storage.objects FOR SELECT USING (bucket_id = 'avatars');
+       COMMENT ON POLICY "Avatars" ON storage.objects IS 'Everybody''s'`,
+    );
+    await query(
+      server.postgres.url("with_policies"),
+      `CREATE POLICY "Own; factors" ON auth.mfa_factors USING (auth.uid() = user_id);
+       COMMENT ON POLICY "Own; factors" ON auth.mfa_factors IS 'A remark';
+       CREATE TRIGGER paused AFTER INSERT ON auth.mfa_factors FOR EACH ROW EXECUTE FUNCTION public.note('k3y-of-a-hook');
+       ALTER TABLE auth.mfa_factors DISABLE TRIGGER paused;
+       CREATE TRIGGER works AFTER INSERT ON auth.mfa_factors FOR EACH ROW EXECUTE FUNCTION public.note()`,
+    );
+    backup = await backUp("with_policies");
+  });
+
+  it("are listed with what its owner must run, and all else is restored", async () => {
+    const url = await server.newProject("lenient");
+    const report = await (await open("lenient")).restore(backup.artifacts, options(backup, "lenient"));
+    const why = "the table's owner must run it";
+    expect(report.refused).toEqual([
+      'CREATE POLICY "Own; factors" ON auth.mfa_factors AS PERMISSIVE FOR ALL TO PUBLIC USING ((auth.uid() = user_id)) ' +
+        `(${why}): must be owner of table mfa_factors`,
+      "CREATE TRIGGER paused AFTER INSERT ON auth.mfa_factors FOR EACH ROW EXECUTE FUNCTION public.note('…'); " +
+        "ALTER TABLE auth.mfa_factors DISABLE TRIGGER paused " +
+        `(${why}, whose values platform-objects.sql of the backup has): must be owner of table mfa_factors`,
+      `COMMENT ON POLICY "Own; factors" ON auth.mfa_factors IS '…' ` +
+        `(${why}, whose values platform-objects.sql of the backup has): policy "Own; factors" for table "mfa_factors" does not exist`,
+    ]);
+    expect(report.differences).toEqual([]);
+    expect(await query(url, "SELECT count(*)::int AS notes FROM public.notes")).toEqual([{ notes: 2 }]);
+    expect(
+      await query(
+        url,
+        `SELECT tgrelid::regclass::text AS table, tgname AS name FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = tgfoid
+         WHERE proname = 'note' ORDER BY 2`,
+      ),
+    ).toEqual([
+      { table: "auth.users", name: "on_user" },
+      { table: "auth.mfa_factors", name: "works" },
+    ]);
+    expect(await query(url, "SELECT polname, obj_description(oid, 'pg_policy') AS comment FROM pg_policy")).toEqual([
+      { polname: "Avatars", comment: "Everybody's" },
+    ]);
+  });
+
+  it("end a strict restore, which says how to continue without them", async () => {
+    const url = await server.newProject("strict");
+    const restoring = (await open("strict")).restore(backup.artifacts, options(backup, "strict", { strict: true }));
+    const error = await failureOf(restoring);
+    expect(error.code).toBe("AUTH");
+    expect(error.message).toMatch(/policies and triggers on tables of the platform.*SQLSTATE 42501/);
+    expect(error.fix).toMatch(/Connect as the object's owner.*Without --strict/);
+    expect(error.fix).not.toContain("pg_read_all_data");
+    expect(await query(url, "SELECT to_regclass('public.notes') AS notes")).toEqual([{ notes: null }]);
+  });
+});
