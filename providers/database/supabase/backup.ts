@@ -10,6 +10,7 @@ import { writePart } from "../postgres/artifacts/sql-artifact.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
 import {
   DATA_SCHEMAS,
+  isPlatformFunction,
   PLATFORM_ROLES,
   PLATFORM_SCHEMAS,
   PLATFORM_TABLES,
@@ -106,7 +107,11 @@ async function projectParts(
     archive(source, scope, [...(await coverOfArchive(control, scope)), ...describeScope(chosen)]),
     rolesOf(source),
   ];
-  const omitted: Omission[] = [...unreadable(scope, chosen), ...(await leftBehind(control, scope))];
+  const omitted: Omission[] = [
+    ...unreadable(scope, chosen),
+    ...(await leftBehind(control, scope)),
+    ...(await calledHooks(control)),
+  ];
   const parts = [
     extensions,
     owners,
@@ -193,6 +198,7 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
        SELECT c.oid::regclass::text AS name, relowner AS owner, relnamespace AS schema, 'pg_class'::regclass AS class, c.oid
          FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
        UNION ALL SELECT p.oid::regprocedure::text, proowner, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
+         WHERE NOT ${isPlatformFunction("pronamespace::regnamespace::text", "proname")}
      ) AS objects JOIN pg_namespace AS n ON n.oid = schema
      WHERE (nspname = ANY($1::text[]) AND nspname NOT IN ('cron', 'pgmq') OR nspname IN (${sqlList(DATA_SCHEMAS)}))
        AND (owner::regrole::text = 'postgres' OR owner::regrole::text NOT IN (${sqlList(PLATFORM_ROLES)}))
@@ -205,6 +211,18 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
     `Objects of yours in schemas of the platform are not restored into another project: ${someOf(rows)}. ` +
     "Move them to a schema of your own (ALTER … SET SCHEMA).";
   return [{ artifact: "objects in the platform's schemas", reason }];
+}
+
+/** The history of database webhooks: the number that it has for a table is another one in each database. */
+async function calledHooks(control: ControlConnection): Promise<Omission[]> {
+  const { readable } = await control.one<{ readable: boolean | null }>(
+    "SELECT has_table_privilege(to_regclass('supabase_functions.hooks'), 'SELECT') AS readable",
+  );
+  if (readable !== true) return [];
+  const { count } = await control.one<{ count: string }>("SELECT count(*) AS count FROM supabase_functions.hooks");
+  if (count === "0") return [];
+  const reason = `The history of database webhooks (${count} calls) holds numbers of this database's own tables.`;
+  return [{ artifact: "supabase_functions.hooks", reason }];
 }
 
 async function foreignJobs(control: ControlConnection): Promise<Omission[]> {

@@ -26,6 +26,19 @@ export const PLATFORM_ROLES: readonly string[] = wordsOf(`
   supabase_replication_admin supabase_storage_admin supabase_superuser
 `);
 
+/**
+ * Functions that the init scripts of supabase/postgres make in `extensions` (migrations/schema-17.sql). On a self-hosted server they
+ * belong to `postgres`, as if a person had made them.
+ */
+const PLATFORM_FUNCTIONS: readonly string[] = wordsOf(`
+  grant_pg_cron_access grant_pg_graphql_access grant_pg_net_access pgrst_ddl_watch pgrst_drop_watch set_graphql_placeholder
+`);
+
+/** A condition of SQL: the function is the platform's own. */
+export function isPlatformFunction(schema: string, name: string): string {
+  return `(${schema} = 'extensions' AND ${name} IN (${sqlList(PLATFORM_FUNCTIONS)}))`;
+}
+
 /** Publications that every project has; people add tables to the first. */
 export const PLATFORM_PUBLICATIONS: readonly string[] = ["supabase_realtime", "supabase_realtime_messages_publication"];
 

@@ -18,7 +18,7 @@ const NEVER_RESTORED: readonly string[] = [
   "passwords of roles: no backup has them; set those of your own roles again (ALTER ROLE … PASSWORD)",
   "settings of roles that every project has (ALTER ROLE authenticator SET …): roles.sql has them",
   "the platform's lists of its own migrations (auth.schema_migrations, storage.migrations)",
-  "messages of Realtime, the history of pg_cron's runs, and requests of pg_net",
+  "messages of Realtime, the history of pg_cron's runs and of database webhooks, and requests of pg_net",
   "files in Storage: only their rows are in the database",
   "what the dashboard keeps outside of the database: API keys, the JWT secret, settings of Auth, Edge Functions",
 ];

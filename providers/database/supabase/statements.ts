@@ -1,5 +1,6 @@
 import {
   IN_OWN_SCHEMA,
+  isPlatformFunction,
   notOfExtension,
   PLATFORM_PUBLICATIONS,
   PLATFORM_ROLES,
@@ -205,6 +206,7 @@ export const grants: StatementsPart = {
       UNION ALL SELECT 'TABLE', attrelid::regclass::text, format(' (%I)', attname), nspname, relowner, attacl
         FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE attacl IS NOT NULL AND NOT attisdropped
       UNION ALL SELECT 'ROUTINE', p.oid::regprocedure::text, '', nspname, proowner, proacl FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
+        WHERE NOT ${isPlatformFunction("nspname", "proname")}
     ) AS objects, aclexplode(acl)
     WHERE ${PLATFORM_SCHEMA} AND nspname NOT IN ('cron', 'vault') AND grantee <> owner AND grantee::regrole::text <> 'postgres'
       AND (grantor::regrole::text NOT IN (${sqlList(PLATFORM_ROLES.filter((role) => role !== "postgres"))})

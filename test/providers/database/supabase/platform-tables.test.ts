@@ -112,3 +112,21 @@ describe("objects on a table of the platform that postgres does not own", () => 
     expect(await query(url, "SELECT to_regclass('public.notes') AS notes")).toEqual([{ notes: null }]);
   });
 });
+
+it("takes functions of the platform that belong to postgres for the platform's, and names the calls of webhooks", async () => {
+  await server.newProject("self_hosted");
+  await query(
+    server.postgres.url("self_hosted"),
+    `ALTER FUNCTION extensions.grant_pg_cron_access() OWNER TO postgres;
+     SET ROLE postgres;
+     GRANT EXECUTE ON FUNCTION extensions.grant_pg_cron_access() TO dashboard_user;
+     RESET ROLE;
+     GRANT SELECT ON supabase_functions.hooks TO postgres;
+     INSERT INTO supabase_functions.hooks (hook_table_id, hook_name) VALUES (1, 'a hook'), (2, 'a hook')`,
+  );
+  const { omitted, text } = await backUp("self_hosted");
+  expect(omitted).toEqual([
+    { artifact: "supabase_functions.hooks", reason: expect.stringContaining("(2 calls)") as string },
+  ]);
+  expect(text("grants.sql")).not.toContain("grant_pg_cron_access");
+});
