@@ -13,7 +13,7 @@ import { isProject, projectLayout, supabaseScope, type SupabaseSettings } from "
 import { directHostFix } from "./supabase/direct-host.ts";
 import { readInventory } from "./supabase/inventory.ts";
 import { restoreProject } from "./supabase/restore.ts";
-import { checkRootCertificates } from "./supabase/root-certificates.ts";
+import { checkRootCertificates, isHosted } from "./supabase/root-certificates.ts";
 
 const DOWNLOAD =
   "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration)";
@@ -23,8 +23,8 @@ const DOWNLOAD =
  *
  * @throws {ProviderError} `CONFIG` where the settings cannot work
  */
-function openSupabase(given: SupabaseSettings): DatabaseProvider {
-  const connection = withSupabaseRules(given.connection);
+function openSupabase(given: SupabaseSettings, tlsOff: boolean): DatabaseProvider {
+  const connection = withSupabaseRules(given.connection, tlsOff);
   const settings = { ...given, connection };
   const postgres = openPostgres(settings);
   /** Explains what a project's direct host has to do with a failure to connect. */
@@ -62,33 +62,51 @@ function openSupabase(given: SupabaseSettings): DatabaseProvider {
   };
 }
 
-function withSupabaseRules(connection: Connection): Connection {
-  if (connection.hosts.some(({ port }) => port === 6543)) {
+/**
+ * The connection with Supabase's rules: a server over the network must prove who it is, unless the job turns TLS off for one that is
+ * not Supabase's own. A URL with `sslrootcert` is verified in any case.
+ *
+ * @throws {ProviderError} `CONFIG` where the rules are broken
+ */
+function withSupabaseRules(connection: Connection, tlsOff: boolean): Connection {
+  const { hosts, sslMode, sslRootCertificate, user } = connection;
+  const hosted = isHosted(connection);
+  if (hosts.some(({ port }) => port === 6543)) {
     const problem = "Port 6543 is Supabase's pooler in transaction mode, which cannot hold a snapshot for pg_dump.";
     throw new ProviderError("CONFIG", problem, {
-      fix:
-        "Use the session pooler (postgres.<ref>@aws-<n>-<region>.pooler.supabase.com:5432) or the direct host " +
-        "(postgres@db.<ref>.supabase.co:5432); the dashboard's Connect button shows both.",
+      fix: hosted
+        ? "Use the session pooler (postgres.<ref>@aws-<n>-<region>.pooler.supabase.com:5432) or the direct host " +
+          "(postgres@db.<ref>.supabase.co:5432); the dashboard's Connect button shows both."
+        : "Use the pooler's port for sessions (5432, as postgres.<tenant>), or the database's own port.",
     });
   }
-  if (connection.hosts.some(({ host }) => host.endsWith(".pooler.supabase.com")) && !connection.user.includes(".")) {
-    const problem = `Supabase's pooler does not know which project the user ${connection.user} belongs to.`;
+  if (hosts.some(({ host }) => host.endsWith(".pooler.supabase.com")) && !user.includes(".")) {
+    const problem = `Supabase's pooler does not know which project the user ${user} belongs to.`;
     throw new ProviderError("CONFIG", problem, {
       fix: "Append the project's reference to the user's name, as the dashboard's Connect button does: postgres.<ref>.",
     });
   }
-  if (connection.sslMode !== undefined && connection.sslMode !== "verify-full") {
-    throw new ProviderError("CONFIG", `sslmode=${connection.sslMode} does not verify that the server is Supabase's.`, {
-      fix: "Remove sslmode from the connection URL: kind supabase always uses verify-full.",
+  if (tlsOff && hosted && sslRootCertificate === undefined) {
+    throw new ProviderError("CONFIG", "tls: off is not allowed for a server of Supabase's own.", {
+      fix: "Remove `tls` and set `rootCertificate`; or append sslrootcert=/path to this connection URL.",
     });
   }
+  if (sslMode !== undefined && sslMode !== "verify-full" && !(tlsOff && sslMode === "disable")) {
+    throw new ProviderError("CONFIG", `sslmode=${sslMode} does not verify that the server is the project's.`, {
+      fix: `Remove sslmode from the connection URL: kind supabase uses verify-full${hosted ? "" : ", and no TLS with `tls: off` on the database"}.`,
+    });
+  }
+  if (tlsOff && sslRootCertificate === undefined) return { ...connection, sslMode: "disable" };
   // Over the network only: TLS is not spoken on a unix socket.
-  if (connection.sslRootCertificate === undefined && connection.hosts.some(({ host }) => !host.startsWith("/"))) {
-    throw new ProviderError("CONFIG", "rootCertificate is missing: nothing proves that the server is Supabase's.", {
-      fix: `${DOWNLOAD}, put the file on the runner's machine, and set \`rootCertificate\` to its absolute path.`,
+  if (sslRootCertificate === undefined && hosts.some(({ host }) => !host.startsWith("/"))) {
+    throw new ProviderError("CONFIG", "rootCertificate is missing: nothing proves that the server is the project's.", {
+      fix: hosted
+        ? `${DOWNLOAD}, put the file on the runner's machine, and set \`rootCertificate\` to its absolute path.`
+        : "Set `rootCertificate` to the absolute path of the certificate of the authority that signed the server's; or, inside a private " +
+          "network, set `tls: off`.",
     });
   }
-  return connection.sslRootCertificate === undefined ? connection : { ...connection, sslMode: "verify-full" };
+  return sslRootCertificate === undefined ? connection : { ...connection, sslMode: "verify-full" };
 }
 
 /** `kind: supabase` */
@@ -106,6 +124,14 @@ export const supabase = defineDatabase({
           "self-hosted Supabase. Default: sslrootcert of the connection URL.",
       )
       .meta({ examples: ["/etc/provision/supabase-ca.crt"] }),
+    tls: z
+      .enum(["verify", "off"])
+      .optional()
+      .describe(
+        "How the connection is protected. `verify`: the server must prove by `rootCertificate` that it is the project's. `off`: without " +
+          "TLS, for a self-hosted Supabase inside a private network; refused for Supabase's own servers and beside `rootCertificate`. A " +
+          "connection URL with sslrootcert is verified all the same. Default verify.",
+      ),
     vault: z
       .enum(["leave-out", "export"])
       .default("leave-out")
@@ -131,11 +157,16 @@ export const supabase = defineDatabase({
   create: (config, context) =>
     // A throw inside becomes a rejection, as everywhere else.
     Promise.resolve().then(() => {
-      const { clients, lockTimeoutSeconds, vault } = config;
+      const { clients, lockTimeoutSeconds, tls, vault } = config;
+      if (tls === "off" && config.rootCertificate !== undefined) {
+        throw new ProviderError("CONFIG", "tls: off and rootCertificate contradict each other.", {
+          fix: "Remove `tls` to verify the server, or `rootCertificate` to connect without TLS.",
+        });
+      }
       const connection = parseConnectionUrl(context.secrets.url ?? "");
       const sslRootCertificate = config.rootCertificate ?? connection.sslRootCertificate;
       const settings = { clients, lockTimeoutSeconds, vault, selection: config };
-      return openSupabase({ ...settings, connection: { ...connection, sslRootCertificate } });
+      return openSupabase({ ...settings, connection: { ...connection, sslRootCertificate } }, tls === "off");
     }),
   async verify(artifact, bytes, config) {
     if (artifact.format === "inventory") await readInventory(artifact.name, bytes);

@@ -17,12 +17,20 @@ const ROOTS = [
 
 const CHECK_NAME = "root certificates";
 
+/** Whether a server is one of Supabase's own. */
+export function isHosted({ hosts }: Connection): boolean {
+  return hosts.some(({ host }) => /\.supabase\.(co|com)$/.test(host));
+}
+
 /** Says whether the file holds Supabase's real roots, where the servers are Supabase's own. */
-export async function checkRootCertificates({ hosts, sslRootCertificate }: Connection): Promise<Check> {
-  const file = sslRootCertificate;
-  if (file === undefined) return { name: CHECK_NAME, ok: true, detail: "a unix socket needs none" };
-  const hosted = hosts.some(({ host }) => /\.supabase\.(co|com)$/.test(host));
-  if (!hosted) return { name: CHECK_NAME, ok: true, detail: `self-hosted, so those in ${file} are its own` };
+export async function checkRootCertificates(connection: Connection): Promise<Check> {
+  const { sslMode, sslRootCertificate: file } = connection;
+  if (file === undefined) {
+    const detail = sslMode === "disable" ? "none, because `tls` is off" : "a unix socket needs none";
+    return { name: CHECK_NAME, ok: true, detail };
+  }
+  if (!isHosted(connection))
+    return { name: CHECK_NAME, ok: true, detail: `self-hosted, so those in ${file} are its own` };
   const fix =
     "Download the certificates from the Supabase dashboard (Project Settings > Database > SSL configuration), and keep the " +
     "2021 and the 2025 one in one file.";

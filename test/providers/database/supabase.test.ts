@@ -11,10 +11,17 @@ import { describeDatabaseContract } from "../../contract/database.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { type NameService, startNameService } from "../../../tools/services/name-service.ts";
 
-function open(url: string, rootCertificate?: string): Promise<DatabaseProvider> {
+function open(url: string, rootCertificate?: string, tls?: "off"): Promise<DatabaseProvider> {
   const settings = rootCertificate === undefined ? {} : { rootCertificate };
   return createDatabase(
-    { kind: "supabase", url: { env: "URL" }, lockTimeoutSeconds: 30, vault: "leave-out", ...settings },
+    {
+      kind: "supabase",
+      url: { env: "URL" },
+      lockTimeoutSeconds: 30,
+      vault: "leave-out",
+      ...(tls && { tls }),
+      ...settings,
+    },
     { secrets: { url } },
   );
 }
@@ -24,8 +31,8 @@ describeDatabaseContract("supabase", (postgres, url) =>
   open(url.replace("@127.0.0.1:", "@localhost:"), postgres.rootCertificate),
 );
 
-async function refusal(url: string, rootCertificate?: string): Promise<ProviderError> {
-  const error: unknown = await open(url, rootCertificate).catch((reason: unknown) => reason);
+async function refusal(url: string, rootCertificate?: string, tls?: "off"): Promise<ProviderError> {
+  const error: unknown = await open(url, rootCertificate, tls).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(ProviderError);
   return error as ProviderError;
 }
@@ -63,6 +70,57 @@ describe("the rules of Supabase", () => {
     expect(error.code).toBe("CONFIG");
     expect(error.fix).toContain("Project Settings > Database > SSL configuration");
     expect(error.fix).toContain("rootCertificate");
+  });
+});
+
+describe("the rules of Supabase for a self-hosted server", () => {
+  it("send nobody to the hosted dashboard", async () => {
+    for (const url of [
+      "postgresql://postgres:pw@10.0.0.5/postgres",
+      "postgresql://postgres:pw@10.0.0.5:6543/postgres",
+    ]) {
+      const error = await refusal(url);
+      expect(error.code).toBe("CONFIG");
+      expect(`${error.message} ${error.fix ?? ""}`).not.toMatch(/dashboard|Supabase's\.|supabase\.co/);
+    }
+    expect((await refusal("postgresql://postgres:pw@10.0.0.5/postgres")).fix).toContain("`tls: off`");
+    const { fix } = await refusal("postgresql://postgres:pw@10.0.0.5/postgres?sslmode=disable");
+    expect(fix).toContain("Remove sslmode from the connection URL");
+    expect(fix).toContain("`tls: off`");
+  });
+
+  it("refuse tls: off for Supabase's own hosts unless the URL names certificates, and beside rootCertificate", async () => {
+    const hosted = "postgresql://postgres:pw@db.abcdefghij.supabase.co/postgres";
+    expect((await refusal(hosted, undefined, "off")).message).toContain("tls: off is not allowed");
+    await open(`${hosted}?sslrootcert=/ca.crt`, undefined, "off");
+    expect((await refusal("postgresql://postgres:pw@10.0.0.5/postgres", "/ca.crt", "off")).message).toContain(
+      "contradict",
+    );
+    expect((await refusal("postgresql://postgres:pw@10.0.0.5/postgres?sslmode=require", undefined, "off")).code).toBe(
+      "CONFIG",
+    );
+  });
+
+  it("connect to a server without TLS where tls is off, and say how where it is not", async () => {
+    const plain = await startPostgres();
+    try {
+      const checks: Check[] = [];
+      for await (const each of (await open(plain.url("postgres"), undefined, "off")).check(
+        AbortSignal.timeout(20_000),
+      )) {
+        checks.push(each);
+      }
+      expect(checks.find(({ name }) => name === "connection")).toMatchObject({ ok: true });
+      expect(checks.find(({ name }) => name === "root certificates")).toMatchObject({
+        ok: true,
+        detail: "none, because `tls` is off",
+      });
+      const verified = await open(`${plain.url("postgres")}?sslrootcert=system`);
+      const error = await failureOf(verified.identify(AbortSignal.timeout(20_000)));
+      expect(error.fix).toContain("`tls: off`");
+    } finally {
+      await plain.stop();
+    }
   });
 });
 

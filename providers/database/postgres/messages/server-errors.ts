@@ -118,14 +118,14 @@ const MEANINGS: readonly Meaning[] = [
     states: [],
     pattern: /server does not support SSL/,
     code: "CONFIG",
-    fix: "Turn TLS on in the server (ssl = on), or change sslmode in the connection URL.",
+    fix: "Turn TLS on in the server (ssl = on); or connect without it: with sslmode=disable in the connection URL, of kind supabase with `tls: off`.",
   },
   {
     states: TLS_CODES,
     pattern: /certificate verify failed|does not match host name|root certificate file|SSL error/,
     code: "CONFIG",
     fix:
-      "The server's TLS certificate cannot be verified: check that sslrootcert names the file of the authority that signed it, " +
+      "The server's TLS certificate cannot be verified: check that sslrootcert or `rootCertificate` names the file of the authority that signed it, " +
       "and that the host's name in the URL is the one in the certificate.",
   },
   {
