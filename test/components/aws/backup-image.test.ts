@@ -166,11 +166,22 @@ describe("BackupImage that builds", () => {
     expect(await tag()).toBe(first);
 
     const tags = [first, await tag({ architecture: "x86_64" }), await tag({ baseImage: "debian:x" })];
-    for (const name of ["Dockerfile", ".dockerignore", "package-lock.json", "runner/cli.js", "providers/new.ts"]) {
+    for (const name of ["Dockerfile", ".dockerignore", "runner/cli.js", "providers/new.ts"]) {
       writeFileSync(join(copy, name), "changed");
       tags.push(await tag());
     }
+    const lock = JSON.parse(readFileSync(join(copy, "package-lock.json"), "utf8")) as {
+      packages: Record<string, object>;
+    };
+    const lockWith = async (name: string, entry: object) => {
+      const packages = { ...lock.packages, [`node_modules/${name}`]: entry };
+      writeFileSync(join(copy, "package-lock.json"), JSON.stringify({ ...lock, packages }));
+      return tag();
+    };
+    tags.push(await lockWith("zod", { version: "99.0.0" }));
     expect(new Set(tags).size).toBe(tags.length);
+    const before = await lockWith("only-for-tests", { version: "1.0.0", dev: true });
+    expect(await lockWith("only-for-tests", { version: "2.0.0", dev: true })).toBe(before);
   });
 
   it("hashes what Docker gets to see, and lets Docker see no more", () => {
