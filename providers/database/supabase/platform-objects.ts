@@ -54,6 +54,6 @@ function forbiddenOrNot(
 }
 
 /** A statement without what stands in its strings, which may be keys: arguments of a webhook's trigger, for instance. */
-function withoutValues(sql: string): string {
+export function withoutValues(sql: string): string {
   return sql.replaceAll(/("(?:[^"]|"")*")|'(?:[^']|'')*'/g, (_, name: string | undefined) => name ?? "'…'");
 }

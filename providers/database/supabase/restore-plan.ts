@@ -5,6 +5,7 @@ import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
+import { requireColumns } from "./platform-columns.ts";
 import { PLATFORM_ROLES } from "./platform.ts";
 import { platformObjectsOrNot } from "./platform-objects.ts";
 import { refusable } from "./refusable.ts";
@@ -38,11 +39,13 @@ const EVENT_TRIGGER = /EVENT TRIGGER (?:"(?:[^"]|"")+"|\S+)/;
  * Plans the restore of a project: statements of the backup's artifacts, and between them what pg_restore makes of the archive.
  *
  * @param roles the statements that create the roles which the target lacks
+ * @throws {ProviderError} `CONFLICT` where the target's platform lacks columns that the backup has rows of
  */
 export async function planRestore(restore: ProjectRestore, roles: readonly string[]): Promise<Plan> {
   const { noOwner } = restore.options;
   const plan = new Planning(restore);
   const archive = await openEntries(restore);
+  await requireColumns(restore.control, archive.fromHead(archive.chosen.platformTables));
   for (const [reason, count] of archive.chosen.leftOut) plan.leftOut.push(`${reason} (${count})`);
   plan.add("roles", roles, true);
   await plan.addPart("extensions.sql", "extensions", extensionOrNot);

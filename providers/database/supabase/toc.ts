@@ -40,6 +40,8 @@ export interface Choice {
   /** The contents of large objects, which need a script of their own. */
   readonly largeObjects: readonly TocEntry[];
   readonly privileges: readonly TocEntry[];
+  /** The platform's tables whose rows are restored; the target must have them. */
+  readonly platformTables: readonly TocEntry[];
   /** Why entries are left out, with their number. */
   readonly leftOut: ReadonlyMap<string, number>;
 }
@@ -63,8 +65,16 @@ export function chooseEntries(entries: readonly TocEntry[]): Choice {
     dataAndRest: others.slice(border).filter(({ kind }) => !LARGE_OBJECT_KINDS.includes(kind)),
     largeObjects: others.filter(({ kind }) => LARGE_OBJECT_KINDS.includes(kind)),
     privileges: kept.filter(({ kind }) => kind === "ACL"),
+    platformTables: platformTablesOf(entries),
     leftOut,
   };
+}
+
+function platformTablesOf(entries: readonly TocEntry[]): TocEntry[] {
+  const ofPlatform = entries.filter(({ schema }) => schema !== undefined && DATA_SCHEMAS.includes(schema));
+  const nameOf = ({ schema = "", rest }: TocEntry): string => `${schema} ${rest}`;
+  const withRows = new Set(ofPlatform.filter(({ kind }) => kind === "TABLE DATA").map(nameOf));
+  return ofPlatform.filter((entry) => entry.kind === "TABLE" && withRows.has(nameOf(entry)));
 }
 
 const BY_THE_PLATFORM = "definitions in auth and storage: the target's platform has its own";

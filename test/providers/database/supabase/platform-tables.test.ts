@@ -113,6 +113,33 @@ describe("objects on a table of the platform that postgres does not own", () => 
   });
 });
 
+it("refuses a target whose platform lacks columns of the backup, before anything is restored, and says what to do", async () => {
+  await server.newProject("with_column");
+  await query(
+    server.postgres.url("with_column"),
+    `ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 's3cr3t' NOT NULL;
+     INSERT INTO auth.users (id, "Tenant, id", plan) VALUES (gen_random_uuid(), 42, 'pro')`,
+  );
+  const backup = await backUp("with_column");
+  const url = await server.newProject("lacks");
+  const provider = await open("lacks");
+  for (const dryRun of [true, false]) {
+    const error = await failureOf(provider.restore(backup.artifacts, options(backup, "lacks", { dryRun })));
+    expect(error.code).toBe("CONFLICT");
+    expect(error.message).toContain('auth.users."Tenant, id", auth.users.plan. Nothing was restored');
+    expect(error.fix).toContain('ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10,2) DEFAULT 7;');
+    expect(error.fix).toContain("ADD COLUMN plan text DEFAULT '…'::text NOT NULL. Then");
+  }
+  await query(
+    server.postgres.url("lacks"),
+    `ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 'x' NOT NULL`,
+  );
+  expect((await provider.restore(backup.artifacts, options(backup, "lacks"))).differences).toEqual([]);
+  expect(await query(url, 'SELECT "Tenant, id"::int AS tenant, plan FROM auth.users')).toEqual([
+    { tenant: 42, plan: "pro" },
+  ]);
+});
+
 it("takes functions of the platform that belong to postgres for the platform's, and names the calls of webhooks", async () => {
   await server.newProject("self_hosted");
   await query(
@@ -124,9 +151,9 @@ it("takes functions of the platform that belong to postgres for the platform's, 
      GRANT SELECT ON supabase_functions.hooks TO postgres;
      INSERT INTO supabase_functions.hooks (hook_table_id, hook_name) VALUES (1, 'a hook'), (2, 'a hook')`,
   );
-  const { omitted, text } = await backUp("self_hosted");
-  expect(omitted).toEqual([
+  const backup = await backUp("self_hosted");
+  expect(backup.omitted).toEqual([
     { artifact: "supabase_functions.hooks", reason: expect.stringContaining("(2 calls)") as string },
   ]);
-  expect(text("grants.sql")).not.toContain("grant_pg_cron_access");
+  expect(backup.text("grants.sql")).not.toContain("grant_pg_cron_access");
 });
