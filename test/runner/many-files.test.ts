@@ -36,7 +36,9 @@ it("copies 20,000 files once, and afterwards only what changed; a prune of the f
   await sleep(1_100);
   const second = await backUpFiles(sandbox, 3);
   expect(second).toMatchObject({ copied: changed.length, unchanged: FILES - 1 - changed.length });
-  expect(service.downloaded.length).toBe(changed.length);
+  // One of them is read again, to tell whether the unreadable file is lost or the service in trouble.
+  expect(new Set(service.downloaded).size).toBe(changed.length);
+  expect(service.downloaded.length).toBeLessThanOrEqual(changed.length + 1);
 
   // The second run has pruned the first backup.
   const stored = filesIn(sandbox.store);
