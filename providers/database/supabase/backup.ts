@@ -7,6 +7,7 @@ import { describeScope, resolveSelection } from "../postgres/scope/selection.ts"
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
 import { writePart } from "../postgres/artifacts/sql-artifact.ts";
+import { changedDefinitions } from "./changed-definitions.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
 import {
   DATA_SCHEMAS,
@@ -110,6 +111,7 @@ async function projectParts(
   const omitted: Omission[] = [
     ...unreadable(scope, chosen),
     ...(await leftBehind(control, scope)),
+    ...(await changedDefinitions(control)),
     ...(await calledHooks(control)),
   ];
   const parts = [

@@ -72,7 +72,7 @@ CREATE TABLE auth.identities (
   updated_at timestamptz,
   email text GENERATED ALWAYS AS (lower(identity_data ->> 'email')) STORED,
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  UNIQUE (provider_id, provider)
+  CONSTRAINT identities_provider_id_provider_unique UNIQUE (provider_id, provider)
 );
 CREATE TABLE auth.sessions (
   id uuid PRIMARY KEY,
@@ -88,7 +88,7 @@ CREATE TABLE auth.sessions (
 CREATE TABLE auth.refresh_tokens (
   instance_id uuid,
   id bigserial PRIMARY KEY,
-  token varchar(255) UNIQUE,
+  token varchar(255) CONSTRAINT refresh_tokens_token_unique UNIQUE,
   user_id varchar(255),
   revoked boolean,
   created_at timestamptz,
@@ -151,7 +151,7 @@ SET ROLE supabase_storage_admin;
 CREATE TYPE storage.buckettype AS ENUM ('STANDARD', 'ANALYTICS', 'VECTOR');
 CREATE TABLE storage.buckets (
   id text PRIMARY KEY,
-  name text NOT NULL UNIQUE,
+  name text NOT NULL,
   owner uuid,
   created_at timestamptz DEFAULT now(),
   updated_at timestamptz DEFAULT now(),
@@ -162,9 +162,10 @@ CREATE TABLE storage.buckets (
   owner_id text,
   type storage.buckettype NOT NULL DEFAULT 'STANDARD'
 );
+CREATE UNIQUE INDEX bname ON storage.buckets (name);
 CREATE TABLE storage.objects (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  bucket_id text REFERENCES storage.buckets,
+  bucket_id text CONSTRAINT "objects_bucketId_fkey" REFERENCES storage.buckets,
   name text,
   owner uuid,
   created_at timestamptz DEFAULT now(),

@@ -121,6 +121,12 @@ it("refuses a target whose platform lacks columns of the backup, before anything
      INSERT INTO auth.users (id, "Tenant, id", plan) VALUES (gen_random_uuid(), 42, 'pro')`,
   );
   const backup = await backUp("with_column");
+  expect(backup.omitted).toEqual([
+    {
+      artifact: "columns of yours on the platform's tables",
+      reason: expect.stringMatching(/ auth\.users\."Tenant, id", auth\.users\.plan\. .*add them there first/) as string,
+    },
+  ]);
   const url = await server.newProject("lacks");
   const provider = await open("lacks");
   for (const dryRun of [true, false]) {
@@ -137,6 +143,30 @@ it("refuses a target whose platform lacks columns of the backup, before anything
   expect((await provider.restore(backup.artifacts, options(backup, "lacks"))).differences).toEqual([]);
   expect(await query(url, 'SELECT "Tenant, id"::int AS tenant, plan FROM auth.users')).toEqual([
     { tenant: 42, plan: "pro" },
+  ]);
+});
+
+it("names each index, constraint and comment of one's own on the platform's tables in the backup", async () => {
+  await server.newProject("changed");
+  await query(
+    server.postgres.url("changed"),
+    `CREATE INDEX users_by_name ON auth.users ((raw_user_meta_data ->> 'username'));
+     ALTER TABLE storage.objects ADD CONSTRAINT "short names" CHECK (length(name) < 200);
+     COMMENT ON TABLE storage.objects IS 'Ours'; COMMENT ON COLUMN auth.users.email IS 'Private'`,
+  );
+  const { omitted } = await backUp("changed");
+  expect(
+    omitted.map(({ artifact, reason }) => [artifact, reason.replace(/^Supabase's own migrations do not make /, "")]),
+  ).toEqual([
+    ["indexes of yours on the platform's tables", expect.stringMatching(/^auth\.users\.users_by_name\. No part/)],
+    [
+      "constraints of yours on the platform's tables",
+      expect.stringMatching(/^storage\.objects\."short names"\. No part/),
+    ],
+    [
+      "comments of yours on the platform's tables",
+      expect.stringMatching(/^auth\.users\.email, storage\.objects\. No part/),
+    ],
   ]);
 });
 
