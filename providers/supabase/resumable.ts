@@ -64,7 +64,7 @@ export async function resumableLimits(client: SupabaseClient, options: CallOptio
 
 /**
  * An upload in several requests, of a length that only the last one tells (TUS 1.0, creation-defer-length). Nothing is
- * visible before it. One that is left behind goes by itself after a day at most.
+ * visible before it. Hosted Storage removes one that is left behind after a day; a self-hosted server keeps it.
  */
 export class ResumableUpload {
   readonly #client: SupabaseClient;

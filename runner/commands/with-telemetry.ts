@@ -4,7 +4,7 @@ import type { Telemetry } from "../telemetry.ts";
 /** What monitors may take at a run's end, in milliseconds: a run that is done is not held up by its telemetry. */
 const FLUSH_MS = 2_000;
 
-/** Does some work of which the job's monitors are told, and gives them time to pass it on. */
+/** Does some work that the job's monitors hear of, and gives them time to pass it on. */
 export async function withTelemetry<T>(run: Run, work: (telemetry: Telemetry) => Promise<T>): Promise<T> {
   const telemetry = await run.openTelemetry();
   try {

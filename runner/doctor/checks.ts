@@ -11,7 +11,7 @@ const FIXES: Readonly<Record<ErrorCode, string>> = {
   RATE_LIMITED: "Try again later; other programs may be using up the same limit.",
   TRANSIENT: "Try again; if it fails again, check the network and the service's status page.",
   INTEGRITY: "Check what is between here and there: a proxy, a virus scanner, bad memory or disks.",
-  ABORTED: "It was told to end: try again.",
+  ABORTED: "It was interrupted: try again.",
   INTERNAL: "Read the message; if it does not help, report it.",
 };
 

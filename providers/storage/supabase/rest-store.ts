@@ -85,7 +85,7 @@ export class RestStore implements NamedStore {
     reportRemaining(failures, names.length);
   }
 
-  /** Resumable uploads can neither be listed nor found again; the service drops them after a day at most. */
+  /** Resumable uploads can neither be listed nor found again. Hosted Storage drops them after a day; a self-hosted server keeps them. */
   removeUnfinished(): Promise<number> {
     return Promise.resolve(0);
   }
