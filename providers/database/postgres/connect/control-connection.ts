@@ -248,14 +248,16 @@ async function open(
   };
   try {
     await client.connect();
-    const server = await one<{ version: string; recovery: boolean; encoding: string }>(
+    const server = await one<{ version: string; recovery: boolean; database: string | null }>(
       "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
-        "current_setting('server_encoding') AS encoding",
+        "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database",
     );
-    // Such a server converts nothing, and refuses to send what is not of the client's encoding.
-    if (server.encoding === "SQL_ASCII") await ask("SET client_encoding = 'SQL_ASCII'");
-    // Only now: until then the server refuses to send a name that is not valid UTF-8.
-    const { database } = await one<{ database: string }>("SELECT current_database() AS database");
+    let { database } = server;
+    if (database === null) {
+      // Such a server converts nothing, and refuses to send what is not of the client's encoding: names, too.
+      await ask("SET client_encoding = 'SQL_ASCII'");
+      ({ database } = await one<{ database: string }>("SELECT current_database() AS database"));
+    }
     const [serverVersion = ""] = server.version.split(" ");
     if (!/^\d/.test(serverVersion)) {
       const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
