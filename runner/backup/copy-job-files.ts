@@ -48,6 +48,7 @@ export async function copyJobFiles(
     requireLive(destinations);
     const failure = toProviderError(error);
     trace.track(failure, { step: "files" });
+    draft.incomplete = true;
     draft.omitted.push({ artifact: FILE_INDEX.name, reason: failure.message });
     trace.error(`The backup leaves out the files: ${failure.message}`);
   }

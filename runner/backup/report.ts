@@ -91,7 +91,7 @@ function exitCode({ run: { signal }, destinations }: RunState, partial: boolean)
   return partial ? EXIT.partial : EXIT.done;
 }
 
-function isPartial({ run: { job }, destinations }: RunState, { files, incomplete }: Draft): boolean {
-  if (incomplete || destinations.some(({ errors }) => errors.length > 0)) return true;
-  return job.files !== undefined && (files === undefined || files.report.leftOut.length > 0);
+function isPartial({ destinations }: RunState, { files, incomplete }: Draft): boolean {
+  const leftOut = files?.report.leftOut ?? [];
+  return incomplete || leftOut.length > 0 || destinations.some(({ errors }) => errors.length > 0);
 }

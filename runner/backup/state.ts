@@ -40,7 +40,7 @@ export interface Draft {
   /** The database's objects, as every destination has them. */
   readonly objects: ManifestObject[];
   readonly omitted: Manifest["omitted"];
-  /** Whether an artifact is missing because it failed, and not because the role may not read it. */
+  /** Whether an artifact, or all files, are missing because they failed, and not because the role may not read them. */
   incomplete: boolean;
   /** Keys of encrypted objects: with them, a run verifies what nobody on this machine can decrypt later. */
   readonly fileKeys: Map<string, FileKeySource>;
