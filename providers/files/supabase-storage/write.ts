@@ -90,7 +90,7 @@ class FileWrite {
         else await this.#finish(upload, bytes, size);
       }
     } catch (error) {
-      // What cannot be ended now goes by itself. The error that led here is the one to report.
+      // The error that led here is the one to report, even where the upload cannot be ended.
       await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
       throw error;
     }
