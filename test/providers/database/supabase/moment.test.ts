@@ -4,8 +4,8 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client, DatabaseError } from "pg";
-import type { DatabaseBackup, DatabaseProvider, RestoreArtifact } from "../../../../providers/database/database.ts";
-import { createDatabase } from "../../../../providers/database/index.ts";
+import type { DatabaseBackup, RestoreArtifact } from "../../../../providers/database/database.ts";
+import { openProject, restoreInto } from "../../../helpers/supabase-project.ts";
 import { toProviderError } from "../../../../providers/errors.ts";
 import { streamOf } from "../../../helpers/bytes.ts";
 import { query } from "../../../../tools/query.ts";
@@ -176,17 +176,7 @@ describe("changes during a backup", () => {
   });
   afterAll(() => server.postgres.stop());
 
-  const open = (url: string): Promise<DatabaseProvider> =>
-    createDatabase(
-      {
-        kind: "supabase",
-        url: { env: "URL" },
-        lockTimeoutSeconds: 30,
-        vault: "leave-out",
-        rootCertificate: server.postgres.rootCertificate ?? "",
-      },
-      { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
-    );
+  const open = (url: string) => openProject(server, url);
 
   /** As long as a table was changed in the very moment of each of its snapshots, a backup says to try again. */
   const backUp = async (url: string): Promise<DatabaseBackup> => {
@@ -268,18 +258,7 @@ describe("changes during a backup", () => {
     await writer.end();
 
     const target = await server.newProject("moment");
-    const report = await (
-      await open(target)
-    ).restore(artifacts, {
-      facts: backup.facts,
-      allowNonEmpty: false,
-      jobs: 1,
-      scratchDirectory: tmpdir(),
-      createRoles: false,
-      noOwner: false,
-      confirm: `localhost:${server.postgres.port}/moment`,
-      signal: never,
-    });
+    const report = await (await open(target)).restore(artifacts, restoreInto(server, "moment", backup, tmpdir()));
     expect(report.differences).toEqual([]);
 
     const ledger = await query<{ change: number }>(target, "SELECT change FROM shop.ledger ORDER BY change");

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DatabaseProvider, RestoreOptions } from "../../../../providers/database/database.ts";
-import { createDatabase } from "../../../../providers/database/index.ts";
+import type { RestoreOptions } from "../../../../providers/database/database.ts";
 import { query } from "../../../../tools/query.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 import { failureOf } from "../../../helpers/failure.ts";
+import { openProject, restoreInto } from "../../../helpers/supabase-project.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
 
 const never = new AbortController().signal;
@@ -22,30 +22,11 @@ afterAll(async () => {
   await rm(scratch, { recursive: true });
 });
 
-const open = (name: string): Promise<DatabaseProvider> =>
-  createDatabase(
-    {
-      kind: "supabase",
-      url: { env: "URL" },
-      lockTimeoutSeconds: 30,
-      vault: "leave-out",
-      rootCertificate: server.postgres.rootCertificate ?? "",
-    },
-    { secrets: { url: server.urlAs("postgres", name).replace("@127.0.0.1:", "@localhost:") } },
-  );
+const open = (name: string) => openProject(server, server.urlAs("postgres", name));
 const backUp = async (name: string): Promise<StoredBackup> =>
   store(await (await open(name)).backup({ lock: name, signal: never }));
-const options = (backup: StoredBackup, name: string, changes: Partial<RestoreOptions> = {}): RestoreOptions => ({
-  facts: backup.facts,
-  allowNonEmpty: false,
-  jobs: 1,
-  scratchDirectory: scratch,
-  createRoles: false,
-  noOwner: false,
-  confirm: `localhost:${server.postgres.port}/${name}`,
-  signal: never,
-  ...changes,
-});
+const options = (backup: StoredBackup, name: string, changes: Partial<RestoreOptions> = {}) =>
+  restoreInto(server, name, backup, scratch, changes);
 
 describe("objects on a table of the platform that postgres does not own", () => {
   let backup: StoredBackup;

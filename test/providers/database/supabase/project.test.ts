@@ -6,13 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type {
-  DatabaseProvider,
-  RestoreArtifact,
-  RestoreOptions,
-  RestoreReport,
-} from "../../../../providers/database/database.ts";
-import { createDatabase } from "../../../../providers/database/index.ts";
+import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../../../providers/database/database.ts";
 import { ProviderError } from "../../../../providers/errors.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { failingStream, streamOf } from "../../../helpers/bytes.ts";
@@ -20,6 +14,7 @@ import { failureOf } from "../../../helpers/failure.ts";
 import { contentOf } from "../../../helpers/postgres.ts";
 import { query } from "../../../../tools/query.ts";
 import { store, type StoredBackup } from "../../../helpers/stored-backup.ts";
+import { openProject, restoreInto } from "../../../helpers/supabase-project.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 
 const never = new AbortController().signal;
@@ -52,24 +47,9 @@ describe("a Supabase project", () => {
     await rm(scratch, { recursive: true });
   });
 
-  function open(url: string, vault: "export" | "leave-out" = "leave-out"): Promise<DatabaseProvider> {
-    const rootCertificate = server.postgres.rootCertificate ?? "";
-    return createDatabase(
-      { kind: "supabase", url: { env: "URL" }, lockTimeoutSeconds: 30, vault, rootCertificate },
-      { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
-    );
-  }
-  const options = (name: string, changes: Partial<RestoreOptions> = {}): RestoreOptions => ({
-    facts: backup.facts,
-    allowNonEmpty: false,
-    jobs: 1,
-    scratchDirectory: scratch,
-    createRoles: false,
-    noOwner: false,
-    confirm: `localhost:${server.postgres.port}/${name}`,
-    signal: never,
-    ...changes,
-  });
+  const open = (url: string, vault: "export" | "leave-out" = "leave-out") => openProject(server, url, { vault });
+  const options = (name: string, changes: Partial<RestoreOptions> = {}) =>
+    restoreInto(server, name, backup, scratch, changes);
   let projects = 0;
   const newProject = async (): Promise<{ name: string; url: string }> => {
     projects += 1;
@@ -214,28 +194,10 @@ describe("a Supabase project", () => {
     const other = await startSupabase({ tls: true });
     try {
       const url = await other.newProject("there");
-      const target = await createDatabase(
-        {
-          kind: "supabase",
-          url: { env: "URL" },
-          lockTimeoutSeconds: 30,
-          vault: "leave-out",
-          rootCertificate: other.postgres.rootCertificate ?? "",
-        },
-        { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
-      );
+      const target = await openProject(other, url);
       const there = options("there", { confirm: `localhost:${other.postgres.port}/there` });
       // Without owners and privileges it needs none of the roles, and what else there is, is the same.
-      const bare = await createDatabase(
-        {
-          kind: "supabase",
-          url: { env: "URL" },
-          lockTimeoutSeconds: 30,
-          vault: "leave-out",
-          rootCertificate: other.postgres.rootCertificate ?? "",
-        },
-        { secrets: { url: (await other.newProject("bare")).replace("@127.0.0.1:", "@localhost:") } },
-      );
+      const bare = await openProject(other, await other.newProject("bare"));
       const defaults =
         "SELECT defaclnamespace::regnamespace::text, defaclobjtype, defaclacl::text FROM pg_default_acl ORDER BY 1, 2, 3";
       const before = await query(other.postgres.url("bare"), defaults);
@@ -257,16 +219,7 @@ describe("a Supabase project", () => {
 
       // An owner of which postgres is no member: it becomes one for as long as the restore takes.
       await query(other.postgres.url("there"), "REVOKE app_owner FROM postgres");
-      const again = await createDatabase(
-        {
-          kind: "supabase",
-          url: { env: "URL" },
-          lockTimeoutSeconds: 30,
-          vault: "leave-out",
-          rootCertificate: other.postgres.rootCertificate ?? "",
-        },
-        { secrets: { url: (await other.newProject("again")).replace("@127.0.0.1:", "@localhost:") } },
-      );
+      const again = await openProject(other, await other.newProject("again"));
       const confirm = `localhost:${other.postgres.port}/again`;
       expect((await again.restore(backup.artifacts, { ...there, confirm })).differences).toEqual([]);
       expect(
@@ -492,18 +445,10 @@ describe("a Supabase project", () => {
 
   it("is backed up without what its job leaves out, and is compared without it too", async () => {
     const { name, url } = await newProject();
-    const provider = await createDatabase(
-      {
-        kind: "supabase",
-        url: { env: "URL" },
-        lockTimeoutSeconds: 30,
-        vault: "leave-out",
-        rootCertificate: server.postgres.rootCertificate ?? "",
-        exclude: ["supabase_migrations", "shop.events*"],
-        excludeData: ["auth.audit_log_entries"],
-      },
-      { secrets: { url: full.replace("@127.0.0.1:", "@localhost:") } },
-    );
+    const provider = await openProject(server, full, {
+      exclude: ["supabase_migrations", "shop.events*"],
+      excludeData: ["auth.audit_log_entries"],
+    });
     const part = await store(await provider.backup({ lock: "part", signal: never }));
     const report = await (await open(url)).restore(part.artifacts, options(name));
     expect(report.differences).toEqual([]);
@@ -515,18 +460,7 @@ describe("a Supabase project", () => {
 
   it("is backed up without a schema of its own, of which nothing is left in any part", async () => {
     const { name, url } = await newProject();
-    const select = (selection: object): Promise<DatabaseProvider> =>
-      createDatabase(
-        {
-          kind: "supabase",
-          url: { env: "URL" },
-          lockTimeoutSeconds: 30,
-          vault: "leave-out",
-          rootCertificate: server.postgres.rootCertificate ?? "",
-          ...selection,
-        },
-        { secrets: { url: full.replace("@127.0.0.1:", "@localhost:") } },
-      );
+    const select = (selection: Parameters<typeof openProject>[2]) => openProject(server, full, selection);
     const part = await store(await (await select({ exclude: ["shop"] })).backup({ lock: "part", signal: never }));
     for (const each of ["owners.sql", "publications.sql", "default-privileges.sql"]) {
       expect(part.text(each), each).not.toContain("shop");

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase } from "../../../../providers/database/index.ts";
+import { openProject, restoreInto } from "../../../helpers/supabase-project.ts";
 import { query } from "../../../../tools/query.ts";
 import { store } from "../../../helpers/stored-backup.ts";
 import { keepAddingUnknownOptions, TAKES_UNKNOWN_OPTIONS } from "../../../helpers/unknown-options.ts";
@@ -22,32 +22,14 @@ afterAll(async () => {
 });
 
 it("restores a project without a difference where the target's server keeps options of its own", async () => {
-  const open = (url: string) =>
-    createDatabase(
-      {
-        kind: "supabase",
-        url: { env: "URL" },
-        lockTimeoutSeconds: 30,
-        vault: "leave-out",
-        rootCertificate: server.postgres.rootCertificate ?? "",
-      },
-      { secrets: { url: url.replace("@127.0.0.1:", "@localhost:") } },
-    );
+  const open = (url: string) => openProject(server, url);
   const source = await open(await server.fullProject("full"));
   const backup = await store(await source.backup({ lock: "test", signal: never }));
   const target = await open(await server.newProject("copy"));
   await keepAddingUnknownOptions(server.postgres.url("copy"));
-  const report = await target.restore(backup.artifacts, {
-    facts: backup.facts,
-    // The trigger's function is in it already.
-    allowNonEmpty: true,
-    jobs: 1,
-    scratchDirectory: scratch,
-    createRoles: false,
-    noOwner: false,
-    confirm: `localhost:${server.postgres.port}/copy`,
-    signal: never,
-  });
+  // The trigger's function is in it already.
+  const options = restoreInto(server, "copy", backup, scratch, { allowNonEmpty: true });
+  const report = await target.restore(backup.artifacts, options);
   const [added] = await query<{ tables: number; columns: number }>(
     server.postgres.url("copy"),
     `SELECT (SELECT count(*)::int FROM pg_class WHERE reloptions::text ~ 'pg_next_release') AS tables,

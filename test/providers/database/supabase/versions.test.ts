@@ -2,8 +2,7 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { DatabaseProvider, RestoreOptions } from "../../../../providers/database/database.ts";
-import { createDatabase } from "../../../../providers/database/index.ts";
+import { openProject, restoreInto } from "../../../helpers/supabase-project.ts";
 import { majorVersion } from "../../../../providers/database/postgres/programs/clients.ts";
 import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { ensurePostgresWheel } from "../../../../tools/install/postgres-wheels.ts";
@@ -37,30 +36,12 @@ describe("across versions", () => {
     vi.unstubAllEnvs();
   });
 
-  const open = (server: SupabaseServer, name: string, clients?: string, role = "postgres"): Promise<DatabaseProvider> =>
-    createDatabase(
-      {
-        kind: "supabase",
-        url: { env: "URL" },
-        lockTimeoutSeconds: 30,
-        vault: "export",
-        rootCertificate: server.postgres.rootCertificate ?? "",
-        ...(clients === undefined ? {} : { clients }),
-      },
-      { secrets: { url: server.urlAs(role, name).replace("@127.0.0.1:", "@localhost:") } },
-    );
+  const open = (server: SupabaseServer, name: string, clients?: string, role = "postgres") =>
+    openProject(server, server.urlAs(role, name), { vault: "export", ...(clients !== undefined && { clients }) });
   const backupOf = async (server: SupabaseServer, clients?: string): Promise<StoredBackup> =>
     store(await (await open(server, "full", clients)).backup({ lock: "versions", signal: never }));
-  const options = (server: SupabaseServer, name: string, { facts }: StoredBackup): RestoreOptions => ({
-    facts,
-    allowNonEmpty: false,
-    jobs: 1,
-    scratchDirectory: folder,
-    createRoles: false,
-    noOwner: false,
-    confirm: `localhost:${server.postgres.port}/${name}`,
-    signal: never,
-  });
+  const options = (server: SupabaseServer, name: string, backup: StoredBackup) =>
+    restoreInto(server, name, backup, folder);
   /** As on a machine that has the clients of version 17 beside its own. */
   const install17 = (): void => {
     vi.stubEnv("PATH", `${process.env.PATH ?? ""}${delimiter}${bin17}`);
