@@ -1,8 +1,7 @@
-import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileFacts, FilesProvider, ListedFile } from "../../providers/files/files.ts";
-import { bytesOf, failingStream, streamOf } from "../helpers/bytes.ts";
+import { bytesOf, endlessStream, failingStream, streamOf } from "../helpers/bytes.ts";
 import { failureOf } from "../helpers/failure.ts";
 
 const MiB = 1024 * 1024;
@@ -119,15 +118,7 @@ export function describeFilesContract(kind: string, open: () => Promise<FilesSub
 
     it("ends a write with its signal", async () => {
       const controller = new AbortController();
-      const endless = Readable.from(
-        (async function* () {
-          for (;;) {
-            await new Promise((resolve) => setTimeout(resolve, 5));
-            yield bytesOf(1_000);
-          }
-        })(),
-        { objectMode: false },
-      );
+      const endless = endlessStream();
       const writing = failureOf(files.write(factsOf("a", 1), endless, { signal: controller.signal }));
       controller.abort();
       expect((await writing).code).toBe("ABORTED");

@@ -51,6 +51,19 @@ export function streamAround(first: Buffer, between: () => Promise<void>, second
   );
 }
 
+/** A stream that gives some bytes every few milliseconds and never ends. */
+export function endlessStream(): Readable {
+  return Readable.from(
+    (async function* () {
+      for (;;) {
+        await sleep(5);
+        yield bytesOf(1_000);
+      }
+    })(),
+    { objectMode: false },
+  );
+}
+
 /** Length and SHA-256 of what a stream gives. */
 export async function digestOf(stream: Readable): Promise<string> {
   const hash = createHash("sha256");

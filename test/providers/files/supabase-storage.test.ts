@@ -1,10 +1,9 @@
 import { buffer } from "node:stream/consumers";
-import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileFacts, FilesProvider } from "../../../providers/files/files.ts";
 import { supabaseStorage } from "../../../providers/files/supabase-storage.ts";
 import { describeFilesContract } from "../../contract/files.ts";
-import { bytesOf, failingStream, streamOf } from "../../helpers/bytes.ts";
+import { bytesOf, endlessStream, failingStream, streamOf } from "../../helpers/bytes.ts";
 import { failureOf } from "../../helpers/failure.ts";
 import { FaultyProxy } from "../../../tools/services/faulty-proxy.ts";
 import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
@@ -237,15 +236,7 @@ describe("files in Supabase Storage", () => {
 
   it("end with their signal", async () => {
     const controller = new AbortController();
-    const endless = Readable.from(
-      (async function* () {
-        for (;;) {
-          await new Promise((resolve) => setTimeout(resolve, 5));
-          yield bytesOf(1_000);
-        }
-      })(),
-      { objectMode: false },
-    );
+    const endless = endlessStream();
     const writing = failureOf(files.write(factsOf("a", 1), endless, { signal: controller.signal }));
     controller.abort();
     expect((await writing).code).toBe("ABORTED");
