@@ -10,10 +10,17 @@ interface Count {
   skipped: number;
 }
 
-/** Ends a run's output with one line that counts its tests, for whoever reads logs: `12 passed, 0 failed, 1 skipped`. */
+/** Ends a run's output with one line that counts its tests, for people who read logs: `12 passed, 0 failed, 1 skipped`. */
 export default class ClosingLine implements Reporter {
+  readonly #file = process.env[COUNTS];
+
+  constructor() {
+    // A test that runs Vitest itself must not count towards this run.
+    Reflect.deleteProperty(process.env, COUNTS);
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
-    const count = earlier();
+    const count = earlier(this.#file);
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
@@ -24,8 +31,7 @@ export default class ClosingLine implements Reporter {
     }
     // Of no test in particular, but the run has failed.
     count.failed += unhandledErrors.length;
-    const file = process.env[COUNTS];
-    if (file !== undefined) writeFileSync(file, JSON.stringify(count));
+    if (this.#file !== undefined) writeFileSync(this.#file, JSON.stringify(count));
     // After the other reporters' summaries.
     process.on("exit", () => {
       console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
@@ -34,8 +40,7 @@ export default class ClosingLine implements Reporter {
 }
 
 /** What the runs before this one have counted. */
-function earlier(): Count {
-  const file = process.env[COUNTS];
+function earlier(file: string | undefined): Count {
   if (file === undefined || !existsSync(file)) return { passed: 0, failed: 0, skipped: 0 };
   return JSON.parse(readFileSync(file, "utf8")) as Count;
 }
