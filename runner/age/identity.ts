@@ -16,16 +16,19 @@ export function withIdentity(identity: string): FileKeySource {
       fix: "It must be what `age-keygen` wrote: a line that starts with AGE-SECRET-KEY-1.",
     });
   }
+  // The last to be asked, so only where no identity before it matched.
+  decrypter.addIdentity({
+    unwrapFileKey() {
+      throw new ProviderError("CONFIG", "The encryption identity is none of this backup's recipients.", {
+        fix: "Use the private key of one of the recipients that the manifest names.",
+      });
+    },
+  });
   return async (header) => {
     try {
       return await decrypter.decryptHeader(header);
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith("no identity matched")) {
-        throw new ProviderError("CONFIG", "The encryption identity is none of this backup's recipients.", {
-          cause: error,
-          fix: "Use the private key of one of the recipients that the manifest names.",
-        });
-      }
+      if (error instanceof ProviderError) throw error;
       throw new ProviderError("INTEGRITY", "The header of the encrypted file is damaged.", { cause: error });
     }
   };
