@@ -1,7 +1,7 @@
 import type { DatabaseBackup } from "../providers/database/database.ts";
 import { toProviderError } from "../providers/errors.ts";
 import type { Span } from "../providers/monitor/monitor.ts";
-import { newBackupId } from "./backup-id.ts";
+import { newBackupId } from "./catalogue/backup-id.ts";
 import { agesOf } from "./backup/ages.ts";
 import { commit } from "./backup/commit.ts";
 import { copyJobFiles } from "./backup/copy-job-files.ts";

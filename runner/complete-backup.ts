@@ -1,8 +1,8 @@
 import { ProviderError, toProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { BackupState } from "./backup-folder.ts";
-import { listWhole } from "./catalogue.ts";
+import type { BackupState } from "./catalogue/backup-folder.ts";
+import { listWhole } from "./catalogue/catalogue.ts";
 import { copyBackup, type CopyReport } from "./copy.ts";
 import { decisiveError } from "./decisive-error.ts";
 import { EXIT } from "./exit-codes.ts";

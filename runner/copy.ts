@@ -4,18 +4,18 @@ import { abortedError, ProviderError, toProviderError } from "../providers/error
 import { backupKey, COPIED, jobFolder, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { JobName } from "./backup-folder.ts";
-import { openManifest, readDocument, readManifest } from "./catalogue.ts";
-import type { CopyRecord, Manifest, ManifestObject } from "./manifest.ts";
+import type { JobName } from "./catalogue/backup-folder.ts";
+import { openManifest, readDocument, readManifest } from "./catalogue/catalogue.ts";
+import type { CopyRecord, Manifest, ManifestObject } from "./documents/manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf, timeIn } from "./records.ts";
+import { recordName, recordsOf, timeIn } from "./documents/records.ts";
 import { flakyTransfer, readTwice } from "./second-read.ts";
-import { seal } from "./sealed-json.ts";
+import { seal } from "./documents/sealed-json.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocument } from "./documents/write-document.ts";
 
 /** A job's backups in a store. */
 export interface Place {

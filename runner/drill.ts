@@ -13,19 +13,19 @@ import { backupKey, DRILL } from "../providers/layout.ts";
 import type { RunLog } from "../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { JobName } from "./backup-folder.ts";
-import { namesIn, readManifest } from "./catalogue.ts";
-import { chooseBackup } from "./choose-backup.ts";
-import { listable } from "./document-bounds.ts";
-import { databaseObjects, type DrillRecord, type Manifest } from "./manifest.ts";
+import type { JobName } from "./catalogue/backup-folder.ts";
+import { namesIn, readManifest } from "./catalogue/catalogue.ts";
+import { chooseBackup } from "./catalogue/choose-backup.ts";
+import { listable } from "./documents/document-bounds.ts";
+import { databaseObjects, type DrillRecord, type Manifest } from "./documents/manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
-import { requireProven } from "./proof.ts";
+import { requireProven } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf } from "./records.ts";
+import { recordName, recordsOf } from "./documents/records.ts";
 import { writePiece } from "./stream/write-piece.ts";
 import { FlakyTransferError } from "./second-read.ts";
 import type { Telemetry } from "./telemetry.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocument } from "./documents/write-document.ts";
 
 /** What is drilled, and where. */
 export interface DrillOptions {

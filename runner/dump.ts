@@ -7,7 +7,7 @@ import { ending } from "../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import { AgeEncrypt, createHeader } from "./age/encrypt.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { ManifestObject } from "./manifest.ts";
+import type { ManifestObject } from "./documents/manifest.ts";
 import { FanOut } from "./stream/fan-out.ts";
 import { feed } from "./stream/feed.ts";
 import { compressor } from "./stream/zstd.ts";

@@ -3,7 +3,7 @@ import { finished, pipeline } from "node:stream/promises";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
-import type { ManifestObject } from "./manifest.ts";
+import type { ManifestObject } from "./documents/manifest.ts";
 import { FlakyTransferError, isDamage } from "./second-read.ts";
 import { HoldBack } from "./stream/hold-back.ts";
 import { MeterStream, type Measure } from "./stream/meter.ts";

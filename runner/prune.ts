@@ -1,12 +1,12 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
 import { backupKey, jobFolder, MANIFEST } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import type { JobName, ListedFolder } from "./backup-folder.ts";
-import { listBackups } from "./catalogue.ts";
-import { requireOneDatabase } from "./database-identity.ts";
+import type { JobName, ListedFolder } from "./catalogue/backup-folder.ts";
+import { listBackups } from "./catalogue/catalogue.ts";
+import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
-import { refuseFuture } from "./future.ts";
-import { expired } from "./retention.ts";
+import { refuseFuture } from "./catalogue/future.ts";
+import { expired } from "./catalogue/retention.ts";
 
 /**
  * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and

@@ -4,10 +4,10 @@ import { ProviderError } from "../providers/errors.ts";
 import { backupKey } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { JobName } from "./backup-folder.ts";
-import { readManifest } from "./catalogue.ts";
-import { chooseBackup } from "./choose-backup.ts";
-import { databaseObjects, type ManifestObject } from "./manifest.ts";
+import type { JobName } from "./catalogue/backup-folder.ts";
+import { readManifest } from "./catalogue/catalogue.ts";
+import { chooseBackup } from "./catalogue/choose-backup.ts";
+import { databaseObjects, type ManifestObject } from "./documents/manifest.ts";
 import { checkStored, openConfirmed } from "./open-plain.ts";
 import { readTwice } from "./second-read.ts";
 

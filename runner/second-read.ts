@@ -1,5 +1,5 @@
 import { ProviderError } from "../providers/errors.ts";
-import { ForeignBackupError } from "./own-backup.ts";
+import { ForeignBackupError } from "./catalogue/own-backup.ts";
 
 /**
  * Reads something, and once more if what arrived is damaged: one bit that was flipped on its way says nothing of what is stored.

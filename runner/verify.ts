@@ -4,18 +4,18 @@ import { ProviderError } from "../providers/errors.ts";
 import { backupKey, FILE_INDEX, MANIFEST, VERIFICATION } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
-import type { JobName } from "./backup-folder.ts";
-import { namesIn, readManifest } from "./catalogue.ts";
-import { listable } from "./document-bounds.ts";
+import type { JobName } from "./catalogue/backup-folder.ts";
+import { namesIn, readManifest } from "./catalogue/catalogue.ts";
+import { listable } from "./documents/document-bounds.ts";
 import { verifyFiles, type Found } from "./files/verify-files.ts";
-import { hasArchive, type Manifest, type VerificationRecord } from "./manifest.ts";
-import { ForeignBackupError } from "./own-backup.ts";
+import { hasArchive, type Manifest, type VerificationRecord } from "./documents/manifest.ts";
+import { ForeignBackupError } from "./catalogue/own-backup.ts";
 import { DamagedObjectError, checkStored, openPlain } from "./open-plain.ts";
-import { UnprovenBackupError } from "./proof.ts";
+import { UnprovenBackupError } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf } from "./records.ts";
+import { recordName, recordsOf } from "./documents/records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
-import { writeDocument } from "./write-document.ts";
+import { writeDocument } from "./documents/write-document.ts";
 
 /** What a verification found. */
 export interface Verification {

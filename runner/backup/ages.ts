@@ -1,7 +1,7 @@
 import type { Attributes } from "../../providers/monitor/monitor.ts";
-import type { BackupFolder } from "../backup-folder.ts";
-import { newestFirst } from "../catalogue.ts";
-import { isAhead } from "../future.ts";
+import type { BackupFolder } from "../catalogue/backup-folder.ts";
+import { newestFirst } from "../catalogue/catalogue.ts";
+import { isAhead } from "../catalogue/future.ts";
 import { secondsOf } from "./report.ts";
 import type { RunState } from "./state.ts";
 

@@ -1,8 +1,8 @@
 import type { DatabaseBackup } from "../../providers/database/database.ts";
 import { backupKey, MANIFEST } from "../../providers/layout.ts";
-import type { Manifest } from "../manifest.ts";
+import type { Manifest } from "../documents/manifest.ts";
 import { PROGRAM } from "../version.ts";
-import { writeDocument } from "../write-document.ts";
+import { writeDocument } from "../documents/write-document.ts";
 import { fail, type Live } from "./destination.ts";
 import { requireWhole } from "./require-whole.ts";
 import { checkClock, objectsIn, type RunState, type Draft } from "./state.ts";

@@ -1,9 +1,9 @@
 import type { DatabaseIdentity } from "../../providers/database/database.ts";
 import { toProviderError } from "../../providers/errors.ts";
-import { listBackups } from "../catalogue.ts";
-import { formerDatabases } from "../database-identity.ts";
-import { fromFuture, futureError } from "../future.ts";
-import { nextOrder } from "../order.ts";
+import { listBackups } from "../catalogue/catalogue.ts";
+import { formerDatabases } from "../catalogue/database-identity.ts";
+import { fromFuture, futureError } from "../catalogue/future.ts";
+import { nextOrder } from "../catalogue/order.ts";
 import { fail, live, requireLive, warn } from "./destination.ts";
 import type { RunState, Draft } from "./state.ts";
 

@@ -1,7 +1,7 @@
 import type { DatabaseBackup } from "../../providers/database/database.ts";
 import { ProviderError } from "../../providers/errors.ts";
-import { DOCUMENT, MANIFEST_OBJECTS, requireWithin } from "../document-bounds.ts";
-import { seal } from "../sealed-json.ts";
+import { DOCUMENT, MANIFEST_OBJECTS, requireWithin } from "../documents/document-bounds.ts";
+import { seal } from "../documents/sealed-json.ts";
 
 /** About what a manifest says of an object, but for names and what it covers, in characters. */
 const OBJECT = "0".repeat(500);

@@ -1,7 +1,7 @@
 import type { Attributes } from "../../providers/monitor/monitor.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
-import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { PruneReport } from "../prune.ts";
 import type { Verification } from "../verify.ts";
 import { withFix, type Destination } from "./destination.ts";

@@ -1,8 +1,8 @@
 import { ProviderError } from "../../providers/errors.ts";
 import { backupKey } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
-import type { ManifestObject } from "../manifest.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
+import type { ManifestObject } from "../documents/manifest.ts";
 
 /** What {@link requireWhole} looks for. */
 interface WholeOptions {

@@ -3,7 +3,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import { compareClock } from "../../providers/clock.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import type { FilesBackup } from "../files/backup-files.ts";
-import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { Run } from "../run.ts";
 import { warn, withFix, type Destination, type Live } from "./destination.ts";
 import type { Trace } from "./trace.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ProviderError, toProviderError, type ErrorCode } from "../../providers/errors.ts";
-import { listWhole } from "../catalogue.ts";
-import { chooseBackup } from "../choose-backup.ts";
+import { listWhole } from "../catalogue/catalogue.ts";
+import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { copyBackup, type CopyOptions, type CopyReport } from "../copy.ts";
 import { decisiveError } from "../decisive-error.ts";

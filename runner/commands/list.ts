@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { BackupState, DrillOutcome, JobName } from "../backup-folder.ts";
-import { listWhole, readManifest } from "../catalogue.ts";
+import type { BackupState, DrillOutcome, JobName } from "../catalogue/backup-folder.ts";
+import { listWhole, readManifest } from "../catalogue/catalogue.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { describeFuture, fromFuture } from "../future.ts";
-import type { Manifest } from "../manifest.ts";
-import { unusable } from "../record-reader.ts";
+import { describeFuture, fromFuture } from "../catalogue/future.ts";
+import type { Manifest } from "../documents/manifest.ts";
+import { unusable } from "../documents/record-reader.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";

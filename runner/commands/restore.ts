@@ -5,13 +5,13 @@ import { DatabaseConfig, databaseProviders } from "../../providers/database/inde
 import { ProviderError } from "../../providers/errors.ts";
 import { filesAt } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
-import { chooseBackup } from "../choose-backup.ts";
+import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { folderTarget } from "../files/folder-target.ts";
 import { restoreFiles, type FilesTarget, type RestoredFiles } from "../files/restore-files.ts";
 import { parseReference } from "../reference.ts";
-import { requireProven } from "../proof.ts";
+import { requireProven } from "../documents/proof.ts";
 import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
-import { listWhole } from "../catalogue.ts";
-import { chooseBackup } from "../choose-backup.ts";
+import { listWhole } from "../catalogue/catalogue.ts";
+import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { verify, type Verification } from "../verify.ts";

@@ -8,10 +8,10 @@ import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import { jobFolder } from "../../providers/layout.ts";
 import { removedAtOnce, type StorageConfig } from "../../providers/storage/index.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
-import type { BackupFolder, JobName } from "../backup-folder.ts";
-import { listBackups } from "../catalogue.ts";
-import { formerDatabases, requireOneDatabase } from "../database-identity.ts";
-import { fromFuture, futureError } from "../future.ts";
+import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
+import { listBackups } from "../catalogue/catalogue.ts";
+import { formerDatabases, requireOneDatabase } from "../catalogue/database-identity.ts";
+import { fromFuture, futureError } from "../catalogue/future.ts";
 import { failed, guarded } from "./checks.ts";
 
 /**

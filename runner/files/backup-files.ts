@@ -4,7 +4,7 @@ import { bucketIn } from "../../providers/storage/index.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import { streamSettings, type DumpOptions } from "../dump.ts";
-import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { Run } from "../run.ts";
 import { copyFiles, type CopiedFiles, type CopyFilesOptions, type Lacking, type LeftOut } from "./copy-files.ts";
 import type { FileEntry } from "./file-entry.ts";

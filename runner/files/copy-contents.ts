@@ -1,8 +1,8 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
-import type { Manifest } from "../manifest.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
+import type { Manifest } from "../documents/manifest.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";

@@ -5,7 +5,7 @@ import type { FileBucket, FilesProvider, ListedFile } from "../../providers/file
 import { contentObject } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
-import type { JobName } from "../backup-folder.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
 import { storeStream, type DumpOptions } from "../dump.ts";
 import { beyondBounds, fileId, type FileEntry } from "./file-entry.ts";
 import { contentKey } from "./file-pool.ts";

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { ProviderError } from "../../providers/errors.ts";
 import type { FileFacts, ListedFile } from "../../providers/files/files.ts";
 import { CONTENT_OBJECT } from "../../providers/layout.ts";
-import { beyond, FILE_FACTS } from "../document-bounds.ts";
-import { Measured } from "../manifest.ts";
+import { beyond, FILE_FACTS } from "../documents/document-bounds.ts";
+import { Measured } from "../documents/manifest.ts";
 
 /** A file with its attributes, as the index of a backup has it. */
 const Facts = z.strictObject({

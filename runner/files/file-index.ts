@@ -2,9 +2,9 @@ import type { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { backupKey, FILE_INDEX } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
-import { beyond, FILE_LINE } from "../document-bounds.ts";
-import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
+import { beyond, FILE_LINE } from "../documents/document-bounds.ts";
+import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import { openPlain } from "../open-plain.ts";
 import { FileEntry } from "./file-entry.ts";
 

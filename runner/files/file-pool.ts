@@ -1,6 +1,6 @@
 import { FILES_FOLDER, jobFolder } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
 
 /** The key of a file's content; see {@link FileEntry.object}. */
 export function contentKey(job: JobName, object: string): string {

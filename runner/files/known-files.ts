@@ -1,10 +1,10 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import { recordTime, VERIFICATION } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { BackupFolder, JobName } from "../backup-folder.ts";
-import { listWhole, readDocument, readManifest } from "../catalogue.ts";
-import { VerificationRecord } from "../manifest.ts";
-import { unseal } from "../sealed-json.ts";
+import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
+import { listWhole, readDocument, readManifest } from "../catalogue/catalogue.ts";
+import { VerificationRecord } from "../documents/manifest.ts";
+import { unseal } from "../documents/sealed-json.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { fileIndexOf, readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";

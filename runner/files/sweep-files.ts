@@ -1,7 +1,7 @@
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName, ListedFolder } from "../backup-folder.ts";
-import { listFolders, readManifest } from "../catalogue.ts";
+import type { JobName, ListedFolder } from "../catalogue/backup-folder.ts";
+import { listFolders, readManifest } from "../catalogue/catalogue.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";
 

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
 import type { FileEntry } from "./file-entry.ts";
 import { listContents } from "./file-pool.ts";
 

@@ -2,9 +2,9 @@ import { Readable } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { backupKey, FILE_INDEX } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { JobName } from "../backup-folder.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
 import { dump, type DumpOptions } from "../dump.ts";
-import type { Manifest, ManifestObject } from "../manifest.ts";
+import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { CopiedBucket, Lacking } from "./copy-files.ts";
 import type { FileEntry } from "./file-entry.ts";
 

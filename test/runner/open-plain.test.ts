@@ -8,7 +8,7 @@ import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { FileKeySource } from "../../runner/age/decrypt.ts";
 import { withIdentity } from "../../runner/age/identity.ts";
 import { AgeEncrypt, createHeader } from "../../runner/age/encrypt.ts";
-import type { ManifestObject } from "../../runner/manifest.ts";
+import type { ManifestObject } from "../../runner/documents/manifest.ts";
 import { openPlain } from "../../runner/open-plain.ts";
 import type { Measure } from "../../runner/stream/meter.ts";
 import { compressor } from "../../runner/stream/zstd.ts";

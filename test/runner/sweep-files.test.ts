@@ -4,7 +4,7 @@ import { zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { prune, type PruneOptions } from "../../runner/prune.ts";
-import { seal } from "../../runner/sealed-json.ts";
+import { seal } from "../../runner/documents/sealed-json.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
 import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";

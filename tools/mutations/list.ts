@@ -248,9 +248,9 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "the newest verified backup may go",
-    "runner/retention.ts",
+    "runner/catalogue/retention.ts",
     ["new Set([newestVerified, ...chosen(verified, rule)", "new Set([...chosen(verified, rule)"],
-    "test/runner/retention.test.ts",
+    "test/runner/catalogue/retention.test.ts",
     "",
   ),
   mutation(

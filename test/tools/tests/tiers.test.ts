@@ -19,7 +19,7 @@ describe("the tiers of the tests", () => {
   });
 
   it.each([
-    ["test/runner/retention.test.ts", "unit", []],
+    ["test/runner/catalogue/retention.test.ts", "unit", []],
     // It serves in its own process, and what it starts is in a helper of a helper.
     ["test/services/sentry-ingest.test.ts", "rest", []],
     ["test/recording/recording.test.ts", "rest", []],

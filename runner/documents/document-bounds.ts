@@ -1,4 +1,4 @@
-import { ProviderError } from "../providers/errors.ts";
+import { ProviderError } from "../../providers/errors.ts";
 
 /**
  * Bytes that a manifest or a record has at most. A table takes some 125 bytes of a manifest, and 220 with the longest names

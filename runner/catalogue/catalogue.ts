@@ -1,19 +1,19 @@
 import pMap from "p-map";
-import { ProviderError } from "../providers/errors.ts";
-import { backupKey, COPIED, DRILL, jobFolder, MANIFEST, VERIFICATION } from "../providers/layout.ts";
-import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import { backupKey, COPIED, DRILL, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
+import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { timeOfBackup } from "./backup-id.ts";
 import type { BackedUpDatabase, BackupFolder, BackupState, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
-import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "./document-bounds.ts";
-import { hasArchive, Manifest, unknownFormat } from "./manifest.ts";
+import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "../documents/document-bounds.ts";
+import { hasArchive, Manifest, unknownFormat } from "../documents/manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
-import { nameOf, RecordReader, unusable } from "./record-reader.ts";
-import { timeIn } from "./records.ts";
-import { proofOf, requireProvenRecord, UnprovenBackupError } from "./proof.ts";
-import { openSealed, parseSealed, unknownDocument } from "./sealed-json.ts";
-import { readTwice } from "./second-read.ts";
+import { nameOf, RecordReader, unusable } from "../documents/record-reader.ts";
+import { timeIn } from "../documents/records.ts";
+import { proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
+import { openSealed, parseSealed, unknownDocument } from "../documents/sealed-json.ts";
+import { readTwice } from "../second-read.ts";
 
 /** Bytes of a manifest that is read alone. */
 const LARGE = 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { BackupFolder } from "./backup-folder.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "../documents/manifest.ts";
 
 /**
  * Where a backup stands among those of its job. A manifest of version 0.1.0 does not say, but has times of three clocks: the

@@ -1,9 +1,9 @@
-import type { DatabaseIdentity } from "../providers/database/database.ts";
-import type { ProviderError } from "../providers/errors.ts";
-import type { DRILL } from "../providers/layout.ts";
-import type { StoredObject } from "../providers/storage/storage.ts";
-import type { OutcomeRecord } from "./records.ts";
-import type { SigningKeys } from "./signing.ts";
+import type { DatabaseIdentity } from "../../providers/database/database.ts";
+import type { ProviderError } from "../../providers/errors.ts";
+import type { DRILL } from "../../providers/layout.ts";
+import type { StoredObject } from "../../providers/storage/storage.ts";
+import type { OutcomeRecord } from "../documents/records.ts";
+import type { SigningKeys } from "../documents/signing.ts";
 
 /** Which database a backup is of, and which ones its job backed up before it moved, as a person has said. */
 export interface BackedUpDatabase {

@@ -1,6 +1,6 @@
-import { ProviderError } from "../providers/errors.ts";
-import { timeOfBackup } from "./backup-id.ts";
-import type { BackupFolder, JobName } from "./backup-folder.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import { timeOfBackup } from "../catalogue/backup-id.ts";
+import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
 import { openSealed, type SealedDocument } from "./sealed-json.ts";
 
 /** A backup of which nothing proves that this stack made it: its signature is missing, wrong or of another key. */

@@ -1,6 +1,6 @@
-import { ProviderError } from "../providers/errors.ts";
+import { ProviderError } from "../../providers/errors.ts";
 import type { JobName } from "./backup-folder.ts";
-import type { SealedDocument } from "./sealed-json.ts";
+import type { SealedDocument } from "../documents/sealed-json.ts";
 
 /** Characters of a name that a message shows; those of this program have fewer. */
 const SHOWN = 100;

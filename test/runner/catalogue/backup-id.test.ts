@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { newBackupId, timeOfBackup, timestamp } from "../../runner/backup-id.ts";
-import { Random } from "../helpers/random.ts";
+import { newBackupId, timeOfBackup, timestamp } from "../../../runner/catalogue/backup-id.ts";
+import { Random } from "../../helpers/random.ts";
 
 it("names the second in which the backup was begun", () => {
   const id = newBackupId(new Date("2026-01-02T03:04:05.678Z"));

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
-import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
-import type { JobName } from "./backup-folder.ts";
+import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
+import type { JobName } from "../catalogue/backup-folder.ts";
 import { DOCUMENT, requireWithin } from "./document-bounds.ts";
 import { seal } from "./sealed-json.ts";
 

@@ -1,7 +1,7 @@
-import type { DatabaseIdentity } from "../providers/database/database.ts";
-import { ProviderError } from "../providers/errors.ts";
+import type { DatabaseIdentity } from "../../providers/database/database.ts";
+import { ProviderError } from "../../providers/errors.ts";
 import type { BackedUpDatabase, BackupFolder, JobName } from "./backup-folder.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest } from "../documents/manifest.ts";
 import { byOrder } from "./order.ts";
 
 /** What a manifest says of its database; undefined for backups of earlier versions, which do not say. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
-import { ProviderError } from "../providers/errors.ts";
+import { ProviderError } from "../../providers/errors.ts";
 import { beyond, DOCUMENT } from "./document-bounds.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { Retention } from "../providers/config.ts";
+import type { Retention } from "../../providers/config.ts";
 import type { BackupFolder } from "./backup-folder.ts";
 import { byOrder } from "./order.ts";
 

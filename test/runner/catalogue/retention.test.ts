@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Retention } from "../../providers/config.ts";
-import type { BackupFolder, BackupState } from "../../runner/backup-folder.ts";
-import { expired } from "../../runner/retention.ts";
-import { timestamp } from "../../runner/backup-id.ts";
-import { Random } from "../helpers/random.ts";
+import type { Retention } from "../../../providers/config.ts";
+import type { BackupFolder, BackupState } from "../../../runner/catalogue/backup-folder.ts";
+import { expired } from "../../../runner/catalogue/retention.ts";
+import { timestamp } from "../../../runner/catalogue/backup-id.ts";
+import { Random } from "../../helpers/random.ts";
 
 const STATES: readonly BackupState[] = ["verified", "verified", "verified", "unverified", "damaged", "unfinished"];
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { ProviderError } from "../providers/errors.ts";
-import { parseTimestamp } from "./backup-id.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import { parseTimestamp } from "../catalogue/backup-id.ts";
 import { withoutSignature, type SealedDocument } from "./sealed-json.ts";
 
 /** A key: 64 hexadecimal digits, before which one of `pulumi up` says when it was made. */

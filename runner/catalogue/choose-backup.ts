@@ -1,5 +1,5 @@
-import { ProviderError } from "../providers/errors.ts";
-import type { StorageProvider } from "../providers/storage/storage.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "./backup-folder.ts";
 import { listWhole } from "./catalogue.ts";
 

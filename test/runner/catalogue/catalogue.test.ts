@@ -1,13 +1,13 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { StorageProvider } from "../../providers/storage/storage.ts";
-import { listBackups, readManifest } from "../../runner/catalogue.ts";
-import { seal } from "../../runner/sealed-json.ts";
-import { sampleManifest } from "../helpers/sample-manifest.ts";
-import { fillBackup } from "../helpers/sample-records.ts";
-import { TemporaryFolder } from "../helpers/script.ts";
-import { filesIn, fill, openStore } from "../helpers/store.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import { listBackups, readManifest } from "../../../runner/catalogue/catalogue.ts";
+import { seal } from "../../../runner/documents/sealed-json.ts";
+import { sampleManifest } from "../../helpers/sample-manifest.ts";
+import { fillBackup } from "../../helpers/sample-records.ts";
+import { TemporaryFolder } from "../../helpers/script.ts";
+import { filesIn, fill, openStore } from "../../helpers/store.ts";
 
 const job = { stack: "prod", name: "app" };
 const never = new AbortController().signal;

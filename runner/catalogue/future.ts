@@ -1,5 +1,5 @@
-import { span } from "../providers/clock.ts";
-import { ProviderError } from "../providers/errors.ts";
+import { span } from "../../providers/clock.ts";
+import { ProviderError } from "../../providers/errors.ts";
 
 /**
  * How far ahead of a clock a time may be, in milliseconds, before it is one of the future. Ten minutes: more than the 5 that

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { databaseKind } from "../providers/database/index.ts";
-import { DRILL, VERIFICATION } from "../providers/layout.ts";
+import { databaseKind } from "../../providers/database/index.ts";
+import { DRILL, VERIFICATION } from "../../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();

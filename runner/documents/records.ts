@@ -1,8 +1,8 @@
-import { ProviderError } from "../providers/errors.ts";
-import * as layout from "../providers/layout.ts";
-import { DRILL, VERIFICATION, type Trial } from "../providers/layout.ts";
-import { parseTimestamp, timestamp } from "./backup-id.ts";
-import { isAhead } from "./future.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import * as layout from "../../providers/layout.ts";
+import { DRILL, VERIFICATION, type Trial } from "../../providers/layout.ts";
+import { parseTimestamp, timestamp } from "../catalogue/backup-id.ts";
+import { isAhead } from "../catalogue/future.ts";
 import { DrillRecord, VerificationRecord } from "./manifest.ts";
 import { unseal } from "./sealed-json.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Manifest } from "../../runner/manifest.ts";
-import { seal, unseal } from "../../runner/sealed-json.ts";
-import { sampleManifest } from "../helpers/sample-manifest.ts";
+import { Manifest } from "../../../runner/documents/manifest.ts";
+import { seal, unseal } from "../../../runner/documents/sealed-json.ts";
+import { sampleManifest } from "../../helpers/sample-manifest.ts";
 
 const manifest = sampleManifest("20260102T030405Z-1a2b3c");
 const sealed = Buffer.from(seal(manifest));
