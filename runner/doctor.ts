@@ -8,7 +8,7 @@ import { checkDestination } from "./doctor/check-destination.ts";
 import { failed, guarded, withFix } from "./doctor/checks.ts";
 import type { Run } from "./run.ts";
 
-/** Looks at everything that a run of the job needs; each check says how to fix what fails. */
+/** Checks everything that a run of the job needs; each check says how to fix what fails. */
 export async function* doctor(run: Run): AsyncGenerator<Check> {
   for await (const check of checks(run)) yield withFix(check);
 }

@@ -15,7 +15,7 @@ interface WholeOptions {
 }
 
 /**
- * Looks whether a store still has all of a backup, before a manifest says so: a prune, a rule of the store or a person may
+ * Checks that a store still has all of a backup, before a manifest says so: a prune, a rule of the store or a person may
  * have taken something for a leftover while the backup was made.
  *
  * @throws ProviderError `TRANSIENT` where something is gone, `INTEGRITY` where its size is wrong.

@@ -33,7 +33,7 @@ interface RestoreFilesRequest {
   /** Only these buckets; undefined for all. */
   readonly buckets: readonly string[] | undefined;
   readonly identity: FileKeySource | undefined;
-  /** Only looks at everything, and tells what would be done. */
+  /** Only checks everything, and reports what would be done. */
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
 }

@@ -421,7 +421,7 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
     });
 
     describe("remove", () => {
-      it("removes what it is told to, and nothing else", async () => {
+      it("removes what is asked for, and nothing else", async () => {
         for (const key of ["a/1", "a/10", "a/2", "a1", "b/1"]) await put(key);
         await storage.remove(["a/1", "missing", "b/1", "a/1"]);
         expect(await keys()).toEqual(["a/10", "a/2", "a1"]);

@@ -250,7 +250,7 @@ describe.skipIf(plugin === undefined)(
     it(
       "adds a job, and takes it away again, without touching the other",
       async () => {
-        // What all jobs share is made anew or gets longer; nothing that the other job needs is changed.
+        // What all jobs share is replaced or gets longer; nothing that the other job needs is changed.
         const shared = /Dashboard|provision-schedule-dev-scheduler-\d\d|provision-alarms-dev-(due|zeros)/;
         const ofOthers = (steps: readonly string[]) =>
           steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
@@ -284,7 +284,7 @@ describe.skipIf(plugin === undefined)(
     );
 
     it(
-      "logs accesses and copies to a second bucket, and does neither anew",
+      "logs accesses and copies to a second bucket, and repeats neither",
       async () => {
         await promoted;
         const Bucket = await bucketOf(staging);

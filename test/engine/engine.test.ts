@@ -28,7 +28,7 @@ describe("the engine", () => {
     expect(existsSync(engine.directory)).toBe(false);
   });
 
-  it("runs a module anew for each operation, with structured and secret configuration", async () => {
+  it("runs a module again for each operation, with structured and secret configuration", async () => {
     const stack = await engine.stack({ program, config: configFor("Hello") });
     const settings = await readFile(join(stack.directory, "Pulumi.dev.yaml"), "utf8");
     expect(settings).toMatch(/text:\n\s+secure: /);

@@ -179,7 +179,7 @@ describe("a stack of the host target, on the real engine", () => {
     expect(crontab()).toBe("");
   });
 
-  it("removes its own backups with itself where it is told to", async () => {
+  it("removes its own backups with itself where it is configured to", async () => {
     await up({ removeBackups: true });
     const other = pretendBackup(join(directory, "backups"), "prod", "app");
     printed.push((await stack.destroy()).output);

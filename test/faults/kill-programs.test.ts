@@ -12,7 +12,7 @@ import { Sandbox } from "../helpers/sandbox.ts";
 const consequence = "the ends of programs whose runner was killed are not tested";
 const can = hasProgram("setpriv", consequence) && canSeeProcesses(consequence);
 
-/** Names of this process's own: its programs are told from everybody else's by them. */
+/** Names of this process's own: they distinguish its programs from everybody else's. */
 const SOURCE = `slow_${process.pid}`;
 const TARGET = `target_${process.pid}`;
 

@@ -15,7 +15,7 @@ import { Sandbox } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
 
 const KILLS = 8;
-/** A name of this process's own: its pg_dumps are told from everybody else's by it. */
+/** A name of this process's own: it distinguishes its pg_dumps from everybody else's. */
 const DATABASE = `bulk_${process.pid}`;
 const seesProcesses = canSeeProcesses(
   "processes that a kill leaves behind are not looked for, and pg_dump is not killed",
@@ -55,7 +55,7 @@ async function until(condition: () => boolean, what: string, ms = 10_000): Promi
   }
 }
 
-/** Whoever has a manifest has every file that it names, as it says. */
+/** Each backup with a manifest has every file that it names, as it says. */
 function expectWholeBackups(): void {
   for (const id of foldersOf(sandbox)) {
     const manifest = join(backupFolder(sandbox, id), "manifest.json");

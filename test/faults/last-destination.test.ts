@@ -63,7 +63,7 @@ async function expectToEnd(...expected: [code: number, message: RegExp]): Promis
   clearTimeout(timer);
   expect([ended.code, ended.signal], ended.stderr).toEqual([expected[0], null]);
   expect(ended.stderr).toMatch(expected[1]);
-  // As a set: where an answer is late on a busy machine, it is told again.
+  // As a set: where an answer is late on a busy machine, it is reported again.
   expect(new Set(receiver.pings.map(({ signal }) => signal))).toEqual(new Set(["start", "fail"]));
   // Its session is gone, and the lock with it.
   const locks = await sql(postgres, "bulk", "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'");

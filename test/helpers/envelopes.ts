@@ -56,7 +56,7 @@ function flatten(value: unknown, path = ""): string[] {
   if (typeof value === "number" && MEASURED.test(path)) return [`${path}=#`];
   if (typeof value !== "object" || value === null) return [`${path}=${String(value)}`];
   if (path.endsWith("frames")) {
-    // Where in the code an error arose changes with the code; that it is told does not.
+    // Where in the code an error arose changes with the code; that it is reported does not.
     return [`${path}=<${(value as unknown[]).length > 0 ? "some" : "none"}>`];
   }
   const attribute = value as { type?: string; value?: unknown };

@@ -1,4 +1,4 @@
-/** A configuration that a person got wrong, and what the person is told. */
+/** A configuration that a person got wrong, and the message for it. */
 export interface Mistake {
   readonly name: string;
   /** What is changed in {@link rightConfig}. */

@@ -38,7 +38,7 @@ export function processes(): VisibleProcess[] {
     });
 }
 
-/** Empty for a thread of the kernel, and for a process that has ended meanwhile. */
+/** Empty for a thread of the kernel, and for a process that has ended by now. */
 function commandLine(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();

@@ -11,7 +11,7 @@ export interface Listed {
   readonly backups: readonly { readonly id: string; readonly state: string; readonly size: number }[];
 }
 
-/** What a process printed as JSON, after a look at its exit code. */
+/** What a process printed as JSON, after a check of its exit code. */
 export function printed({ code, stdout, stderr }: Ended, expectedCode = 0): unknown {
   expect(code, stderr).toBe(expectedCode);
   return JSON.parse(stdout) as unknown;

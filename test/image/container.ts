@@ -20,7 +20,7 @@ export interface Container {
 }
 
 /**
- * What a container engine does, as ECS is told to do it: an own process table in which the program is the first process, a
+ * What a container engine does, as ECS is configured to: an own process table in which the program is the first process, a
  * root that nobody can write to, scratch space, the image's user, no capability and no way to get one. The network is this
  * machine's.
  */

@@ -30,7 +30,7 @@ describe("one place in two configurations", () => {
       { ...drive, folder: "/", prefix: "backups", serviceAccountKey: { secret: "other" } },
     ],
     ["a bucket of Supabase", supabase, { ...supabase, url: `${supabase.url}/`, key: { secret: "other" } }],
-  ])("is told: %s", (_name, one, other) => {
+  ])("is recognised: %s", (_name, one, other) => {
     expect(place(one)).toBe(place(other));
   });
 

@@ -7,7 +7,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { ClientRequest } from "node:http";
 import { record } from "./record.ts";
 
-// The first of them is told when a request is complete: one that broke before is told by the second alone.
+// The first of them hears of complete requests; of one that broke before, only the second hears.
 for (const channel of ["http.client.request.start", "http.client.request.error"]) {
   subscribe(channel, (message) => {
     const { request } = message as { request: ClientRequest };

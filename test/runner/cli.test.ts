@@ -52,7 +52,7 @@ async function restoreAndCompare(...args: string[]): Promise<Restored> {
   return restored;
 }
 
-/** A job one of whose programs waits until it is told to go on: pg_dump, if no other is named. */
+/** A job one of whose programs waits until it may go on: pg_dump, if no other is named. */
 function makeSlow(client: Parameters<Sandbox["replaceClient"]>[0] = "pg_dump"): {
   begun: (run: Running) => Promise<void>;
   goOn: () => void;
@@ -415,7 +415,7 @@ describe("two destinations", () => {
       await restoreAndCompare("--destination", "1");
     });
 
-    it("with no other, the error of each is told", async () => {
+    it("with no other, the error of each is reported", async () => {
       sandbox.job.destinations = (sandbox.job.destinations as object[])
         .slice(0, 1)
         .flatMap((s3) => [s3, { ...s3, bucket: "away" }]);

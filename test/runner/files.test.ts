@@ -233,7 +233,7 @@ describe("files beside the database", () => {
     expect(restored.stdout).toContain("failed: ");
   });
 
-  it("that fail are told at the end, and the rest is there", async () => {
+  it("that fail are reported at the end, and the rest is there", async () => {
     fill(service);
     service.unreadable.add("papers/many/7.txt");
     service.rowsAlone.add("papers/many/8.txt");

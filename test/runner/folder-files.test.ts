@@ -26,7 +26,7 @@ const factsOf = (path: string, bucket = "papers"): FileFacts => ({
   modified: "2026-01-02T03:04:05.000Z",
 });
 
-/** Writes files all at once, each with its own name for a content; what is told of each. */
+/** Writes files all at once, each with its own name for a content; what is reported of each. */
 async function restore(files: readonly FileFacts[]): Promise<Map<string, string[]>> {
   const target = await folderTarget(join(folder.path, "out"));
   for (const file of files) target.foresee?.(file);

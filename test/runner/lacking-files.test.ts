@@ -82,7 +82,7 @@ describe("a file that a store refuses", () => {
   });
   afterEach(() => other.close());
 
-  it("is missing there alone, and is told", async () => {
+  it("is missing there alone, and is reported", async () => {
     sandbox.job = { ...sandbox.job, destinations: [{ kind: "filesystem", path: sandbox.store }, destination] };
     const report = await partialBackup();
     expect(report.files.copied).toBe(13);

@@ -92,7 +92,7 @@ describe("a second job of the same name, stack and store", () => {
 });
 
 describe("a database that has moved", () => {
-  it("is told once, which is remembered, and its former backups are pruned as before", async () => {
+  it("is reported once, which is remembered, and its former backups are pruned as before", async () => {
     const { id: first } = await makeBackup(sandbox);
     use(other, "shop");
     expect((await sandbox.run("backup")).code).toBe(2);
@@ -113,7 +113,7 @@ describe("a database that has moved", () => {
     expect(foldersOf(sandbox)).toEqual([third]);
   });
 
-  it("is told also to a store that was away when it was told", async () => {
+  it("also reaches a store that was away at the time", async () => {
     const second = { kind: "filesystem", path: join(sandbox.path, "second") };
     const first = { kind: "filesystem", path: sandbox.store };
     sandbox.job.destinations = [first, second];

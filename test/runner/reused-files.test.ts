@@ -62,7 +62,7 @@ async function newRecipient(name: string): Promise<string> {
   return identityToRecipient(sandbox.environment[name]);
 }
 
-/** Writes the newest backup's index anew, with other entries, and its manifest to match. */
+/** Rewrites the newest backup's index with other entries, and its manifest to match. */
 function rewriteIndex(change: (entries: { sealed: string }[]) => object[]): void {
   const folder = join(
     sandbox.store,

@@ -50,7 +50,7 @@ it.each([[[]], [["--jobs", "2"]]])("another server can do without them, once tol
   expect(await query(other.url("copy"), "SELECT count(*)::int AS n FROM counted")).toEqual([{ n: 9 }]);
 });
 
-it("a drill goes without them", async () => {
+it("a drill does not need them", async () => {
   sandbox.environment.DRILL_URL = other.url("postgres");
   sandbox.job.drill = { target: { env: "DRILL_URL" } };
   const { code, stderr } = await sandbox.run("drill");

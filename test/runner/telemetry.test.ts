@@ -159,7 +159,7 @@ describe("an error", () => {
     ]);
   });
 
-  it("of another run that holds the lock is told of too", async () => {
+  it("of another run that holds the lock is reported too", async () => {
     const running = await startHanging();
     expectCode(await sandbox.run("backup"), 6);
     expect(ingest.events).toMatchObject([{ tags: { step: "connect", provider: "postgres", code: "CONFLICT" } }]);
@@ -172,7 +172,7 @@ describe("an error", () => {
 describe("the age of the newest verified backup", () => {
   const ages = () => ingest.metrics.filter(({ name }) => name === "provision.newest_verified_age");
 
-  it("is told by a run that fails, of the one before it", async () => {
+  it("is reported by a run that fails, for the one before it", async () => {
     expectCode(await sandbox.run("backup"), 0);
     const begun = Date.now();
     sandbox.environment.APP_URL = url.replace(postgres.password, "wrong");
@@ -189,7 +189,7 @@ describe("the age of the newest verified backup", () => {
 });
 
 describe("a defect of the program", () => {
-  it("is told, and the process still ends with 1", async () => {
+  it("is reported, and the process still ends with 1", async () => {
     const dump = makeDumpHang(sandbox, postgres.binDirectory);
     const file = JSON.stringify(join(sandbox.path, "begun"));
     preload(`

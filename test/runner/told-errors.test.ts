@@ -148,7 +148,7 @@ it("a scratch folder that is gone during a dump by several workers is named", as
   expect(stderr).not.toContain("scandir");
 });
 
-it("a text that is not valid in its encoding is told without its bytes, with its database and with what to do", () => {
+it("a text that is not valid in its encoding is reported without its bytes, with its database and with what to do", () => {
   const told = serverError(
     { severity: "ERROR", code: "22021", message: 'invalid byte sequence for encoding "UTF8": 0xe9 0x74 0xe9' },
     "The database shop refused a query",

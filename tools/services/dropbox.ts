@@ -33,9 +33,9 @@ export type Fault =
   | { kind: "lost" }
   /** Keeps other bytes than it was sent. */
   | { kind: "lie"; lie: "shorter" | "longer" | "different" }
-  /** Lets all access tokens expire before it looks at the request's. */
+  /** Lets all access tokens expire before it checks the request's. */
   | { kind: "expire tokens" }
-  /** Forgets all upload sessions before it looks at the request. */
+  /** Forgets all upload sessions before it checks the request. */
   | { kind: "forget sessions" };
 
 /** A request as it arrived, for tests that look for secrets in it. */

@@ -64,9 +64,9 @@ export type Fault =
   | { kind: "lie"; lie: Lie }
   /** Keeps only so many bytes of a part of an upload, and says so. */
   | { kind: "take"; bytes: number }
-  /** Lets all access tokens expire before it looks at the request's. */
+  /** Lets all access tokens expire before it checks the request's. */
   | { kind: "expire tokens" }
-  /** Forgets all upload sessions before it looks at the request. */
+  /** Forgets all upload sessions before it checks the request. */
   | { kind: "forget sessions" };
 
 /** A request as it arrived, for tests that look for secrets in it. */
@@ -174,7 +174,7 @@ const PARAMETERS: Readonly<Record<Endpoint, readonly string[]>> = {
   unknown: [],
 };
 
-/** The fields of a file that can be asked for, those that are told unasked first. */
+/** The fields of a file that can be asked for, those that are sent unasked first. */
 const FILE_FIELDS = [
   "kind",
   "id",
@@ -225,7 +225,7 @@ export class GoogleDriveService {
   full = false;
   /** Whether files of the shared drive may be deleted, or only put into the trash. */
   manager = true;
-  /** The checksums that are told. */
+  /** The checksums that are sent. */
   checksums: readonly ("md5" | "sha256")[] = ["md5", "sha256"];
   /** Milliseconds by which the service's clock differs from this machine's. */
   clockOffset = 0;

@@ -190,7 +190,7 @@ describe("BackupBucket", () => {
     expect(Object.keys(policy)).toContain("DenyWithoutTls");
   });
 
-  it("locks as long as it is told, and keeps hidden versions until then", async () => {
+  it("locks as long as configured, and keeps hidden versions until then", async () => {
     const recorded = await mockEngine();
     const objectLock = { mode: "compliance", days: 40, confirmCompliance: true } as const;
     await registered(new BackupBucket("bucket", args({ objectLock })));

@@ -195,7 +195,7 @@ describe("a task definition", () => {
     await registered();
   });
 
-  it("is told by its purpose what to do", async () => {
+  it("does what its purpose says", async () => {
     const { tasks } = await deploy();
     const commands = [...tasks].map(([name, definition]) => [name, container(definition).command.join(" ")]);
     expect(Object.fromEntries(commands)).toEqual({

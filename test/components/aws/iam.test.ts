@@ -418,7 +418,7 @@ describe.each([
     "UpdateKeyDescription",
     "ScheduleKeyDeletion",
     "CancelKeyDeletion",
-  ])("lets whoever deploys the stack %s", async (action) => {
+  ])("lets the role that deploys the stack %s", async (action) => {
     expect(await administrator(`kms:${action}`)).toBe(true);
   });
 

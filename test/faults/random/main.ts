@@ -43,7 +43,7 @@ async function runAll(options: Options, missing: Missing, worlds: readonly World
       console.log(lineOf(run, outcome));
       if (outcome.broken.length > 0) console.log(detailsOf(run, againOf(options, run), outcome));
       if (options.log !== undefined) {
-        // The commands are told of a failure alone: they are long.
+        // The commands are long, so only a failure lists them.
         const commands =
           outcome.broken.length === 0 ? [] : outcome.commands.map((each) => ({ ...each, tree: undefined }));
         appendFileSync(options.log, `${JSON.stringify({ seed, run, ...outcome, commands })}\n`);

@@ -7,7 +7,7 @@ export interface SeenProcess {
   readonly command: string;
 }
 
-/** Looks at a process and all that it has started, again and again. */
+/** Watches a process and all that it has started. */
 export class ProcessTree {
   /** Every command line that was seen, arguments parted by blanks. */
   readonly commands = new Set<string>();

@@ -27,7 +27,7 @@ interface Pair {
   hung: boolean;
 }
 
-/** A proxy for TCP that passes everything on until it is told to make trouble. */
+/** A proxy for TCP that passes everything on until it gets a fault to make. */
 export class TcpProxy {
   /** The port of 127.0.0.1 that it listens on. */
   readonly port: number;

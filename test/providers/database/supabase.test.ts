@@ -154,7 +154,7 @@ describe("a server that does not prove itself", () => {
     }
   });
 
-  it("is told from Supabase's own by the roots' fingerprints", async () => {
+  it("is distinguished from Supabase's own by the roots' fingerprints", async () => {
     const url = "postgresql://postgres:pw@db.abcdefghij.supabase.co:1/postgres?connect_timeout=1";
     const found = await check(url, server.rootCertificate ?? "", "root certificates");
     expect(found).toMatchObject({ ok: false, detail: expect.stringContaining("2021 and the root of 2025") as string });
@@ -189,7 +189,7 @@ describe("a server that does not prove itself", () => {
       return failureOf(provider.backup({ lock: "test", signal: AbortSignal.timeout(30_000) }));
     };
 
-    it("is told from one that has only an IPv6 address, and the session pooler is named", async () => {
+    it("is distinguished from one that has only an IPv6 address, and the session pooler is named", async () => {
       const { fix } = await failing("onlysix");
       expect(fix).toContain("only an IPv6 address (2001:db8::5432), which this machine does not reach");
       expect(fix).toContain("postgres.onlysix:<password>@aws-<n>-<region>.pooler.supabase.com:5432/postgres");
@@ -202,7 +202,7 @@ describe("a server that does not prove itself", () => {
       expect((await failing("both")).fix).not.toContain("IPv6");
     });
 
-    it("is told the general rule where the name service says nothing", async () => {
+    it("gets the general rule where the name service says nothing", async () => {
       expect((await failing("unheardof")).fix).toContain("has only an IPv6 address unless");
     });
   });

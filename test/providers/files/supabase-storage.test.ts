@@ -157,7 +157,7 @@ describe("files in Supabase Storage", () => {
     ["no-cache", "no-cache"],
     ["public, s-maxage=5, max-age=60", "max-age=60"],
     ["private", "no-cache"],
-  ])("that are large and have the Cache-Control %s get %s, and it is told where they differ", async (sent, kept) => {
+  ])("that are large and have the Cache-Control %s get %s, and a difference is reported", async (sent, kept) => {
     const size = 7 * MiB;
     const facts = { ...factsOf("a", size), cacheControl: sent };
     const told = await files.write(facts, streamOf(bytesOf(size)), { signal });

@@ -68,7 +68,7 @@ describe("errors", () => {
     expect(new Set([first, ...others]).size).toBe(3);
   });
 
-  it("that are defects are told apart by where in the code they arose", async () => {
+  it("that are defects are grouped by where in the code they arose", async () => {
     const defect = new TypeError("undefined is no function");
     await track(new ProviderError("INTERNAL", defect.message, { cause: defect }));
     expect(ingest.events[0]?.fingerprint).toContain("{{ default }}");

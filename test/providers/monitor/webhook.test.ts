@@ -84,7 +84,7 @@ describe("a heartbeat", () => {
     expect(receiver.pings).toMatchObject([{ signal: "success" }]);
   });
 
-  it("keeps the URL's query, and goes without a slash at the end of its path", async () => {
+  it("keeps the URL's query, and adds no slash at the end of its path", async () => {
     const { monitor } = await open(receiver, `${receiver.url}/?a=b`);
     monitor.checkIn("ok", {});
     await monitor.flush(2_000);
@@ -94,7 +94,7 @@ describe("a heartbeat", () => {
     ]);
   });
 
-  it("that fails is told of without its URL", async () => {
+  it("that fails is reported without its URL", async () => {
     const { monitor, context } = await open(receiver, `${receiver.url}-wrong`);
     monitor.checkIn("ok", {});
     expect(await monitor.flush(2_000)).toBe(false);

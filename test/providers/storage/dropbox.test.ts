@@ -395,7 +395,7 @@ describe("dropbox storage", () => {
     );
   });
 
-  describe("an answer that is lost after the deed", () => {
+  describe("an answer that is lost after the request took effect", () => {
     it.each(["not_found", "closed", "open"] as const)(
       "of a commit whose session is %s then is success",
       async (finished) => {
@@ -427,7 +427,7 @@ describe("dropbox storage", () => {
       expect(await failure(put("object"))).toMatchObject({ code: "CONFLICT" });
     });
 
-    it("is told as unknown where nobody answers any more", async () => {
+    it("is reported as unknown where the service no longer answers", async () => {
       storage = await open(service, { retrySeconds: 0 });
       service.misbehave("files/upload", { kind: "lost" });
       service.misbehave("files/get_metadata", { kind: "lost" });
@@ -475,7 +475,7 @@ describe("dropbox storage", () => {
       },
     });
 
-    it("that expires is told, and leaves nothing", async () => {
+    it("that expires is reported, and leaves nothing", async () => {
       for (const endpoint of ["files/upload_session/append_v2", "files/upload_session/finish"]) {
         service.misbehave(endpoint, { kind: "forget sessions" }, { after: endpoint.includes("append") ? 1 : 0 });
         const error = await failure(put("object", bytesOf(LARGE)));
@@ -696,13 +696,13 @@ describe("dropbox storage", () => {
       status: 409,
       body: { error_summary: "reset/...", error: { ".tag": "reset" } },
     };
-    it("begins anew where the service wants it", async () => {
+    it("begins again where the service wants it", async () => {
       service.misbehave("files/list_folder/continue", reset, { after: 3 });
       expect(await keys()).toEqual(many);
       expect(count("files/list_folder")).toBe(2);
     });
 
-    it("does not begin anew for ever", async () => {
+    it("does not begin again for ever", async () => {
       service.misbehave("files/list_folder/continue", reset, { times: 5 });
       expect(await failure(keys())).toMatchObject({ code: "TRANSIENT" });
     });
@@ -727,7 +727,7 @@ describe("dropbox storage", () => {
       expect(await keys()).toEqual([]);
     });
 
-    it("leaves what was replaced meanwhile, removes the rest, and says which stayed", async () => {
+    it("leaves what was replaced in between, removes the rest, and says which stayed", async () => {
       for (const key of ["a", "b", "c"]) await put(key);
       // The next try comes well after the replacement.
       service.misbehave("files/delete_batch", { kind: "answer", status: 503, headers: { "retry-after": "1" } });
@@ -779,7 +779,7 @@ describe("dropbox storage", () => {
       expect(error.message).toMatch(/stalled/);
     });
 
-    it("of a file that is removed meanwhile fails", async () => {
+    it("of a file that is removed at the same time fails", async () => {
       await put("object", bytesOf(LARGE));
       service.misbehave("files/download", { kind: "cut response", bytes: MiB });
       const stream = await storage.download("object");

@@ -220,7 +220,7 @@ describe("google-drive storage", () => {
       expect(await keys()).toEqual(["a/four", "a/one"]);
     });
 
-    it("store one key: the oldest stays, the other is told and takes its own back", async () => {
+    it("store one key: the oldest stays, the other is reported and removes its own", async () => {
       const [one, other] = [await open(service), await open(service)];
       await put("x");
       const outcomes = await Promise.allSettled(
@@ -371,7 +371,7 @@ describe("google-drive storage", () => {
     });
   });
 
-  describe("an answer that is lost after the deed", () => {
+  describe("an answer that is lost after the request took effect", () => {
     it("of the last part is success: the service is asked what became of it", async () => {
       service.misbehave("put", { kind: "lost" }, { after: 2 });
       expect(await put("object", large)).toMatchObject({ key: "object", size: LARGE });
@@ -401,7 +401,7 @@ describe("google-drive storage", () => {
       expect(await put("large", large)).toMatchObject({ size: LARGE });
     });
 
-    it("is told as unknown where nobody answers any more", async () => {
+    it("is reported as unknown where the service no longer answers", async () => {
       await put("first");
       storage = await open(service, { retrySeconds: 0 });
       service.misbehave("multipart", { kind: "lost" });
@@ -435,7 +435,7 @@ describe("google-drive storage", () => {
   });
 
   describe("an upload session", () => {
-    it.each([404, 410] as const)("that has expired (%i) is told, and leaves nothing", async (status) => {
+    it.each([404, 410] as const)("that has expired (%i) is reported, and leaves nothing", async (status) => {
       service.forgotten = status;
       for (const after of [1, 2]) {
         service.misbehave("put", { kind: "forget sessions" }, { after });
@@ -535,7 +535,7 @@ describe("google-drive storage", () => {
       expect(service.files()).toEqual([]);
     });
 
-    it("is told where it stays", async () => {
+    it("is named where it stays", async () => {
       storage = await open(service, { retrySeconds: 0 });
       service.misbehave("multipart", { kind: "lie", lie: "different" });
       service.misbehave("delete", { kind: "answer", status: 500 });
@@ -605,7 +605,7 @@ describe("google-drive storage", () => {
       expect(await read("a/object")).toBe(digest(bytesOf(5)));
     });
 
-    it("without a shared drive is told what to do", async () => {
+    it("without a shared drive gets a message that says what to do", async () => {
       const folderId = service.put("Team", "folder");
       service.share(folderId);
       for (const settings of [{}, { folderId }]) {
@@ -630,7 +630,7 @@ describe("google-drive storage", () => {
       expect(error.fix).toContain("Domain-wide delegation");
     });
 
-    it("to which a folder is not shared is told so", async () => {
+    it("to which a folder is not shared gets a message that says so", async () => {
       const folderId = service.put("Team", "folder");
       storage = await openAsService(service, { folderId });
       const error = await failure(put("object"));
@@ -639,7 +639,7 @@ describe("google-drive storage", () => {
       expect(error.fix).toContain(`share the folder with the service account ${service.email} as an Editor`);
     });
 
-    it("that is no member of the shared drive is told so", async () => {
+    it("that is no member of the shared drive gets a message that says so", async () => {
       service.members.delete("service");
       storage = await openAsService(service, { driveId: service.driveId });
       for (const request of [() => put("object"), () => keys(), () => storage.stat("object")]) {
@@ -653,7 +653,7 @@ describe("google-drive storage", () => {
     it.each([
       [-3_600_000, "60 min ahead"],
       [7_200_000, "120 min behind"],
-    ])("on a machine whose clock is wrong is told by how much (%i ms)", async (offset, skew) => {
+    ])("on a machine whose clock is wrong is reported with the difference (%i ms)", async (offset, skew) => {
       service.clockOffset = offset;
       storage = await openAsService(service, { driveId: service.driveId });
       const error = await failure(keys());
@@ -662,7 +662,7 @@ describe("google-drive storage", () => {
       expect(error.fix).toContain("timedatectl set-ntp true");
     });
 
-    it("whose key was deleted is told so", async () => {
+    it("whose key was deleted gets a message that says so", async () => {
       redirectGoogleDrive(service.origin);
       const config = googleDrive.schema.parse({ ...base, serviceAccountKey: { env: "KEY" } });
       const key = JSON.parse(service.serviceAccountKey) as Record<string, string>;
@@ -916,7 +916,7 @@ describe("google-drive storage", () => {
       expect(error.message).toMatch(/stalled/);
     });
 
-    it("of a file that is replaced meanwhile fails", async () => {
+    it("of a file that is replaced at the same time fails", async () => {
       await put("object", large);
       service.misbehave("download", { kind: "cut response", bytes: MiB });
       const stream = await storage.download("object");
@@ -924,7 +924,7 @@ describe("google-drive storage", () => {
       expect(await failure(digestOf(stream))).toMatchObject({ code: "INTEGRITY" });
     });
 
-    it("of a file that is removed meanwhile fails", async () => {
+    it("of a file that is removed at the same time fails", async () => {
       await put("object", large);
       service.misbehave("download", { kind: "cut response", bytes: MiB });
       const stream = await storage.download("object");

@@ -106,12 +106,12 @@ describe("s3 storage", () => {
 
   /** The requests of an upload, by what they do. */
   const requests: Readonly<Record<string, (request: PassedRequest) => boolean>> = {
-    "the look whether it exists": ({ method }) => method === "HEAD",
+    "the check that it exists": ({ method }) => method === "HEAD",
     "a small object": ({ method, url }) => method === "PUT" && !url.includes("partNumber"),
     "the beginning of an upload in parts": ({ method, url }) => method === "POST" && url.includes("?uploads"),
     "a part": ({ url }) => url.includes("partNumber=2"),
     "the completion": ({ method, url }) => method === "POST" && url.includes("uploadId="),
-    "the look at what was stored": ({ method }) =>
+    "the check of what was stored": ({ method }) =>
       method === "HEAD" &&
       proxy.requests.some((request) => request.method === "POST" && request.url.includes("uploadId=")),
   };
@@ -187,7 +187,7 @@ describe("s3 storage", () => {
     body: `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
   });
 
-  describe("an answer that is lost after the deed", () => {
+  describe("an answer that is lost after the request took effect", () => {
     /** The look that comes after a commit, and not the one before it. */
     const looksAfter = ({ method }: PassedRequest) =>
       method === "HEAD" && proxy.requests.some((one) => isCommit(one) && one.status === 200);
@@ -195,7 +195,7 @@ describe("s3 storage", () => {
       (method === "PUT" && !url.includes("partNumber")) || (method === "POST" && url.includes("uploadId="));
     const sizes = [100, large.length];
 
-    it.each(sizes)("of %i bytes is success, although the look at it fails at first", async (size) => {
+    it.each(sizes)("of %i bytes is success, although its check fails at first", async (size) => {
       proxy.misbehave({ kind: "swallow" }, isCommit);
       proxy.misbehave({ kind: "answer", status: 500 }, looksAfter, 3);
       expect(await put("object", large.subarray(0, size))).toMatchObject({ size });
@@ -220,7 +220,7 @@ describe("s3 storage", () => {
       await expectNothing();
     });
 
-    it("is told where the object could neither be looked at nor removed", async () => {
+    it("is reported where the object could neither be checked nor removed", async () => {
       await use({ retrySeconds: 0 });
       proxy.misbehave({ kind: "swallow" }, isCommit);
       proxy.misbehave({ kind: "answer", status: 500 }, looksAfter, Infinity);
@@ -323,7 +323,7 @@ describe("s3 storage", () => {
   });
 
   it("stores where AWS does not tell a missing object from a forbidden one, but the folder can be listed", async () => {
-    // A role that may list its own folder only; both of the requests with which the provider looks at a key.
+    // A role that may list its own folder only; both of the requests with which the provider checks a key.
     const looks = ({ method, url }: PassedRequest) => method !== "PUT" && /\/a\/object$|\/a\/object\?/.test(url);
     proxy.misbehave(answer(403, "AccessDenied"), looks, 2);
     await storage.upload("a/object", streamOf(bytesOf(100)));
@@ -554,7 +554,7 @@ describe("s3 storage", () => {
       expect(await versions()).toEqual({ versions: 1, markers: 1 });
     });
 
-    it("removes all versions where it is told to, and touches no other object", async () => {
+    it("removes all versions where it is configured to, and touches no other object", async () => {
       await use({ removeVersions: true }, await newBucket({ versions: true }));
       for (const key of ["a/object", "a/object2", "a/b/object", "object"]) await put(key);
       await service.client.deleteObject({ Bucket: bucket, Key: "a/object" });

@@ -169,13 +169,13 @@ describe("supabase storage", () => {
 
   /** The requests of an upload, by what they do. */
   const requests: Readonly<Record<string, (request: PassedRequest) => boolean>> = {
-    "the look at the bucket": ({ url }) => url.includes("/bucket/"),
+    "the check of the bucket": ({ url }) => url.includes("/bucket/"),
     "a small object": ({ method, url }) => method === "POST" && url.includes("/object/backups/a"),
-    "the look at the limits": ({ method }) => method === "OPTIONS",
+    "the check of the limits": ({ method }) => method === "OPTIONS",
     "the beginning of a resumable upload": ({ method, url }) => method === "POST" && url.endsWith("/upload/resumable"),
     "a chunk": ({ method, headers }) => method === "PATCH" && headers["upload-offset"] === String(6 * MiB),
     "the last chunk": ({ method, headers }) => method === "PATCH" && headers["upload-length"] !== undefined,
-    "the look at what was stored": ({ url }) =>
+    "the check of what was stored": ({ url }) =>
       url.includes("/object/info/") &&
       proxy.requests.some(
         ({ method, headers, status }) => method === "PATCH" && headers["upload-length"] !== undefined && status === 204,
@@ -401,7 +401,7 @@ describe("supabase storage", () => {
       expect(performance.now() - begun).toBeLessThan(15_000);
       proxy.reset();
       // What stays where nobody can look: the service holds it, and says so when it can be asked again.
-      if (what === "the look at what was stored") expect(error.message).toMatch(/could not be removed/);
+      if (what === "the check of what was stored") expect(error.message).toMatch(/could not be removed/);
       else await expectNothing();
     });
 
@@ -512,7 +512,7 @@ describe("supabase storage", () => {
     });
 
     it.each([[["image/*", "application/json"]], [["application/octet-streams"]]])(
-      "of the types %j are told at once",
+      "of the types %j are refused at once",
       async (types) => {
         bucket().allowedMimeTypes = types;
         const error = await failure(put("object"));
@@ -544,7 +544,7 @@ describe("supabase storage", () => {
       }
     });
 
-    it("of a service that must know the length at the beginning are told", async () => {
+    it("are named where a service must know the length at the beginning", async () => {
       proxy.misbehave(
         { kind: "headers", change: (headers) => ({ ...headers, "tus-extension": "creation,expiration" }) },
         ({ method }) => method === "OPTIONS",
@@ -712,7 +712,7 @@ describe("supabase storage", () => {
       },
     );
 
-    it("of an object that is replaced meanwhile fails", async () => {
+    it("of an object that is replaced at the same time fails", async () => {
       await put("object", large);
       proxy.misbehave({ kind: "cut-response", after: MiB }, reads);
       const stream = await storage.download("object");

@@ -39,7 +39,7 @@ describe("chunksOf", () => {
     }
   });
 
-  it("keeps the bytes of a chunk until the next is asked for, and fills the next meanwhile", async () => {
+  it("keeps the bytes of a chunk until the next is asked for, and fills the next at the same time", async () => {
     const bytes = bytesOf(50_000);
     const copies: Buffer[] = [];
     for await (const chunk of chunksOf(streamOf(bytes, 700), { size: 10_000, signal: never })) {

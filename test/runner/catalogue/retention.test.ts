@@ -82,7 +82,7 @@ describe.each(Array.from({ length: 10 }, (_, seed) => seed))("of any backups and
     }
   });
 
-  it("none goes without a verified one", () => {
+  it("none is removed where no verified one is left", () => {
     for (const { backups, rule } of cases) {
       expect(
         expired(

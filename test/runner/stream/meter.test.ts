@@ -15,7 +15,7 @@ it.each([0, 1, 1_000_003])("passes %i bytes on unchanged and measures them", asy
   expect(`${measure?.size} ${measure?.sha256}`).toBe(digest(bytesOf(size)));
 });
 
-it("fails with the error of whoever looks at the result", async () => {
+it("fails with the error of what reads the result", async () => {
   const meter = new MeterStream(() => {
     throw new Error("too small");
   });

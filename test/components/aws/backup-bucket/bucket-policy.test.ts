@@ -65,7 +65,7 @@ describe("the policy of a bucket of backups, to a role that may do everything", 
     ["hides an object", { action: "s3:DeleteObject" }, "Allowed"],
     ["removes a version", { action: "s3:DeleteObjectVersion" }, "ExplicitlyDenied"],
     ["breaks a lock", { action: "s3:BypassGovernanceRetention" }, "ExplicitlyDenied"],
-    // Whoever deploys the stack is not locked out.
+    // The role that deploys the stack is not locked out.
     ["changes the lifecycle", { action: "s3:PutLifecycleConfiguration" }, "Allowed"],
     ["changes the policy", { action: "s3:PutBucketPolicy" }, "Allowed"],
   ] as const)("%s: %j is %s", async (_what, request, verdict) => {

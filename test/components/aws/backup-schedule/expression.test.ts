@@ -31,7 +31,7 @@ describe("scheduleExpression", () => {
   it.each([
     ["0 0 1 * 1", 'it names days of the month ("1") and days of the week ("1")'],
     ["0 0 */2 * mon", 'it names days of the month ("*/2") and days of the week ("mon")'],
-  ])("refuses %s, which looks at both fields of days", (cron, message) => {
+  ])("refuses %s, which restricts both fields of days", (cron, message) => {
     expect(() => scheduleExpression(cron)).toThrow(
       `${message}, which EventBridge Scheduler cannot; write * for one of the two`,
     );

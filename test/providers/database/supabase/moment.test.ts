@@ -87,7 +87,7 @@ const alterations: readonly ((i: number, table: Made, changes: Changes) => Chang
     sql: `ALTER TABLE shop.${table.name} ADD COLUMN c_${i} integer NOT NULL DEFAULT ${i}`,
     facts: changes.replace(table, { ...table, columns: [...table.columns, `c_${i} integer`] }),
   }),
-  // Each of these writes all of the table anew.
+  // Each of these rewrites the whole table.
   (i, table, changes) => ({
     sql: `ALTER TABLE shop.${table.name} ADD COLUMN r_${i} double precision DEFAULT random()`,
     facts: changes.replace(table, { ...table, columns: [...table.columns, `r_${i} double precision`] }),
@@ -203,7 +203,7 @@ describe("changes during a backup", () => {
     const history: Facts[] = [new Map([["shop.replaced()", "shop.replaced() = -1"]])];
     const writer = new Client({ connectionString: url });
     await writer.connect();
-    // A table that the backup reads cannot be changed meanwhile; then something else is.
+    // A table that the backup reads cannot be changed at that moment; then something else is.
     await writer.query("SET lock_timeout = '20ms'");
     let made = 0;
     let kept = 0;

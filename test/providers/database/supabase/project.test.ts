@@ -234,7 +234,7 @@ describe("a Supabase project", () => {
     }
   });
 
-  it("asks for the target's reference, shows a plan, and changes nothing meanwhile", async () => {
+  it("asks for the target's reference, shows a plan, and changes nothing until then", async () => {
     const { name, url } = await newProject();
     const provider = await open(url);
     for (const confirm of [undefined, "something-else"]) {
@@ -293,7 +293,7 @@ describe("a Supabase project", () => {
     expect((await provider.restore(backup.artifacts, options(name))).differences).toEqual([]);
   });
 
-  it("is told from its backup where it is not the same", async () => {
+  it("is distinguished from its backup where it is not the same", async () => {
     const { name, url } = await newProject();
     const artifacts = withText("inventory.json", (text) =>
       text.replace('"shop.orders":3000', '"shop.orders":3001').replace('"passwords":"', '"passwords":"x'),

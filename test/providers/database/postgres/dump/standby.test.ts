@@ -73,7 +73,7 @@ describe("a read replica", () => {
     expect(error.fix).toContain("primary");
   });
 
-  it("that ends a dump for the sake of replication is told from one that is down", async () => {
+  it("that ends a dump for the sake of replication is distinguished from one that is down", async () => {
     const backup = await (await open(standby)).backup({ lock: "conflict", signal: never });
     // The dump stalls on a reader that takes nothing, until replication removes rows that its snapshot still sees.
     const stream = backup.artifacts[0]?.open(never);

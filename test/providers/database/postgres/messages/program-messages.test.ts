@@ -52,7 +52,7 @@ describe("no value passes, in whatever language a server speaks,", () => {
     expect(state).toBeUndefined();
   });
 
-  it("and the line of a table is told where the words around it are foreign", () => {
+  it("and the line of a table is reported where the words around it are foreign", () => {
     const lines = copy("FEHLER:  irgendetwas", "CONTEXT:  COPY accounts, Zeile 2");
     expect(reportOf("pg_restore", lines).text).toMatch(/; line 2 of the rows of accounts$/);
   });
