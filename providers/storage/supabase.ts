@@ -142,6 +142,6 @@ export const supabase = defineStorage({
     const { key = "" } = secrets;
     checkKey(key, url);
     const client = await SupabaseClient.open({ ...settings, key });
-    return new SupabaseStorageProvider(new RestStore(client, bucket, place), names, place);
+    return new SupabaseStorageProvider(new RestStore(client, bucket, place, names.uploads), names, place);
   },
 });

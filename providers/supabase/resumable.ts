@@ -16,6 +16,7 @@ const MAX_CHUNKS = 10_000;
 
 const PATH = "/upload/resumable";
 const VERSION = { "tus-resumable": "1.0.0" };
+const CHUNK_TYPE = { "content-type": "application/offset+octet-stream" };
 
 const useS3 =
   "Give the destination the project's S3 access keys (s3): that protocol takes up to 5 TiB, or keep less in one object.";
@@ -63,10 +64,71 @@ export async function resumableLimits(client: SupabaseClient, options: CallOptio
 }
 
 /**
+ * Ends an upload that nobody continues, by a single try; what was sent goes. One that is finished stays, since its content is an
+ * object's.
+ *
+ * @returns whether there was such an upload
+ */
+export async function endUpload(client: SupabaseClient, id: string, options: CallOptions): Promise<boolean> {
+  const path = `${PATH}/${id}`;
+  const { offset = 0, length, expired } = await stateOf(client, path, options);
+  if (offset > 0 && offset === length) return false;
+  if (length === undefined && offset % CHUNK_BYTES !== 0) await fill(client, path, offset, options);
+  return terminate(client, path, expired, options);
+}
+
+/**
+ * Sends zeros after a chunk that was cut off. A Storage on S3 keeps the piece of it as an object of its own, which it does not
+ * remove with the upload; what follows makes a part of both. Only tidiness: a failure changes nothing.
+ */
+async function fill(client: SupabaseClient, path: string, offset: number, options: CallOptions): Promise<void> {
+  const headers = { ...VERSION, ...CHUNK_TYPE, "upload-offset": String(offset), "x-upsert": "true" };
+  const outgoing = { method: "PATCH", headers, body: Buffer.alloc(CHUNK_BYTES) };
+  const response = await client.send(path, outgoing, [204], options).catch(() => undefined);
+  response?.resume();
+}
+
+/** What the service says of an upload: the bytes that it has, and its length where that is known. */
+async function stateOf(
+  client: SupabaseClient,
+  path: string,
+  options: CallOptions,
+): Promise<{ readonly offset?: number; readonly length?: number; readonly expired: boolean }> {
+  const response = await client.send(path, { method: "HEAD", headers: VERSION }, [200, 204, 404, 410], options);
+  response.resume();
+  const { "upload-offset": offset, "upload-length": length } = response.headers;
+  return {
+    expired: response.statusCode === 410,
+    ...(offset !== undefined && { offset: Number(offset) }),
+    ...(length !== undefined && { length: Number(length) }),
+  };
+}
+
+/**
+ * Ends an upload by a single try. The service refuses it, without `x-upsert`, where the object exists by now.
+ *
+ * @param expired the service does not say any more whether it is finished; it then answers 400 to one that is
+ * @returns whether there was such an upload
+ */
+async function terminate(
+  client: SupabaseClient,
+  path: string,
+  expired: boolean,
+  options: CallOptions,
+): Promise<boolean> {
+  const outgoing = { method: "DELETE", headers: { ...VERSION, "x-upsert": "true" } };
+  const response = await client.send(path, outgoing, [204, 404, 410, ...(expired ? [400] : [])], options);
+  response.resume();
+  return response.statusCode === 204;
+}
+
+/**
  * An upload in several requests, of a length that only the last one tells (TUS 1.0, creation-defer-length). Nothing is
  * visible before it. Hosted Storage removes one that is left behind after a day; a self-hosted server keeps it.
  */
 export class ResumableUpload {
+  /** By which {@link endUpload} ends it, from another process too. */
+  readonly id: string;
   readonly #client: SupabaseClient;
   readonly #options: CallOptions;
   readonly #path: string;
@@ -76,11 +138,12 @@ export class ResumableUpload {
   /** The service knows the length. */
   #declared = false;
 
-  private constructor(client: SupabaseClient, target: Target, options: CallOptions, path: string) {
+  private constructor(client: SupabaseClient, target: Target, options: CallOptions, id: string) {
     this.#client = client;
     this.#target = target;
     this.#options = options;
-    this.#path = path;
+    this.id = id;
+    this.#path = `${PATH}/${id}`;
   }
 
   /**
@@ -112,7 +175,7 @@ export class ResumableUpload {
     if (id === undefined) {
       throw new ProviderError("INTERNAL", `Cannot ${options.action}: the service began an upload without an address.`);
     }
-    return new ResumableUpload(client, target, options, `${PATH}/${id}`);
+    return new ResumableUpload(client, target, options, id);
   }
 
   /** Sends the next bytes, {@link CHUNK_BYTES} of them. Where an answer was lost, asks how many arrived, and sends the rest. */
@@ -142,22 +205,15 @@ export class ResumableUpload {
     return (await this.#patch(rest, size, options)) === "gone" ? this.#gone() : undefined;
   }
 
-  /** Ends the upload; what was sent goes. The service refuses it, without `x-upsert`, where the object exists by now. */
+  /** Ends the upload; what was sent goes. */
   async end(signal: AbortSignal): Promise<void> {
-    const options = { action: `end the ${this.#options.action}`, signal };
-    const response = await this.#client.send(
-      this.#path,
-      { method: "DELETE", headers: { ...VERSION, "x-upsert": "true" } },
-      [204, 404, 410],
-      options,
-    );
-    response.resume();
+    await endUpload(this.#client, this.id, { action: `end the ${this.#options.action}`, signal });
   }
 
   async #patch(bytes: Buffer, size?: number, options = this.#options): Promise<"gone" | "sent"> {
     const headers = {
       ...VERSION,
-      "content-type": "application/offset+octet-stream",
+      ...CHUNK_TYPE,
       "upload-offset": String(this.#offset),
       "x-upsert": String(this.#target.replaces ?? false),
       ...(size !== undefined && !this.#declared && { "upload-length": String(size) }),
@@ -186,16 +242,8 @@ export class ResumableUpload {
 
   /** Asks the service how many bytes it has: never fewer than those that cannot be sent again. */
   async #lookAgain(start: number, end: number, options = this.#options): Promise<"gone" | "there"> {
-    const response = await this.#client.send(
-      this.#path,
-      { method: "HEAD", headers: VERSION },
-      [200, 204, 404, 410],
-      options,
-    );
-    response.resume();
-    const { "upload-offset": offset, "upload-length": length } = response.headers;
-    if (offset === undefined) return "gone";
-    const held = Number(offset);
+    const { offset: held, length } = await stateOf(this.#client, this.#path, options);
+    if (held === undefined) return "gone";
     if (!(held >= start && held <= end)) {
       throw new ProviderError(
         "INTEGRITY",

@@ -1,14 +1,17 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
-import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
+import { FaultyProxy, type PassedRequest } from "../../tools/services/faulty-proxy.ts";
 import { SupabaseS3 } from "../../tools/services/supabase-s3.ts";
 import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 import { startVersitygw } from "../../tools/services/versitygw.ts";
+
+const MiB = 1024 * 1024;
 
 let postgres: Postgres;
 let service: SupabaseStorageService;
@@ -145,4 +148,56 @@ it("takes S3 access keys, which stand inside another field", async () => {
     await s3.stop();
     await behind.stop();
   }
+});
+
+describe.each(["file", "s3"] as const)("a Storage that keeps its files on %s", (backend) => {
+  const isChunk = ({ method }: PassedRequest) => method === "PATCH";
+  const records = () => [...service.objects.keys()].filter((name) => name.includes("=uploads/"));
+  beforeEach(() => {
+    service.backend = backend;
+    // The sockets of a killed process are closed, and the service takes what came as the piece of a chunk.
+    job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
+  });
+
+  /** Kills a run while it sends a chunk. */
+  const kill = async () => {
+    proxy.reset();
+    proxy.misbehave({ kind: "stall-request", after: 2 * MiB }, isChunk);
+    const { child, ended } = sandbox.start("backup");
+    await eventually(() => {
+      expect(proxy.requests.find(isChunk)?.bytes).toBeGreaterThanOrEqual(2 * MiB);
+    });
+    child.kill("SIGKILL");
+    await ended;
+    expect(service.openUploads).toBe(1);
+    expect(records()).toHaveLength(1);
+  };
+
+  it("has nothing of a killed run's upload after the next run", async () => {
+    await kill();
+    expect((await run("backup")).code).toBe(0);
+    expect([service.openUploads, service.cutPieces, records()]).toEqual([0, 0, []]);
+  });
+
+  it("loses a killed run's upload by prune, and not that of a run that is going on", async () => {
+    await kill();
+    const [record = ""] = records();
+    const DAYS_AGO = new Date(Date.now() - 3 * 86_400_000).toISOString();
+    const found = service.objects.get(record);
+    if (found !== undefined) service.objects.set(record, { ...found, moment: DAYS_AGO });
+    proxy.reset();
+    proxy.misbehave({ kind: "answer", status: 503, headers: { "retry-after": "20" } }, isChunk);
+    const going = sandbox.start("backup");
+    await eventually(() => {
+      expect(proxy.requests.find(isChunk)?.status).toBe(503);
+    });
+    expect(service.openUploads).toBe(2);
+    const pruned = await run("prune", "--json");
+    expect(pruned.code, pruned.stderr).toBe(0);
+    expect(JSON.parse(pruned.stdout)).toMatchObject([{ interruptedUploads: 1 }]);
+    expect(service.openUploads).toBe(1);
+    expect(records()).toHaveLength(1);
+    expect((await going.ended).code).toBe(0);
+    expect([service.openUploads, service.cutPieces, records()]).toEqual([0, 0, []]);
+  });
 });

@@ -20,6 +20,9 @@ const MiB = 1024 * 1024;
 /** The only size that a request of a resumable upload may have, but for the last and for the rest of a broken one. */
 const CHUNK = 6 * MiB;
 
+/** What S3 takes for a part that is not the last one. */
+const SMALLEST_PART = 5 * MiB;
+
 const BASE = "/storage/v1";
 const RESUMABLE = `${BASE}/upload/resumable`;
 
@@ -109,7 +112,7 @@ export class SupabaseStorageService {
   old = false;
   /** What objects' tags are: MD5, or something that only looks like it, as where the service encrypts. */
   etags: "md5" | "encrypted" = "md5";
-  /** Keeps other bytes of the next object than it is sent. */
+  /** Keeps other bytes of the next object than it is sent, if that is not empty. */
   lie: Lie | undefined;
   /** Fails when it has put the next large object together, and does not show it. */
   failsToFinish = false;
@@ -156,6 +159,11 @@ export class SupabaseStorageService {
   /** Resumable uploads that were begun and neither finished nor ended. */
   get openUploads(): number {
     return this.#uploads.size;
+  }
+
+  /** Pieces of chunks that were cut off, which Storage on S3 keeps when their upload is ended. */
+  get cutPieces(): number {
+    return this.#pieces.size;
   }
 
   makeBucket(id: string): Bucket {
@@ -376,10 +384,10 @@ export class SupabaseStorageService {
 
   #altered(bytes: Buffer): Buffer {
     const { lie } = this;
+    if (lie === undefined || bytes.length === 0) return bytes;
     this.lie = undefined;
     if (lie === "shorter") return bytes.subarray(0, -1);
     if (lie === "longer") return Buffer.concat([bytes, Buffer.from("x")]);
-    if (lie === undefined || bytes.length === 0) return bytes;
     const other = Buffer.from(bytes);
     other[bytes.length >> 1] = 255 - (bytes[bytes.length >> 1] ?? 0);
     return other;
@@ -493,7 +501,27 @@ export class SupabaseStorageService {
       if (last !== undefined) this.#declared.add(request.url ?? "");
     }
     await this.#tus.handle(request, response);
+    if (request.method === "PATCH" && this.backend === "s3")
+      await this.#keepPiece(request.url?.split("/").at(-1) ?? "");
   }
+
+  /** What is too small for a part of S3 becomes an object of its own, until more comes or the upload is finished. */
+  async #keepPiece(address: string): Promise<void> {
+    const id = Buffer.from(address, "base64url").toString();
+    const upload = await this.#store.getUpload(id).catch(() => undefined);
+    if (upload === undefined) return;
+    const piece = upload.offset - (this.#parts.get(id) ?? 0);
+    const isPart = piece >= SMALLEST_PART || upload.offset === upload.size;
+    if (isPart) this.#parts.set(id, upload.offset);
+    if (isPart || piece === 0) this.#pieces.delete(id);
+    else this.#pieces.add(id);
+  }
+
+  /** Of uploads, the bytes that are in parts. */
+  readonly #parts = new Map<string, number>();
+
+  /** Uploads with bytes that are in no part. */
+  readonly #pieces = new Set<string>();
 
   /** The roles of requests under way. */
   readonly #roles = new WeakMap<IncomingMessage, string>();

@@ -37,6 +37,11 @@ export class Names {
     return folder === "" ? this.#prefix.slice(0, -1) : this.of(folder);
   }
 
+  /** The folder of the records of uploads: no key has a name in it, so that no listing of keys shows them. */
+  get uploads(): string {
+    return `${this.#prefix}=uploads`;
+  }
+
   /** The key of a name; nothing where it is one that this program does not give, or is outside the prefix. */
   keyOf(name: string): string | undefined {
     if (!name.startsWith(this.#prefix)) return undefined;

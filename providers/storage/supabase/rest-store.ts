@@ -19,6 +19,7 @@ import { openDownload } from "../../supabase/download.ts";
 import { taken } from "../../supabase/errors.ts";
 import { listObjects } from "../../supabase/listing.ts";
 import { removeObjects } from "./removal.ts";
+import { UploadRecords } from "./upload-records.ts";
 import { CHUNK_BYTES, resumableLimits, ResumableUpload } from "../../supabase/resumable.ts";
 
 /** How long the tidying up after a failure may take, in milliseconds. */
@@ -33,12 +34,15 @@ export class RestStore implements NamedStore {
   readonly #bucket: string;
   /** Where the objects are, for messages. */
   readonly #place: string;
+  readonly #records: UploadRecords;
   #facts: BucketFacts | undefined;
 
-  constructor(client: SupabaseClient, bucket: string, place: string) {
+  /** @param uploads the folder of the records of uploads under way */
+  constructor(client: SupabaseClient, bucket: string, place: string, uploads: string) {
     this.#client = client;
     this.#bucket = bucket;
     this.#place = place;
+    this.#records = new UploadRecords(client, bucket, uploads);
   }
 
   upload(name: string, source: Readable, options: UploadOptions): Promise<StoredObject> {
@@ -85,9 +89,10 @@ export class RestStore implements NamedStore {
     reportRemaining(failures, names.length);
   }
 
-  /** Resumable uploads can neither be listed nor found again. Hosted Storage drops them after a day; a self-hosted server keeps them. */
-  removeUnfinished(): Promise<number> {
-    return Promise.resolve(0);
+  /** Ends resumable uploads by their records. An upload that is still going fails then. */
+  async removeUnfinished(folder: string, begunBefore: Date): Promise<number> {
+    await this.#bucketFacts(undefined);
+    return this.#records.endUploads(folder, begunBefore);
   }
 
   close(): Promise<void> {
@@ -130,20 +135,34 @@ export class RestStore implements NamedStore {
           // No chunk comes after it that could use its buffer.
           rest = bytes;
         } else {
-          upload ??= await ResumableUpload.begin(this.#client, { ...target, metadata: metadataOf(target.id) }, options);
+          if (upload === undefined) {
+            upload = await ResumableUpload.begin(this.#client, { ...target, metadata: metadataOf(target.id) }, options);
+            await this.#records.write(target, upload, options);
+          }
           await upload.append(bytes);
         }
       }
       hashes.end();
       const object = { ...target, size, content: { sums: hashes.ended, inParts: upload !== undefined, crc } };
-      return await (upload === undefined
-        ? this.#putSmall(object, rest, options)
-        : this.#finish(upload, object, rest, options));
+      if (upload === undefined) return await this.#putSmall(object, rest, options);
+      const made = await this.#finish(upload, object, rest, options);
+      await this.#tidy((signal) => this.#records.remove(target, signal));
+      return made;
     } catch (error) {
-      // What cannot be ended now goes by itself. The error that led here is the one to report.
-      await upload?.end(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
+      const begun = upload;
+      if (begun !== undefined) {
+        await this.#tidy(async (signal) => {
+          await begun.end(signal);
+          await this.#records.remove(target, signal);
+        });
+      }
       throw error;
     }
+  }
+
+  /** What cannot be tidied up now, a prune finds by the upload's record. Any error that led here is the one to report. */
+  async #tidy(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    await work(AbortSignal.timeout(TIDY_MS)).catch(() => undefined);
   }
 
   #putSmall(object: Commit, bytes: Buffer, options: CallOptions): Promise<ObjectFacts> {

@@ -489,7 +489,7 @@ describe("supabase storage", () => {
       bucket().fileSizeLimit = 50;
       await use({});
       expect(await failure(put("small"))).toMatchObject({ code: "QUOTA" });
-      expect(sent("POST", "/object/backups")).toEqual([]);
+      expect(sent("POST", "/object/backups/small")).toEqual([]);
       await expectNothing();
     });
 
@@ -789,8 +789,57 @@ describe("supabase storage", () => {
     });
   });
 
-  it("says that there are no unfinished uploads to find", async () => {
-    expect(await storage.removeUnfinished("a", new Date())).toBe(0);
+  describe("records of uploads", () => {
+    const later = new Date(Date.now() + 3_600_000);
+    const records = () => [...service.objects.keys()].filter((name) => name.startsWith("backups/=uploads/"));
+    /** An upload that fails and cannot be ended. */
+    const leave = async (key: string) => {
+      proxy.misbehave({ kind: "answer", status: 400 }, ({ method }) => method === "DELETE", Infinity);
+      await failure(storage.upload(key, failingStream(large, new ProviderError("TRANSIENT", "No more."))));
+      proxy.reset();
+    };
+
+    it("are there before any content is sent, and not in listings of keys", async () => {
+      await leave("a/large");
+      expect(service.openUploads).toBe(1);
+      expect(records()).toHaveLength(1);
+      expect(await keys()).toEqual([]);
+      proxy.misbehave({ kind: "answer", status: 413 }, ({ url }) => url.includes("=uploads/"));
+      expect(await failure(put("b/large", large))).toMatchObject({ code: "QUOTA" });
+      expect(sent("PATCH")).toEqual([]);
+      expect(service.openUploads).toBe(1);
+    });
+
+    it("end an upload that has expired", async () => {
+      await leave("a/large");
+      service.expireUploads();
+      expect(await storage.removeUnfinished("", later)).toBe(1);
+      expect([service.openUploads, records()]).toEqual([0, []]);
+    });
+
+    it("that a finished upload left go, and its object stays, until it is removed too", async () => {
+      for (const key of ["one", "two"]) {
+        proxy.misbehave({ kind: "answer", status: 400 }, ({ method }) => method === "DELETE", Infinity);
+        await put(key, large);
+        proxy.reset();
+      }
+      expect(records()).toHaveLength(2);
+      await storage.remove(["two"]);
+      expect(await storage.removeUnfinished("", later)).toBe(0);
+      expect(sent("DELETE", "/upload/resumable")).toHaveLength(1);
+      expect(records()).toEqual([]);
+      expect(await keys()).toEqual(["one"]);
+      expect(await read("one")).toBe(digest(large));
+    });
+
+    it("that name no upload stay and are reported, and the others' uploads are ended", async () => {
+      await leave("a/large");
+      service.put("=uploads/a", bytesOf(1), "backups", { metadata: { upload: "../../bucket", object: "a/large" } });
+      const error = await failure(storage.removeUnfinished("a", later));
+      expect(error).toMatchObject({ code: "INTEGRITY" });
+      expect(error.message).toContain("=uploads/a");
+      expect([service.openUploads, records()]).toEqual([0, ["backups/=uploads/a"]]);
+    });
   });
 
   it("ends what is under way when it is closed", async () => {
