@@ -1,6 +1,7 @@
 import { IN_WORDS_OF_SERVER, OF_OWNERSHIP } from "./definitions.ts";
 import type { Inventory } from "./inventory.ts";
 import { PROVIDED_SCHEMAS } from "./platform.ts";
+import { isRefusedRestriction } from "./platform-objects.ts";
 import { missingName } from "./refusable.ts";
 
 /** How a restored project differs from its backup. */
@@ -44,12 +45,16 @@ export function compareInventories(
     const others = restored.objects[kind] ?? {};
     const names = Object.keys(objects);
     const anyWords = IN_WORDS_OF_SERVER.includes(kind) && backup.serverMajor !== restored.serverMajor;
+    const mayBeMissing = (name: string) =>
+      missing.has(missingName(kind)) ||
+      missing.has(missingName(kind, name)) ||
+      isRefusedRestriction(missing, kind, name);
     let same = 0;
     for (const name of names) {
       if (others[name] === objects[name] || (anyWords && others[name] !== undefined)) same += 1;
       else if (kind === "extension" && others[name] !== undefined) {
         compared.push(`extension ${name}: ${others[name]} instead of ${objects[name] ?? ""}, as the target has it`);
-      } else if (!missing.has(missingName(kind)) && !missing.has(missingName(kind, name))) {
+      } else if (!mayBeMissing(name)) {
         differences.push(`The ${kind} ${name} ${others[name] === undefined ? "is missing" : "is not the same"}.`);
       }
     }

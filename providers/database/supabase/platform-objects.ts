@@ -1,11 +1,32 @@
-import { refusable } from "./refusable.ts";
+import { missingName, refusable } from "./refusable.ts";
 
 const NAME = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`;
 const TABLE = String.raw`${NAME}\.${NAME}`;
 const OBJECT = new RegExp(
   `^CREATE (?:CONSTRAINT )?(POLICY|TRIGGER) (${NAME}) (?:"(?:[^"]|"")*"|[^"])*?\\bON (${TABLE})`,
 );
+const IS_RESTRICTIVE = new RegExp(`^CREATE POLICY ${NAME} ON ${TABLE} AS RESTRICTIVE `);
 const SETTING = new RegExp(`^ALTER TABLE (${TABLE}) (?:DISABLE|ENABLE REPLICA|ENABLE ALWAYS) TRIGGER (${NAME})$`);
+
+/** As {@link RestoreMessages.missing} has a policy without which its table lets more through than it did. */
+const RESTRICTIVE = "restrictive policy";
+
+/** Whether the object is a restrictive policy that was refused: {@link openTables} reports it. */
+export function isRefusedRestriction(missing: ReadonlySet<string>, kind: string, name: string): boolean {
+  return kind === "policy" && missing.has(missingName(RESTRICTIVE, name));
+}
+
+/** The tables that are more open than they were, because a restrictive policy was refused: one sentence for each policy. */
+export function openTables(missing: ReadonlySet<string>): string[] {
+  const start = missingName(RESTRICTIVE);
+  return [...missing]
+    .filter((name) => name.startsWith(start))
+    .map(
+      (name) =>
+        `A table is more open than it was: its ${RESTRICTIVE} ${name.slice(start.length)} is missing, since only the table's ` +
+        "owner may create it. Before you let anyone in, run its statement, which is among those that the server refused.",
+    );
+}
 
 /**
  * The statements of `platform-objects.sql` as a restore runs them: the server may say that an object exists, and that only the
@@ -34,7 +55,8 @@ export function platformObjectsOrNot(statements: readonly string[], strict: bool
     const parts = setting === undefined ? [sql] : [sql, setting];
     if (setting !== undefined) withTrigger.add(setting);
     const first = refusable(sql, `${kind} ${name} ON ${table}`, ["42710"]);
-    all.push(orNot([first, ...parts.slice(1)].join("; "), parts, { kind: kind.toLowerCase(), object }));
+    const missing = IS_RESTRICTIVE.test(sql) ? RESTRICTIVE : kind.toLowerCase();
+    all.push(orNot([first, ...parts.slice(1)].join("; "), parts, { kind: missing, object }));
   }
   return all;
 }

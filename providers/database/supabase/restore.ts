@@ -7,6 +7,7 @@ import type { PostgresSettings } from "../postgres/settings.ts";
 import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
+import { openTables } from "./platform-objects.ts";
 import type { RestoreMessages } from "./refusable.ts";
 import { planRestore } from "./restore-plan.ts";
 import { newRoles } from "./restore-roles.ts";
@@ -72,7 +73,8 @@ export function restoreProject(
     const messages = await runScript(restore, plan.steps);
     const warnings = [...common.warnings, ...messages.warnings];
     const found = await compareRestored(restore, (after) => compare(after, messages));
-    return { ...common, steps, rolesCreated: roles.names, refused: messages.refused, warnings, ...found };
+    const differences = [...openTables(messages.missing), ...found.differences];
+    return { ...common, steps, rolesCreated: roles.names, refused: messages.refused, warnings, ...found, differences };
   });
 }
 

@@ -82,6 +82,32 @@ describe("objects on a table of the platform that postgres does not own", () => 
     ]);
   });
 
+  it("leave a table more open where they are restrictive policies, which is a difference from the backup", async () => {
+    await server.newProject("with_restriction");
+    await query(
+      server.postgres.url("with_restriction"),
+      `CREATE POLICY "AS PERMISSIVE ""it is"" not" ON auth.mfa_factors AS RESTRICTIVE FOR SELECT USING (factor_type <> 'phone');
+       CREATE POLICY "ON a.b AS RESTRICTIVE " ON auth.mfa_factors FOR SELECT USING (true)`,
+    );
+    const own = await backUp("with_restriction");
+    await server.newProject("more_open");
+    const restore = async (artifacts: StoredBackup["artifacts"]) =>
+      (await open("more_open")).restore(artifacts, options(own, "more_open", { allowNonEmpty: true }));
+    const { differences, refused = [] } = await restore(own.artifacts);
+    const moreOpen = [
+      expect.stringMatching(
+        /^A table is more open than it was: its restrictive policy auth\.mfa_factors "AS PERMISSIVE ""it is"" not" is missing/,
+      ) as string,
+    ];
+    expect(differences).toEqual(moreOpen);
+    expect(refused).toContainEqual(
+      expect.stringMatching(/^CREATE POLICY "AS PERM.* AS RESTRICTIVE FOR SELECT .*\(the table's owner must run it/),
+    );
+    // A backup that cannot be compared says so, too.
+    const withoutInventory = own.artifacts.filter(({ format }) => format !== "inventory");
+    expect((await restore(withoutInventory)).differences).toEqual(moreOpen);
+  });
+
   it("end a strict restore, which says how to continue without them", async () => {
     const url = await server.newProject("strict");
     const restoring = (await open("strict")).restore(backup.artifacts, options(backup, "strict", { strict: true }));
