@@ -1,12 +1,13 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
+import { ProviderError } from "../providers/errors.ts";
 import { backupKey, jobFolder, MANIFEST } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
-import type { JobName, ListedFolder } from "./catalogue/backup-folder.ts";
+import type { BackupFolder, JobName, ListedFolder } from "./catalogue/backup-folder.ts";
 import { listBackups } from "./catalogue/catalogue.ts";
 import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { refuseFuture } from "./catalogue/future.ts";
-import { expired } from "./catalogue/retention.ts";
+import { expired, keptBy, type Kept } from "./catalogue/retention.ts";
 
 /**
  * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and
@@ -25,6 +26,10 @@ export interface PruneOptions {
   readonly job: JobName;
   /** The rule; undefined keeps every backup. */
   readonly rule: Retention | undefined;
+  /** The time zone whose hours, days, weeks, months and years the rule counts. Default UTC. */
+  readonly timeZone?: string | undefined;
+  /** A person has confirmed that the rule may remove any share of the verified backups at once. Default false. */
+  readonly anyShare?: boolean;
   /** The id of the backup that this run has just made: it stays, whatever the rule and the clocks say. */
   readonly made?: string;
   /** Folders without a manifest, and interrupted uploads, that were begun before this are nobody's and go. */
@@ -43,6 +48,8 @@ export interface PruneReport {
   /** Partial files and the like that interrupted uploads left; unknown (0) in a dry run. */
   readonly interruptedUploads: number;
   readonly kept: number;
+  /** Why the rule keeps each verified and unverified backup that stays, the newest first. Empty without a rule. */
+  readonly keeps: readonly ({ readonly id: string } & Kept)[];
   /** Backups that a verification found damaged. They are kept until a person removes them. */
   readonly damaged: readonly string[];
   /** Folders with the manifest of another backup. They neither count nor go; a person removes them. Left out where there is none. */
@@ -59,7 +66,7 @@ export interface PruneReport {
  * touches nothing outside the job's folder. `retention.ts` says what may go and what stays.
  *
  * @throws ProviderError before anything is removed: `CONFIG` where the folder has backups of different databases; `CONFLICT`
- * where a backup or a record is from the future, since then no age is known.
+ * where a backup or a record is from the future, since then no age is known, or where the rule removes too many at once.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
   const { storage, job, rule, signal } = options;
@@ -68,7 +75,10 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const backups = await listBackups(storage, job, signal);
   requireOneDatabase(job, backups);
   refuseFuture(backups);
-  const going = rule ? expired(backups, rule, options.made) : [];
+  const context = { timeZone: options.timeZone ?? "UTC", made: options.made };
+  const going = rule ? expired(backups, rule, context) : [];
+  const tooMany = rule && !options.anyShare ? largeShare(backups, going, rule) : undefined;
+  if (tooMany && !options.dryRun) throw tooMany;
   const incomplete = backups.filter(({ state }) => state === "unfinished");
   const mayGoOn = ({ time, copied }: ListedFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
   const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
@@ -83,19 +93,47 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const removed = going.map(({ id }) => id);
   const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
   const unproven = backups.filter(({ state }) => state === "unproven").map(({ id }) => id);
-  const warnings = backups.flatMap((backup) => backup.warnings);
+  const warnings = [...backups.flatMap((backup) => backup.warnings), ...(tooMany ? [tooMany.message] : [])];
   const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length - foreign.length - unproven.length,
+    keeps: rule ? [...keptBy(backups, rule, context)].map(([{ id }, kept]) => ({ id, ...kept })) : [],
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
     ...(unproven.length > 0 && { unproven }),
     ...(warnings.length > 0 && { warnings }),
     files,
   };
+}
+
+/** The largest share of the verified backups that goes at once where the job does not say: as many as stay. */
+const LARGEST_SHARE = 0.5;
+
+/** Verified backups that a prune may always remove: of so few, a share says nothing. */
+const FEW = 3;
+
+/** Why a rule may not remove so many verified backups at once; undefined where it may. */
+function largeShare(
+  backups: readonly BackupFolder[],
+  going: readonly BackupFolder[],
+  { removeAtMost = LARGEST_SHARE }: Retention,
+): ProviderError | undefined {
+  const verified = backups.filter(({ state }) => state === "verified").length;
+  const lost = going.filter(({ state }) => state === "verified").length;
+  if (lost <= FEW || lost <= verified * removeAtMost) return undefined;
+  return new ProviderError(
+    "CONFLICT",
+    `Nothing was pruned: the retention rule removes ${lost} of ${verified} verified backups at once, and at most a share of ` +
+      `${removeAtMost} may go.`,
+    {
+      fix:
+        "`provision prune --dry-run` shows which ones and why. If they may go, run `provision prune --confirm-share` once, or " +
+        "raise retention.removeAtMost; otherwise widen the retention rule.",
+    },
+  );
 }
 
 /** A moment as far as the names of backups and records can tell it: they have whole seconds. */

@@ -51,6 +51,7 @@ function pruneAfter(
       job,
       signal,
       rule: job.retention,
+      timeZone: job.schedule?.timezone,
       made: id,
       // A run that began before this one held the lock before it, and so is over.
       unfinishedBefore: startedAt,

@@ -3,6 +3,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupState, DrillOutcome, JobName } from "../catalogue/backup-folder.ts";
 import { listWhole, readManifest } from "../catalogue/catalogue.ts";
+import { describeKept, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
@@ -42,7 +43,10 @@ export function addList(program: Command): void {
         const existing = new Set<string>();
         const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
-          for (const backup of await listWhole(storage, run.job, run.signal)) {
+          const all = await listWhole(storage, run.job, run.signal);
+          const { retention, schedule } = run.job;
+          const keeps = retention && keptBy(all, retention, { timeZone: schedule?.timezone ?? "UTC" });
+          for (const backup of all) {
             const { id, time, state, signed, drill, size } = backup;
             const refused = backup.foreign ?? backup.unproven;
             existing.add(id);
@@ -52,6 +56,7 @@ export function addList(program: Command): void {
             const listed = {
               ...{ id, time: time.toISOString(), state, size, drill: drilled },
               ...(signed !== undefined && { signed }),
+              ...(keeps && isRuled(backup) && { kept: keeps.get(backup) ?? null }),
               ...(refused && { problem: refused.message, fix: refused.fix }),
               ...(warnings.length > 0 && { warnings }),
             };
@@ -99,6 +104,8 @@ interface Listed {
   readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
   /** Left out where the job has no keys. */
   readonly signed?: boolean;
+  /** Why the retention rule keeps it, and until when; null where it goes. Left out where no rule decides. */
+  readonly kept?: Kept | null;
   /** Why it is foreign or unproven, and what to do about it. */
   readonly problem?: string;
   readonly fix?: string | undefined;
@@ -123,9 +130,12 @@ async function contentsOf(
   }
 }
 
-function describe({ id, state, size, drill, signed, problem, fix, warnings = [], contents }: Listed): string[] {
+function describe({ id, state, size, drill, signed, problem, fix, kept, warnings = [], contents }: Listed): string[] {
   return [
     `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
+    ...(kept === undefined
+      ? []
+      : [`    ${kept === null ? "not kept by the retention rule" : `kept: ${describeKept(kept)}`}`]),
     ...(problem === undefined ? [] : [`    ${problem}`, `    Fix: ${fix ?? ""}`]),
     ...warnings.map((warning) => `    warning: ${warning}`),
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),

@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { runCommand, type JobOptions } from "../command.ts";
+import { describeKept } from "../catalogue/retention.ts";
 import { EXIT } from "../exit-codes.ts";
 import { beforeAnyRun, prune } from "../prune.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly dryRun: boolean;
+  readonly confirmShare: boolean;
 }
 
 /** Adds `provision prune`. */
@@ -18,7 +20,8 @@ export function addPrune(program: Command): void {
         "verified backup always stays, and so does every damaged one; without any verified backup nothing is removed, and " +
         "nothing either while a backup or a record is from the future: then some machine's clock was wrong.",
     )
-    .option("--dry-run", "only tell what would be removed", false)
+    .option("--dry-run", "only show what would be removed, and why each other backup stays", false)
+    .option("--confirm-share", "remove what the rule lets go even where that is most of the verified backups", false)
     .addOption(destinationOption())
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
@@ -32,6 +35,8 @@ export function addPrune(program: Command): void {
             storage,
             job,
             rule: job.retention,
+            timeZone: job.schedule?.timezone,
+            anyShare: options.confirmShare,
             unfinishedBefore,
             copiesBefore: unfinishedBefore,
             dryRun: options.dryRun,
@@ -49,6 +54,7 @@ export function addPrune(program: Command): void {
                 unfinished,
                 interruptedUploads,
                 kept,
+                keeps,
                 damaged,
                 foreign = [],
                 unproven = [],
@@ -58,7 +64,8 @@ export function addPrune(program: Command): void {
                 `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
                 ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
                 ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
-                ...removed.map((id) => `  ${verb} ${id}`),
+                ...(options.dryRun ? keeps.map((each) => `  keeps ${each.id}: ${describeKept(each)}`) : []),
+                ...removed.map((id) => `  ${verb} ${id}: no part of the retention rule keeps it`),
                 ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
                 ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),
                 ...foreign.map(

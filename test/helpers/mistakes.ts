@@ -397,7 +397,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a retention that keeps nothing",
     change: withJob({ retention: { daily: 0 } }),
     problems: [
-      "provision:jobs[0].retention: expected at least one of last, daily, weekly and monthly above 0, got an object with daily\n" +
+      "provision:jobs[0].retention: expected at least one of last, hourly, daily, weekly, monthly and yearly above 0, or within, got an object with daily\n" +
         "Write it, for example retention: { last: 7, daily: 14, weekly: 8, monthly: 12 }. About retention: Which backups prune keeps. Left out: nothing is ever pruned.",
     ],
   },
@@ -406,7 +406,7 @@ export const mistakes: readonly Mistake[] = [
     change: withJob({ retention: { daily: "7" } }),
     problems: [
       'provision:jobs[0].retention.daily: expected a whole number from 0 to 3650, got "7"\n' +
-        "Write it without quotes. About daily: How many of the last backups of a UTC day to keep, 0 to 3650. Default 0.",
+        "Write it without quotes. About daily: How many of the last backups of a day to keep, 0 to 3650. Default 0.",
     ],
   },
   {

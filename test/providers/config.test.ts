@@ -110,7 +110,7 @@ describe("JobConfig", () => {
   });
 
   it("takes only references where a field's name speaks of a secret", () => {
-    const secretive = /url|password|token|secret|dsn|identity|credential|key$/i;
+    const secretive = /url\b|password|token|secret|dsn|identity|credential|key$/i;
     const suspects = properties(jsonSchema, "").filter(([, name]) => secretive.test(name));
     const inReference = ([path]: [string, ...unknown[]]) => path.includes("/SecretRef/");
     const plain = suspects.filter((suspect) => !inReference(suspect) && suspect[2].$ref !== "#/$defs/SecretRef");

@@ -99,7 +99,7 @@ class History {
     const before = this.#ids();
     const newest = this.#real.findLast(({ last }) => last === "verified")?.id;
     const future = this.#real.some(({ times }) => times.some((time) => wholeSecond(time) > clock + TOLERATED_MS));
-    const options = { unfinishedBefore: new Date(0), copiesBefore: new Date(0), dryRun: false, signal };
+    const options = { unfinishedBefore: new Date(0), copiesBefore: new Date(0), dryRun: false, anyShare: true, signal };
     const removed = await prune({
       storage,
       job,

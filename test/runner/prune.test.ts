@@ -1,10 +1,12 @@
 import { readFileSync, utimesSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Retention } from "../../providers/config.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { prune, type PruneOptions } from "../../runner/prune.ts";
+import { failureOf } from "../helpers/failure.ts";
 import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { filesIn, fill, openStore } from "../helpers/store.ts";
@@ -53,10 +55,49 @@ it("removes what the rule lets go, and unfinished folders of the past", async ()
     unfinished: [idOf(5)],
     interruptedUploads: 0,
     kept: 2,
+    keeps: [
+      { id: idOf(4), reasons: [{ rule: "newest" }, { rule: "last", position: 1, of: 2 }], until: undefined },
+      { id: idOf(3), reasons: [{ rule: "last", position: 2, of: 2 }], until: undefined },
+    ],
     damaged: [],
     files: { removed: 0, kept: 0 },
   });
   expect(folders()).toEqual([idOf(3), idOf(4)]);
+});
+
+describe("of more verified backups than the rule may remove at once", () => {
+  const days = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  beforeEach(async () => {
+    for (const day of days) await addBackup(day);
+  });
+
+  it.each<[string, Retention]>([
+    ["half of them, where the job does not say", { last: 4 }],
+    ["the share that the job says", { last: 5, removeAtMost: 0.4 }],
+  ])("removes none: %s", async (_what, rule) => {
+    const error = await failureOf(run({ rule }));
+    expect(error).toMatchObject({ code: "CONFLICT" });
+    expect(error.message).toMatch(/^Nothing was pruned: the retention rule removes [45] of 9 verified backups at once/);
+    expect(error.fix).toContain("--confirm-share");
+    expect(folders()).toEqual(days.map(idOf));
+  });
+
+  it.each<[string, Partial<PruneOptions>, number]>([
+    ["a person has confirmed it", { rule: { last: 1 }, anyShare: true }, 1],
+    ["the job allows it", { rule: { last: 1, removeAtMost: 1 } }, 1],
+    ["it is not more than half", { rule: { last: 5 } }, 5],
+    ["it is three, of which a share says nothing", { rule: { last: 6, removeAtMost: 0.1 } }, 6],
+  ])("removes them where %s", async (_what, options, left) => {
+    await run(options);
+    expect(folders()).toEqual(days.slice(-left).map(idOf));
+  });
+
+  it("says so in a dry run, which shows what would go", async () => {
+    const report = await run({ rule: { last: 2 }, dryRun: true });
+    expect(report.removed).toHaveLength(7);
+    expect(report.warnings).toEqual([expect.stringContaining("7 of 9 verified backups at once")]);
+    expect(folders()).toEqual(days.map(idOf));
+  });
 });
 
 it("leaves an unfinished folder that may still be a run's", async () => {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings } from "../../../providers/config.ts";
+import { parseDuration, type JobSettings } from "../../../providers/config.ts";
 import { cadence } from "../../cadence.ts";
 
 /** How long the bucket locks what is written to it. */
@@ -18,6 +18,8 @@ export interface ObjectLock {
 /** What the bucket has to know of a job. */
 export type BucketJob = Pick<JobSettings, "name"> & Partial<Pick<JobSettings, "retention" | "schedule">>;
 
+const DAY_MS = 86_400_000;
+
 /** A longer lock keeps no backup that an attacker could not wait for, and makes a mistake costly for longer. */
 const LONGEST_DEFAULT_DAYS = 30;
 
@@ -30,9 +32,26 @@ export function keptDays(jobs: readonly BucketJob[]): number | undefined {
   const days = jobs.flatMap(({ retention, schedule }) => {
     if (retention === undefined) return [];
     const gap = schedule === undefined ? 1 : cadence(schedule.cron).shortestHours / 24;
-    const { last = 0, daily = 0, weekly = 0, monthly = 0 } = retention;
+    const {
+      last = 0,
+      atLeast = 0,
+      hourly = 0,
+      daily = 0,
+      weekly = 0,
+      monthly = 0,
+      yearly = 0,
+      within = "",
+    } = retention;
     return Math.floor(
-      Math.max(last * gap, gap >= 1 ? daily : 0, gap >= 7 ? weekly * 7 : 0, gap >= 28 ? monthly * 28 : 0),
+      Math.max(
+        Math.max(last, atLeast) * gap,
+        parseDuration(within) / DAY_MS,
+        gap >= 1 / 24 ? hourly * gap : 0,
+        gap >= 1 ? daily : 0,
+        gap >= 7 ? weekly * 7 : 0,
+        gap >= 28 ? monthly * 28 : 0,
+        gap >= 365 ? yearly * 365 : 0,
+      ),
     );
   });
   return days.length === 0 ? undefined : Math.min(...days);

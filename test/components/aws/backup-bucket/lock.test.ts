@@ -18,6 +18,12 @@ describe("keptDays", () => {
     ["0 3 * * 0", { weekly: 8 }, 56],
     ["0 3 * * 0", { last: 4, monthly: 12 }, 28],
     ["0 3 1 * *", { monthly: 12 }, 336],
+    ["0 * * * *", { hourly: 48, daily: 14 }, 2],
+    ["0 3 * * *", { hourly: 48 }, 48],
+    ["0 3 * * *", { daily: 7, within: "30d" }, 30],
+    ["0 * * * *", { last: 3, within: "36h" }, 1],
+    ["0 3 * * *", { monthly: 12, atLeast: 5 }, 5],
+    ["0 3 1 1 *", { yearly: 2 }, 730],
     [undefined, { daily: 5 }, 5],
     ["0 3 * * *", undefined, undefined],
   ])("is, for %s with %j, %s", (cron, retention, days) => {
