@@ -11,7 +11,7 @@ import { listObjects } from "../supabase/listing.ts";
 import { StallWatchdog } from "../transfer/watchdog.ts";
 import { defineFiles } from "./files.ts";
 import type { FileBucket, FileFacts, FilesProvider, ListedFile, OpenFile } from "./files.ts";
-import { Contents } from "./supabase-storage/contents.ts";
+import { Contents } from "../supabase/contents.ts";
 import { writeFile } from "./supabase-storage/write.ts";
 import { inUrl } from "./supabase-storage/paths.ts";
 

@@ -7,7 +7,7 @@ import type { CallOptions } from "../../http/service-client.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../supabase/resumable.ts";
 import { StallWatchdog } from "../../transfer/watchdog.ts";
 import type { FileFacts } from "../files.ts";
-import type { Contents } from "./contents.ts";
+import type { Contents } from "../../supabase/contents.ts";
 import { inUrl } from "./paths.ts";
 
 /** How long the tidying up after a failure may take, in milliseconds. */

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { ProviderError } from "../../errors.ts";
-import type { CallOptions } from "../../http/service-client.ts";
-import type { SupabaseClient } from "../../supabase/client.ts";
-import { readFrom } from "../../supabase/download.ts";
-import { InternalFault } from "../../supabase/errors.ts";
-import type { FileFacts } from "../files.ts";
-import { inUrl } from "./paths.ts";
+import { ProviderError } from "../errors.ts";
+import type { CallOptions } from "../http/service-client.ts";
+import type { SupabaseClient } from "./client.ts";
+import { readFrom } from "./download.ts";
+import { InternalFault } from "./errors.ts";
+import type { FileFacts } from "../files/files.ts";
+import { inUrl } from "../files/supabase-storage/paths.ts";
 
 /** Listed files that are remembered, to read one of them when another file cannot be read. */
 const REMEMBERED = 16;
