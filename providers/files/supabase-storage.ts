@@ -15,6 +15,9 @@ import { Contents } from "../supabase/contents.ts";
 import { writeFile } from "./supabase-storage/write.ts";
 import { inUrl } from "./supabase-storage/paths.ts";
 
+/** How long files are tried again while no content at all can be read, in milliseconds; after it, each fails at once. */
+const PATIENCE_MS = 60_000;
+
 /** Files in the Storage of a Supabase project. */
 class SupabaseStorageFilesProvider implements FilesProvider {
   readonly kind = "supabase-storage";
@@ -25,7 +28,7 @@ class SupabaseStorageFilesProvider implements FilesProvider {
   constructor(client: SupabaseClient, url: string) {
     this.description = `supabase-storage at ${url}`;
     this.#client = client;
-    this.#contents = new Contents(client);
+    this.#contents = new Contents(client, { inUrl, patienceMs: PATIENCE_MS });
   }
 
   async buckets({ signal }: { signal: AbortSignal }): Promise<FileBucket[]> {

@@ -5,19 +5,29 @@ import type { CallOptions } from "../http/service-client.ts";
 import type { SupabaseClient } from "./client.ts";
 import { readFrom } from "./download.ts";
 import { InternalFault } from "./errors.ts";
-import type { FileFacts } from "../files/files.ts";
-import { inUrl } from "../files/supabase-storage/paths.ts";
 
-/** Listed files that are remembered, to read one of them when another file cannot be read. */
+/** Listed objects that are remembered, to read one of them when another object cannot be read. */
 const REMEMBERED = 16;
 
 /** Of these, how many one check tries. */
 const TRIED = 4;
 
-/** How long files are tried again while no content at all can be read, in milliseconds; after it, each fails at once. */
-const PATIENCE_MS = 60_000;
+/** An object. */
+interface Place {
+  readonly bucket: string;
+  readonly path: string;
+}
 
-type Place = Pick<FileFacts, "bucket" | "path">;
+/** Options of {@link Contents}. */
+interface ContentsOptions {
+  /** A path as it stands in a URL. Default: as it is. */
+  readonly inUrl?: (path: string) => string;
+  /**
+   * How long objects are tried again while no content at all can be read, in milliseconds; after it, each fails at once. Default:
+   * each as long as any request.
+   */
+  readonly patienceMs?: number;
+}
 
 type Opened = IncomingMessage | "absent" | "lost";
 
@@ -29,7 +39,9 @@ type Opened = IncomingMessage | "absent" | "lost";
  */
 export class Contents {
   readonly #client: SupabaseClient;
-  /** Files that may be readable, the most likely one first. */
+  readonly #inUrl: (path: string) => string;
+  readonly #patienceMs: number;
+  /** Objects that may be readable, the most likely one first. */
   #others: Place[] = [];
   /** The check under way, and the one that begins when it ends. */
   #running: Promise<unknown> = Promise.resolve();
@@ -37,11 +49,13 @@ export class Contents {
   /** Since when no content could be read. */
   #troubleSince: number | undefined;
 
-  constructor(client: SupabaseClient) {
+  constructor(client: SupabaseClient, { inUrl = (path) => path, patienceMs = Infinity }: ContentsOptions = {}) {
     this.#client = client;
+    this.#inUrl = inUrl;
+    this.#patienceMs = patienceMs;
   }
 
-  /** Remembers a file that is not empty. */
+  /** Remembers an object that is not empty. */
   remember(place: Place): void {
     this.#others = [place, ...this.#others.slice(0, REMEMBERED - 1)];
   }
@@ -62,7 +76,7 @@ export class Contents {
         return again instanceof InternalFault ? "lost" : again;
       }
       this.#troubleSince ??= performance.now();
-      if (performance.now() - this.#troubleSince > PATIENCE_MS) return first;
+      if (performance.now() - this.#troubleSince > this.#patienceMs) return first;
       throw first;
     }, options);
     if (!(opened instanceof InternalFault)) return opened;
@@ -73,7 +87,7 @@ export class Contents {
 
   async #tryToOpen({ bucket, path }: Place, options: CallOptions): Promise<Opened | InternalFault> {
     try {
-      const response = await readFrom(this.#client, { bucket, name: inUrl(path), start: 0 }, options);
+      const response = await readFrom(this.#client, { bucket, name: this.#inUrl(path), start: 0 }, options);
       this.#troubleSince = undefined;
       return response;
     } catch (error) {
@@ -109,7 +123,7 @@ export class Contents {
 
   async #canRead({ bucket, path }: Place, options: CallOptions): Promise<boolean> {
     try {
-      (await readFrom(this.#client, { bucket, name: inUrl(path), start: 0, end: 0 }, options)).resume();
+      (await readFrom(this.#client, { bucket, name: this.#inUrl(path), start: 0, end: 0 }, options)).resume();
       this.#troubleSince = undefined;
       return true;
     } catch {

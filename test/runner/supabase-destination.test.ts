@@ -200,4 +200,19 @@ describe.each(["file", "s3"] as const)("a Storage that keeps its files on %s", (
     expect((await going.ended).code).toBe(0);
     expect([service.openUploads, service.cutPieces, records()]).toEqual([0, 0, []]);
   });
+
+  it("has restore and verify name an object whose content is lost, at once", async () => {
+    expect((await run("backup")).code).toBe(0);
+    const dump = [...service.objects.keys()].find((name) => name.includes("/database.dump")) ?? "";
+    service.rowsAlone.add(dump);
+    sandbox.environment.TARGET = await emptyDatabase(postgres, `lost_on_${backend}`);
+    for (const command of [["restore", "--to", "env:TARGET"], ["verify"]]) {
+      proxy.reset();
+      const { code, stdout, stderr } = await run(...command);
+      expect(code, stderr).toBe(5);
+      expect(stdout + stderr).toContain(`${dump.split("/").slice(1).join("/")}: it is missing`);
+      // Each reading asks twice, and what is damaged is read twice.
+      expect(proxy.requests.filter(({ url }) => url.endsWith(dump)).length).toBeLessThanOrEqual(8);
+    }
+  });
 });

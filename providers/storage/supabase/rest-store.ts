@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { BlockHashes } from "../../transfer/block-hashes.ts";
 import { chunksOf } from "../../transfer/chunker.ts";
+import { ProviderError } from "../../errors.ts";
 import { missing } from "../../transfer/object-errors.ts";
 import { reportRemaining } from "../../transfer/remaining.ts";
 import type { Try } from "../../transfer/commit-request.ts";
@@ -15,6 +16,7 @@ import type { SupabaseClient } from "../../supabase/client.ts";
 import type { CallOptions } from "../../http/service-client.ts";
 import { commit, discard, metadataOf, objectAt } from "../../supabase/commit.ts";
 import type { Commit, ObjectFacts } from "../../supabase/commit.ts";
+import { Contents } from "../../supabase/contents.ts";
 import { openDownload } from "../../supabase/download.ts";
 import { taken } from "../../supabase/errors.ts";
 import { listObjects } from "../../supabase/listing.ts";
@@ -24,6 +26,9 @@ import { CHUNK_BYTES, resumableLimits, ResumableUpload } from "../../supabase/re
 
 /** How long the tidying up after a failure may take, in milliseconds. */
 const TIDY_MS = 4_000;
+
+/** What to check where an object is missing. */
+const CHECK = "the destination's bucket and prefix";
 
 /** A bucket as a store whose keys are the names that the service takes. */
 export type NamedStore = Omit<StorageProvider, "kind" | "description">;
@@ -35,6 +40,7 @@ export class RestStore implements NamedStore {
   /** Where the objects are, for messages. */
   readonly #place: string;
   readonly #records: UploadRecords;
+  readonly #contents: Contents;
   #facts: BucketFacts | undefined;
 
   /** @param uploads the folder of the records of uploads under way */
@@ -43,6 +49,7 @@ export class RestStore implements NamedStore {
     this.#bucket = bucket;
     this.#place = place;
     this.#records = new UploadRecords(client, bucket, uploads);
+    this.#contents = new Contents(client);
   }
 
   upload(name: string, source: Readable, options: UploadOptions): Promise<StoredObject> {
@@ -66,21 +73,37 @@ export class RestStore implements NamedStore {
       await this.#bucketFacts(watchdog.signal);
       const object = { bucket: this.#bucket, name };
       const action = `download ${name} from ${this.#place}`;
-      return openDownload(this.#client, object, watchdog, `${name} in ${this.#place}`, action);
+      const options = { action, signal: watchdog.signal };
+      const opened = await this.#contents.open({ bucket: this.#bucket, path: name }, options);
+      if (typeof opened === "string") throw await this.#absent(name, options);
+      if (opened.headers["content-length"] !== "0") this.#contents.remember({ bucket: this.#bucket, path: name });
+      return openDownload(this.#client, object, watchdog, `${name} in ${this.#place}`, action, opened);
     });
+  }
+
+  /** The error for an object whose content is not there. */
+  async #absent(name: string, options: CallOptions): Promise<ProviderError> {
+    const found = await objectAt(this.#client, this.#bucket, name, options);
+    if (found === undefined) return missing(name, this.#place, CHECK);
+    const problem = `The content of ${name} is missing in ${this.#place}, which has only its row.`;
+    const fix = "Use another backup, and find out what removes files behind Storage's back.";
+    return new ProviderError("NOT_FOUND", problem, { fix });
   }
 
   async stat(name: string, { signal }: RequestOptions): Promise<StoredObject> {
     await this.#bucketFacts(signal);
     const found = await objectAt(this.#client, this.#bucket, name, { action: `check ${name}`, signal });
-    if (found === undefined) throw missing(name, this.#place, "the destination's bucket and prefix");
+    if (found === undefined) throw missing(name, this.#place, CHECK);
     return stored(name, found);
   }
 
   async *list(folder: string, { signal }: RequestOptions): AsyncIterable<StoredObject> {
     await this.#bucketFacts(signal);
     const action = `list ${folder === "" ? "all" : folder} in ${this.#place}`;
-    yield* listObjects(this.#client, this.#bucket, folder, { action, signal });
+    for await (const object of listObjects(this.#client, this.#bucket, folder, { action, signal })) {
+      if (object.size > 0) this.#contents.remember({ bucket: this.#bucket, path: object.key });
+      yield object;
+    }
   }
 
   async remove(names: readonly string[], { signal }: RequestOptions): Promise<void> {

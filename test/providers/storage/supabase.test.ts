@@ -789,6 +789,34 @@ describe("supabase storage", () => {
     });
   });
 
+  describe.each(["file", "s3"] as const)("of a Storage that keeps its files on %s, a download", (backend) => {
+    beforeEach(async () => {
+      service.backend = backend;
+      await put("a");
+      await put("b");
+      service.rowsAlone.add("backups/a");
+    });
+
+    it("finds a lost content as soon as another can be read", async () => {
+      expect(await keys()).toEqual(["a", "b"]);
+      proxy.reset();
+      const error = await failure(storage.download("a"));
+      expect(error).toMatchObject({ code: "NOT_FOUND" });
+      expect(error.message).toContain("The content of a is missing");
+      expect(sent("GET", "/object/authenticated/backups/a").length).toBeLessThanOrEqual(2);
+    });
+  });
+
+  it("takes no content for lost while none can be read", async () => {
+    service.backend = "file";
+    await use({ retrySeconds: 1 });
+    await put("a");
+    await put("b");
+    service.unreadable.add("*");
+    expect(await keys()).toEqual(["a", "b"]);
+    expect(await failure(storage.download("a"))).toMatchObject({ code: "TRANSIENT" });
+  });
+
   describe("records of uploads", () => {
     const later = new Date(Date.now() + 3_600_000);
     const records = () => [...service.objects.keys()].filter((name) => name.startsWith("backups/=uploads/"));
