@@ -33,6 +33,9 @@ export const VERIFICATION = { good: "verified", bad: "damaged" } as const satisf
 /** Restoring a backup into a scratch database. */
 export const DRILL = { good: "drilled", bad: "drill-failed" } as const satisfies Trial;
 
+/** Keeping a backup whatever the retention rule says: a hold stands until a release is recorded that knows of it. */
+export const HOLD = { good: "released", bad: "held" } as const satisfies Trial;
+
 /** Copying a backup from another store; its record is the first object of a copy. */
 export const COPIED = "copied";
 

@@ -8,6 +8,7 @@ import { addList } from "./commands/list.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addSchema } from "./commands/schema.ts";
+import { addHold, addRelease } from "./commands/hold.ts";
 import { addVerify } from "./commands/verify.ts";
 import { EXIT } from "./exit-codes.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -48,6 +49,18 @@ Examples:
     // Help and version were asked for; anything else is wrong usage, which commander has explained.
     process.exit(error.exitCode === 0 ? EXIT.done : EXIT.config);
   });
-for (const add of [addBackup, addVerify, addRestore, addDrill, addList, addCopy, addPrune, addDoctor, addSchema])
+for (const add of [
+  addBackup,
+  addVerify,
+  addRestore,
+  addDrill,
+  addList,
+  addCopy,
+  addPrune,
+  addHold,
+  addRelease,
+  addDoctor,
+  addSchema,
+])
   add(program);
 await program.parseAsync();

@@ -13,9 +13,9 @@ import { ForeignBackupError } from "./catalogue/own-backup.ts";
 import { DamagedObjectError, checkStored, openPlain } from "./open-plain.ts";
 import { UnprovenBackupError } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf } from "./documents/records.ts";
+import { recordsOf } from "./documents/records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
-import { writeDocument } from "./documents/write-document.ts";
+import { writeRecord } from "./documents/write-record.ts";
 
 /** What a verification found. */
 export interface Verification {
@@ -51,9 +51,6 @@ export interface VerifyOptions {
   readonly alsoAfter?: readonly string[];
   readonly signal: AbortSignal;
 }
-
-/** How often a record gets another name, a second later, because one of its name is there already. */
-const RECORD_ATTEMPTS = 10;
 
 /**
  * Reads a backup in full and records the outcome beside it.
@@ -132,26 +129,9 @@ function problemOf(key: string, error: unknown): string {
 }
 
 async function record(
-  { storage, job, id, signal }: VerifyOptions,
+  options: VerifyOptions,
   found: Pick<VerificationRecord, "outcome" | "after" | "problems">,
 ): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    const checkedAt = new Date(Date.now() + attempt * 1000);
-    const document: VerificationRecord = {
-      format: 1,
-      id,
-      program: PROGRAM,
-      checkedAt: checkedAt.toISOString(),
-      ...found,
-      ...listable(found.problems),
-    };
-    const key = backupKey(job, id, recordName(found.outcome, checkedAt));
-    try {
-      await writeDocument({ storage, job }, key, document, signal);
-      return;
-    } catch (error) {
-      // Another verification ended with the same outcome in the same second, and may have begun before others ended.
-      if (!(error instanceof ProviderError && error.code === "CONFLICT") || attempt === RECORD_ATTEMPTS) throw error;
-    }
-  }
+  const common = { format: 1, id: options.id, program: PROGRAM, ...found, ...listable(found.problems) } as const;
+  await writeRecord(options, (at): VerificationRecord => ({ ...common, checkedAt: at.toISOString() }));
 }

@@ -24,6 +24,15 @@ export interface DrillOutcome {
   readonly time: Date;
 }
 
+/** That a person keeps a backup. */
+export interface Hold {
+  readonly reason: string;
+  /** When it was recorded; undefined where its record cannot be read, which keeps the backup, too. */
+  readonly since: Date | undefined;
+  /** When it ends by itself. Undefined: when it is released. */
+  readonly until: Date | undefined;
+}
+
 /** A folder among a job's backups in one store, as its listing shows it. */
 export interface ListedFolder {
   readonly id: string;
@@ -55,6 +64,8 @@ export interface BackupFolder extends ListedFolder {
   readonly order: number;
   /** Undefined where it was never drilled. */
   readonly drill: DrillOutcome | undefined;
+  /** The hold on it, also one that has ended by itself. Undefined where there is none, or it was released. */
+  readonly hold?: Hold | undefined;
   /** The records that were read to tell how it stands. */
   readonly records: readonly OutcomeRecord[];
   /** What of its manifest and records counts for nothing, and why, one sentence each. */

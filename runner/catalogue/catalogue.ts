@@ -1,16 +1,16 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
-import { backupKey, COPIED, DRILL, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
+import { backupKey, COPIED, DRILL, HOLD, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { timeOfBackup } from "./backup-id.ts";
-import type { BackedUpDatabase, BackupFolder, BackupState, JobName, ListedFolder } from "./backup-folder.ts";
+import type { BackedUpDatabase, BackupFolder, BackupState, Hold, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "../documents/document-bounds.ts";
 import { hasArchive, Manifest, unknownFormat } from "../documents/manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "../documents/record-reader.ts";
-import { timeIn } from "../documents/records.ts";
+import { timeIn, type OutcomeRecord } from "../documents/records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
 import { openSealed, parseSealed, unknownDocument } from "../documents/sealed-json.ts";
 import { readTwice } from "../second-read.ts";
@@ -230,6 +230,30 @@ async function readBackup(
   const reader = new RecordReader(id, files, read, warnings);
   const verification = await reader.standing(VERIFICATION);
   const drill = await reader.standing(DRILL);
+  const hold = holdOf(await reader.standing(HOLD), files, reader.records);
   state ??= verification?.outcome ?? "unverified";
-  return { ...folder, state, database, signed, order, drill, records: reader.records, warnings };
+  return { ...folder, state, database, signed, order, drill, hold, records: reader.records, warnings };
+}
+
+/** The hold on a backup. A record that cannot be read holds, unless a release that can be read knows of it. */
+function holdOf(
+  standing: OutcomeRecord | undefined,
+  files: readonly StoredObject[],
+  read: readonly OutcomeRecord[],
+): Hold | undefined {
+  if (standing?.outcome === HOLD.bad) {
+    const { time, hold } = standing;
+    return {
+      reason: hold?.reason ?? "",
+      since: time,
+      until: hold?.until === undefined ? undefined : new Date(hold.until),
+    };
+  }
+  const names = files.map(nameOf).filter((name) => timeIn(name, HOLD.bad) !== undefined);
+  const settled = (name: string) =>
+    read.some((record) => record.name === name || record.after?.includes(name) === true);
+  const unread = names.find((name) => !settled(name));
+  return unread === undefined
+    ? undefined
+    : { reason: `its record ${unread} cannot be read`, since: undefined, until: undefined };
 }

@@ -17,9 +17,9 @@ interface Young {
   readonly of: string;
 }
 
-/** The newest verified backup; what the run has just made; any, where no backup is verified. */
+/** The newest verified backup; what the run has just made; what a person holds; any, where no backup is verified. */
 interface Always {
-  readonly rule: "newest" | "made" | "noneVerified";
+  readonly rule: "newest" | "made" | "held" | "noneVerified";
 }
 
 /** Why a backup is kept. */
@@ -51,6 +51,7 @@ export interface RetentionContext {
  *   takes no place from one that was, and the other way round.
  * - The newest verified backup is always kept, and so is the one that a run has just made. Without any verified backup nothing
  *   is removed. The backups' order says which is newer, not their times.
+ * - A backup that a person holds is kept until it is released or the hold ends by itself. It takes its place in the rule as any other.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
  * - All of this holds for the signed backups and for the others, each on their own: what anybody may have put there takes no place.
  * - Unreadable backups are kept: a newer version may know them. Unfinished and unproven folders, and those with another backup's manifest,
@@ -84,9 +85,17 @@ export function keptBy(
     } else {
       for (const backup of unverified) keep(backup, { rule: "noneVerified" });
     }
-    for (const backup of some) if (backup.id === made) keep(backup, { rule: "made" });
+    for (const backup of some) {
+      if (backup.id === made) keep(backup, { rule: "made" });
+      if (isHeld(backup)) keep(backup, { rule: "held" }, backup.hold?.until && calendar.dateOf(backup.hold.until));
+    }
   }
   return new Map([...reasons].map(([backup, why]) => [backup, { reasons: why, until: until.get(backup) }]));
+}
+
+/** Whether a person holds a backup now. */
+export function isHeld({ hold }: BackupFolder): boolean {
+  return hold !== undefined && (hold.until === undefined || hold.until.getTime() > Date.now());
 }
 
 /** The backups that a rule lets go, the newest first; see {@link keptBy}. */
@@ -163,6 +172,8 @@ function inWords(reason: Reason): string {
       return "newest verified";
     case "made":
       return "just made";
+    case "held":
+      return "held";
     case "noneVerified":
       return "no backup is verified";
     case "within":

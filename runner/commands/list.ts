@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { BackupState, DrillOutcome, JobName } from "../catalogue/backup-folder.ts";
+import type { BackupFolder, BackupState, DrillOutcome, JobName } from "../catalogue/backup-folder.ts";
 import { listWhole, readManifest } from "../catalogue/catalogue.ts";
-import { describeKept, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
+import { describeKept, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
@@ -48,6 +48,7 @@ export function addList(program: Command): void {
           const keeps = retention && keptBy(all, retention, { timeZone: schedule?.timezone ?? "UTC" });
           for (const backup of all) {
             const { id, time, state, signed, drill, size } = backup;
+            const held = heldOf(backup);
             const refused = backup.foreign ?? backup.unproven;
             existing.add(id);
             if (only !== undefined && id !== only) continue;
@@ -56,6 +57,7 @@ export function addList(program: Command): void {
             const listed = {
               ...{ id, time: time.toISOString(), state, size, drill: drilled },
               ...(signed !== undefined && { signed }),
+              ...(held && { held }),
               ...(keeps && isRuled(backup) && { kept: keeps.get(backup) ?? null }),
               ...(refused && { problem: refused.message, fix: refused.fix }),
               ...(warnings.length > 0 && { warnings }),
@@ -96,6 +98,17 @@ function noSuchBackup({ stack, name }: JobName, id: string, existing: readonly s
   });
 }
 
+/** The hold on a backup. */
+interface Held {
+  readonly reason: string;
+  /** False where it has ended by itself. */
+  readonly active: boolean;
+  /** Null where its record cannot be read. */
+  readonly since: string | null;
+  /** Null: until it is released. */
+  readonly until: string | null;
+}
+
 interface Listed {
   readonly id: string;
   readonly time: string;
@@ -104,6 +117,8 @@ interface Listed {
   readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
   /** Left out where the job has no keys. */
   readonly signed?: boolean;
+  /** Left out where nobody holds it. */
+  readonly held?: Held;
   /** Why the retention rule keeps it, and until when; null where it goes. Left out where no rule decides. */
   readonly kept?: Kept | null;
   /** Why it is foreign or unproven, and what to do about it. */
@@ -130,9 +145,22 @@ async function contentsOf(
   }
 }
 
-function describe({ id, state, size, drill, signed, problem, fix, kept, warnings = [], contents }: Listed): string[] {
+function describe({
+  id,
+  state,
+  size,
+  drill,
+  signed,
+  problem,
+  fix,
+  held,
+  kept,
+  warnings = [],
+  contents,
+}: Listed): string[] {
   return [
     `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
+    ...(held === undefined ? [] : [`    ${describeHeld(held)}`]),
     ...(kept === undefined
       ? []
       : [`    ${kept === null ? "not kept by the retention rule" : `kept: ${describeKept(kept)}`}`]),
@@ -141,6 +169,18 @@ function describe({ id, state, size, drill, signed, problem, fix, kept, warnings
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),
     ...(contents?.omitted ?? []).map(({ artifact, reason }) => `    NOT in this backup: ${artifact}. ${reason}`),
   ];
+}
+
+function heldOf(backup: BackupFolder): Held | undefined {
+  const { hold } = backup;
+  if (hold === undefined) return undefined;
+  const { reason, since, until } = hold;
+  return { reason, active: isHeld(backup), since: since?.toISOString() ?? null, until: until?.toISOString() ?? null };
+}
+
+function describeHeld({ reason, active, since, until }: Held): string {
+  const from = since === null ? "" : ` since ${since.slice(0, 10)}`;
+  return `${active ? "held" : "was held"}${from}${until === null ? "" : ` until ${until.slice(0, 10)}`}: ${reason}`;
 }
 
 function describeDrill({ outcome, time }: { outcome: DrillOutcome["outcome"]; time: string }): string {

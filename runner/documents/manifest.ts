@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { databaseKind } from "../../providers/database/index.ts";
-import { DRILL, VERIFICATION } from "../../providers/layout.ts";
+import { DRILL, HOLD, VERIFICATION } from "../../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
@@ -161,6 +161,23 @@ export const DrillRecord = z.strictObject({
 
 /** The outcome of a drill; see the schema of the same name. */
 export type DrillRecord = z.output<typeof DrillRecord>;
+
+/** That a person keeps a backup, or no longer does; a file beside the manifest, like a verification's. */
+export const HoldRecord = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  program: z.string(),
+  recordedAt: Time,
+  outcome: z.enum([HOLD.good, HOLD.bad]),
+  after: After,
+  /** Why, in the person's words. */
+  reason: z.string(),
+  /** When the hold ends by itself. Left out: when it is released. */
+  until: Time.optional(),
+});
+
+/** That a person keeps a backup, or no longer does; see the schema of the same name. */
+export type HoldRecord = z.output<typeof HoldRecord>;
 
 /** Where a backup was copied from. It is the first file that a copy writes, and tells prune that one may be going on. */
 export const CopyRecord = z.strictObject({

@@ -1,13 +1,16 @@
 import { ProviderError } from "../../providers/errors.ts";
 import * as layout from "../../providers/layout.ts";
-import { DRILL, VERIFICATION, type Trial } from "../../providers/layout.ts";
+import { DRILL, HOLD, VERIFICATION, type Trial } from "../../providers/layout.ts";
 import { parseTimestamp, timestamp } from "../catalogue/backup-id.ts";
 import { isAhead } from "../catalogue/future.ts";
-import { DrillRecord, VerificationRecord } from "./manifest.ts";
+import { DrillRecord, HoldRecord, VerificationRecord } from "./manifest.ts";
 import { unseal } from "./sealed-json.ts";
 
-/** How a verification or a drill ended. */
-export type Outcome = (typeof VERIFICATION | typeof DRILL)["good" | "bad"];
+/** What is recorded beside a backup. */
+const TRIALS = [VERIFICATION, DRILL, HOLD] as const;
+
+/** How a verification or a drill ended, or whether a person keeps the backup. */
+export type Outcome = (typeof TRIALS)[number]["good" | "bad"];
 
 /** A record whose content is what its name says. */
 export interface OutcomeRecord<O extends Outcome = Outcome> {
@@ -21,6 +24,8 @@ export interface OutcomeRecord<O extends Outcome = Outcome> {
   readonly modified: Date;
   /** The names of the records that it is later than; undefined where it does not say. */
   readonly after: readonly string[] | undefined;
+  /** Why a person keeps the backup, and until when; undefined for all other records. */
+  readonly hold: Pick<HoldRecord, "reason" | "until"> | undefined;
 }
 
 /** The name of the file that records an outcome beside a backup. */
@@ -28,10 +33,10 @@ export function recordName(outcome: string, time: Date): string {
   return layout.recordName(outcome, timestamp(time));
 }
 
-/** The names of the records of verifications and drills among a backup's files. What they say counts only once it was read. */
+/** The names of the records of verifications, drills and holds among a backup's files. What they say counts only once it was read. */
 export function recordsOf(names: Iterable<string>): string[] {
   return [...names].filter((name) =>
-    [VERIFICATION, DRILL].some(({ good, bad }) => timeIn(name, good) !== undefined || timeIn(name, bad) !== undefined),
+    TRIALS.some(({ good, bad }) => timeIn(name, good) !== undefined || timeIn(name, bad) !== undefined),
   );
 }
 
@@ -58,18 +63,31 @@ export interface RecordFile<O extends Outcome> {
 export function parseRecord<O extends Outcome>(id: string, file: RecordFile<O>, bytes: Buffer): OutcomeRecord<O> {
   const { key, name, outcome } = file;
   const text = bytes.toString("utf8");
-  const { record, at } =
-    outcome === VERIFICATION.good || outcome === VERIFICATION.bad
-      ? timed(unseal(key, text, VerificationRecord), "checkedAt")
-      : timed(unseal(key, text, DrillRecord), "drilledAt");
+  const { record, at, hold } = readRecord(key, text, outcome);
   if (record.id !== id || recordName(record.outcome, at) !== name) {
     throw new ProviderError("INTEGRITY", `${key} is a record of something else: of ${record.id}, ${record.outcome}.`);
   }
-  return { ...file, time: timeIn(name, outcome) ?? at, after: record.after };
+  return { ...file, time: timeIn(name, outcome) ?? at, after: record.after, hold };
 }
 
-function timed<Name extends string, Content extends Record<Name, string>>(record: Content, name: Name) {
-  return { record, at: new Date(record[name]) };
+function readRecord(key: string, text: string, outcome: Outcome) {
+  switch (outcome) {
+    case VERIFICATION.good:
+    case VERIFICATION.bad: {
+      const record = unseal(key, text, VerificationRecord);
+      return { record, at: new Date(record.checkedAt), hold: undefined };
+    }
+    case DRILL.good:
+    case DRILL.bad: {
+      const record = unseal(key, text, DrillRecord);
+      return { record, at: new Date(record.drilledAt), hold: undefined };
+    }
+    case HOLD.good:
+    case HOLD.bad: {
+      const record = unseal(key, text, HoldRecord);
+      return { record, at: new Date(record.recordedAt), hold: { reason: record.reason, until: record.until } };
+    }
+  }
 }
 
 /**

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import description from "../../package.json" with { type: "json" };
+import { fillBackup } from "../helpers/sample-records.ts";
 import { startProvision, type Ended } from "../helpers/sandbox.ts";
+import { TemporaryFolder } from "../helpers/script.ts";
+import { openStore } from "../helpers/store.ts";
 
 const JOB = {
   stack: "test",
@@ -20,14 +23,26 @@ describe("help", () => {
   it("of the program names its commands, its exit codes and where secrets come from", async () => {
     const { code, stdout, stderr } = await provision(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
-    for (const command of ["backup", "verify", "restore", "drill", "list", "copy", "prune", "doctor", "schema"]) {
+    for (const command of [
+      "backup",
+      "verify",
+      "restore",
+      "drill",
+      "list",
+      "copy",
+      "prune",
+      "hold",
+      "release",
+      "doctor",
+      "schema",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(stdout).toMatch(new RegExp(`(^| )${code}[ ,]`, "m"));
     expect(stdout).toContain("PROVISION_SECRETS_FILE");
   });
 
-  it.each(["backup", "verify", "restore", "drill", "list", "copy", "prune", "doctor", "schema"])(
+  it.each(["backup", "verify", "restore", "drill", "list", "copy", "prune", "hold", "release", "doctor", "schema"])(
     "of %s",
     async (command) => {
       const { code, stdout } = await provision([command, "--help"]);
@@ -77,6 +92,14 @@ describe("wrong usage ends with 2 and an explanation:", () => {
     ["a file that is not there", ["list", "--job", "/nonexistent/job.json"], /cannot be read[\s\S]*Fix: /],
     ["a reference that is none", ["verify", "--identity", "hunter2-hunter2"], /--identity expects a reference/],
     ["an identity that is not set", ["verify", "--identity", "env:NO_SUCH"], /NO_SUCH is not set[\s\S]*Fix: /],
+    ["a hold without a reason", ["hold", "latest"], /required option '--reason <text>' not specified/],
+    ["a hold for an empty reason", ["hold", "latest", "--reason", " "], /Expected one line of 1 to 300 characters/],
+    ["a hold until yesterday", ["hold", "latest", "--reason", "x", "--until", "2020-01-01"], /Expected a time to come/],
+    [
+      "a hold until a day that is none",
+      ["hold", "latest", "--reason", "x", "--until", "2099-02-30"],
+      /Expected a date as 2027-01-31/,
+    ],
     ["a URL on the command line", ["restore", "--to", "postgres://u:hunter2@h/d"], /--to expects a reference/],
     [
       "a variable that is not set",
@@ -104,4 +127,27 @@ describe("wrong usage ends with 2 and an explanation:", () => {
     });
     expect(stderr).toContain("PROVISION_JOB has");
   });
+});
+
+it("holds a backup, shows it in the list, and releases it", async () => {
+  const folder = new TemporaryFolder();
+  try {
+    const id = "20260101T000000Z-abcdef";
+    const storage = await openStore(folder.path);
+    await fillBackup(storage, `test/app/${id}`, ["manifest.json"], { stack: "test" });
+    const job = { ...JOB, destinations: [{ kind: "filesystem", path: folder.path }] };
+    const environment = { PROVISION_JOB: JSON.stringify(job), APP_URL: "postgres://u@127.0.0.1:1/d" };
+    const held = await provision(["hold", id, "--reason", "case 4711", "--until", "2099-12-31"], environment);
+    expect([held.code, held.stderr]).toEqual([0, ""]);
+    expect(held.stdout).toContain(`${id} in filesystem ${folder.path}: held until 2099-12-31T23:59:59.000Z`);
+    expect((await provision(["list"], environment)).stdout).toMatch(
+      /held since \d{4}-\d\d-\d\d until 2099-12-31: case 4711/,
+    );
+    expect(await provision(["release", id, "--reason", "closed"], environment)).toMatchObject({ code: 0 });
+    expect((await provision(["list"], environment)).stdout).not.toContain("held");
+    const { code, stderr } = await provision(["release", id, "--reason", "closed"], environment);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`Nobody holds the backup ${id}`)]);
+  } finally {
+    folder.remove();
+  }
 });

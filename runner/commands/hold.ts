@@ -1,0 +1,91 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { runCommand, type JobOptions } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { hold, release } from "../hold.ts";
+import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+
+interface Options extends JobOptions, DestinationOptions {
+  readonly reason: string;
+  readonly until?: Date;
+}
+
+/** Characters of a reason: enough for a sentence with a case's number, and little enough for a line of `list`. */
+const LONGEST_REASON = 300;
+
+/** Adds `provision hold`. */
+export function addHold(program: Command): void {
+  program
+    .command("hold")
+    .summary("keep a backup whatever the retention rule says")
+    .description(
+      "Records beside a backup that it is held, in each destination: no prune removes it or its files until it is released, or until " +
+        "the date of --until has come. `list` shows who is held and why; a copy takes the hold along.",
+    )
+    .argument("<id>", "the backup's id, latest or verified")
+    .requiredOption("--reason <text>", "why it is held, in one line", parseReason)
+    .option(
+      "--until <date>",
+      "when the hold ends by itself, as 2027-01-31 (its end, in UTC) or with a time",
+      parseUntil,
+    )
+    .addOption(destinationOption())
+    .action((id: string, _: unknown, command: Command) => change(id, command, hold));
+}
+
+/** Adds `provision release`. */
+export function addRelease(program: Command): void {
+  program
+    .command("release")
+    .summary("end the hold on a backup")
+    .description(
+      "Records beside a backup that it is no longer held, in each destination: from then on the retention rule alone decides. What " +
+        "Object Lock still keeps stays locked.",
+    )
+    .argument("<id>", "the backup's id, latest or verified")
+    .requiredOption("--reason <text>", "why it is released, in one line", parseReason)
+    .addOption(destinationOption())
+    .action((id: string, _: unknown, command: Command) => change(id, command, release));
+}
+
+function change(id: string, command: Command, work: typeof hold): Promise<void> {
+  const options: Options = command.optsWithGlobals();
+  const { reason, until } = options;
+  return runCommand(options, EXIT.unexpected, async (run) => {
+    const { job, signal } = run;
+    const { results, failed } = await inDestinations(run, options, async (storage) => ({
+      destination: storage.description,
+      ...(await work({ storage, job, id, reason, until, signal })),
+    }));
+    return {
+      json: [...results, ...failed],
+      lines: [
+        ...results.map(
+          (each) =>
+            `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${each.until}`}`,
+        ),
+        ...describeFailed(failed),
+      ],
+      exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
+    };
+  });
+}
+
+function parseReason(text: string): string {
+  const reason = text.trim();
+  if (reason === "" || reason.length > LONGEST_REASON || /\p{Cc}/u.test(reason)) {
+    throw new InvalidArgumentError(`Expected one line of 1 to ${LONGEST_REASON} characters.`);
+  }
+  return reason;
+}
+
+function parseUntil(text: string): Date {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+  const time = new Date(isDay ? `${text}T23:59:59Z` : text);
+  // JavaScript takes 2026-02-30 for 2 March.
+  const isReal = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(time.getTime());
+  if (!isReal || (isDay && time.toISOString().slice(0, 10) !== text)) {
+    throw new InvalidArgumentError("Expected a date as 2027-01-31, or a time as 2027-01-31T12:00:00Z.");
+  }
+  if (time.getTime() <= Date.now()) throw new InvalidArgumentError("Expected a time to come.");
+  return time;
+}
