@@ -13,6 +13,7 @@ import { objects, uploads, versions } from "./s3/listing.ts";
 import type { ObjectVersion } from "./s3/listing.ts";
 import { byCodeUnits } from "./s3/order.ts";
 import { s3Permissions } from "./s3/permissions.ts";
+import { setLegalHold } from "./s3/hold.ts";
 import { removeAll } from "./s3/remove.ts";
 import { S3Service } from "./s3/service.ts";
 import { removedAtOnce, requestOf } from "./s3/stack-bucket.ts";
@@ -100,6 +101,12 @@ export class S3StorageProvider implements StorageProvider {
       ? await this.#versionsOf(paths, options.signal)
       : paths.map((key) => ({ key, version: undefined }));
     await removeAll(this.#service, doomed, options.signal);
+  }
+
+  async setHold(keys: readonly string[], held: boolean, { signal }: RequestOptions = {}): Promise<boolean> {
+    const paths = [...new Set(keys.map((key) => this.#path(key)))];
+    checkSignal(signal);
+    return setLegalHold(this.#service, paths, held, signal);
   }
 
   /** Ends multipart uploads. An upload that is still going fails then. */

@@ -69,6 +69,14 @@ export interface StorageProvider {
   remove(keys: readonly string[], options?: RequestOptions): Promise<void>;
 
   /**
+   * Puts a lock without an end on objects, or takes it off. Gives false, and does nothing, where the place has no such locks.
+   * Left out by stores that have none.
+   *
+   * @throws ProviderError `NOT_FOUND` where there is no such object
+   */
+  setHold?(keys: readonly string[], held: boolean, options?: RequestOptions): Promise<boolean>;
+
+  /**
    * Removes what interrupted uploads below a folder left behind (partial files, multipart uploads) if it was begun before
    * the given moment, and says how many there were.
    */

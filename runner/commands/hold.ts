@@ -61,7 +61,8 @@ function change(id: string, command: Command, work: typeof hold): Promise<void> 
       lines: [
         ...results.map(
           (each) =>
-            `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${each.until}`}`,
+            `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${each.until}`}` +
+            (each.locked === 0 ? "" : `, ${each.locked} objects ${each.outcome} in the store, too`),
         ),
         ...describeFailed(failed),
       ],

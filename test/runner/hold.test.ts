@@ -9,6 +9,7 @@ import { writeRecord } from "../../runner/documents/write-record.ts";
 import { hold, release } from "../../runner/hold.ts";
 import { prune } from "../../runner/prune.ts";
 import { failureOf } from "../helpers/failure.ts";
+import { fillBackupOfFiles, objectOf } from "../helpers/sample-files.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
 import { fillBackup } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
@@ -147,5 +148,44 @@ describe("of a job with keys", () => {
     await release({ storage, job: signed, signal, id: HELD, reason: "case closed" });
     await pruneSigned();
     expect(isThere(HELD)).toBe(false);
+  });
+});
+
+describe("in a store that locks objects itself", () => {
+  /** The store, and the keys of what is locked in it. */
+  function locking(store: StorageProvider): { storage: StorageProvider; locked: Set<string> } {
+    const locked = new Set<string>();
+    const setHold = (keys: readonly string[], held: boolean) => {
+      for (const key of keys) if (held) locked.add(key);
+      for (const key of keys) if (!held) locked.delete(key);
+      return Promise.resolve(true);
+    };
+    const bound = Object.fromEntries(
+      (["upload", "download", "stat", "list", "remove", "removeUnfinished", "close"] as const).map((name) => [
+        name,
+        (store[name] as (...args: unknown[]) => unknown).bind(store),
+      ]),
+    ) as unknown as StorageProvider;
+    return { storage: { ...bound, kind: store.kind, description: store.description, setHold }, locked };
+  }
+
+  it("a hold locks all that the backup needs, and a release leaves what another held backup shares", async () => {
+    const { storage: store, locked } = locking(storage);
+    const about = { storage: store, job, signal };
+    await fillBackupOfFiles(storage, idOf(4), ["a", "b"]);
+    await fillBackupOfFiles(storage, idOf(5), ["b", "c"]);
+    const keyOf = (name: string) => `prod/app/${objectOf(name)}`;
+    const { locked: count } = await hold({ ...about, id: idOf(4), reason: "one" });
+    expect(count).toBe(locked.size);
+    expect([...locked]).toEqual(
+      expect.arrayContaining([
+        ...["manifest.json", "database.dump.zst", "files.jsonl.zst"].map((name) => `prod/app/${idOf(4)}/${name}`),
+        ...["a", "b"].map(keyOf),
+      ]),
+    );
+    await hold({ ...about, id: idOf(5), reason: "two" });
+    expect(await release({ ...about, id: idOf(4), reason: "over" })).toMatchObject({ locked: count - 1 });
+    expect([...locked].filter((key) => key.includes("/files/")).sort()).toEqual(["b", "c"].map(keyOf));
+    expect([...locked].some((key) => key.includes(idOf(4)))).toBe(false);
   });
 });

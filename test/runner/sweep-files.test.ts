@@ -1,12 +1,7 @@
-import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
-import { zstdCompressSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { prune, type PruneOptions } from "../../runner/prune.ts";
-import { seal } from "../../runner/documents/sealed-json.ts";
-import { sampleManifest } from "../helpers/sample-manifest.ts";
-import { fillBackup } from "../helpers/sample-records.ts";
+import { fillBackupOfFiles, objectOf } from "../helpers/sample-files.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { fill, keysIn, openStore } from "../helpers/store.ts";
 
@@ -23,35 +18,7 @@ afterEach(() => {
   folder.remove();
 });
 
-const measure = (bytes: Buffer) => ({ size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
-const objectOf = (name: string) => `files/${name.repeat(2)}/${name.repeat(64)}-000000.zst`;
-
-/** Stores a verified backup that refers to contents, by a hexadecimal digit each. */
-async function addBackup(day: number, names: readonly string[]): Promise<void> {
-  const id = idOf(day);
-  const entries = names.map((name) => ({
-    id: name.repeat(64),
-    object: objectOf(name),
-    stored: { size: 1, sha256: "0".repeat(64) },
-    plain: { size: 1, sha256: "0".repeat(64) },
-    file: { bucket: "b", path: name, size: 1, etag: "e", modified: "2026-01-01T00:00:00Z" },
-  }));
-  const plain = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-  const stored = zstdCompressSync(plain);
-  const index = {
-    file: "files.jsonl.zst",
-    artifact: "files.jsonl",
-    format: "file-index" as const,
-    compression: "zstd" as const,
-    encryption: null,
-    stored: measure(stored),
-    plain: measure(plain),
-  };
-  await storage.upload(`prod/app/${id}/files.jsonl.zst`, Readable.from([stored]));
-  const manifest = sampleManifest(id);
-  await fill(storage, [`prod/app/${id}/manifest.json`], seal({ ...manifest, objects: [...manifest.objects, index] }));
-  await fillBackup(storage, `prod/app/${id}`, ["verified-20260201T000000Z.json"]);
-}
+const addBackup = (day: number, names: readonly string[]) => fillBackupOfFiles(storage, idOf(day), names);
 
 function run(options: Partial<PruneOptions> = {}) {
   return prune({

@@ -1,5 +1,5 @@
 import type { DeployedTask, PolicyStatement } from "../../definition.ts";
-import { DRILL, ending, FILE_INDEX, jobFolder, MANIFEST, recordName, VERIFICATION } from "../../layout.ts";
+import { DRILL, ending, FILE_INDEX, HOLD, jobFolder, MANIFEST, recordName, VERIFICATION } from "../../layout.ts";
 
 /** What the permissions depend on. */
 interface S3Place {
@@ -19,7 +19,7 @@ const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
  */
 const RECORDS = [
   MANIFEST,
-  ...[VERIFICATION.good, VERIFICATION.bad].map(recordsOf),
+  ...[VERIFICATION.good, VERIFICATION.bad, HOLD.good, HOLD.bad].map(recordsOf),
   `${FILE_INDEX.name}${ending(false)}`,
   ...DRILL_RECORDS,
 ];

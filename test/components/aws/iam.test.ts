@@ -208,6 +208,8 @@ const attempts: readonly Attempt[] = [
   // Reading.
   { action: "s3:GetObject", resource: manifest, allowed: users },
   { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: users },
+  { action: "s3:GetObject", resource: object("app", "held-20261124T031500Z.json"), allowed: users },
+  { action: "s3:PutObject", resource: object("app", "released-1.json"), context: create, allowed: ["backup"] },
   { action: "s3:GetObject", resource: object("app", "files.jsonl.zst"), allowed: users },
   { action: "s3:GetObject", resource: `${BUCKET}/prod/app/files/ab/abcd-000001.zst`, allowed: readers },
   { action: "s3:GetObject", resource: dump, allowed: readers },

@@ -540,6 +540,36 @@ describe("s3 storage", () => {
     });
   });
 
+  describe("a hold", () => {
+    const statusOf = async (key: string) =>
+      (await service.client.getObjectLegalHold({ Bucket: bucket, Key: key })).LegalHold?.Status;
+
+    it("locks objects until it is taken off, in a bucket with Object Lock", async () => {
+      await use({ removeVersions: true }, await newBucket({ locks: true }));
+      for (const key of ["a/held", "a/free"]) await put(key);
+      expect(await storage.setHold?.(["a/held"], true)).toBe(true);
+      expect(await statusOf("a/held")).toBe("ON");
+      const error = await failure(storage.remove(["a/held", "a/free"]));
+      expect(error.message).toMatch(/1 of 2 objects could not be removed \(a\/held\)\. .*Object Lock protects it/);
+      expect(await keys()).toEqual(["a/held"]);
+      expect(await storage.setHold?.(["a/held"], false)).toBe(true);
+      await storage.remove(["a/held"]);
+      expect(await keys()).toEqual([]);
+    });
+
+    it("does nothing in a bucket without", async () => {
+      await use({});
+      await put("a/object");
+      expect(await storage.setHold?.(["a/object"], true)).toBe(false);
+    });
+
+    it("of an object that is not there fails", async () => {
+      await use({}, await newBucket({ locks: true }));
+      const missing = storage.setHold?.(["a/missing"], true) ?? Promise.resolve(true);
+      expect(await failure(missing)).toMatchObject({ code: "NOT_FOUND" });
+    });
+  });
+
   describe("on a bucket with versions", () => {
     const versions = async () => {
       const { Versions = [], DeleteMarkers = [] } = await service.client.listObjectVersions({ Bucket: bucket });
