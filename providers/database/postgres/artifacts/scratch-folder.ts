@@ -43,7 +43,7 @@ export async function makeScratchFolder(parent = tmpdir()): Promise<ScratchFolde
       const lock = await lockFolder(folder);
       if (lock === undefined) continue;
       const remove = async (): Promise<void> => {
-        await rm(folder, { recursive: true, force: true });
+        await removeFolder(folder);
         await lock.close();
       };
       return { path: join(folder, FILES), parent, remove };
@@ -120,10 +120,16 @@ async function removeIfAbandoned(folder: string): Promise<void> {
     const attempt = lock === undefined ? "unavailable" : await tryLock(lock);
     if (attempt === "taken") return;
     if (attempt === "unavailable" && Date.now() - (await lastChange(folder)) < ABANDONED_MS) return;
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   } finally {
     await lock?.close();
   }
+}
+
+/** Removes a folder, and the lock last: what a kill -9 leaves half removed, the next run removes. */
+async function removeFolder(folder: string): Promise<void> {
+  await rm(join(folder, FILES), { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** When something in a folder last changed, in milliseconds since 1970. */
