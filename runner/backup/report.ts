@@ -86,7 +86,8 @@ function reportDestination({ description, stored, warnings, verification, prune,
 }
 
 function exitCode({ run: { signal }, destinations }: RunState, partial: boolean): number {
-  if (signal.aborted) return exitCodeOf(signal.reason, EXIT.partial);
+  // A signal that came when all was done changes nothing: monitors hear of a success, too.
+  if (signal.aborted && partial) return exitCodeOf(signal.reason, EXIT.partial);
   if (destinations.some(({ verification }) => verification?.outcome === "damaged")) return EXIT.verification;
   return partial ? EXIT.partial : EXIT.done;
 }
