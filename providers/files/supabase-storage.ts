@@ -161,7 +161,10 @@ const schema = z.strictObject({
     .min(1)
     .max(64)
     .default(8)
-    .describe("Files that are copied at the same time, 1 to 64. Default 8. Each takes some 3 MB of memory.")
+    .describe(
+      "Files that are copied at the same time, 1 to 64. Default 8. Each adds up to 16 MiB of memory; of large files, fewer are copied " +
+        "at a time, so that it stays so with several destinations.",
+    )
     .meta({ examples: [16] }),
   stallTimeoutSeconds: storageFields.stallTimeoutSeconds,
   ...retryFields,

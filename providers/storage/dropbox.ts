@@ -36,6 +36,7 @@ const PARALLEL = 4;
 /** A folder of a Dropbox, or of a team's space. Folders are never removed: Dropbox would remove what is in them, too. */
 class DropboxStorageProvider implements StorageProvider {
   readonly kind = "dropbox";
+  readonly heldBytes = BUFFERS * CHUNK_BYTES;
   readonly description: string;
   readonly #client: DropboxClient;
   readonly #paths: DropboxPaths;

@@ -38,6 +38,8 @@ interface Position {
 /** A folder of a Google Drive, or of a shared drive. */
 class GoogleDriveStorageProvider implements StorageProvider {
   readonly kind = "google-drive";
+  /** A chunk that is sent, and one that is filled. */
+  readonly heldBytes = 2 * CHUNK_BYTES;
   readonly description: string;
   readonly #client: DriveClient;
   readonly #folders: Folders;

@@ -18,7 +18,7 @@ import { removeAll } from "./s3/remove.ts";
 import { S3Service } from "./s3/service.ts";
 import { removedAtOnce, requestOf } from "./s3/stack-bucket.ts";
 import type { CallOptions } from "./s3/service.ts";
-import { S3Upload } from "./s3/upload.ts";
+import { heldBytes, S3Upload } from "./s3/upload.ts";
 import { defineStorage } from "./storage.ts";
 import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "./storage.ts";
 import type { StallWatchdog } from "../transfer/watchdog.ts";
@@ -38,6 +38,7 @@ export class S3StorageProvider implements StorageProvider {
   readonly kind = "s3";
   readonly description: string;
   readonly #service: S3Service;
+  readonly heldBytes: number;
   readonly #config: S3Config;
   /** What stands before every key: nothing, or a folder and a slash. */
   readonly #prefix: string;
@@ -49,6 +50,7 @@ export class S3StorageProvider implements StorageProvider {
     this.description = `s3 ${[service.bucket, config.prefix].filter((part) => part !== undefined).join("/")}${at}`;
     this.#service = service;
     this.#config = config;
+    this.heldBytes = heldBytes(config.partSizeMiB * MiB);
     this.#prefix = config.prefix === undefined ? "" : `${config.prefix}/`;
     this.#basic = basic;
   }

@@ -42,6 +42,11 @@ export interface StorageProvider {
   readonly kind: string;
   /** Where the objects are, for people: kind and place, never a secret. */
   readonly description: string;
+  /**
+   * Bytes that an upload of a large object holds at most at a time, up to tens of gigabytes. A copy of many objects begins no more
+   * of them than fit its memory. Left out: little.
+   */
+  readonly heldBytes?: number;
 
   /**
    * Stores the stream under the key. The object becomes visible whole, when the returned promise resolves, or not at all:

@@ -26,6 +26,10 @@ class SupabaseStorageProvider implements StorageProvider {
     this.#names = names;
   }
 
+  get heldBytes(): number {
+    return this.#store.heldBytes;
+  }
+
   async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
     let name: string;
     try {

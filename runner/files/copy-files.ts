@@ -9,6 +9,7 @@ import type { JobName } from "../catalogue/backup-folder.ts";
 import { storeStream, type DumpOptions } from "../dump.ts";
 import { beyondBounds, fileId, type FileEntry } from "./file-entry.ts";
 import { contentKey } from "./file-pool.ts";
+import { MemoryBudget } from "./memory-budget.ts";
 import { FactsSealer } from "./sealed-facts.ts";
 
 /** What {@link copyFiles} works on. */
@@ -89,6 +90,7 @@ export async function copyFiles(options: CopyFilesOptions): Promise<CopiedFiles>
 class FilesCopy {
   readonly #options: CopyFilesOptions;
   readonly #sealer: FactsSealer | undefined;
+  readonly #memory: MemoryBudget;
   readonly #refused: Refusal[] = [];
   readonly #fileKeys = new Map<string, FileKeySource>();
   #copied = 0;
@@ -97,6 +99,7 @@ class FilesCopy {
   private constructor(options: CopyFilesOptions, sealer: FactsSealer | undefined) {
     this.#options = options;
     this.#sealer = sealer;
+    this.#memory = new MemoryBudget(options.parallel);
   }
 
   static async begin(options: CopyFilesOptions): Promise<FilesCopy> {
@@ -128,7 +131,9 @@ class FilesCopy {
     let leftOut = 0;
     const one = async (file: ListedFile): Promise<void> => {
       this.#options.seen(file);
-      const entry = this.#options.known.get(fileId(file)) ?? (await this.#tryToCopy(file));
+      const entry =
+        this.#options.known.get(fileId(file)) ??
+        (await this.#memory.use(file.size, this.#options.stores(), () => this.#tryToCopy(file)));
       if (entry === undefined) leftOut += 1;
       else entries.push(entry);
     };

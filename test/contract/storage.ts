@@ -162,6 +162,11 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         expect(sent).toBe(128 * MiB);
         // What the source itself has ready counts too: one piece.
         expect(ahead).toBeLessThanOrEqual(capabilities.maxBuffered + piece.length);
+        // What it says of itself is what it holds, but for what waits before its chunks.
+        if (storage.heldBytes !== undefined) {
+          expect(capabilities.maxBuffered - storage.heldBytes).toBeGreaterThanOrEqual(0);
+          expect(capabilities.maxBuffered - storage.heldBytes).toBeLessThanOrEqual(2 * MiB);
+        }
       });
     });
 

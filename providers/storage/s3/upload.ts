@@ -15,6 +15,16 @@ const BUFFER_BYTES = 64 * 1024 ** 2;
 /** Buffers at most: three parts under way, and one that is being filled. */
 const MAX_BUFFERS = 4;
 
+/** How many buffers there are of parts of a size. */
+function buffersOf(size: number): number {
+  return Math.max(2, Math.min(MAX_BUFFERS, Math.floor(BUFFER_BYTES / size)));
+}
+
+/** Bytes that an upload holds of parts of a size. */
+export function heldBytes(size: number): number {
+  return buffersOf(size) * size;
+}
+
 /** The upload of one object: a small one in one request, others in parts. */
 export class S3Upload {
   readonly #plan: UploadPlan;
@@ -56,7 +66,7 @@ export class S3Upload {
     try {
       const chunks = chunksOf(source, {
         size: (offset) => partSize(offset, sizeEstimate, partBytes),
-        buffers: (size) => Math.max(2, Math.min(MAX_BUFFERS, Math.floor(BUFFER_BYTES / size))),
+        buffers: buffersOf,
         signal: watchdog.signal,
         moved: watchdog.moved,
       });

@@ -31,10 +31,12 @@ const TIDY_MS = 4_000;
 const CHECK = "the destination's bucket and prefix";
 
 /** A bucket as a store whose keys are the names that the service takes. */
-export type NamedStore = Omit<StorageProvider, "kind" | "description">;
+export type NamedStore = Omit<StorageProvider, "kind" | "description"> & { readonly heldBytes: number };
 
 /** A bucket, by the project's own protocol. */
 export class RestStore implements NamedStore {
+  /** A chunk that is sent, and one that is filled. */
+  readonly heldBytes = 2 * CHUNK_BYTES;
   readonly #client: SupabaseClient;
   readonly #bucket: string;
   /** Where the objects are, for messages. */

@@ -38,10 +38,12 @@ const fixes: readonly [error: (error: ProviderError) => boolean, fix: string][] 
 
 /** A bucket, by the S3 protocol of the project. */
 export class S3Store implements NamedStore {
+  readonly heldBytes: number;
   readonly #s3: S3StorageProvider;
 
   private constructor(s3: S3StorageProvider) {
     this.#s3 = s3;
+    this.heldBytes = s3.heldBytes;
   }
 
   /** Loads the SDK. */
