@@ -5,12 +5,14 @@ import type { DeployedTask, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
+import { DrillCheck } from "./drill-check.ts";
 import { DURATION } from "./duration.ts";
 import { placeOf, storageProviders, StorageConfig } from "./storage/index.ts";
 import { timeZoneFault } from "./time-zone.ts";
 
 export { explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
+export type { DrillCheck } from "./drill-check.ts";
 export { parseDuration } from "./duration.ts";
 export { closest } from "./explain/closest.ts";
 export type { Access, PolicyStatement } from "./definition.ts";
@@ -199,6 +201,11 @@ const Settings = z.strictObject({
           "database's own. Its database is only connected to. The role needs CREATEDB, and CREATEROLE where the server " +
           "lacks roles of the backup.",
       ),
+      checks: z
+        .array(DrillCheck)
+        .min(1)
+        .optional()
+        .describe("Questions to the restored database, whose answers a good backup must give. Default: none."),
     })
     .optional()
     .describe("Restores the newest verified backup into a scratch database and compares the two. Left out: no drills."),

@@ -1,4 +1,5 @@
 import { PassThrough, Readable } from "node:stream";
+import type { DrillCheck } from "../providers/config.ts";
 import { countArtifactRows, databaseKind } from "../providers/database/index.ts";
 import type {
   DatabaseProvider,
@@ -16,6 +17,7 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { namesIn, readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
+import { runChecks, type CheckOutcome } from "./drill-checks.ts";
 import { listable } from "./documents/document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./documents/manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
@@ -38,18 +40,22 @@ export interface DrillOptions {
   /** On the server where the scratch database is made. */
   readonly target: DatabaseProvider;
   readonly identity: FileKeySource | undefined;
+  /** Questions to the restored database. Default: none. */
+  readonly checks?: readonly DrillCheck[] | undefined;
   readonly telemetry: Telemetry;
   readonly log: RunLog;
   readonly signal: AbortSignal;
 }
 
 /** What a drill found. */
-export interface DrillReport extends Omit<DrillRecord, "format" | "program" | "after" | "more"> {
+export interface DrillReport extends Omit<DrillRecord, "format" | "program" | "after" | "more" | "seconds"> {
   /** The store that it was restored from. */
   readonly from: string;
   /** Server of the scratch database. */
   readonly server: string;
+  /** Seconds of all of it. */
   readonly seconds: number;
+  readonly steps: DrillRecord["seconds"];
   /** Whether the outcome could be recorded beside the backup. */
   readonly recorded: boolean;
   /** What was found of drills that were killed, and the like. */
@@ -119,8 +125,9 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   };
   const record = { format: 1, program: PROGRAM, ...facts, after, ...listable(facts.problems) } as const;
   const recorded = await write(options, record, drilledAt);
-  const seconds = Math.round(performance.now() - begun) / 1000;
-  return { ...facts, from: storage.description, server: target.description, seconds, recorded, warnings };
+  const { seconds: steps, ...shown } = facts;
+  const seconds = secondsOf(performance.now() - begun);
+  return { ...shown, steps, from: storage.description, server: target.description, seconds, recorded, warnings };
 }
 
 /** What came of restoring a backup once. */
@@ -168,6 +175,8 @@ interface Findings {
   readonly serverVersion: string;
   tables: number;
   rows: number;
+  checks?: CheckOutcome[];
+  seconds?: NonNullable<DrillRecord["seconds"]>;
   readonly problems: string[];
 }
 
@@ -185,17 +194,26 @@ async function compare(
   reading: Reading,
 ): Promise<void> {
   const { telemetry, signal } = options;
+  const began = performance.now();
   const archived = await telemetry.measure("restore", { backup: manifest.id, database: scratch.name }, (span) =>
     restoreAndCount(options, manifest, scratch, reading, (bytes) => {
       span.progress(bytes);
     }),
   );
+  const restoredAt = performance.now();
   const restored = await telemetry.measure("compare", { backup: manifest.id, database: scratch.name }, () =>
     scratch.countRows(signal),
   );
   found.tables = restored.length;
   found.rows = restored.reduce((sum, { rows }) => sum + rows, 0);
   found.problems.push(...differences(manifest.database.tables, archived, restored));
+  const comparedAt = performance.now();
+  found.seconds = { restore: secondsOf(restoredAt - began), compare: secondsOf(comparedAt - restoredAt) };
+  if (!options.checks) return;
+  const { checks, problems } = await runChecks(scratch, options.checks, signal);
+  found.checks = checks;
+  found.seconds = { ...found.seconds, checks: secondsOf(performance.now() - comparedAt) };
+  found.problems.push(...problems);
 }
 
 /** Restores the archive, and counts its rows while it streams: it is read once. */
@@ -264,6 +282,10 @@ async function* twice(
     // A caller that stops reading these bytes gives up the copy.
     if (!copy.writableEnded) copy.destroy();
   }
+}
+
+function secondsOf(ms: number): number {
+  return Math.round(ms) / 1000;
 }
 
 /** What differs between the manifest, the archive and what was restored, one sentence a table. */

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
+import type { ProviderError } from "../errors.ts";
 import type { SecretRef } from "../secret-ref.ts";
 
 /**
@@ -198,9 +199,14 @@ export interface ScratchDatabase {
   restore(artifacts: readonly RestoreArtifact[], facts: RestoreOptions["facts"], signal: AbortSignal): Promise<void>;
   /** Its ordinary tables, and how many rows each has. */
   countRows(signal: AbortSignal): Promise<RestoredTable[]>;
+  /** Runs a query read-only; the server ends it after so many seconds. */
+  ask(query: string, seconds: number, signal: AbortSignal): Promise<Answer>;
   /** Drops it and everything else that was made for it. Takes no signal: it must work in an aborted run, too. */
   drop(): Promise<void>;
 }
+
+/** What a query gave: its first rows, at most two, with their columns as text; or what the server has against it. */
+export type Answer = { readonly rows: readonly (readonly (string | null)[])[] } | { readonly refused: ProviderError };
 
 /** One check of `doctor`, with what to do if it is not ok. */
 export interface Check {

@@ -154,6 +154,10 @@ export const DrillRecord = z.strictObject({
   /** Tables that were compared, and the rows in them. */
   tables: z.int().min(0),
   rows: z.int().min(0),
+  /** The job's own questions, and how each ended. Left out where it has none, and by earlier versions. */
+  checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), seconds: z.number() })).optional(),
+  /** Seconds of the steps: reading, decoding and restoring at once; counting; the checks. Left out by earlier versions. */
+  seconds: z.strictObject({ restore: z.number(), compare: z.number(), checks: z.number().optional() }).optional(),
   problems: z.array(z.string()),
   /** How many problems there were beyond these; left out for none. */
   more: z.int().min(1).optional(),

@@ -1,4 +1,3 @@
-import pMap from "p-map";
 import { ProviderError } from "../../errors.ts";
 import type { S3Service } from "./service.ts";
 
@@ -19,17 +18,16 @@ export async function setLegalHold(
   if (!(await hasObjectLock(service, signal))) return false;
   const { bucket } = service;
   const Status = held ? "ON" : "OFF";
-  await pMap(
-    paths,
-    (path) =>
-      service.request(
-        { verb: "hold", permission: "s3:PutObjectLegalHold", target: `s3://${bucket}/${path}` },
-        (s3, { abortSignal }) =>
-          s3.putObjectLegalHold({ Bucket: bucket, Key: path, LegalHold: { Status } }, { abortSignal }),
-        { signal },
-      ),
-    { concurrency: PARALLEL },
-  );
+  const hold = (path: string) =>
+    service.request(
+      { verb: "hold", permission: "s3:PutObjectLegalHold", target: `s3://${bucket}/${path}` },
+      (s3, { abortSignal }) =>
+        s3.putObjectLegalHold({ Bucket: bucket, Key: path, LegalHold: { Status } }, { abortSignal }),
+      { signal },
+    );
+  for (let from = 0; from < paths.length; from += PARALLEL) {
+    await Promise.all(paths.slice(from, from + PARALLEL).map(hold));
+  }
   return true;
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { ProviderError, reworded, toProviderError } from "../../../errors.ts";
-import type { RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
+import type { Answer, RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
 import { majorVersion } from "../programs/clients.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
 import { hasRawBytes } from "../connect/raw-text.ts";
@@ -51,6 +51,7 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
         await restorePostgres(scratch, artifacts, { ...restoring, scratchDirectory, facts, signal });
       },
       countRows: (signal) => countRows(scratch, signal),
+      ask: (query, seconds, signal) => ask(scratch, query, seconds, signal),
       drop,
     };
   });
@@ -143,6 +144,26 @@ async function createRoles(
     if (maker !== control) await maker.close();
     await control.query(`SELECT pg_advisory_unlock(${ROLES_LOCK})`);
   }
+}
+
+/** Asks in a transaction that can change nothing; a parameter has the server refuse more than one statement. */
+function ask(scratch: PostgresSettings, query: string, seconds: number, signal: AbortSignal): Promise<Answer> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + PATIENCE_MS)]);
+  return withConnection(scratch.connection, deadline, async (control) => {
+    await control.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${seconds * 1000}`);
+    try {
+      const rows = await control.query<{ row: (string | null)[] }>(
+        // A query may end with a comment.
+        `SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(q))) AS row FROM (${query.replace(/[\s;]+$/, "")}
+         ) AS q LIMIT $1`,
+        [2],
+      );
+      return { rows: rows.map(({ row }) => row) };
+    } catch (error) {
+      if (deadline.aborted || control.broken !== undefined) throw error;
+      return { refused: toProviderError(error) };
+    }
+  });
 }
 
 function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
