@@ -33,7 +33,7 @@ import { writeDocument } from "./documents/write-document.ts";
 export interface DrillOptions {
   readonly storage: StorageProvider;
   readonly job: JobName;
-  /** A backup's id, `latest`, or `verified`: the newest that was read in full. */
+  /** A backup's id, `latest`, `verified` (the newest that was read in full), or `random` (any that was). */
   readonly id: string;
   /** The job's database, for what it says of the programs to use. */
   readonly source: Reader;

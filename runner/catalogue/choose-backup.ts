@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "./backup-folder.ts";
@@ -5,7 +6,7 @@ import { listWhole } from "./catalogue.ts";
 
 /**
  * Finds a backup of a job in a store by its id, or the newest one: `latest` is the newest that is not known to be damaged,
- * `verified` the newest that was read in full. Where some are signed, both mean those alone.
+ * `verified` the newest that was read in full, and `random` any that was. Where some are signed, all three mean those alone.
  *
  * @throws ProviderError `NOT_FOUND` where there is none, `INTEGRITY` where the id is of a folder with another backup's manifest
  * or a forged one.
@@ -16,10 +17,10 @@ export async function chooseBackup(
   id: string,
   signal: AbortSignal,
 ): Promise<BackupFolder> {
-  const named = id !== "latest" && id !== "verified";
+  const named = !["latest", "verified", "random"].includes(id);
   const backups = await listWhole(storage, job, signal, named ? id : undefined);
   const wanted = backups.filter(({ state }) => state === "verified" || (id === "latest" && state === "unverified"));
-  const chosen = named ? backups[0] : (wanted.findLast(({ signed }) => signed === true) ?? wanted.at(-1));
+  const chosen = named ? backups[0] : oneOf(wanted, id === "random");
   const refused = chosen?.foreign ?? chosen?.unproven;
   if (refused) throw refused;
   if (chosen) return chosen;
@@ -28,6 +29,7 @@ export async function chooseBackup(
   const newest = own.at(-1)?.id;
   const kinds = new Map([
     ["verified", "verified backup"],
+    ["random", "verified backup"],
     ["latest", newest === undefined ? "backup" : "undamaged backup"],
   ]);
   const what = kinds.get(id) ?? `backup "${id}"`;
@@ -42,4 +44,11 @@ export async function chooseBackup(
             "`provision verify` says what is damaged in each."
           : `It has ${own.length}, the newest of them ${newest}; see \`provision list\`.`,
   });
+}
+
+/** The newest of some backups, or any; of the signed ones where there are some. */
+function oneOf(backups: readonly BackupFolder[], any: boolean): BackupFolder | undefined {
+  const signed = backups.filter((backup) => backup.signed === true);
+  const some = signed.length > 0 ? signed : backups;
+  return some.length === 0 ? undefined : some[any ? randomInt(some.length) : some.length - 1];
 }

@@ -23,7 +23,11 @@ export function addDrill(program: Command): void {
         "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs, and with 1 if the store or the " +
         "server cannot be reached.",
     )
-    .argument("[id]", "the backup's id, latest, or verified: the newest that was read in full", "verified")
+    .argument(
+      "[id]",
+      "the backup's id, latest, verified (the newest that was read in full), or random (any that was)",
+      "verified",
+    )
     .addOption(acceptUnprovenOption())
     .addOption(identityOption())
     .addOption(destinationOption())
