@@ -10,6 +10,11 @@ export interface AwsAccount {
   readonly partition: pulumi.Output<string>;
 }
 
+/** The ARN of the identity that deploys: of a user, of a role's session, or of the account itself. */
+export function callerArn(parent: pulumi.Resource): pulumi.Output<string> {
+  return aws.getCallerIdentityOutput({}, { parent }).arn;
+}
+
 /** The account, region and partition of the default provider. Asks AWS, at no cost, in a preview too. */
 export function awsAccount(parent: pulumi.Resource): AwsAccount {
   return {

@@ -5,6 +5,7 @@ import { bucketRequest } from "../../providers/storage/index.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { sizeOf, type AwsSettings } from "./settings.ts";
+import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
@@ -14,6 +15,7 @@ import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner, type BackupTask } from "./backup-runner.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
+import { fitArns, principalsOf } from "./principals.ts";
 
 /** Arguments of {@link AwsBackups}. */
 export interface AwsBackupsArgs {
@@ -72,17 +74,26 @@ export class AwsBackups extends pulumi.ComponentResource {
 
   readonly #name: string;
   readonly #args: AwsBackupsArgs;
+  /** ARN patterns of the people and machines that may read secrets and backups, beside the tasks. */
+  readonly #readers: pulumi.Output<string[]>;
 
   constructor(name: string, args: AwsBackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:AwsBackups", name, {}, opts);
     this.#name = name;
     this.#args = args;
     const { stack, region, jobs } = args;
-    const { key, bucket, secrets } = this.#makeStores();
+    const { readers, bucket: bucketSettings } = args.aws;
+    this.#readers = (readers === undefined ? callerArn(this).apply(principalsOf) : pulumi.output([...readers])).apply(
+      (arns) => [...arns, ...(bucketSettings.breakGlass ?? [])],
+    );
+    // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
+    const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
+    const { key, bucket, secrets } = this.#makeStores(principals);
     const image = new BackupImage(`${name}-image`, { ...this.#common(), ...imageArgs(args) }, { parent: this });
     const network = this.#makeNetwork();
     const runner = this.#makeRunner({ key, bucket, secrets, image });
     const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
+    setPrincipals(this.#principals(bucket, runner, schedule));
     const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
 
     this.jobs = jobOutputs(jobs, runner, schedule, { region, cluster: runner.clusterName, network });
@@ -118,13 +129,23 @@ export class AwsBackups extends pulumi.ComponentResource {
   }
 
   /** The key, and what it encrypts: the bucket and the secrets. */
-  #makeStores() {
+  #makeStores(principals: pulumi.Output<Principals>) {
     const { aws: settings, jobs } = this.#args;
     const { protect, removeOnDestroy } = settings.bucket;
-    const key = new BackupKey(`${this.#name}-key`, { ...this.#common(), removeOnDestroy, protect }, { parent: this });
+    const key = new BackupKey(
+      `${this.#name}-key`,
+      {
+        ...this.#common(),
+        removeOnDestroy,
+        protect,
+        readers: principals.keyUsers,
+        schedulers: principals.schedulers,
+      },
+      { parent: this },
+    );
     const bucket = new BackupBucket(
       `${this.#name}-bucket`,
-      { ...this.#withRoles(), jobs, ...bucketArgs(settings, key.arn) },
+      { ...this.#withRoles(), jobs, readers: this.#readers, ...bucketArgs(settings, key.arn) },
       { parent: this },
     );
     const secrets = new BackupSecrets(
@@ -135,11 +156,37 @@ export class AwsBackups extends pulumi.ComponentResource {
         names: this.#args.jobSecretNames,
         existing: existingSecrets(jobs),
         keyArn: key.arn,
+        readers: principals.secretReaders,
         recoveryWindowDays: settings.secretRecoveryDays,
       },
       { parent: this },
     );
     return { key, bucket, secrets };
+  }
+
+  /** Who may use the key and read which secret. */
+  #principals(bucket: BackupBucket, { tasks }: BackupRunner, schedule: BackupSchedule): pulumi.Output<Principals> {
+    const { jobs, jobSecretNames } = this.#args;
+    const roles = Object.values(tasks).flatMap((byPurpose) =>
+      Object.values(byPurpose).flatMap(({ roleArn, executionRoleArn }) => [roleArn, executionRoleArn]),
+    );
+    const copying = bucket.replicationRoleArn === undefined ? [] : [bucket.replicationRoleArn];
+    const startersOf = (secret: string) =>
+      jobs
+        .filter((job) => jobSecrets(job).some(({ ref }) => "secret" in ref && ref.secret === secret))
+        .flatMap(({ name }) => tasks[name]?.backup.executionRoleArn ?? []);
+    return pulumi
+      .all([
+        this.#readers,
+        pulumi.all([...roles, ...copying]),
+        pulumi.all([...schedule.roleArns]),
+        pulumi.all(jobSecretNames.map((secret) => pulumi.all([secret, pulumi.all(startersOf(secret))]))),
+      ])
+      .apply(([readers, users, schedulers, starters]) => ({
+        keyUsers: [...fitArns(users), ...readers],
+        schedulers: fitArns(schedulers),
+        secretReaders: Object.fromEntries(starters.map(([secret, arns]) => [secret, [...fitArns(arns), ...readers]])),
+      }));
   }
 
   #makeNetwork(): BackupNetwork {
@@ -209,6 +256,16 @@ export class AwsBackups extends pulumi.ComponentResource {
     );
     return { schedule, alarms };
   }
+}
+
+/** ARN patterns of who may do what. */
+interface Principals {
+  /** Who may encrypt and decrypt with the key. */
+  readonly keyUsers: readonly string[];
+  /** With which roles schedules are started. */
+  readonly schedulers: readonly string[];
+  /** By the secret's name, who may read its value. */
+  readonly secretReaders: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The parts that other parts need. */

@@ -37,6 +37,8 @@ export interface BackupBucketArgs extends RoleLimits {
   readonly replica?: Replica;
   /** ARN patterns of the only principals that may remove versions of objects, locked ones included. Default: nobody. */
   readonly breakGlass?: pulumi.Input<readonly string[]>;
+  /** ARN patterns of the only principals that may decrypt a new replica, beside the role that copies. Default: every identity of the account. */
+  readonly readers?: pulumi.Input<readonly string[]> | undefined;
   /**
    * Refuses whatever would remove or replace the bucket or its replica, `destroy` included, until it is false again. Default
    * false: `destroy` leaves them, and a new region makes new ones beside them.
@@ -100,6 +102,7 @@ export class BackupBucket extends pulumi.ComponentResource {
           protect: args.protect === true,
           ...(lock !== undefined && { lock }),
           ...(args.breakGlass !== undefined && { breakGlass: args.breakGlass }),
+          readers: args.readers,
         });
     } else {
       this.bucketName = pulumi.output(args.existing);

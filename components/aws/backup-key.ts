@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsAccount } from "./aws-account.ts";
-import { accountRoot, keyStatements, USE } from "./key-statements.ts";
+import { accountRoot, keyStatements, onlyPrincipals, USE } from "./key-statements.ts";
 import { policy, type Statement } from "./policy.ts";
 
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
@@ -15,6 +15,13 @@ export interface BackupKeyArgs {
   readonly removeOnDestroy?: boolean;
   /** Refuses whatever would remove or replace the key, `destroy` included, until it is false again. Default false. */
   readonly protect?: boolean;
+  /**
+   * ARN patterns of the only principals that may encrypt and decrypt with the key, through the services that need it: the tasks'
+   * roles, who deploys, who restores by hand. Who administers the key stays free to change this. Default: every identity of the account.
+   */
+  readonly readers?: pulumi.Input<readonly string[]> | undefined;
+  /** ARNs of the only roles that may decrypt schedules. Default: every identity of the account. */
+  readonly schedulers?: pulumi.Input<readonly string[]> | undefined;
   /** Tags of the key. */
   readonly tags?: pulumi.Input<Record<string, string>> | undefined;
 }
@@ -22,8 +29,8 @@ export interface BackupKeyArgs {
 /**
  * The stack's KMS key, for the bucket, the secrets, the logs and the schedules, with a rotation every year.
  *
- * - The account's identities use it only through the services that need it, and only where a policy of theirs says so too:
- *   nobody decrypts with it directly.
+ * - Only `readers` use it, through the services that need it, and only where a policy of theirs says so too: nobody decrypts with it
+ *   directly. Every administrator of the account may change its policy, so that nobody is ever locked out.
  * - EventBridge Scheduler decrypts a schedule with the schedule's own role, which KMS takes for a direct call
  *   (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html shows its event): without a statement for this
  *   account's schedules, none would start anything.
@@ -43,7 +50,7 @@ export class BackupKey extends pulumi.ComponentResource {
         description: `Backups of the stack ${args.stack}`,
         enableKeyRotation: true,
         deletionWindowInDays: 30,
-        policy: policy(...this.#statements()),
+        policy: policy(...this.#statements(args)),
         tags: args.tags,
       },
       { parent: this, protect: args.protect === true, retainOnDelete: args.removeOnDestroy !== true },
@@ -59,11 +66,11 @@ export class BackupKey extends pulumi.ComponentResource {
     this.registerOutputs({ arn: this.arn });
   }
 
-  #statements(): Statement[] {
+  #statements({ readers, schedulers }: BackupKeyArgs): Statement[] {
     const account = awsAccount(this);
     const { id, region, partition } = account;
     return [
-      ...keyStatements(account, SERVICES),
+      ...keyStatements(account, SERVICES, readers),
       {
         Sid: "DecryptSchedules",
         Effect: "Allow",
@@ -73,6 +80,7 @@ export class BackupKey extends pulumi.ComponentResource {
         Condition: {
           ArnLike: {
             "kms:EncryptionContext:aws:scheduler:schedule:arn": pulumi.interpolate`arn:${partition}:scheduler:${region}:${id}:schedule/*`,
+            ...(schedulers !== undefined && onlyPrincipals(schedulers).ArnLike),
           },
         },
       },

@@ -19,6 +19,12 @@ export interface BackupSecretsArgs {
   readonly existing: readonly string[];
   /** ARN of the KMS key that encrypts the secrets. */
   readonly keyArn: pulumi.Input<string>;
+  /**
+   * By the secret's name, ARN patterns of the only principals that may read its value: the roles that start the tasks, and who
+   * deploys, because the provider reads what it has written. Whatever else changes or removes a secret needs no reading. Default: who
+   * may read is up to the account's own policies.
+   */
+  readonly readers?: pulumi.Input<Readonly<Record<string, readonly string[]>>> | undefined;
   /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
@@ -31,7 +37,8 @@ export interface BackupSecretsArgs {
  * - No rotation: a database's owner changes its password, not this program. Checks that ask for one (SecretsManager.1 and
  *   .4, CKV2_AWS_57) are to be suppressed with that reason.
  * - No replicas in other regions: they are read where the tasks run, and a stack in another region has its own.
- * - The policy keeps other accounts out.
+ * - The policy keeps other accounts out, and lets nobody but `readers` read a value, whatever a role of the account is allowed: an
+ *   administrator has to change the policy first, which leaves a trace. It is there before the value is.
  * - Pulumi names them, with a unique end: the name of a secret that waits for its deletion cannot be used again. That end must
  *   not be `-` and six characters, which Secrets Manager would take for its own; Pulumi's default has seven.
  */
@@ -56,15 +63,17 @@ export class BackupSecrets extends pulumi.ComponentResource {
         },
         { parent: this },
       );
+      const readers =
+        args.readers === undefined ? undefined : pulumi.output(args.readers).apply((all) => readersOf(all, secretName));
+      const secretPolicy = new aws.secretsmanager.SecretPolicy(
+        `${child}-policy`,
+        { secretArn: secret.arn, policy: policy(...statements(account, readers)), blockPublicPolicy: true },
+        { parent: this },
+      );
       new aws.secretsmanager.SecretVersion(
         `${child}-value`,
         { secretId: secret.id, secretString: values.apply((all) => valueOf(all, secretName)) },
-        { parent: this },
-      );
-      new aws.secretsmanager.SecretPolicy(
-        `${child}-policy`,
-        { secretArn: secret.arn, policy: policy(...statements(account)), blockPublicPolicy: true },
-        { parent: this },
+        { parent: this, dependsOn: [secretPolicy] },
       );
       return [secretName, secret.arn];
     });
@@ -84,7 +93,19 @@ function valueOf(secrets: Readonly<Record<string, string>>, name: string): strin
   return value;
 }
 
-function statements(account: pulumi.Output<string>): Statement[] {
+function readersOf(readers: Readonly<Record<string, readonly string[]>>, name: string): readonly string[] {
+  const found = readers[name];
+  // Without one, nobody could read it, which no stack can mean.
+  if (found === undefined || found.length === 0) {
+    throw new pulumi.RunError(`The secret ${name} has no readers. Put the role that starts its tasks into readers.`);
+  }
+  return found;
+}
+
+function statements(
+  account: pulumi.Output<string>,
+  readers: pulumi.Output<readonly string[]> | undefined,
+): Statement[] {
   return [
     denyWithoutTls("secretsmanager:*", "*"),
     {
@@ -95,5 +116,17 @@ function statements(account: pulumi.Output<string>): Statement[] {
       Resource: "*",
       Condition: { StringNotEquals: { "aws:PrincipalAccount": account } },
     },
+    ...(readers === undefined
+      ? []
+      : [
+          {
+            Sid: "DenyOtherReaders",
+            Effect: "Deny",
+            Principal: "*",
+            Action: "secretsmanager:GetSecretValue",
+            Resource: "*",
+            Condition: { ArnNotLike: { "aws:PrincipalArn": readers } },
+          } as const,
+        ]),
   ];
 }

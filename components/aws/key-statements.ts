@@ -35,8 +35,13 @@ export function accountRoot({ partition, id }: AwsAccount): { readonly AWS: pulu
  * a policy of theirs says so too. Nobody decrypts with it directly.
  *
  * @param services the first parts of the services' host names, such as `s3`
+ * @param users ARN patterns of the only principals that may use it so. Default: every identity of the account.
  */
-export function keyStatements(account: AwsAccount, services: readonly string[]): Statement[] {
+export function keyStatements(
+  account: AwsAccount,
+  services: readonly string[],
+  users?: pulumi.Input<readonly string[]>,
+): Statement[] {
   const principal = accountRoot(account);
   return [
     { Sid: "Administer", Effect: "Allow", Principal: principal, Action: ADMINISTRATION, Resource: "*" },
@@ -52,7 +57,13 @@ export function keyStatements(account: AwsAccount, services: readonly string[]):
             services.map((service) => `${service}.${where}.amazonaws.com`),
           ),
         },
+        ...(users !== undefined && onlyPrincipals(users)),
       },
     },
   ];
+}
+
+/** The condition that only some principals meet, which ARN patterns name. */
+export function onlyPrincipals(arns: pulumi.Input<readonly string[]>) {
+  return { ArnLike: { "aws:PrincipalArn": arns } };
 }

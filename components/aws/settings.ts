@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Size, SizeFields } from "./settings/size.ts";
-import { Bucket, Key } from "./settings/bucket.ts";
+import { Arn, Bucket, Key } from "./settings/bucket.ts";
 import { Network } from "./settings/network.ts";
 
 /** The numbers of days that CloudWatch Logs can keep lines for. */
@@ -137,6 +137,15 @@ export const AwsSettings = z
       .optional()
       .describe("KMS keys of existing secrets (`{ arn: … }`) that have one of their own. Default: none has.")
       .meta({ examples: [["arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000"]] }),
+    readers: z
+      .array(Arn("iam", "the ARN of a role or a user, or a pattern of it"))
+      .min(1)
+      .optional()
+      .describe(
+        "The only principals beside the tasks that may read the secrets and decrypt the backups: who deploys, who checks for drift, who " +
+          "restores by hand. ARNs, in which * and ? are allowed. Default: the one that runs `pulumi up`. With several, name all.",
+      )
+      .meta({ examples: [["arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:role/on-call"]] }),
     permissionsBoundary: z
       .string()
       .regex(/^arn:[\w-]+:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/, {

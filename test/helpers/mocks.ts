@@ -19,7 +19,10 @@ const SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270";
 /** What the AWS provider says of the account. */
 const awsAnswers: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "aws:index/getPartition:getPartition": { partition: "aws", dnsSuffix: "amazonaws.com" },
-  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" },
+  "aws:index/getCallerIdentity:getCallerIdentity": {
+    accountId: "123456789012",
+    arn: "arn:aws:sts::123456789012:assumed-role/deploy/ci",
+  },
   "aws:index/getRegion:getRegion": { id: "eu-central-1", region: "eu-central-1" },
 };
 

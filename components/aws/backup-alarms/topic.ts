@@ -40,12 +40,7 @@ export function makeTopic(
           Sid: "PublishAlarms",
           ...publish,
           Principal: { Service: "cloudwatch.amazonaws.com" },
-          Condition: {
-            StringEquals: { "aws:SourceAccount": account.id },
-            ArnLike: {
-              "aws:SourceArn": pulumi.interpolate`arn:${account.partition}:cloudwatch:${account.region}:${account.id}:alarm:*`,
-            },
-          },
+          Condition: fromAlarms(account),
         },
         // Without a condition: EventBridge tells SNS no source, and what it publishes would be refused without a trace.
         { Sid: "PublishEvents", ...publish, Principal: { Service: "events.amazonaws.com" } },
@@ -57,9 +52,10 @@ export function makeTopic(
 }
 
 /**
- * The key of the alarms' topic. CloudWatch and EventBridge publish with it; the statement has no condition on the source, because
- * EventBridge names none and its events would be lost. That is why it is not the stack's key: two services could then use what
- * encrypts the backups. It is removed with the topic and has no alias.
+ * The key of the alarms' topic. CloudWatch publishes with it for this account's alarms. For EventBridge the condition is the topic's
+ * account: KMS knows no source of what EventBridge sends to an encrypted topic
+ * (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html), and its events would be lost. It is not the stack's key, so
+ * that neither service can use what encrypts the backups. It is removed with the topic and has no alias.
  */
 export function makeTopicKey(
   parent: pulumi.Resource,
@@ -71,22 +67,43 @@ export function makeTopicKey(
   },
 ): pulumi.Output<string> {
   const { stack, tags } = options;
+  const use = { Effect: "Allow", Action: ["kms:Decrypt", "kms:GenerateDataKey*"], Resource: "*" } as const;
   const key = new aws.kms.Key(
     `${name}-key`,
     {
       description: `Alarms of the backups of the stack ${stack}`,
       enableKeyRotation: true,
       deletionWindowInDays: 30,
-      policy: policy(...keyStatements(account, ["sns"]), {
-        Sid: "PublishAlarms",
-        Effect: "Allow",
-        Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
-        Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-        Resource: "*",
-      }),
+      policy: policy(
+        ...keyStatements(account, ["sns"]),
+        {
+          Sid: "PublishAlarms",
+          ...use,
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Condition: fromAlarms(account),
+        },
+        {
+          Sid: "PublishEvents",
+          ...use,
+          Principal: { Service: "events.amazonaws.com" },
+          Condition: {
+            ArnLike: {
+              "kms:EncryptionContext:aws:sns:topicArn": pulumi.interpolate`arn:${account.partition}:sns:${account.region}:${account.id}:*`,
+            },
+          },
+        },
+      ),
       tags,
     },
     { parent },
   );
   return key.arn;
+}
+
+/** The condition that only alarms of this account and region meet. */
+function fromAlarms({ partition, region, id }: AwsAccount) {
+  return {
+    StringEquals: { "aws:SourceAccount": id },
+    ArnLike: { "aws:SourceArn": pulumi.interpolate`arn:${partition}:cloudwatch:${region}:${id}:alarm:*` },
+  };
 }

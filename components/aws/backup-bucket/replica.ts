@@ -40,6 +40,8 @@ interface ReplicaOptions
   readonly account: AwsAccount;
   readonly keyArn: pulumi.Input<string>;
   readonly breakGlass?: pulumi.Input<readonly string[]>;
+  /** ARN patterns of the only principals that may use the key of a new replica, beside the role that copies. Default: every identity of the account. */
+  readonly readers?: pulumi.Input<readonly string[]> | undefined;
 }
 
 /**
@@ -58,7 +60,6 @@ export function addReplica(
 ): pulumi.Output<string> {
   const { stack, account, tags, keyArn } = options;
   const { bucket } = source;
-  const destination: Destination = "region" in replica ? makeReplica(parent, name, replica, options) : replica;
   const role = new aws.iam.Role(
     fitName(`${name}-${stack}-role`, ROLE_NAME),
     {
@@ -77,6 +78,8 @@ export function addReplica(
     },
     { parent },
   );
+  const destination: Destination =
+    "region" in replica ? makeReplica(parent, name, replica, { ...options, roleArn: role.arn }) : replica;
   const rolePolicy = new aws.iam.RolePolicy(
     `${name}-role-policy`,
     {
@@ -111,9 +114,10 @@ function makeReplica(
   parent: pulumi.Resource,
   name: string,
   { region }: NewReplica,
-  options: ReplicaOptions,
+  options: ReplicaOptions & { readonly roleArn: pulumi.Output<string> },
 ): Destination {
-  const { stack, account, removable, protect = false, lock, tags, breakGlass } = options;
+  const { stack, account, removable, protect = false, lock, tags, breakGlass, readers, roleArn } = options;
+  const users = readers && pulumi.all([roleArn, readers]).apply(([role, others]) => [role, ...others]);
   const key = new aws.kms.Key(
     `${name}-key`,
     {
@@ -121,7 +125,7 @@ function makeReplica(
       description: `Copies of the backups of the stack ${stack}`,
       enableKeyRotation: true,
       deletionWindowInDays: 30,
-      policy: policy(...keyStatements({ ...account, region: pulumi.output(region) }, ["s3"])),
+      policy: policy(...keyStatements({ ...account, region: pulumi.output(region) }, ["s3"], users)),
       tags,
     },
     { parent, protect, retainOnDelete: !removable },

@@ -8,7 +8,8 @@ const BucketName = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, {
   error: "expected a bucket's name: 3 to 63 lower-case letters, digits, '.' and '-'",
 });
 
-const Arn = (service: string, what: string) =>
+/** The ARN of something of a service, which `what` names. */
+export const Arn = (service: string, what: string) =>
   z.string().regex(new RegExp(`^arn:[\\w-]+:${service}:`), { error: `expected ${what}: arn:aws:${service}:…` });
 
 /** The ARN of a KMS key. */

@@ -265,18 +265,28 @@ describe("BackupAlarms", () => {
     await registered(new BackupAlarms("alarms", rest));
     const key = inputsOf(recorded, "kms/key:Key");
     expect(key).toMatchObject({ enableKeyRotation: true, deletionWindowInDays: 30, tags: { team: "db" } });
-    const { Administer, UseThroughServices, PublishAlarms, ...others } = statements(key.policy);
+    const { Administer, UseThroughServices, PublishAlarms, PublishEvents, ...others } = statements(key.policy);
     expect(others).toEqual({});
     expect(Administer?.Action).not.toContain("kms:*");
     expect(UseThroughServices?.Condition?.StringEquals).toEqual({
       "kms:ViaService": ["sns.eu-central-1.amazonaws.com"],
     });
+    const use = { Effect: "Allow", Action: ["kms:Decrypt", "kms:GenerateDataKey*"], Resource: "*" };
     expect(PublishAlarms).toEqual({
       Sid: "PublishAlarms",
-      Effect: "Allow",
-      Principal: { Service: ["cloudwatch.amazonaws.com", "events.amazonaws.com"] },
-      Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-      Resource: "*",
+      ...use,
+      Principal: { Service: "cloudwatch.amazonaws.com" },
+      Condition: {
+        StringEquals: { "aws:SourceAccount": "123456789012" },
+        ArnLike: { "aws:SourceArn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:*" },
+      },
+    });
+    // KMS gets no source of what EventBridge sends: a condition on it would lose the events.
+    expect(PublishEvents).toEqual({
+      Sid: "PublishEvents",
+      ...use,
+      Principal: { Service: "events.amazonaws.com" },
+      Condition: { ArnLike: { "kms:EncryptionContext:aws:sns:topicArn": "arn:aws:sns:eu-central-1:123456789012:*" } },
     });
     expect(inputsOf(recorded, "sns/topic:Topic").kmsMasterKeyId).toBe(
       "arn:aws:kms:eu-central-1:123456789012:key/alarms-prod-key",
