@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ensureActionlint } from "../tools/install/actionlint.ts";
+import { ensureZizmor } from "../tools/install/zizmor.ts";
 
 const folder = fileURLToPath(new URL("../.github/workflows/", import.meta.url));
 const names = readdirSync(folder);
@@ -17,6 +18,16 @@ describe("the workflows of GitHub", () => {
     expect(execFileSync(actionlint, ["-no-color", "-shellcheck=", "-pyflakes=", ...files], { encoding: "utf8" })).toBe(
       "",
     );
+  });
+
+  it("have no finding of zizmor but those that .github/zizmor.yml explains", async () => {
+    const zizmor = await ensureZizmor();
+    const config = join(folder, "../zizmor.yml");
+    const options = ["--offline", "--no-progress", "--format=json", "--no-exit-codes", `--config=${config}`, folder];
+    const findings = JSON.parse(execFileSync(zizmor, options, { encoding: "utf8", stdio: "pipe" })) as {
+      ident: string;
+    }[];
+    expect(findings.map(({ ident }) => ident)).toEqual([]);
   });
 
   it.each(names)("use actions of others by a commit, with its version beside it: %s", (name) => {

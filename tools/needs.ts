@@ -12,6 +12,7 @@ import { sshServer } from "./ssh-server.ts";
 import type { SystemProgram } from "./install/system-programs.ts";
 import { NEEDS, type Need } from "./tests/needs.ts";
 import { versitygw } from "./install/versitygw.ts";
+import { zizmor } from "./install/zizmor.ts";
 
 /** The programs of the machine's own that the demo needs. Go is one only where something has to be built. */
 export async function demoNeeds(): Promise<SystemProgram[]> {
@@ -27,7 +28,11 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
     needs.includes("pulumi"),
   );
   const installs = await missing(
-    [...(needs.includes("moto") ? [moto] : []), ...(needs.includes("postgresWheels") ? postgresWheels : [])],
+    [
+      ...(needs.includes("moto") ? [moto] : []),
+      ...(needs.includes("zizmor") ? [zizmor] : []),
+      ...(needs.includes("postgresWheels") ? postgresWheels : []),
+    ],
     ({ purpose }) => purpose,
   );
   const programs: readonly (readonly [Need, readonly SystemProgram[]])[] = [

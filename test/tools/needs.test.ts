@@ -10,6 +10,7 @@ import { demoNeeds, testNeeds } from "../../tools/needs.ts";
 import { postgresWheels } from "../../tools/install/postgres-wheels.ts";
 import { ensureSystemPrograms, type SystemProgram } from "../../tools/install/system-programs.ts";
 import { versitygw } from "../../tools/install/versitygw.ts";
+import { zizmor } from "../../tools/install/zizmor.ts";
 
 let folder: string;
 let path: string;
@@ -52,7 +53,7 @@ describe("what a machine must have", () => {
   });
 
   it("is neither Go nor pip where the cache has what they would bring", async () => {
-    for (const { name, version } of [versitygw, actionlint, moto, ...postgresWheels]) {
+    for (const { name, version } of [versitygw, actionlint, moto, zizmor, ...postgresWheels]) {
       await program(join(folder, "cache/provision", `${name}-v${version}`, "bin", name));
     }
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");

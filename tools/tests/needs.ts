@@ -8,6 +8,7 @@ export const NEEDS = [
   "versitygw",
   "moto",
   "actionlint",
+  "zizmor",
   "ssh",
   "age",
   "zstd",
@@ -27,6 +28,7 @@ const BROUGHT_BY: Readonly<Record<string, Need>> = {
   ensureVersitygw: "versitygw",
   ensureMoto: "moto",
   ensureActionlint: "actionlint",
+  ensureZizmor: "zizmor",
   ensureSshServer: "ssh",
 };
 

@@ -5,6 +5,7 @@ import { ensurePostgresWheels } from "../install/postgres-wheels.ts";
 import { ensurePulumi } from "../install/pulumi.ts";
 import { ensureSystemPrograms } from "../install/system-programs.ts";
 import { ensureVersitygw } from "../install/versitygw.ts";
+import { ensureZizmor } from "../install/zizmor.ts";
 import type { Need } from "./needs.ts";
 
 type Bring = (say: (line: string) => void) => Promise<unknown>;
@@ -14,6 +15,7 @@ const BRING: readonly (readonly [Need, Bring])[] = [
   ["pulumi", ensurePulumi],
   ["versitygw", ensureVersitygw],
   ["actionlint", ensureActionlint],
+  ["zizmor", ensureZizmor],
   ["moto", ensureMoto],
   ["postgresWheels", ensurePostgresWheels],
 ];

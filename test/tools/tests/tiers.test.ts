@@ -33,7 +33,7 @@ describe("the tiers of the tests", () => {
     ["test/engine/aws.test.ts", "rest", ["postgres", "pulumi", "moto"]],
     ["test/engine/remote-host.test.ts", "rest", ["postgres", "pulumi", "ssh"]],
     ["test/runner/stream/zstd.test.ts", "rest", ["zstd"]],
-    ["test/workflows.test.ts", "rest", ["actionlint"]],
+    ["test/workflows.test.ts", "rest", ["actionlint", "zizmor"]],
     ["test/services/supabase-database.test.ts", "rest", ["postgres", "postgresWheels"]],
   ] as const)("follow from what a file starts: %s is of %s and needs %j", (file, tier, needed) => {
     expect(tierOf(file)).toBe(tier);
