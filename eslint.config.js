@@ -47,7 +47,9 @@ export default defineConfig(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js"] },
+        projectService: {
+          allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js"],
+        },
       },
     },
     rules: {
@@ -65,7 +67,7 @@ export default defineConfig(
   boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
   {
-    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js"],
+    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js"],
     extends: [tseslint.configs.disableTypeChecked],
   },
 );

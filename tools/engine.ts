@@ -17,6 +17,7 @@ import {
 import { quote } from "../components/host/shell.ts";
 import { findOnPath } from "./install/executables.ts";
 import { downloadAnswers, ensurePulumi } from "./install/pulumi.ts";
+import { policyAnalyzer } from "./policy-analyzer.ts";
 
 const run = promisify(execFile);
 
@@ -86,8 +87,14 @@ export interface EngineStack {
   /** Replaces the whole configuration. */
   configure(config: StackConfig): Promise<void>;
   up(): Promise<Outcome>;
-  /** With `expectNoChanges`, fails if `up` would change anything. */
-  preview(options?: { readonly expectNoChanges?: boolean }): Promise<Outcome>;
+  /** With `expectNoChanges`, fails if `up` would change anything; with `policyPacks`, if a mandatory policy is violated. */
+  preview(options?: {
+    readonly expectNoChanges?: boolean;
+    /** Folders of policy packs. */
+    readonly policyPacks?: string[];
+    /** A file with the configuration of each. */
+    readonly policyPackConfigs?: string[];
+  }): Promise<Outcome>;
   destroy(): Promise<Outcome>;
   /** Reads all resources again into the state. What had changed is in the summary; there are no steps. */
   refresh(): Promise<Outcome>;
@@ -154,6 +161,8 @@ export async function startEngine(
     say("Using the stand-in for Pulumi's official command plugin (tools/command-plugin).");
     environment.PATH = [await installStandIn(directory), environment.PATH].join(delimiter);
   }
+  const analyzer = await policyAnalyzer(cli.directory, directory);
+  if (analyzer !== undefined) environment.PATH = [analyzer, environment.PATH].join(delimiter);
   const command = await PulumiCommand.get(cli.origin === "path" ? {} : { root: dirname(cli.directory) });
   return {
     directory,
