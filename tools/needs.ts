@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { actionlint } from "./install/actionlint.ts";
+import { checkov } from "./install/checkov.ts";
 import { findOnPath } from "./install/executables.ts";
 import { go } from "./install/go.ts";
-import { isKept } from "./install/go-program.ts";
+import { isKept, type ProgramVersion } from "./install/go-program.ts";
 import { moto } from "./install/moto.ts";
 import { pip } from "./install/pip.ts";
 import { postgresServer } from "./postgres.ts";
@@ -30,7 +31,7 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
   const installs = await missing(
     [
       ...(needs.includes("moto") ? [moto] : []),
-      ...(needs.includes("zizmor") ? [zizmor] : []),
+      ...[zizmor, checkov].filter(({ name }) => needs.some((need) => need === name)),
       ...(needs.includes("postgresWheels") ? postgresWheels : []),
     ],
     ({ purpose }) => purpose,
@@ -66,7 +67,7 @@ const scheduler: SystemProgram = {
   without: "the demo runs its scheduled command as if it were scheduled",
 };
 
-type Kept = typeof moto;
+type Kept = ProgramVersion & { readonly purpose: string };
 
 /** Go, where one of some programs or the Pulumi CLI has to be built with it. */
 async function buildsFor(programs: readonly Kept[], pulumi: boolean): Promise<SystemProgram[]> {

@@ -53,8 +53,10 @@ export async function mockEngine(
     readonly stdout?: (name: string) => string;
     /** What functions of providers answer, by their token; those on AWS's account have an answer anyway. */
     readonly calls?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-    /** What AWS says of resources once they exist, by their type, beside a name and an ARN. */
-    readonly states?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    /** What AWS says of resources once they exist, by their type, beside a name and an ARN; a function gets the resource's name. */
+    readonly states?: Readonly<
+      Record<string, Readonly<Record<string, unknown>> | ((name: string) => Readonly<Record<string, unknown>>)>
+    >;
   } = {},
 ): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
@@ -66,7 +68,10 @@ export async function mockEngine(
         const id = `${name}-id`;
         if (options.preview === true) return { id, state: record };
         if (type.startsWith("aws:"))
-          return { id, state: { ...awsState(type, name, record), ...options.states?.[type], ...record } };
+          return {
+            id,
+            state: { ...awsState(type, name, record), ...stateOf(options.states?.[type], name), ...record },
+          };
         return { id, state: { ...record, stdout: options.stdout?.(name) ?? "", stderr: "" } };
       },
       call: ({ token }) => options.calls?.[token] ?? awsAnswers[token] ?? {},
@@ -76,6 +81,10 @@ export async function mockEngine(
     options.preview ?? false,
   );
   return recorded;
+}
+
+function stateOf<T>(state: T | ((name: string) => T) | undefined, name: string): T | undefined {
+  return typeof state === "function" ? (state as (name: string) => T)(name) : state;
 }
 
 /** The value of an output. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { actionlint } from "../../tools/install/actionlint.ts";
 import { isExecutable } from "../../tools/install/executables.ts";
 import { ensureGo } from "../../tools/install/go.ts";
+import { checkov } from "../../tools/install/checkov.ts";
 import { moto } from "../../tools/install/moto.ts";
 import { demoNeeds, testNeeds } from "../../tools/needs.ts";
 import { postgresWheels } from "../../tools/install/postgres-wheels.ts";
@@ -53,7 +54,7 @@ describe("what a machine must have", () => {
   });
 
   it("is neither Go nor pip where the cache has what they would bring", async () => {
-    for (const { name, version } of [versitygw, actionlint, moto, zizmor, ...postgresWheels]) {
+    for (const { name, version } of [versitygw, actionlint, moto, zizmor, checkov, ...postgresWheels]) {
       await program(join(folder, "cache/provision", `${name}-v${version}`, "bin", name));
     }
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");

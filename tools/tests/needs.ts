@@ -9,6 +9,7 @@ export const NEEDS = [
   "moto",
   "actionlint",
   "zizmor",
+  "checkov",
   "ssh",
   "age",
   "zstd",
@@ -29,6 +30,7 @@ const BROUGHT_BY: Readonly<Record<string, Need>> = {
   ensureMoto: "moto",
   ensureActionlint: "actionlint",
   ensureZizmor: "zizmor",
+  ensureCheckov: "checkov",
   ensureSshServer: "ssh",
 };
 

@@ -1,4 +1,5 @@
 import { ensureActionlint } from "../install/actionlint.ts";
+import { ensureCheckov } from "../install/checkov.ts";
 import { ensureMoto } from "../install/moto.ts";
 import { testNeeds } from "../needs.ts";
 import { ensurePostgresWheels } from "../install/postgres-wheels.ts";
@@ -16,6 +17,7 @@ const BRING: readonly (readonly [Need, Bring])[] = [
   ["versitygw", ensureVersitygw],
   ["actionlint", ensureActionlint],
   ["zizmor", ensureZizmor],
+  ["checkov", ensureCheckov],
   ["moto", ensureMoto],
   ["postgresWheels", ensurePostgresWheels],
 ];
