@@ -108,7 +108,7 @@ describe("an error tells what to do", () => {
   });
 
   it("with several problems: all of them", async () => {
-    const wrong = { ...JOB, name: "Not A Name", destinations: [], retention: { hourly: 3 } };
+    const wrong = { ...JOB, name: "Not A Name", destinations: [], retention: { hours: 3 } };
     const message = await refusal(file(JSON.stringify(wrong)));
     expect(message).toMatch(/job\.json has \d problems:/);
     for (const path of ["name", "destinations", "retention"]) expect(message).toMatch(new RegExp(`\\n {2}${path}`));
