@@ -14,7 +14,8 @@ ARG NPM_IMAGE=node:24.21.0-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355c
 FROM --platform=${BUILDPLATFORM} ${NPM_IMAGE} AS program
 ARG TARGETARCH
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+# The settings of npm are not in the package of this project, only in its repository.
+COPY package.json package-lock.json .npmrc* ./
 # Where a proxy with a certificate of its own stands before the npm registry: --secret id=ca,src=FILE.
 RUN --mount=type=secret,id=ca \
     if [ -e /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi \
@@ -27,7 +28,7 @@ RUN --mount=type=secret,id=ca \
 COPY providers providers
 COPY runner runner
 # A checkout may have files that only its owner can read; what tells npm its registry may hold a token.
-RUN rm .npmrc && chmod -R a+rX .
+RUN rm -f .npmrc && chmod -R a+rX .
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="provision" \

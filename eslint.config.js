@@ -40,7 +40,7 @@ function boundaries(files, patterns, allowTypeImports = false) {
 }
 
 export default defineConfig(
-  globalIgnores(["node_modules/"]),
+  globalIgnores(["node_modules/", "dist/", "docs/api/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
@@ -64,7 +64,7 @@ export default defineConfig(
     true,
   ),
   boundaries(["runner/**/*.ts"], [noPulumi, noComponents], true),
-  boundaries(["components/**/*.ts", "index.ts"], [onlyContract, noRunner]),
+  boundaries(["components/**/*.ts", "index.ts", "examples/**/*.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
   {
     files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js"],

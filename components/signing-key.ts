@@ -39,13 +39,22 @@ export class SigningKey extends pulumi.ComponentResource {
   }
 }
 
-/** The settings with a key for every job that names none, and the key itself; a secret output. */
-export function withSigning(settings: Settings): { settings: Settings; key: pulumi.Output<string> | undefined } {
+/**
+ * The settings with a key for every job that names none, and the key itself; a secret output. Where they name one for all jobs,
+ * none is made.
+ *
+ * @param name the name of the key's component, of which each in a program has its own. Default `signing`.
+ */
+export function withSigning<Kind extends Omit<Settings, "target">>(
+  settings: Kind,
+  name = "signing",
+  opts?: pulumi.ComponentResourceOptions,
+): { settings: Kind; key: pulumi.Output<string> | undefined } {
   const needed = settings.jobs.some((job) => job.signing === undefined);
   if (settings.signing !== undefined || !needed) {
     return { settings: { ...settings, jobs: signed(settings, settings.signing) }, key: undefined };
   }
-  const { key } = new SigningKey("signing");
+  const { key } = new SigningKey(name, opts);
   const secrets = pulumi
     .all([settings.secrets, key])
     .apply(([own, made]): Readonly<Record<string, string>> => ({ ...own, [SIGNING_KEY]: made }));
@@ -54,6 +63,6 @@ export function withSigning(settings: Settings): { settings: Settings; key: pulu
   return { settings: { ...settings, jobs, secrets, jobSecretNames }, key };
 }
 
-function signed({ jobs }: Settings, signing: Signing | undefined): Settings["jobs"] {
+function signed({ jobs }: Pick<Settings, "jobs">, signing: Signing | undefined): Settings["jobs"] {
   return jobs.map((job) => (signing === undefined ? job : { ...job, signing: job.signing ?? signing }));
 }

@@ -10,7 +10,7 @@ import { DURATION } from "./duration.ts";
 import { placeOf, storageProviders, StorageConfig } from "./storage/index.ts";
 import { timeZoneFault } from "./time-zone.ts";
 
-export { explain } from "./explain.ts";
+export { exampleAt, explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
 export type { DrillCheck } from "./drill-check.ts";
 export { parseDuration } from "./duration.ts";

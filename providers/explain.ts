@@ -30,6 +30,16 @@ export function explain(error: z.ZodError, schema: z.ZodType, input: unknown, ro
   return withoutConsequences(error.issues.flatMap((issue) => explainer.explain(issue, [])));
 }
 
+/** An example of what a schema allows at a path of an input; undefined where it has none. */
+export function exampleAt(schema: z.ZodType, path: Path, input: unknown): unknown {
+  const shapes = new Shapes(schema);
+  const own = sample(shapes.at(path, input), shapes);
+  if (own !== undefined || typeof path.at(-1) !== "number") return own;
+  // A list has the example, not its entries.
+  const [entry] = exampleAt(schema, path.slice(0, -1), input) as [unknown];
+  return entry;
+}
+
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 

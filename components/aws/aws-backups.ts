@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
 import { jobFolder } from "../../providers/layout.ts";
 import { bucketRequest } from "../../providers/storage/index.ts";
+import { OWN_FOLDER } from "../runner-files.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
-import { sizeOf, type AwsSettings } from "./settings.ts";
+import { sizeOf, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
@@ -23,14 +24,15 @@ export interface AwsBackupsArgs {
   readonly stack: string;
   /** The region of the default provider. */
   readonly region: string;
-  readonly aws: AwsSettings;
+  /** What `provision:aws` says, complete. */
+  readonly aws: AwsArgs;
   readonly jobs: readonly JobSettings[];
   /** The stack's secrets by name. */
   readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
   /** The names of the secrets that jobs refer to. */
   readonly jobSecretNames: readonly string[];
-  /** This project's folder on this machine. */
-  readonly source: string;
+  /** The folder of this project, whose runner is built. Default: its own, also as a package. */
+  readonly source?: string;
 }
 
 /** What a person needs to know of a job. */
@@ -323,7 +325,7 @@ function alarmJob({ name, schedule, destinations }: JobSettings, stack: string):
 }
 
 function bucketArgs(
-  { bucket }: AwsSettings,
+  { bucket }: AwsArgs,
   keyArn: pulumi.Input<string>,
 ): Omit<BackupBucketArgs, "stack" | "jobs" | "tags"> {
   const { existing, keyArn: ownKey, protect, removeOnDestroy, confirmRemoval, ...made } = bucket;
@@ -338,8 +340,8 @@ function bucketArgs(
 
 function imageArgs({
   aws: { image, build, architecture },
-  source,
-}: AwsBackupsArgs): { image: string } | { build: BackupImageBuild } {
+  source = OWN_FOLDER,
+}: AwsBackupsArgs): { image: pulumi.Input<string> } | { build: BackupImageBuild } {
   if (image !== undefined) return { image };
   return { build: { ...build, source, architecture } };
 }

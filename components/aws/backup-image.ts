@@ -39,10 +39,10 @@ interface CommonArgs {
 
 interface FinishedImage {
   /**
-   * A finished image by its digest, `registry/repository@sha256:…`, built by CI and promoted from stack to stack. Plain text,
-   * so that a wrong one ends the preview.
+   * A finished image by its digest, `registry/repository@sha256:…`, built by CI and promoted from stack to stack. As plain text a
+   * wrong one ends the preview; an output is checked once it is known.
    */
-  readonly image: string;
+  readonly image: pulumi.Input<string>;
   readonly build?: undefined;
 }
 
@@ -68,18 +68,17 @@ export type BackupImageArgs = CommonArgs & (FinishedImage | ImageToBuild);
 export class BackupImage extends pulumi.ComponentResource {
   /** The image with its digest: `registry/repository@sha256:…`. */
   readonly ref: pulumi.Output<string>;
-  /** ARN of the image's repository; undefined where that is not one of Amazon ECR. */
+  /** ARN of the image's repository; undefined where that is not one of Amazon ECR, or the image is an output. */
   readonly repositoryArn: pulumi.Output<string> | undefined;
 
   /** @throws {pulumi.RunError} where `image` does not name its digest */
   constructor(name: string, args: BackupImageArgs, opts?: pulumi.ComponentResourceOptions) {
     const { image, build } = args;
-    const problem = image === undefined ? undefined : imageReferenceProblem(image);
-    if (problem !== undefined) throw new pulumi.RunError(`The runner's image: ${problem}`);
+    if (typeof image === "string") checkImage(image);
     super("provision:aws:BackupImage", name, {}, opts);
     if (image !== undefined) {
-      const arn = repositoryArnOf(image);
-      this.ref = pulumi.output(image);
+      const arn = typeof image === "string" ? repositoryArnOf(image) : undefined;
+      this.ref = pulumi.output(image).apply(checkImage);
       this.repositoryArn = arn === undefined ? undefined : pulumi.output(arn);
     } else {
       const repository = this.#makeRepository(`${name}-${args.stack}`, build, args);
@@ -164,4 +163,10 @@ export class BackupImage extends pulumi.ComponentResource {
       );
     });
   }
+}
+
+function checkImage(image: string): string {
+  const problem = imageReferenceProblem(image);
+  if (problem !== undefined) throw new pulumi.RunError(`The runner's image: ${problem}`);
+  return image;
 }

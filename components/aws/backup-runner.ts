@@ -39,7 +39,7 @@ export interface BackupRunnerArgs {
   /** ARN of the KMS key of the logs and of the stack's secrets. */
   readonly keyArn: pulumi.Input<string>;
   /** ARNs of the keys of existing secrets. Default: they have the stack's key, or the one that AWS manages. */
-  readonly secretKeyArns?: readonly pulumi.Input<string>[] | undefined;
+  readonly secretKeyArns?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
   readonly logs?: {
     /** Days for which logs are kept, one of the numbers that CloudWatch Logs takes. Default 365. */
     readonly retentionDays?: pulumi.Input<number> | undefined;
@@ -191,7 +191,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         logGroup.arn,
         arnsOf("secret"),
         arnsOf("arn"),
-        pulumi.all([keyArn, ...secretKeyArns]),
+        pulumi.all([keyArn, pulumi.output(secretKeyArns)]).apply(([own, others]) => [own, ...others]),
       ])
       .apply(([repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns]) =>
         executionStatements({ repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns }),

@@ -1,3 +1,4 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
@@ -178,7 +179,29 @@ type FromJson<T> = T extends readonly unknown[]
 /** The settings of the AWS target, complete; see the schema of the same name. */
 export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
+/** Settings in which what another resource may make is an input. */
+export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
+  Omit<T, "network" | "bucket" | "alarms">,
+  "image" | "permissionsBoundary" | "secretKeyArns"
+> & {
+  [Key in keyof Pick<T, "network">]: Later<NonNullable<T["network"]>, "vpcId" | "subnetIds">;
+} & {
+  [Key in keyof Pick<T, "bucket">]: Later<NonNullable<T["bucket"]>, "existing" | "keyArn">;
+} & {
+  [Key in keyof Pick<T, "alarms">]: Later<NonNullable<T["alarms"]>, "topicArn">;
+};
+
+/** Some fields as inputs, and the entries of lists too. */
+type Later<T, Keys extends string> = Omit<T, Keys> & {
+  readonly [Key in keyof Pick<T, Keys & keyof T>]: Exclude<T[Key], undefined> extends readonly (infer Item)[]
+    ? pulumi.Input<readonly pulumi.Input<Item>[]>
+    : pulumi.Input<Exclude<T[Key], undefined>>;
+};
+
+/** The settings of the AWS target, complete, as `AwsBackups` takes them. */
+export type AwsArgs = MayComeLater<AwsSettings>;
+
 /** The size of a job's tasks: its own where it has one, filled up with the size of all. */
-export function sizeOf({ size, sizes }: AwsSettings, job: string): Size {
+export function sizeOf({ size, sizes }: Pick<AwsSettings, "size" | "sizes">, job: string): Size {
   return { ...size, ...sizes[job] };
 }

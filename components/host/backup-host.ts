@@ -7,6 +7,7 @@ import { backupFolders, backupsIn, describeDestinations } from "./destinations.t
 import { Folder } from "./folder.ts";
 import type { HostSettings } from "./settings.ts";
 import type { Machine } from "./machine.ts";
+import { OWN_FOLDER } from "../runner-files.ts";
 import { Installation } from "./installation.ts";
 import { runnerCommand, toShell } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
@@ -23,8 +24,8 @@ export interface BackupHostArgs {
   readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
   /** The names of the secrets that jobs refer to. */
   readonly jobSecretNames: readonly string[];
-  /** This project's folder on this machine. */
-  readonly source: string;
+  /** The folder of this project, whose runner makes the backups. Default: its own, also as a package. */
+  readonly source?: string;
 }
 
 /** What a person needs to know of a job. */
@@ -50,7 +51,7 @@ export class BackupHost extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:BackupHost", name, {}, opts);
-    const { stack, host, source } = args;
+    const { stack, host, source = OWN_FOLDER } = args;
     const { directory } = host;
     const machine = toMachine(host, args.secrets);
     const common = { machine, ...(host.user !== undefined && { user: host.user }) };

@@ -16,14 +16,18 @@ export function readSettings(): Settings {
   const { settings, problems, warnings } = checkSettings({
     stack,
     values: new Map(entries.map(([key, value]) => [key.slice(prefix.length), value])),
-    // The order of the provider.
-    region: new pulumi.Config("aws").get("region") ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION,
+    region: awsRegion(),
     isSecret: (key) => isConfigSecret(`${prefix}${key}`),
   });
   if (settings === undefined) throw new pulumi.RunError(describeProblems(stack, problems));
   for (const warning of warnings) void pulumi.log.warn(warning);
   const secrets = new pulumi.Config(NAMESPACE).getSecretObject<Record<string, string>>("secrets");
   return { ...settings, secrets: secrets ?? pulumi.secret<Record<string, string>>({}) };
+}
+
+/** The region of AWS, in the order in which the provider looks for it; undefined where nothing names one. */
+export function awsRegion(): string | undefined {
+  return new pulumi.Config("aws").get("region") ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
 }
 
 /** Whether a key holds anything encrypted. The SDK has this, but leaves it out of its types. */

@@ -53,7 +53,7 @@ export interface TargetFindings<Settings> {
 }
 
 /** What every target has. */
-interface CommonSettings {
+export interface CommonSettings {
   readonly stack: string;
   readonly jobs: readonly JobSettings[];
   /** The stack's secrets by name; a secret output. */

@@ -18,7 +18,7 @@ const build = { source, architecture: "arm64" } as const;
 
 type Args =
   | Omit<Extract<BackupImageArgs, { build: object }>, "stack">
-  | Omit<Extract<BackupImageArgs, { image: string }>, "stack">;
+  | Omit<Extract<BackupImageArgs, { build?: undefined }>, "stack">;
 
 async function make(changes: Args, preview = false, stdout = digest) {
   const recorded = await mockEngine({ preview, stdout: () => stdout, states: state });

@@ -1,0 +1,29 @@
+/**
+ * What another Pulumi program imports from `provision`. Importing it deploys nothing.
+ *
+ * @module
+ */
+export { AwsBackups, type AwsBackupsArgs, type AwsJobOutputs } from "./aws/aws-backups.ts";
+export { BackupAlarms, type AlarmJob, type BackupAlarmsArgs } from "./aws/backup-alarms.ts";
+export { BackupBucket, type BackupBucketArgs } from "./aws/backup-bucket.ts";
+export { BackupDashboard, type BackupDashboardArgs } from "./aws/backup-dashboard.ts";
+export { BackupImage, type BackupImageArgs, type BackupImageBuild } from "./aws/backup-image.ts";
+export { BackupKey, type BackupKeyArgs } from "./aws/backup-key.ts";
+export { BackupNetwork, type BackupNetworkArgs } from "./aws/backup-network.ts";
+export { BackupRunner, type BackupRunnerArgs, type BackupTask, type JobTasks } from "./aws/backup-runner.ts";
+export {
+  BackupSchedule,
+  type BackupScheduleArgs,
+  type ScheduleEntry,
+  type TaskNetwork,
+} from "./aws/backup-schedule.ts";
+export { BackupSecrets, type BackupSecretsArgs } from "./aws/backup-secrets.ts";
+export { BackupHost, type BackupHostArgs, type JobOutputs } from "./host/backup-host.ts";
+export {
+  awsSettings,
+  hostSettings,
+  type AwsProgramSettings,
+  type HostProgramSettings,
+  type ProgramSettings,
+} from "./settings/program.ts";
+export { SigningKey, withSigning } from "./signing-key.ts";

@@ -1,0 +1,101 @@
+import * as pulumi from "@pulumi/pulumi";
+import { beforeEach, describe, expect, it } from "vitest";
+import { awsSettings, hostSettings, type AwsProgramSettings } from "../../../components/settings/program.ts";
+import { SIGNING_KEY, withSigning } from "../../../components/signing-key.ts";
+import { mockEngine, unwrap } from "../../helpers/mocks.ts";
+
+const IMAGE = `123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
+
+const written = (aws: AwsProgramSettings["aws"] = { image: IMAGE }): AwsProgramSettings => ({
+  secrets: { appUrl: pulumi.secret("postgres://u:p@db/app") },
+  region: "eu-central-1",
+  aws,
+  jobs: [
+    {
+      name: "app",
+      database: { kind: "postgres", url: { secret: "appUrl" } },
+      destinations: [{ kind: "s3" }],
+    },
+  ],
+});
+
+/** The value of an output, or why it has none. The SDK has this, but leaves it out of its types. */
+function promised(output: unknown): Promise<unknown> {
+  const parts = output as {
+    promise(): Promise<unknown>;
+    allResources(): Promise<unknown>;
+    readonly isKnown: Promise<boolean>;
+    readonly isSecret: Promise<boolean>;
+  };
+  // Each of them fails where the value does.
+  for (const part of [parts.isKnown, parts.isSecret, parts.allResources()]) part.catch(() => undefined);
+  return parts.promise();
+}
+
+beforeEach(async () => {
+  await mockEngine();
+});
+
+describe("awsSettings", () => {
+  it("fills in what the configuration would, and takes the stack's name", async () => {
+    const settings = awsSettings(written());
+    expect(settings).toMatchObject({ target: "aws", stack: "dev", region: "eu-central-1", jobSecretNames: ["appUrl"] });
+    expect(settings.aws).toMatchObject({ image: IMAGE, architecture: "arm64", logs: { retentionDays: 365 } });
+    expect(settings.jobs[0]).toMatchObject({ name: "app", timeoutMinutes: 1440 });
+    expect(await unwrap(settings.secrets)).toEqual({ appUrl: "postgres://u:p@db/app" });
+  });
+
+  it("takes outputs where other resources make something, and keeps the rest", async () => {
+    const { aws } = awsSettings(
+      written({
+        image: pulumi.output(IMAGE),
+        bucket: { existing: pulumi.output("team-backups") },
+        network: {
+          vpcId: pulumi.output("vpc-0a1b2c3d4e5f60718"),
+          subnetIds: [pulumi.output("subnet-0a1b2c3d4e5f60718")],
+        },
+        alarms: { topicArn: pulumi.output("arn:aws:sns:eu-central-1:123456789012:ops"), graceHours: 5 },
+      }),
+    );
+    expect(aws.alarms.graceHours).toBe(5);
+    const { image, bucket, network, alarms } = aws;
+    expect(
+      await promised(pulumi.output([image, bucket.existing, network.vpcId, network.subnetIds, alarms.topicArn])),
+    ).toEqual([
+      IMAGE,
+      "team-backups",
+      "vpc-0a1b2c3d4e5f60718",
+      ["subnet-0a1b2c3d4e5f60718"],
+      "arn:aws:sns:eu-central-1:123456789012:ops",
+    ]);
+  });
+
+  it("checks an output once it is known, by the rules of the configuration", async () => {
+    const { aws } = awsSettings(written({ image: pulumi.output("provision:latest") }));
+    await expect(promised(aws.image)).rejects.toThrow(/^aws\.image: .*names the image by the tag latest/);
+  });
+
+  it("refuses an output that decides which resources there are", () => {
+    const bucket = { accessLogs: pulumi.output({}) } as unknown as { accessLogs: object };
+    expect(() => awsSettings(written({ image: IMAGE, bucket }))).toThrow(/^aws\.bucket\.accessLogs: this decides/);
+  });
+
+  it("lists all that is wrong, in the program's own words", () => {
+    const wrong = { ...written({ logs: { retentionDays: 2 } }), secrets: {} };
+    expect(() => awsSettings(wrong)).toThrow(
+      /^jobs\[0\]\.database\.url\.secret: .*no secret "appUrl"[^]*aws\.logs\.retentionDays: |aws\.logs\.retentionDays: [^]*jobs\[0\]/m,
+    );
+  });
+});
+
+describe("hostSettings", () => {
+  it("makes what BackupHost takes, which withSigning completes with a key of a name of its own", async () => {
+    const { secrets = {}, jobs } = written();
+    const onHost = jobs.map((job) => ({ ...job, destinations: [{ kind: "filesystem" as const }] }));
+    const { settings, key } = withSigning(hostSettings({ secrets, jobs: onHost }), "mine");
+    expect(settings.host.directory).toBe("/var/lib/provision/dev");
+    expect(settings.jobs[0]?.signing).toEqual({ key: { secret: SIGNING_KEY } });
+    expect(await unwrap(settings.secrets)).toHaveProperty(SIGNING_KEY);
+    expect(key).toBeDefined();
+  });
+});
