@@ -102,6 +102,8 @@ export interface EngineStack {
   outputs(): Promise<OutputMap>;
   /** The stack's state as JSON text, as it is stored: secrets encrypted. */
   exportState(): Promise<string>;
+  /** Puts a state in the place of the stack's own: JSON text as of `pulumi stack export --show-secrets`. */
+  importState(text: string): Promise<void>;
 }
 
 /** A place for stacks: a folder for their state, a passphrase and the executables that they need. */
@@ -263,6 +265,12 @@ async function createStack(
     destroy: () => operate("destroy", (report) => stack.destroy({ ...report, color: "never" })),
     refresh: () => operate("refresh", (report) => stack.refresh({ ...report, color: "never" })),
     outputs: () => stack.outputs(),
+    async importState(text) {
+      const { version, deployment } = JSON.parse(text) as { version: number; deployment: object };
+      const { encryptionSalt: salt } = await stack.workspace.stackSettings(name);
+      const secrets_providers = { type: "passphrase", state: { salt } };
+      await stack.importStack({ version, deployment: { ...deployment, secrets_providers } });
+    },
     exportState: () => readFile(join(state, ".pulumi", "stacks", project, `${name}.json`), "utf8"),
   };
 }
