@@ -76,6 +76,14 @@ describe("the workflows of GitHub", () => {
     expect(read("deploy.yml")).toContain("group: deploy-${{ inputs.stack }}");
   });
 
+  it("publish only by hand, after the checks and with an approval", () => {
+    const text = read("release.yml");
+    expect(/^on:\n((?: .*\n)+)/m.exec(text)?.[1]).toBe("  workflow_dispatch:\n");
+    expect(text).toMatch(/^ {2}publish:\n {4}needs: check\n(?: {4}.*\n)* {4}environment: npm\n/m);
+    expect(names.filter((name) => read(name).includes("npm publish"))).toEqual(["release.yml"]);
+    expect(text).toContain("npm publish --provenance");
+  });
+
   it("say which secrets provider a stack needs", () => {
     expect(read("preview.yml")).toMatch(/--secrets-provider='awskms:/);
     for (const name of ["promote.yml", "drift.yml"]) expect(read(name)).toContain("preview.yml");
