@@ -6,7 +6,7 @@ CREATE ROLE anon NOLOGIN NOINHERIT;
 CREATE ROLE authenticated NOLOGIN NOINHERIT;
 CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS;
 CREATE ROLE authenticator LOGIN NOINHERIT PASSWORD ':password';
-CREATE ROLE supabase_auth_admin LOGIN NOINHERIT CREATEROLE PASSWORD ':password';
+CREATE ROLE supabase_auth_admin LOGIN NOINHERIT PASSWORD ':password';
 CREATE ROLE supabase_storage_admin LOGIN NOINHERIT CREATEROLE PASSWORD ':password';
 CREATE ROLE supabase_realtime_admin NOLOGIN NOINHERIT;
 CREATE ROLE supabase_functions_admin LOGIN NOINHERIT CREATEROLE PASSWORD ':password';
@@ -15,6 +15,9 @@ CREATE ROLE supabase_etl_admin LOGIN REPLICATION;
 CREATE ROLE supabase_read_only_user LOGIN BYPASSRLS;
 CREATE ROLE dashboard_user CREATEDB CREATEROLE REPLICATION;
 CREATE ROLE pgbouncer LOGIN;
+-- supabase/postgres, migrations/db/migrations/20251215120934_supabase_superuser.sql
+CREATE ROLE supabase_superuser;
+GRANT supabase_superuser TO postgres, supabase_etl_admin;
 
 GRANT pg_read_all_data TO supabase_read_only_user;
 GRANT anon, authenticated, service_role TO authenticator;

@@ -63,6 +63,15 @@ SELECT md5('token ' || id), user_id, false, id, '2026-01-02' FROM auth.sessions 
 INSERT INTO auth.audit_log_entries (id, payload, created_at)
 SELECT md5('audit ' || i)::uuid, json_build_object('action', 'login', 'n', i), '2026-01-03' FROM generate_series(1, 100) AS i;
 
+INSERT INTO auth.oauth_clients (id, registration_type, redirect_uris, grant_types, client_name, token_endpoint_auth_method)
+VALUES (md5('client')::uuid, 'dynamic', 'https://app.example.com', 'authorization_code', 'An app', 'none');
+INSERT INTO auth.oauth_consents (id, user_id, client_id, scopes) SELECT md5('consent ' || id)::uuid, id, md5('client')::uuid, 'email' FROM auth.users;
+INSERT INTO auth.webauthn_credentials (user_id, credential_id, public_key, friendly_name)
+SELECT id, decode(md5(id::text), 'hex'), '\x01', 'A key' FROM auth.users LIMIT 3;
+INSERT INTO auth.mfa_factors (id, user_id, friendly_name, factor_type, status, created_at, updated_at, secret)
+SELECT md5('factor ' || id)::uuid, id, 'Phone', 'totp', 'verified', '2026-01-02', '2026-01-02', 'base32' FROM auth.users LIMIT 3;
+
+INSERT INTO storage.buckets_analytics (name) VALUES ('lake');
 INSERT INTO storage.buckets (id, name, public, file_size_limit, allowed_mime_types) VALUES
   ('avatars', 'avatars', true, 5242880, '{image/png,image/jpeg}'), ('documents', 'documents', false, NULL, NULL);
 INSERT INTO storage.objects (id, bucket_id, name, owner, owner_id, metadata, version, created_at, last_accessed_at)
@@ -143,10 +152,12 @@ CREATE POLICY "Service reads mails" ON pgmq.q_mails FOR SELECT TO service_role U
 SELECT vault.create_secret('a key of ours: s3cr3t', 'api_key', 'For the mail service');
 SELECT vault.create_secret(E'two\nlines', 'nameless');
 
--- The list of migrations that Supabase's command-line program keeps.
+-- The lists that Supabase's command-line program keeps (supabase/cli, pkg/migration/history.go).
 CREATE SCHEMA supabase_migrations;
 CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text);
 INSERT INTO supabase_migrations.schema_migrations VALUES ('20260101000000', '{"CREATE TABLE public.profiles ();"}', 'first');
+CREATE TABLE supabase_migrations.seed_files (path text PRIMARY KEY, hash text NOT NULL);
+INSERT INTO supabase_migrations.seed_files VALUES ('supabase/seed.sql', md5('seed'));
 
 SELECT lo_from_bytea(424242, 'a large object');
 ANALYZE public.profiles, shop.orders;
