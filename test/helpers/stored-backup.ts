@@ -7,6 +7,8 @@ export interface StoredBackup {
   readonly facts: DatabaseFacts;
   readonly omitted: DatabaseBackup["omitted"];
   readonly artifacts: readonly RestoreArtifact[];
+  /** What it says that each artifact covers, by the artifact's name. */
+  readonly covers: ReadonlyMap<string, readonly string[]>;
   /** What the artifact of that name holds. */
   text(name: string): string;
 }
@@ -23,6 +25,7 @@ export async function store(backup: DatabaseBackup): Promise<StoredBackup> {
   return {
     facts: backup.facts,
     omitted: backup.omitted,
+    covers: new Map(backup.artifacts.map(({ name, covers }) => [name, covers])),
     artifacts: backup.artifacts.map(({ name, format }) => {
       const bytes = contents.get(name) ?? Buffer.alloc(0);
       return {

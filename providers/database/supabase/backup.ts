@@ -7,7 +7,6 @@ import { describeScope, resolveSelection } from "../postgres/scope/selection.ts"
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { checkedAtEnd } from "../postgres/dump/table-watch.ts";
 import { writePart } from "../postgres/artifacts/sql-artifact.ts";
-import { changedDefinitions } from "./changed-definitions.ts";
 import { countedTables, inventoryPart } from "./inventory.ts";
 import {
   DATA_SCHEMAS,
@@ -18,6 +17,8 @@ import {
   PROVIDED_SCHEMAS,
   sqlList,
 } from "./platform.ts";
+import { notRestored } from "./not-restored.ts";
+import { ownDefinitions } from "./own-definitions.ts";
 import { queuesPart, type VaultMode, vaultPart } from "./rows.ts";
 import {
   cronJobs,
@@ -94,6 +95,10 @@ export async function platformScope(control: ControlConnection): Promise<Scope> 
   return { schemas: PLATFORM_SCHEMAS, tables: tables.map(({ name }) => name), rows: [] };
 }
 
+/** Of what a restore makes on the platform's tables. */
+const NEEDS_OWNER =
+  "a restore can make these where postgres owns the tables; in hosted projects since April 2025 it does not, and their owner must";
+
 async function projectParts(
   source: Source,
   scope: Scope,
@@ -104,6 +109,7 @@ async function projectParts(
   const installed = new Set(
     (await control.query<{ name: string }>("SELECT extname AS name FROM pg_extension")).map(({ name }) => name),
   );
+  const own = await ownDefinitions(control, chosen);
   const artifacts: DatabaseArtifact[] = [
     archive(source, scope, [...(await coverOfArchive(control, scope)), ...describeScope(chosen)]),
     rolesOf(source),
@@ -111,7 +117,8 @@ async function projectParts(
   const omitted: Omission[] = [
     ...unreadable(scope, chosen),
     ...(await leftBehind(control, scope)),
-    ...(await changedDefinitions(control)),
+    ...own.omitted,
+    ...(await notRestored(control)),
     ...(await calledHooks(control)),
   ];
   const parts = [
@@ -125,6 +132,9 @@ async function projectParts(
     ...(installed.has("pg_cron") ? [cronJobs] : []),
   ];
   for (const part of parts) artifacts.push(await statementsArtifact(source, part, chosen));
+  for (const { name, title, contents, statements } of own.parts) {
+    artifacts.push(sqlArtifact(name, title, statements, [...contents, NEEDS_OWNER]));
+  }
   if (installed.has("pg_cron")) omitted.push(...(await foreignJobs(control)));
   if (installed.has("pgmq")) {
     const queues = await queuesPart(source);
@@ -152,17 +162,35 @@ async function statementsArtifact(
   part: StatementsPart,
   { schemas, tables }: Scope,
 ): Promise<DatabaseArtifact> {
-  const all = await control.query<{ sql: string; schema?: string | null; table?: string | null }>(part.query);
+  const all = await control.query<{
+    sql: string;
+    schema?: string | null;
+    table?: string | null;
+    named?: string | null;
+  }>(part.query);
   const rows = all.filter(({ schema, table }) => !schemas.includes(schema ?? "") && !tables.includes(table ?? ""));
-  const text = writePart(
+  const names = [...new Set(rows.flatMap(({ named }) => named ?? []))];
+  return sqlArtifact(
+    part.name,
     part.title,
     rows.map(({ sql }) => sql),
+    names.length === 0 ? [] : [`${part.names ?? part.title}: ${names.join(", ")}`],
   );
+}
+
+/** @param contents what it covers beside its title and the number of statements */
+function sqlArtifact(
+  name: string,
+  title: string,
+  statements: readonly string[],
+  contents: readonly string[] = [],
+): DatabaseArtifact {
+  const text = writePart(title, statements);
   return {
-    name: part.name,
+    name,
     format: "sql",
     required: true,
-    covers: [`${part.title}: ${rows.length === 0 ? "none" : rows.length}`],
+    covers: [`${title}: ${statements.length === 0 ? "none" : statements.length}`, ...contents],
     open: () => Readable.from([Buffer.from(text)]),
   };
 }

@@ -37,7 +37,7 @@ const privilegesOf = (acl: string, condition: string): string =>
     FROM aclexplode(${acl}) WHERE ${condition} AND privilege_type IN (${sqlList(PRIVILEGES)}))`;
 
 /**
- * Queries by kind, of `name` and `definition`. A definition is the same on every server that has the same, but for
+ * Queries by kind, of `name`, `definition` and, where it is so, `ofPlatform`: each version of the platform has others. A definition is the same on every server that has the same, but for
  * {@link IN_WORDS_OF_SERVER}.
  */
 export function definitionQueries(serverMajor: number): Readonly<Record<string, string>> {
@@ -94,8 +94,9 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
         pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))) AS definition
       FROM pg_policy JOIN pg_class AS c ON c.oid = polrelid JOIN pg_namespace AS n ON n.oid = relnamespace WHERE ${IN_ALL_SCHEMAS} AND nspname <> 'cron'`,
     trigger: `
-      SELECT concat_ws(' ', tgrelid::regclass, quote_ident(tgname)) AS name, md5(concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))) AS definition
-      FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace
+      SELECT concat_ws(' ', tgrelid::regclass, quote_ident(tgname)) AS name, md5(concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid))) AS definition,
+        pronamespace = relnamespace AND NOT (${IN_OWN_SCHEMA}) AS "ofPlatform"
+      FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_namespace AS n ON n.oid = relnamespace JOIN pg_proc AS p ON p.oid = tgfoid
       WHERE NOT tgisinternal AND tgparentid = 0 AND ${IN_ALL_SCHEMAS} AND nspname NOT IN ('cron', 'vault', 'realtime', 'supabase_functions')`,
     "event trigger": `
       SELECT quote_ident(evtname) AS name, concat_ws(' ', evtevent, evtenabled, evttags) AS definition

@@ -1,7 +1,7 @@
 import { missingName, refusable } from "./refusable.ts";
 
-const NAME = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`;
-const TABLE = String.raw`${NAME}\.${NAME}`;
+export const NAME = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`;
+export const TABLE = String.raw`${NAME}\.${NAME}`;
 const OBJECT = new RegExp(
   `^CREATE (?:CONSTRAINT )?(POLICY|TRIGGER) (${NAME}) (?:"(?:[^"]|"")*"|[^"])*?\\bON (${TABLE})`,
 );
@@ -62,17 +62,35 @@ export function platformObjectsOrNot(statements: readonly string[], strict: bool
 }
 
 /**
- * SQL that the server may refuse because the role is not the table's owner, or because it has refused what a comment is on, with
- * the statements that the owner must run.
+ * A statement about a table of the platform as a restore runs it: the server may say that what it makes exists, and that only the
+ * table's owner may make it.
+ *
+ * @param part the artifact that has it
+ * @param strict whether what the role may not do ends the restore
+ */
+export function onPlatformTable(sql: string, part: string, strict: boolean): string {
+  const exists = refusable(sql, withoutValues(sql), ["42710", "42P07"]);
+  return strict ? exists : forbiddenOrNot(exists, [sql], undefined, part);
+}
+
+/**
+ * SQL that the server may refuse because the role is not the table's owner, or because it has refused what a comment or a setting
+ * is on, with the statements that the owner must run.
  */
 function forbiddenOrNot(
   sql: string,
   statements: readonly string[],
   object?: { readonly kind: string; readonly object: string },
+  part = "platform-objects.sql",
 ): string {
   const shown = statements.map(withoutValues);
-  const values = shown.join() === statements.join() ? "" : ", whose values platform-objects.sql of the backup has";
-  return refusable(sql, `${shown.join("; ")} (the table's owner must run it${values})`, ["42501", "42704"], object);
+  const values = shown.join() === statements.join() ? "" : `, whose values ${part} of the backup has`;
+  return refusable(
+    sql,
+    `${shown.join("; ")} (the table's owner must run it${values})`,
+    ["42501", "42704", "42P01"],
+    object,
+  );
 }
 
 /** A statement without what stands in its strings, which may be keys: arguments of a webhook's trigger, for instance. */

@@ -5,9 +5,10 @@ import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
-import { requireColumns } from "./platform-columns.ts";
+import { COLUMNS_PART, TABLES_PART } from "./own-definitions.ts";
+import { addsColumn, type ColumnDifferences, ifPossible, requireColumns, rowsWithout } from "./platform-columns.ts";
 import { PLATFORM_ROLES } from "./platform.ts";
-import { platformObjectsOrNot } from "./platform-objects.ts";
+import { onPlatformTable, platformObjectsOrNot } from "./platform-objects.ts";
 import { refusable } from "./refusable.ts";
 import {
   becomeMember,
@@ -27,6 +28,8 @@ interface Plan {
   readonly steps: readonly Step[];
   /** What of the backup is not restored, and why, one sentence each. */
   readonly leftOut: readonly string[];
+  /** The tables of the platform whose rows are not restored, because its later migrations have removed them. */
+  readonly withoutTables: readonly string[];
 }
 
 /** A statement as the restore runs it; undefined where it leaves it out. */
@@ -45,7 +48,12 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   const { noOwner } = restore.options;
   const plan = new Planning(restore);
   const archive = await openEntries(restore);
-  await requireColumns(restore.control, archive.fromHead(archive.chosen.platformTables));
+  const differences = await requireColumns(
+    restore.control,
+    archive.fromHead(archive.chosen.platformTables),
+    await plan.read(COLUMNS_PART.name, (sql) => sql),
+  );
+  plan.leaveOut(differences);
   for (const [reason, count] of archive.chosen.leftOut) plan.leftOut.push(`${reason} (${count})`);
   plan.add("roles", roles, true);
   await plan.addPart("extensions.sql", "extensions", extensionOrNot);
@@ -53,7 +61,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
     "default privileges of the new project, revoked so that nobody else can use what is restored",
     NO_DEFAULT_PRIVILEGES,
   );
-  addArchive(plan, archive);
+  await addArchive(plan, archive, differences);
   const owners = noOwner ? 0 : await addOwners(plan);
   if (!noOwner) {
     plan.steps.push({
@@ -72,10 +80,20 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
 class Planning implements Plan {
   readonly steps: Step[] = [];
   readonly leftOut: string[] = [];
+  readonly withoutTables: string[] = [];
   readonly restore: ProjectRestore;
 
   constructor(restore: ProjectRestore) {
     this.restore = restore;
+  }
+
+  leaveOut({ tables, columns }: ColumnDifferences): void {
+    this.withoutTables.push(...tables);
+    const names = [...columns].flatMap(([table, some]) => some.map((column) => `${table}.${column}`));
+    for (const [what, some] of Object.entries({ tables: [...tables], columns: names })) {
+      if (some.length > 0)
+        this.leftOut.push(`${what} that the target's newer Auth or Storage has removed: ${some.join(", ")}`);
+    }
   }
 
   /** Adds a step of single statements, if there are any. */
@@ -143,21 +161,44 @@ async function openEntries(restore: ProjectRestore): Promise<Entries> {
   };
 }
 
-function addArchive({ steps }: Planning, { chosen, fromHead, fromAll }: Entries): void {
+async function addArchive(
+  plan: Planning,
+  { chosen, fromHead, fromAll }: Entries,
+  { tables, columns, added }: ColumnDifferences,
+): Promise<void> {
+  const { steps } = plan;
+  const strict = plan.restore.options.strict === true;
+  // Definitions may need them, and they may need definitions.
+  await plan.addPart(COLUMNS_PART.name, `${COLUMNS_PART.title}, as far as they need nothing of yours`, (sql) =>
+    added.has(sql) ? ifPossible(sql) : undefined,
+  );
   steps.push({
     title: `definitions: ${chosen.definitions.length} entries of database.dump`,
     text: () => fromHead(chosen.definitions),
   });
+  await plan.addPart(COLUMNS_PART.name, COLUMNS_PART.title, (sql) => {
+    if (addsColumn(sql)) return added.has(sql) ? sql : undefined;
+    return onPlatformTable(sql, COLUMNS_PART.name, strict);
+  });
+  const isOf = (names: ReadonlySet<string> | ReadonlyMap<string, unknown>, { kind, schema, rest }: TocEntry): boolean =>
+    kind === "TABLE DATA" && names.has(`${schema ?? ""}.${rest.slice(0, rest.lastIndexOf(" "))}`);
+  const [changed, others] = [true, false].map((some) =>
+    chosen.dataAndRest.filter((entry) => !isOf(tables, entry) && isOf(columns, entry) === some),
+  );
+  const asReplica = (rows: AsyncIterable<Buffer | string>) =>
+    sequence("SET session_replication_role = replica;\n", rows, "SET session_replication_role = origin;\n");
+  for (const entry of changed ?? []) {
+    const table = [...columns.keys()].find((name) => isOf(new Set([name]), entry)) ?? "";
+    steps.push({
+      title: `rows of ${table}, by way of a temporary table`,
+      text: () => asReplica(rowsWithout(columns.get(table) ?? [], fromAll([entry]))),
+    });
+  }
   steps.push({
     title:
-      `rows, then indexes, constraints, triggers and policies: ${chosen.dataAndRest.length} entries of database.dump, with ` +
+      `rows, then indexes, constraints, triggers and policies: ${others?.length ?? 0} entries of database.dump, with ` +
       "session_replication_role = replica, so that no trigger of auth or storage changes a row",
-    text: () =>
-      sequence(
-        "SET session_replication_role = replica;\n",
-        fromAll(chosen.dataAndRest),
-        "SET session_replication_role = origin;\n",
-      ),
+    text: () => asReplica(fromAll(others ?? [])),
   });
   if (chosen.largeObjects.length > 0) {
     steps.push({ title: "large objects", text: () => withoutTransaction(fromAll(chosen.largeObjects)) });
@@ -197,10 +238,12 @@ async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void>
   plan.addRows("queues.sql", "queues and their messages");
   await plan.addPart("cron.sql", "jobs of pg_cron");
   plan.addRows("vault.sql", "secrets of Vault");
+  const strict = plan.restore.options.strict === true;
+  await plan.addPart(TABLES_PART.name, TABLES_PART.title, (sql) => onPlatformTable(sql, TABLES_PART.name, strict));
   const objects = await plan.read("platform-objects.sql", (sql) => sql);
   plan.add(
     "policies and triggers on tables of the platform",
-    platformObjectsOrNot(objects, plan.restore.options.strict === true),
+    platformObjectsOrNot(objects, strict),
     false,
     objects.length,
   );

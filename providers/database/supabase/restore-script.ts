@@ -168,7 +168,7 @@ export async function* withoutCommands(version: string, text: AsyncIterable<Buff
 /** Text before and after what a stream gives. */
 export async function* sequence(
   before: string,
-  middle: AsyncIterable<Buffer>,
+  middle: AsyncIterable<Buffer | string>,
   after: string,
 ): AsyncGenerator<Buffer | string> {
   yield before;

@@ -8,7 +8,7 @@ import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
 import { readInventory, takeInventory } from "./inventory.ts";
 import { openTables } from "./platform-objects.ts";
-import type { RestoreMessages } from "./refusable.ts";
+import { missingName, type RestoreMessages } from "./refusable.ts";
 import { planRestore } from "./restore-plan.ts";
 import { newRoles } from "./restore-roles.ts";
 import { type ProjectRestore, runScript } from "./restore-script.ts";
@@ -27,7 +27,7 @@ const NEVER_RESTORED: readonly string[] = [
 /** The only errors that do not end a restore, for its plan. */
 function allowedErrors(strict: boolean): string {
   return (
-    "errors that do not end it, each of which is shown: an extension or its version that the server does not have; policies and triggers " +
+    "errors that do not end it, each of which is shown: an extension or its version that the server does not have; objects " +
     `on the platform's tables that exist already${strict ? "" : ", or that only the table's owner may create"}; privileges on objects ` +
     "that the platform's version does not have or does not let postgres grant; event triggers, and attributes, settings and " +
     "memberships of roles, that only a superuser may create"
@@ -71,6 +71,7 @@ export function restoreProject(
     // What the comparison needs must be readable before anything is changed.
     const compare = await readComparison(restore);
     const messages = await runScript(restore, plan.steps);
+    for (const table of plan.withoutTables) messages.missing.add(missingName("table", table));
     const warnings = [...common.warnings, ...messages.warnings];
     const found = await compareRestored(restore, (after) => compare(after, messages));
     const differences = [...openTables(messages.missing), ...found.differences];

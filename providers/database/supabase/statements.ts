@@ -14,6 +14,8 @@ export interface StatementsPart {
   readonly name: string;
   /** What the part covers, as a plural. */
   readonly title: string;
+  /** What the objects have in common whose names a row of {@link query} gives as `named`. */
+  readonly names?: string;
   /**
    * Gives rows of `sql`, in the order in which they must run. It runs with an empty `search_path`. A row with a `schema` or a
    * `table` (qualified, quoted where needed) is about that, and is left out with it.
@@ -45,9 +47,10 @@ export const extensions: StatementsPart = {
 export const owners: StatementsPart = {
   name: "owners.sql",
   title: "owners other than postgres of objects in the project's own schemas",
+  names: "of roles of the platform, and of postgres after a restore",
   query: `
     SELECT format('ALTER %s %s OWNER TO %s', CASE i.type WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(i.type) END,
-      i.identity, owner::regrole) AS sql, nspname AS schema,
+      i.identity, owner::regrole) AS sql, nspname AS schema, CASE WHEN owner::regrole::text IN (${sqlList(PLATFORM_ROLES)}) THEN i.identity END AS named,
       CASE WHEN o.class = 'pg_class'::regclass THEN (SELECT format('%I.%I', nspname, relname) FROM pg_class WHERE oid = o.oid) END AS table
     FROM (
       SELECT 'pg_namespace'::regclass AS class, oid, nspowner AS owner, oid AS schema FROM pg_namespace WHERE nspname <> 'public'
@@ -131,8 +134,9 @@ export function publications(serverMajor: number): StatementsPart {
 export const eventTriggers: StatementsPart = {
   name: "event-triggers.sql",
   title: "event triggers",
+  names: "which a plain server lets only a superuser create",
   query: `
-    SELECT sql FROM (
+    SELECT sql, quote_ident(evtname) AS named FROM (
       SELECT 1 AS step, evtname, format('CREATE EVENT TRIGGER %I ON %s%s EXECUTE FUNCTION %s()', evtname, evtevent,
         (SELECT ' WHEN TAG IN (' || string_agg(quote_literal(t), ', ') || ')' FROM unnest(evttags) AS t), evtfoid::regproc) AS sql
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
@@ -142,6 +146,10 @@ export const eventTriggers: StatementsPart = {
         CASE evtenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END)
       FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
       WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND evtenabled <> 'O'
+      UNION ALL
+      SELECT 3, evtname, format('COMMENT ON EVENT TRIGGER %I IS %L', evtname, obj_description(e.oid, 'pg_event_trigger'))
+      FROM pg_event_trigger AS e JOIN pg_proc AS p ON p.oid = evtfoid JOIN pg_namespace AS n ON n.oid = pronamespace
+      WHERE ${IN_OWN_SCHEMA} AND ${notOfExtension("pg_event_trigger", "e.oid")} AND obj_description(e.oid, 'pg_event_trigger') IS NOT NULL
     ) AS found ORDER BY step, evtname`,
 };
 

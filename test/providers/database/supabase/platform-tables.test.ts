@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RestoreOptions } from "../../../../providers/database/database.ts";
+import { compareDatabases } from "../../../../tools/compare-databases.ts";
 import { query } from "../../../../tools/query.ts";
 import { startSupabase, type SupabaseServer } from "../../../../tools/services/supabase-database.ts";
 import { failureOf } from "../../../helpers/failure.ts";
@@ -31,7 +32,7 @@ const options = (backup: StoredBackup, name: string, changes: Partial<RestoreOpt
 describe("objects on a table of the platform that postgres does not own", () => {
   let backup: StoredBackup;
   beforeAll(async () => {
-    const url = await server.newProject("with_policies");
+    const url = await server.newProject("with_policies", { revoked: false });
     await query(
       url,
       `CREATE TABLE public.notes (id int PRIMARY KEY);
@@ -53,7 +54,7 @@ describe("objects on a table of the platform that postgres does not own", () => 
   });
 
   it("are listed with what its owner must run, and all else is restored", async () => {
-    const url = await server.newProject("lenient");
+    const url = await server.newProject("lenient", { revoked: false });
     const report = await (await open("lenient")).restore(backup.artifacts, options(backup, "lenient"));
     const why = "the table's owner must run it";
     expect(report.refused).toEqual([
@@ -120,61 +121,169 @@ describe("objects on a table of the platform that postgres does not own", () => 
   });
 });
 
-it("refuses a target whose platform lacks columns of the backup, before anything is restored, and says what to do", async () => {
-  await server.newProject("with_column");
-  await query(
-    server.postgres.url("with_column"),
-    `ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 's3cr3t' NOT NULL;
-     INSERT INTO auth.users (id, "Tenant, id", plan) VALUES (gen_random_uuid(), 42, 'pro')`,
-  );
-  const backup = await backUp("with_column");
-  expect(backup.omitted).toEqual([
-    {
-      artifact: "columns of yours on the platform's tables",
-      reason: expect.stringMatching(/ auth\.users\."Tenant, id", auth\.users\.plan\. .*add them there first/) as string,
-    },
-  ]);
-  const url = await server.newProject("lacks");
-  const provider = await open("lacks");
-  for (const dryRun of [true, false]) {
-    const error = await failureOf(provider.restore(backup.artifacts, options(backup, "lacks", { dryRun })));
-    expect(error.code).toBe("CONFLICT");
-    expect(error.message).toContain('auth.users."Tenant, id", auth.users.plan. Nothing was restored');
-    expect(error.fix).toContain('ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10,2) DEFAULT 7;');
-    expect(error.fix).toContain("ADD COLUMN plan text DEFAULT '…'::text NOT NULL. Then");
-  }
-  await query(
-    server.postgres.url("lacks"),
-    `ALTER TABLE auth.users ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 'x' NOT NULL`,
-  );
-  expect((await provider.restore(backup.artifacts, options(backup, "lacks"))).differences).toEqual([]);
-  expect(await query(url, 'SELECT "Tenant, id"::int AS tenant, plan FROM auth.users')).toEqual([
-    { tenant: 42, plan: "pro" },
-  ]);
+/** Whatever people add to a table of the platform but columns. */
+const ON_TABLES = `
+  CREATE INDEX users_by_name ON auth.users ((raw_user_meta_data ->> 'username'));
+  CREATE INDEX "Own; index" ON auth.sessions (public.first_of(tag)) WHERE tag IS NOT NULL;
+  ALTER TABLE storage.objects ADD CONSTRAINT "short names" CHECK (length(name) < 200) NOT VALID;
+  ALTER TABLE storage.buckets ADD CONSTRAINT buckets_team FOREIGN KEY (owner) REFERENCES public.teams ON DELETE SET NULL;
+  ALTER TABLE auth.identities REPLICA IDENTITY FULL, SET (fillfactor = 70, autovacuum_enabled = false);
+  ALTER TABLE auth.identities ALTER COLUMN provider SET STATISTICS 500, ALTER COLUMN provider SET (n_distinct = 5);
+  ALTER TABLE storage.objects DISABLE TRIGGER update_objects_updated_at;
+  COMMENT ON TABLE storage.objects IS 'Ours; "all"'; COMMENT ON COLUMN auth.users.email IS 'It''s private';
+  COMMENT ON INDEX auth.users_by_name IS 'For the search'; COMMENT ON CONSTRAINT "short names" ON storage.objects IS 'As the app';`;
+const SHOWN_ON_TABLES = [
+  'constraint: storage.buckets.buckets_team, storage.objects."short names"',
+  'index: auth.sessions."Own; index", auth.users.users_by_name',
+  "setting: autovacuum_enabled of auth.identities, fillfactor of auth.identities, n_distinct of provider of auth.identities, " +
+    "replica identity of auth.identities, statistics of provider of auth.identities, trigger update_objects_updated_at of storage.objects",
+  'comment: auth.users.email, auth.users.users_by_name, storage.objects, storage.objects."short names"',
+];
+const OWN_THINGS = `
+  CREATE TYPE public.rank AS ENUM ('low', 'high');
+  CREATE TABLE public.teams (id uuid PRIMARY KEY);
+  CREATE FUNCTION public.first_of(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT left($1, 1)';`;
+
+/** As somebody who owns the tables made them before the revokes of 2025, or on a self-hosted server. */
+async function changedProject(name: string, changes: string): Promise<void> {
+  await server.newProject(name, { revoked: false });
+  await query(server.postgres.url(name), `SET ROLE postgres; ${OWN_THINGS} RESET ROLE; ${changes}`);
+}
+
+describe("what people added to the platform's tables", () => {
+  const columns = `
+    ALTER TABLE auth.users ADD COLUMN "Tenant, id" int NOT NULL DEFAULT 7 UNIQUE, ADD COLUMN number serial,
+      ADD COLUMN rank public.rank DEFAULT 'high', ADD COLUMN initial text COLLATE "C" GENERATED ALWAYS AS (public.first_of(email)) STORED;
+    CREATE UNIQUE INDEX users_by_tenant ON auth.users ("Tenant, id", rank);
+    CREATE TABLE public.tenants (id int REFERENCES auth.users ("Tenant, id"));
+    CREATE VIEW public.tenant_ids AS SELECT "Tenant, id" AS id FROM auth.users;
+    INSERT INTO auth.users (id, email, "Tenant, id", rank) VALUES (gen_random_uuid(), 'a@example.com', 42, 'low');`;
+  let backup: StoredBackup;
+  beforeAll(async () => {
+    await changedProject("with_all", columns + ON_TABLES);
+    backup = await backUp("with_all");
+  });
+
+  it("is named by the backup, one by one", () => {
+    const covers = (name: string) => backup.covers.get(name)?.slice(1, -1);
+    expect(covers("platform-tables.sql")).toEqual(SHOWN_ON_TABLES);
+    expect(covers("platform-columns.sql")).toEqual([
+      'column: auth.users."Tenant, id", auth.users.number, auth.users.rank, auth.users.initial',
+      'constraint: auth.users."users_Tenant, id_key"',
+      "index: auth.users.users_by_tenant",
+    ]);
+    expect(backup.omitted).toEqual([]);
+  });
+
+  it("is restored where postgres owns the tables", async () => {
+    const url = await server.newProject("owned", { revoked: false });
+    const report = await (await open("owned")).restore(backup.artifacts, options(backup, "owned", { strict: true }));
+    expect(report).toMatchObject({ refused: [], differences: [] });
+    const { differences } = await compareDatabases(server.postgres.url("with_all"), server.postgres.url("owned"));
+    expect(
+      differences.filter((each) => !/the content of storage\.migrations|from_the|supabase_admin/.test(each)),
+    ).toEqual([]);
+    expect(await query(url, 'SELECT "Tenant, id" AS tenant, rank, number, initial FROM auth.users')).toEqual([
+      { tenant: 42, rank: "low", number: 1, initial: "a" },
+    ]);
+  });
+
+  it("is listed with what the owner must run where postgres does not own them, unless it is strict", async () => {
+    await changedProject("without_columns", ON_TABLES);
+    const indexes = await backUp("without_columns");
+    await server.newProject("revoked");
+    const provider = await open("revoked");
+    const strict = await failureOf(provider.restore(indexes.artifacts, options(indexes, "revoked", { strict: true })));
+    expect(strict).toMatchObject({ code: "AUTH" });
+    expect(strict.message).toContain("indexes, constraints, settings and comments of yours");
+    const { refused = [], differences } = await provider.restore(indexes.artifacts, options(indexes, "revoked"));
+    expect(differences).toEqual([]);
+    // The same statements, but for what stands in strings.
+    const owners = refused.map((line) => line.replace(/ \(the table's owner must run it.*/, ""));
+    expect(owners).toHaveLength(14);
+    expect(owners).toContain(
+      'CREATE INDEX "Own; index" ON auth.sessions USING btree (public.first_of(tag)) WHERE (tag IS NOT NULL)',
+    );
+    expect(owners).toContain("COMMENT ON COLUMN auth.users.email IS '…'");
+    await query(server.postgres.url("revoked"), indexes.text("platform-tables.sql").replaceAll(/^--.*$/gm, ""));
+    const compared = await compareDatabases(server.postgres.url("without_columns"), server.postgres.url("revoked"));
+    expect(compared.differences.filter((each) => /^(index|constraint|relation) (auth|storage)/.test(each))).toEqual([]);
+  });
+
+  it("is told from what people dropped there", async () => {
+    await server.newProject("dropped");
+    await query(server.postgres.url("dropped"), "DROP INDEX storage.name_prefix_search");
+    expect((await backUp("dropped")).omitted).toEqual([
+      {
+        artifact: "what is dropped from the platform's tables",
+        reason: expect.stringContaining("the index storage.objects.name_prefix_search, which") as string,
+      },
+    ]);
+  });
 });
 
-it("names each index, constraint and comment of one's own on the platform's tables in the backup", async () => {
-  await server.newProject("changed");
-  await query(
-    server.postgres.url("changed"),
-    `CREATE INDEX users_by_name ON auth.users ((raw_user_meta_data ->> 'username'));
-     ALTER TABLE storage.objects ADD CONSTRAINT "short names" CHECK (length(name) < 200);
-     COMMENT ON TABLE storage.objects IS 'Ours'; COMMENT ON COLUMN auth.users.email IS 'Private'`,
-  );
-  const { omitted } = await backUp("changed");
-  expect(
-    omitted.map(({ artifact, reason }) => [artifact, reason.replace(/^Supabase's own migrations do not make /, "")]),
-  ).toEqual([
-    ["indexes of yours on the platform's tables", expect.stringMatching(/^auth\.users\.users_by_name\. No part/)],
-    [
-      "constraints of yours on the platform's tables",
-      expect.stringMatching(/^storage\.objects\."short names"\. No part/),
-    ],
-    [
-      "comments of yours on the platform's tables",
-      expect.stringMatching(/^auth\.users\.email, storage\.objects\. No part/),
-    ],
-  ]);
+describe("a target of another version of the platform", () => {
+  it("is refused before anything is restored where it lacks columns that postgres may not add, with what to do", async () => {
+    await changedProject(
+      "with_column",
+      `ALTER TABLE auth.mfa_factors ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 's3cr3t' NOT NULL;
+       INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-000000000001');
+       INSERT INTO auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at, "Tenant, id", plan)
+       VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 'totp', 'verified', now(), now(), 42, 'pro')`,
+    );
+    const backup = await backUp("with_column");
+    const url = await server.newProject("lacks", { revoked: false });
+    const table = server.postgres.url("lacks");
+    await query(table, "ALTER TABLE storage.objects DROP COLUMN is_versioned");
+    const provider = await open("lacks");
+    for (const dryRun of [true, false]) {
+      const error = await failureOf(provider.restore(backup.artifacts, options(backup, "lacks", { dryRun })));
+      expect(error.code).toBe("CONFLICT");
+      expect(error.message).toContain(
+        'auth.mfa_factors."Tenant, id", auth.mfa_factors.plan, storage.objects.is_versioned. Nothing was restored',
+      );
+      expect(error.fix).toContain('ALTER TABLE auth.mfa_factors ADD COLUMN "Tenant, id" numeric(10,2) DEFAULT 7;');
+      expect(error.fix).toContain("ADD COLUMN plan text DEFAULT '…'::text NOT NULL;");
+    }
+    await query(
+      table,
+      `ALTER TABLE auth.mfa_factors ADD COLUMN "Tenant, id" numeric(10, 2) DEFAULT 7, ADD COLUMN plan text DEFAULT 'x' NOT NULL;
+       ALTER TABLE storage.objects ADD COLUMN is_versioned boolean NOT NULL DEFAULT false`,
+    );
+    expect((await provider.restore(backup.artifacts, options(backup, "lacks"))).differences).toEqual([]);
+    expect(await query(url, 'SELECT "Tenant, id"::int AS tenant, plan FROM auth.mfa_factors')).toEqual([
+      { tenant: 42, plan: "pro" },
+    ]);
+  });
+
+  it("gets the rows without columns and tables that newer migrations have removed, and is told which", async () => {
+    // As supabase/storage 0026-objects-prefixes made them in 2025.
+    await changedProject(
+      "older",
+      `ALTER TABLE storage.objects ADD COLUMN level int;
+       CREATE TABLE storage.prefixes (bucket_id text CONSTRAINT "prefixes_bucketId_fkey" REFERENCES storage.buckets, name text NOT NULL, level int,
+         created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), PRIMARY KEY (bucket_id, level, name));
+       GRANT ALL ON storage.prefixes TO postgres;
+       CREATE FUNCTION storage.objects_insert_prefix_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+       CREATE TRIGGER objects_insert_create_prefix BEFORE INSERT ON storage.objects FOR EACH ROW
+         EXECUTE FUNCTION storage.objects_insert_prefix_trigger();
+       INSERT INTO storage.buckets (id, name) VALUES ('b', 'b');
+       INSERT INTO storage.objects (bucket_id, name, level, metadata) VALUES ('b', E'tab\t and \\ "quote"', 1, '{"a": 1}'), ('b', 'COPY x (y) FROM stdin;', 1, NULL);
+       INSERT INTO storage.prefixes VALUES ('b', 'p', 1)`,
+    );
+    const backup = await backUp("older");
+    expect(backup.omitted).toEqual([]);
+    const url = await server.newProject("newer");
+    const { differences, leftOut, refused } = await (
+      await open("newer")
+    ).restore(backup.artifacts, options(backup, "newer"));
+    expect({ differences, refused }).toEqual({ differences: [], refused: [] });
+    expect(leftOut).toContain("tables that the target's newer Auth or Storage has removed: storage.prefixes");
+    expect(leftOut).toContain("columns that the target's newer Auth or Storage has removed: storage.objects.level");
+    const rows =
+      "SELECT id, name, metadata, created_at, last_accessed_at, path_tokens FROM storage.objects ORDER BY name";
+    expect(await query(url, rows)).toEqual(await query(server.urlAs("postgres", "older"), rows));
+  });
 });
 
 it("takes functions of the platform that belong to postgres for the platform's, and names the calls of webhooks", async () => {
