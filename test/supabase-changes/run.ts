@@ -83,7 +83,10 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
     );
     const signal = new AbortController().signal;
     const open = (server: SupabaseServer, database: string) =>
-      openProject(server, server.urlAs("postgres", database), { vault: "export", clients: to.postgres.binDirectory });
+      openProject(server, server.urlAs("postgres", database), {
+        vault: "export",
+        clients: server.postgres.binDirectory,
+      });
     const backup = await store(await (await open(from, name)).backup({ lock: name, signal }));
     const broken: string[] = [];
     try {

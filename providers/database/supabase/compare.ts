@@ -36,7 +36,7 @@ export function compareInventories(
   compared.push(
     `tables: ${counted.length} with ${sum} rows${large === 0 ? "" : `, and ${large} that are too large to be counted`}`,
   );
-  compareSequences(backup, restored, compared, differences);
+  compareSequences(backup, restored, missing, compared, differences);
   // The fingerprints of earlier versions of this program are not comparable with today's.
   const kinds = backup.format === restored.format ? Object.entries(backup.objects) : [];
   if (kinds.length === 0)
@@ -77,8 +77,14 @@ export function compareInventories(
   return { compared, differences };
 }
 
-function compareSequences(backup: Inventory, restored: Inventory, compared: string[], differences: string[]): void {
-  const values = Object.entries(backup.sequences);
+function compareSequences(
+  backup: Inventory,
+  restored: Inventory,
+  missing: ReadonlySet<string>,
+  compared: string[],
+  differences: string[],
+): void {
+  const values = Object.entries(backup.sequences).filter(([name]) => !missing.has(missingName("table", name)));
   let same = 0;
   for (const [name, [least, most]] of values) {
     const [found] = restored.sequences[name] ?? [];

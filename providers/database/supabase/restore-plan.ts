@@ -28,7 +28,7 @@ interface Plan {
   readonly steps: readonly Step[];
   /** What of the backup is not restored, and why, one sentence each. */
   readonly leftOut: readonly string[];
-  /** The tables of the platform whose rows are not restored, because its later migrations have removed them. */
+  /** Tables and sequences in the platform's schemas that are not restored: people's own, and what its later migrations removed. */
   readonly withoutTables: readonly string[];
 }
 
@@ -54,6 +54,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
     await plan.read(COLUMNS_PART.name, (sql) => sql),
   );
   plan.leaveOut(differences);
+  plan.withoutTables.push(...archive.chosen.ownTables);
   for (const [reason, count] of archive.chosen.leftOut) plan.leftOut.push(`${reason} (${count})`);
   plan.add("roles", roles, true);
   await plan.addPart("extensions.sql", "extensions", extensionOrNot);

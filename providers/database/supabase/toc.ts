@@ -1,4 +1,5 @@
-import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_SCHEMAS, PROVIDED_SCHEMAS } from "./platform.ts";
+import { PLATFORM_DEFINITIONS } from "./platform-definitions.ts";
+import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PLATFORM_SCHEMAS, PROVIDED_SCHEMAS } from "./platform.ts";
 
 /** One line of `pg_restore --list`. */
 export interface TocEntry {
@@ -42,6 +43,8 @@ export interface Choice {
   readonly privileges: readonly TocEntry[];
   /** The platform's tables whose rows are restored; the target must have them. */
   readonly platformTables: readonly TocEntry[];
+  /** People's own tables and sequences in the platform's schemas, qualified and quoted where needed: they are left out. */
+  readonly ownTables: readonly string[];
   /** Why entries are left out, with their number. */
   readonly leftOut: ReadonlyMap<string, number>;
 }
@@ -65,22 +68,40 @@ export function chooseEntries(entries: readonly TocEntry[]): Choice {
     dataAndRest: others.slice(border).filter(({ kind }) => !LARGE_OBJECT_KINDS.includes(kind)),
     largeObjects: others.filter(({ kind }) => LARGE_OBJECT_KINDS.includes(kind)),
     privileges: kept.filter(({ kind }) => kind === "ACL"),
-    platformTables: platformTablesOf(entries),
+    platformTables: platformTablesOf(kept, entries),
+    ownTables: [...new Set(entries.filter(isOwnOnPlatform).map(qualified))],
     leftOut,
   };
 }
 
-function platformTablesOf(entries: readonly TocEntry[]): TocEntry[] {
-  const ofPlatform = entries.filter(({ schema }) => schema !== undefined && DATA_SCHEMAS.includes(schema));
+function platformTablesOf(kept: readonly TocEntry[], entries: readonly TocEntry[]): TocEntry[] {
   const nameOf = ({ schema = "", rest }: TocEntry): string => `${schema} ${rest}`;
-  const withRows = new Set(ofPlatform.filter(({ kind }) => kind === "TABLE DATA").map(nameOf));
-  return ofPlatform.filter((entry) => entry.kind === "TABLE" && withRows.has(nameOf(entry)));
+  const isOfPlatform = ({ schema }: TocEntry): boolean => schema !== undefined && DATA_SCHEMAS.includes(schema);
+  const withRows = new Set(kept.filter((entry) => entry.kind === "TABLE DATA" && isOfPlatform(entry)).map(nameOf));
+  return entries.filter((entry) => entry.kind === "TABLE" && withRows.has(nameOf(entry)));
+}
+
+const KNOWN_TABLES = new Set(PLATFORM_DEFINITIONS.column.map((name) => name.slice(0, name.lastIndexOf("."))));
+
+/** Rows of a table, or the value of a sequence, that people made in a schema of the platform. */
+function isOwnOnPlatform({ kind, schema = "", rest }: TocEntry): boolean {
+  if (!DATA_SCHEMAS.includes(schema) || (kind !== "TABLE DATA" && kind !== "SEQUENCE SET")) return false;
+  const [name, owner] = [rest.slice(0, rest.lastIndexOf(" ")), rest.slice(rest.lastIndexOf(" ") + 1)];
+  if (PLATFORM_ROLES.includes(owner) && owner !== "postgres") return false;
+  if (kind === "TABLE DATA") return !KNOWN_TABLES.has(`${schema}.${name}`);
+  return ![...KNOWN_TABLES].some((table) => `${schema}.${name}`.startsWith(`${table}_`));
+}
+
+function qualified({ schema = "", rest }: TocEntry): string {
+  const name = rest.slice(0, rest.lastIndexOf(" "));
+  return `${schema}.${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`}`;
 }
 
 const BY_THE_PLATFORM = "definitions in auth and storage: the target's platform has its own";
 
 /** Why an entry is not restored; undefined where it is. */
-function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
+function whyNot(entry: TocEntry): string | undefined {
+  const { kind, schema, rest } = entry;
   const name = rest.slice(0, rest.lastIndexOf(" "));
   switch (kind) {
     case "DATABASE PROPERTIES":
@@ -110,6 +131,7 @@ function whyNot({ kind, schema, rest }: TocEntry): string | undefined {
       if (schema === undefined) return whyNotAbout(kind, rest);
   }
   if (schema === undefined) return undefined;
+  if (isOwnOnPlatform(entry)) return "rows and values of tables and sequences of yours in auth and storage";
   if (DATA_SCHEMAS.includes(schema))
     return kind === "TABLE DATA" || kind === "SEQUENCE SET" ? undefined : BY_THE_PLATFORM;
   return PLATFORM_SCHEMAS.includes(schema)
