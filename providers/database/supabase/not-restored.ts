@@ -26,13 +26,10 @@ const NOT_RESTORED: readonly {
       WHERE obj_description(e.oid, 'pg_extension') IS DISTINCT FROM comment ORDER BY extname`,
   },
   {
-    artifact: "options of the platform's publications",
+    artifact: "publications of all tables",
     reason: (names) =>
-      `A restore adds tables to ${names}, and does not change what they publish (ALTER PUBLICATION … SET).`,
-    query: `
-      SELECT quote_ident(pubname) AS name FROM pg_publication
-      WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT pubviaroot AND NOT puballtables)
-      ORDER BY pubname`,
+      `The platform's publications get their tables one by one at a restore: ${names} is not FOR ALL TABLES then.`,
+    query: `SELECT quote_ident(pubname) AS name FROM pg_publication WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND puballtables ORDER BY pubname`,
   },
   {
     artifact: "types and sequences in the platform's schemas",

@@ -120,13 +120,19 @@ export function publications(serverMajor: number): StatementsPart {
         ];
   return {
     name: "publications.sql",
-    title: "tables in the platform's publications, as supabase_realtime",
+    title: "tables in the platform's publications, as supabase_realtime, and what these publish",
     query: `
       SELECT format('ALTER PUBLICATION %I ADD TABLE ONLY %s%s%s', pubname, prrelid::regclass, ${columns}, ${condition}) AS sql,
         nspname AS schema, format('%I.%I', nspname, relname) AS table
       FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = prpubid
         JOIN pg_class AS c ON c.oid = prrelid JOIN pg_namespace AS n ON n.oid = relnamespace
-      WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND nspname <> 'realtime' ORDER BY sql`,
+      WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND nspname <> 'realtime'
+      UNION ALL
+      SELECT format('ALTER PUBLICATION %I SET (publish = %L, publish_via_partition_root = %s)', pubname, concat_ws(', ', CASE WHEN pubinsert THEN 'insert' END,
+        CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, CASE WHEN pubtruncate THEN 'truncate' END), pubviaroot), NULL, NULL
+      FROM pg_publication WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS.slice(0, 1))})
+        AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT pubviaroot)
+      ORDER BY sql`,
   };
 }
 
