@@ -5,6 +5,9 @@ REVOKE CREATE ON SCHEMA auth, storage, realtime FROM postgres;
 REVOKE ALL ON storage.migrations FROM anon, authenticated, service_role, postgres;
 REVOKE ALL ON auth.schema_migrations FROM dashboard_user, postgres;
 REVOKE ALL ON realtime.schema_migrations FROM anon, authenticated, service_role, postgres;
+-- Nor by the membership below.
+REVOKE ALL ON auth.schema_migrations FROM supabase_auth_admin;
+ALTER TABLE storage.migrations OWNER TO supabase_admin;
 
 -- It revokes supabase_auth_admin, supabase_storage_admin and supabase_realtime_admin, too. Since then postgres may make policies on
 -- their tables only because supautils lets it. Here the membership stays, which stands for supautils, and this refuses what else
