@@ -9,12 +9,12 @@ const run = promisify(execFile);
 export type Facts = ReadonlyMap<string, string>;
 
 /**
- * Reads a project: every entry of `pg_dump --schema-only`, a hash of each table's rows, and what pg_dump leaves out.
+ * Every entry of `pg_dump --schema-only` of a project.
  *
  * @param url a superuser's
  * @param programs the folder of pg_dump
  */
-export async function factsOf(url: string, programs: string): Promise<Facts> {
+export async function definitionsOf(url: string, programs: string): Promise<Facts> {
   const { stdout } = await run(join(programs, "pg_dump"), ["--schema-only", url], { maxBuffer: 256 * 1024 * 1024 });
   const facts = new Map<string, string>();
   for (const entry of stdout.split(/^--\n(?=-- Name: )/m).slice(1)) {
@@ -28,6 +28,16 @@ export async function factsOf(url: string, programs: string): Promise<Facts> {
       .trim();
     facts.set(`${type} ${schema} ${name}`, words);
   }
+  return facts;
+}
+
+/**
+ * A hash of each table's rows, the value of each sequence, and what pg_dump leaves out.
+ *
+ * @param url a superuser's
+ */
+export async function rowsOf(url: string): Promise<Facts> {
+  const facts = new Map<string, string>();
   const tables = await query<{ name: string }>(
     url,
     // The platform's lists of its own migrations are each project's own.

@@ -8,7 +8,7 @@ import { Random } from "../helpers/random.ts";
 import { store } from "../helpers/stored-backup.ts";
 import { openProject, restoreInto } from "../helpers/supabase-project.ts";
 import { type Change, CHANGES } from "./changes.ts";
-import { differencesOf, factsOf } from "./oracle.ts";
+import { definitionsOf, differencesOf, rowsOf } from "./oracle.ts";
 
 /** What became of one project. */
 export interface Outcome {
@@ -94,11 +94,16 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
       const report = await (await open(to, copy)).restore(backup.artifacts, options);
       broken.push(...(report.differences ?? []).map((difference) => `the restore says: ${difference}`));
       const said = [...backup.covers.values(), backup.omitted.map(({ reason }) => reason)].flat().join("\n");
-      const [made, restored] = [
-        await factsOf(to.postgres.url(name), to.postgres.binDirectory),
-        await factsOf(to.postgres.url(copy), to.postgres.binDirectory),
-      ];
-      for (const [fact, [was, is]] of differencesOf(made, restored)) {
+      const [made, restored] = await Promise.all(
+        [
+          [to.postgres.url(name), from.postgres.url(name)],
+          [to.postgres.url(copy), to.postgres.url(copy)],
+        ].map(async ([definitions = "", rows = ""]) => [
+          ...(await definitionsOf(definitions, to.postgres.binDirectory)),
+          ...(await rowsOf(rows)),
+        ]),
+      );
+      for (const [fact, [was, is]] of differencesOf(new Map(made), new Map(restored))) {
         if (!isNamed(fact, is, said))
           broken.push(`${fact} differs and is not named:\n  was ${was.slice(0, 600)}\n  is ${is.slice(0, 600)}`);
       }

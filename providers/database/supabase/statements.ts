@@ -76,8 +76,9 @@ export const owners: StatementsPart = {
 export const platformObjects: StatementsPart = {
   name: "platform-objects.sql",
   title: "policies and triggers, with their comments, on tables of auth, storage, realtime and queues",
+  names: "which only the tables' owner, or a hosted project's postgres, may create",
   query: `
-    SELECT sql FROM (
+    SELECT sql, CASE WHEN name <> '' THEN format('%s.%I', of, name) END AS named FROM (
       SELECT 1 AS step, c.oid::regclass::text AS of, '' AS name, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass) AS sql
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname = 'pgmq' AND relrowsecurity
       UNION ALL
@@ -129,7 +130,7 @@ export function publications(serverMajor: number): StatementsPart {
       WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS)}) AND nspname <> 'realtime'
       UNION ALL
       SELECT format('ALTER PUBLICATION %I SET (publish = %L, publish_via_partition_root = %s)', pubname, concat_ws(', ', CASE WHEN pubinsert THEN 'insert' END,
-        CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, CASE WHEN pubtruncate THEN 'truncate' END), pubviaroot), NULL, NULL
+        CASE WHEN pubupdate THEN 'update' END, CASE WHEN pubdelete THEN 'delete' END, CASE WHEN pubtruncate THEN 'truncate' END), pubviaroot::text), NULL, NULL
       FROM pg_publication WHERE pubname IN (${sqlList(PLATFORM_PUBLICATIONS.slice(0, 1))})
         AND NOT (pubinsert AND pubupdate AND pubdelete AND pubtruncate AND NOT pubviaroot)
       ORDER BY sql`,
