@@ -204,7 +204,7 @@ describe("changes during a backup", () => {
     const writer = new Client({ connectionString: url });
     await writer.connect();
     // A table that the backup reads cannot be changed at that moment; then something else is.
-    await writer.query("SET lock_timeout = '20ms'");
+    await writer.query("SET lock_timeout = '20ms'; SET storage.allow_delete_query = 'true'");
     let made = 0;
     let kept = 0;
     const waiting: { until: number; go: () => void }[] = [];
