@@ -28,7 +28,10 @@ beforeEach(async () => {
     },
   });
   sandbox.environment.FILES_KEY = service.serviceKey;
-  await query(server.postgres.url("app"), "DELETE FROM storage.objects; DELETE FROM storage.buckets");
+  await query(
+    server.postgres.url("app"),
+    "SET storage.allow_delete_query = true; DELETE FROM storage.objects; DELETE FROM storage.buckets",
+  );
   await query(server.postgres.url("app"), "INSERT INTO storage.buckets (id, name) VALUES ('papers', 'papers')");
 });
 afterEach(async () => {

@@ -178,7 +178,7 @@ const OF_ONES_OWN: readonly (readonly [what: string, sql: string])[] = [
   ["a job", "SELECT cron.schedule('job $n', '*/7 * * * *', 'SELECT ''$n''')"],
   ["a queue", "SELECT pgmq.create('queue$n'); SELECT pgmq.send('queue$n', '{\"n\": $n}')"],
   ["a secret", "SELECT vault.create_secret('secret $n', 'name $n', 'it''s')"],
-  ["a large object", "SELECT lo_from_bytea(900000 + $n, 'large $n'); COMMENT ON LARGE OBJECT 9000$n IS 'l'"],
+  ["a large object", "SELECT lo_from_bytea(9000$n, 'large $n'); COMMENT ON LARGE OBJECT 9000$n IS 'l'"],
   [
     "an extension",
     "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA extensions; CREATE TABLE public.ci$n (a extensions.citext)",
