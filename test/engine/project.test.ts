@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { LocalWorkspace, PulumiCommand, type PulumiFn, type Stack } from "@pulumi/pulumi/automation/index.js";
@@ -52,6 +52,8 @@ describe("Pulumi.yaml and the example stacks, read by the real CLI", () => {
     };
     for (const name of ["Pulumi.yaml", ...["host", ...AWS].map((each) => `Pulumi.${each}.yaml`)])
       cpSync(join(project, name), join(folder.path, name));
+    // The engine checks that it is there; what runs is the program above.
+    writeFileSync(join(folder.path, "index.ts"), "");
     stack = await LocalWorkspace.createStack(
       { projectName: "provision", stackName: "host", program },
       {
