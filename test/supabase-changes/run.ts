@@ -53,6 +53,11 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
   for (const server of new Set([from, to])) await server.fullProject("base", { users: 20, revoked: false });
   await to.newProject("owned", { revoked: false });
   await to.newProject("revoked");
+  const [ownedFacts, revokedFacts] = await Promise.all(
+    ["owned", "revoked"].map((name) => definitionsOf(to.postgres.url(name), to.postgres.binDirectory)),
+  );
+  /** What the platform itself has changed between the two. */
+  const ofPlatform = differencesOf(ownedFacts ?? new Map<string, string>(), revokedFacts ?? new Map<string, string>());
   // Where the versions differ, the same project is made in the target's, whose words for definitions are its own.
   const make = async (
     server: SupabaseServer,
@@ -104,7 +109,7 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
         ]),
       );
       for (const [fact, [was, is]] of differencesOf(new Map(made), new Map(restored))) {
-        if (!isNamed(fact, is, said))
+        if (!isNamed(fact, is, said) && (owned || !ofPlatform.has(fact)))
           broken.push(`${fact} differs and is not named:\n  was ${was.slice(0, 600)}\n  is ${is.slice(0, 600)}`);
       }
     } catch (error) {
@@ -133,6 +138,6 @@ function isNamed(fact: string, is: string, said: string): boolean {
   const name = fact.replace(/\(.*$/, "").replaceAll('"', "");
   const last = name.split(/[ .]/).at(-1) ?? "";
   const [, schema = "", table = ""] = / (auth|storage|realtime) (?:.* )?([\w.]+)$/.exec(name) ?? [];
-  if (schema === "" || /\d/.test(last)) return said.replaceAll('"', "").includes(last);
+  if (schema === "" || /\d/.test(last) || fact.startsWith("TRIGGER ")) return said.replaceAll('"', "").includes(last);
   return new RegExp(`\\b${schema}\\.(\\w+\\.)?${table}\\b`).test(said);
 }
