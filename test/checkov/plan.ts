@@ -9,7 +9,7 @@ const MAPS = ["tags"];
  * What a program has registered, as the plan of Terraform that scanners read: Pulumi's AWS provider is made of Terraform's, so that
  * types and arguments differ in how they are written alone. A single block is a list of one there.
  *
- * Which resource names which is told by the ARNs and names that the mocks give: a scanner joins a bucket with its companions by it.
+ * A scanner joins a bucket with its companions by the ARNs and names that the mocks give.
  */
 export function terraformPlan(recorded: readonly RecordedResource[]): object {
   const resources = recorded.filter(({ type }) => type.startsWith("aws:")).map(named);

@@ -214,7 +214,7 @@ describe("what people added to the platform's tables", () => {
     ).toEqual([]);
   });
 
-  it("is told from what people dropped there", async () => {
+  it("is distinguished from what people dropped there", async () => {
     await server.newProject("dropped");
     await query(server.postgres.url("dropped"), "DROP INDEX storage.name_prefix_search");
     expect((await backUp("dropped")).omitted).toEqual([
@@ -260,7 +260,7 @@ describe("a target of another version of the platform", () => {
     ]);
   });
 
-  it("gets the rows without columns and tables that newer migrations have removed, and is told which", async () => {
+  it("gets the rows without columns and tables that newer migrations have removed, and a list of them", async () => {
     // As supabase/storage 0026-objects-prefixes made them in 2025.
     await changedProject(
       "older",
