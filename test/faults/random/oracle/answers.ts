@@ -26,7 +26,9 @@ export function checkVerify({ args, code, stderr, stdout }: Ended, states: reado
   }
   const due = [
     ...(told.length > 0 ? [0] : []),
-    ...(stores.every((some) => some.some(isGood)) ? [] : [1, 2, 3]),
+    ...(stores.every((some) => some.some((each) => isGood(each) && newestVerdict(each) !== "damaged"))
+      ? []
+      : [1, 2, 3]),
     ...(all ? [] : [5]),
   ];
   return due.includes(code ?? -1) ? [] : broken(`ended with ${String(code)} and not with ${due.join(" or ")}`);
