@@ -75,8 +75,8 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const backups = await listBackups(storage, job, signal);
   requireOneDatabase(job, backups);
   refuseFuture(backups);
-  const context = { timeZone: options.timeZone ?? "UTC", made: options.made };
-  const going = rule ? expired(backups, rule, context) : [];
+  const kept = rule && keptBy(backups, rule, { timeZone: options.timeZone ?? "UTC", made: options.made });
+  const going = kept ? expired(backups, kept) : [];
   const tooMany = rule && !options.anyShare ? largeShare(backups, going, rule) : undefined;
   if (tooMany && !options.dryRun) throw tooMany;
   const incomplete = backups.filter(({ state }) => state === "unfinished");
@@ -100,7 +100,7 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length - foreign.length - unproven.length,
-    keeps: rule ? [...keptBy(backups, rule, context)].map(([{ id }, kept]) => ({ id, ...kept })) : [],
+    keeps: [...(kept ?? [])].map(([{ id }, why]) => ({ id, ...why })),
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
     ...(unproven.length > 0 && { unproven }),

@@ -98,14 +98,12 @@ export function isHeld({ hold }: BackupFolder): boolean {
   return hold !== undefined && (hold.until === undefined || hold.until.getTime() > Date.now());
 }
 
-/** The backups that a rule lets go, the newest first; see {@link keptBy}. */
-export function expired(backups: readonly BackupFolder[], rule: Retention, context: RetentionContext): BackupFolder[] {
-  const kept = keptBy(backups, rule, context);
+/** The backups that a rule lets go, the newest first, given those that it keeps; see {@link keptBy}. */
+export function expired(backups: readonly BackupFolder[], kept: ReadonlyMap<BackupFolder, Kept>): BackupFolder[] {
   return backups
-    .filter(isRuled)
+    .filter((backup) => isRuled(backup) && !kept.has(backup))
     .sort(byOrder)
-    .reverse()
-    .filter((backup) => !kept.has(backup));
+    .reverse();
 }
 
 /** Whether a rule decides about a backup. */

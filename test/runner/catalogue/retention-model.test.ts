@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Retention } from "../../../providers/config.ts";
 import type { BackupFolder, BackupState } from "../../../runner/catalogue/backup-folder.ts";
 import { timestamp } from "../../../runner/catalogue/backup-id.ts";
-import { describeKept, expired, keptBy, type Reason } from "../../../runner/catalogue/retention.ts";
+import { describeKept, expired as expiredOf, keptBy, type Reason } from "../../../runner/catalogue/retention.ts";
 import { Random } from "../../helpers/random.ts";
 
 // Retention against a plain, slow model. The model knows the time zones from zdump, and asks of one backup at a time.
@@ -17,6 +17,9 @@ function backup(time: Date, state: BackupState = "verified", mark = 0, order = t
   const rest = { folder: `prod/app/${id}`, drill: undefined, copied: undefined, size: 1, files: [], records: [] };
   return { id, time, whole: true, state, order, warnings: [], ...rest };
 }
+
+const expired = (backups: readonly BackupFolder[], rule: Retention, context: { readonly timeZone: string }) =>
+  expiredOf(backups, keptBy(backups, rule, context));
 
 /** When a zone's clocks change, and by how many seconds they are ahead of UTC from then on, the oldest change first. */
 function changesOf(zone: string): [from: number, offset: number][] {

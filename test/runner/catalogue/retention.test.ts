@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Retention } from "../../../providers/config.ts";
 import type { BackupFolder, BackupState } from "../../../runner/catalogue/backup-folder.ts";
-import { expired as expiredIn } from "../../../runner/catalogue/retention.ts";
+import { expired as expiredOf, keptBy } from "../../../runner/catalogue/retention.ts";
 import { timestamp } from "../../../runner/catalogue/backup-id.ts";
 import { Random } from "../../helpers/random.ts";
 
-const expired = (backups: readonly BackupFolder[], rule: Retention) => expiredIn(backups, rule, { timeZone: "UTC" });
+const expired = (backups: readonly BackupFolder[], rule: Retention) =>
+  expiredOf(backups, keptBy(backups, rule, { timeZone: "UTC" }));
 
 const STATES: readonly BackupState[] = ["verified", "verified", "verified", "unverified", "damaged", "unfinished"];
 const DAY_MS = 86_400_000;
