@@ -86,15 +86,20 @@ function noScratch(error: unknown, parent: string): ProviderError {
   });
 }
 
+/** Bytes: a program that fails with fewer left had no room. A write takes what there is before it fails. */
+const FULL_BYTES = 1024 * 1024;
+
 /**
- * Explains a failure to write into a scratch folder that has no room left; other errors pass unchanged.
+ * Explains a failure to write into a scratch folder that has no room left; other errors pass unchanged. A program's failure
+ * without a known cause, `INTERNAL`, is judged by the room that is left: pg_dump 17 says "could not close data file: Success".
  *
  * @param needed the bytes to write, as far as they are known
  */
 export async function explainFull(error: unknown, parent: string, needed?: number): Promise<unknown> {
   const { code } = error as NodeJS.ErrnoException | ProviderError;
-  if (code !== "ENOSPC" && code !== "QUOTA") return error;
+  if (code !== "ENOSPC" && code !== "QUOTA" && code !== "INTERNAL") return error;
   const { bavail, bsize } = await statfs(parent);
+  if (code === "INTERNAL" && bavail * bsize > FULL_BYTES) return error;
   const wanted = needed === undefined ? "" : `, ${needed} bytes`;
   const problem = `${parent} has no room for the files of the archive${wanted} (${bavail * bsize} bytes free).`;
   return new ProviderError("QUOTA", problem, {
