@@ -8,6 +8,8 @@ import { moto } from "./install/moto.ts";
 import { pip } from "./install/pip.ts";
 import { postgresServer } from "./postgres.ts";
 import { postgresWheels } from "./install/postgres-wheels.ts";
+import { pulumiYaml } from "./install/pulumi-language-yaml.ts";
+import { pulumiPython } from "./install/pulumi-python.ts";
 import { pulumiBuild } from "./install/pulumi.ts";
 import { sshServer } from "./ssh-server.ts";
 import type { SystemProgram } from "./install/system-programs.ts";
@@ -25,13 +27,13 @@ const without = "some tests are left out";
 /** The same of tests that need certain things; pip is one only where something has to be installed with it. */
 export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemProgram[]> {
   const builds = await buildsFor(
-    [versitygw, actionlint].filter(({ name }) => needs.some((need) => need === name)),
+    [versitygw, actionlint, pulumiYaml].filter(({ name }) => needs.some((need) => need === name)),
     needs.includes("pulumi"),
   );
   const installs = await missing(
     [
       ...(needs.includes("moto") ? [moto] : []),
-      ...[zizmor, checkov].filter(({ name }) => needs.some((need) => need === name)),
+      ...[zizmor, checkov, pulumiPython].filter(({ name }) => needs.some((need) => need === name)),
       ...(needs.includes("postgresWheels") ? postgresWheels : []),
     ],
     ({ purpose }) => purpose,

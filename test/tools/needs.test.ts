@@ -10,6 +10,8 @@ import { moto } from "../../tools/install/moto.ts";
 import { demoNeeds, testNeeds } from "../../tools/needs.ts";
 import { postgresWheels } from "../../tools/install/postgres-wheels.ts";
 import { ensureSystemPrograms, type SystemProgram } from "../../tools/install/system-programs.ts";
+import { pulumiYaml } from "../../tools/install/pulumi-language-yaml.ts";
+import { pulumiPython } from "../../tools/install/pulumi-python.ts";
 import { versitygw } from "../../tools/install/versitygw.ts";
 import { zizmor } from "../../tools/install/zizmor.ts";
 
@@ -54,7 +56,7 @@ describe("what a machine must have", () => {
   });
 
   it("is neither Go nor pip where the cache has what they would bring", async () => {
-    for (const { name, version } of [versitygw, actionlint, moto, zizmor, checkov, ...postgresWheels]) {
+    for (const { name, version } of [versitygw, actionlint, pulumiYaml, moto, pulumiPython, zizmor, checkov, ...postgresWheels]) {
       await program(join(folder, "cache/provision", `${name}-v${version}`, "bin", name));
     }
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");

@@ -4,6 +4,8 @@ import { ensureMoto } from "../install/moto.ts";
 import { testNeeds } from "../needs.ts";
 import { ensurePostgresWheels } from "../install/postgres-wheels.ts";
 import { ensurePulumi } from "../install/pulumi.ts";
+import { ensurePulumiYaml } from "../install/pulumi-language-yaml.ts";
+import { ensurePulumiPython } from "../install/pulumi-python.ts";
 import { ensureSystemPrograms } from "../install/system-programs.ts";
 import { ensureVersitygw } from "../install/versitygw.ts";
 import { ensureZizmor } from "../install/zizmor.ts";
@@ -14,6 +16,8 @@ type Bring = (say: (line: string) => void) => Promise<unknown>;
 /** What is kept in the cache. All else is a program of the machine's own. */
 const BRING: readonly (readonly [Need, Bring])[] = [
   ["pulumi", ensurePulumi],
+  ["pulumi-language-yaml", ensurePulumiYaml],
+  ["pulumi-python", ensurePulumiPython],
   ["versitygw", ensureVersitygw],
   ["actionlint", ensureActionlint],
   ["zizmor", ensureZizmor],
