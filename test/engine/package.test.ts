@@ -5,10 +5,14 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { secret, startEngine, type Engine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
+import { startMoto, type Moto } from "../../tools/services/moto.ts";
 import { PackedProject } from "../helpers/packed.ts";
+import { awsProgram } from "./aws/program.ts";
 
 /** A test waits for the engine several times, and for a build. */
 const LONG_MS = 600_000;
+
+const IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
 
 const run = promisify(execFile);
 
@@ -100,6 +104,33 @@ describe("the examples, with the package", () => {
       expect(jobs.app?.list).toContain(join(project.package, "dist/runner/cli.js"));
       const { stdout } = await run("/bin/sh", ["-c", jobs.app?.list ?? "false"]);
       expect(stdout).toContain(": 0 backups");
+    });
+  });
+
+  describe("on AWS", () => {
+    let moto: Moto;
+    let plugin: Awaited<ReturnType<Engine["awsPlugin"]>>;
+    beforeAll(async () => {
+      plugin = await engine.awsPlugin();
+      if (plugin === undefined) console.warn("Pulumi's aws plugin is neither here nor to be downloaded: not tested.");
+      moto = await startMoto();
+    }, LONG_MS);
+    afterAll(() => moto.stop());
+
+    const ON_AWS = [
+      ["existing-bucket", { appUrl: secret("postgres://u:p@db/app") }, ["app"]],
+      ["ten-databases", { server: secret("postgres://u:p@db") }, Array.from({ length: 10 }, (_, n) => `shop-${n + 1}`)],
+    ] as const;
+
+    it.each(ON_AWS)("%s", { timeout: LONG_MS }, async (name, own, jobs) => {
+      if (plugin === undefined) return;
+      const config = { ...moto.config, ...own, image: IMAGE } as StackConfig;
+      const stack = await engine.stack({ project: name, program: awsProgram(plugin, project.example(name)), config });
+      await cycle(name, stack, async () => {
+        const outputs = await stack.outputs();
+        expect(Object.keys(outputs.jobs?.value as object).sort()).toEqual([...jobs].sort());
+        expect(outputs.signingKey?.secret).toBe(true);
+      });
     });
   });
 });

@@ -56,7 +56,16 @@ describe("what a machine must have", () => {
   });
 
   it("is neither Go nor pip where the cache has what they would bring", async () => {
-    for (const { name, version } of [versitygw, actionlint, pulumiYaml, moto, pulumiPython, zizmor, checkov, ...postgresWheels]) {
+    for (const { name, version } of [
+      versitygw,
+      actionlint,
+      pulumiYaml,
+      moto,
+      pulumiPython,
+      zizmor,
+      checkov,
+      ...postgresWheels,
+    ]) {
       await program(join(folder, "cache/provision", `${name}-v${version}`, "bin", name));
     }
     await program(join(path, "pulumi"), "#!/bin/sh\necho v3.300.0\n");

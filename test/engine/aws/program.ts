@@ -18,7 +18,7 @@ const FORGOTTEN: Readonly<Record<string, readonly string[]>> = {
 let evaluations = 0;
 
 /**
- * The whole program, with what the stand-ins for AWS and for its plugin need:
+ * The whole program, or the one of another file, with what the stand-ins for AWS and for its plugin need:
  *
  * - moto ignores the conditions of bucket policies, so that a denial of what comes without TLS, or with another key, would
  *   deny everything: such statements are left out;
@@ -27,7 +27,7 @@ let evaluations = 0;
  * - where the plugin is the Terraform provider itself, some inputs have Terraform's names, and so has a type that it tells by its
  *   name.
  */
-export function awsProgram(plugin: "official" | "stand-in"): PulumiFn {
+export function awsProgram(plugin: "official" | "stand-in", file = index): PulumiFn {
   if (plugin === "stand-in") {
     Object.assign(aws.s3.BucketReplicationConfig, { __pulumiType: REPLICATION });
   }
@@ -44,7 +44,7 @@ export function awsProgram(plugin: "official" | "stand-in"): PulumiFn {
       };
     });
     evaluations += 1;
-    const exported = (await import(/* @vite-ignore */ `${index}?run=${evaluations}`)) as Record<string, unknown>;
+    const exported = (await import(/* @vite-ignore */ `${file}?run=${evaluations}`)) as Record<string, unknown>;
     return { ...exported };
   };
 }
