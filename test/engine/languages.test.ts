@@ -59,7 +59,11 @@ async function backupsListedBy(command: unknown): Promise<string> {
 
 it("has a schema of flat, described arguments", { timeout: LONG_MS }, async () => {
   const plugin = join(folder.path, "pulumi-resource-provision");
-  const { stdout } = await run("pulumi", ["package", "get-schema", plugin], { env: environment, maxBuffer: 2 ** 26 });
+  const { stdout } = await run("pulumi", ["package", "get-schema", plugin], {
+    cwd: folder.path,
+    env: environment,
+    maxBuffer: 2 ** 26,
+  });
   const { resources } = JSON.parse(stdout) as {
     resources: Record<
       string,
