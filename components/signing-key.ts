@@ -55,9 +55,7 @@ export function withSigning<Kind extends Omit<Settings, "target">>(
     return { settings: { ...settings, jobs: signed(settings, settings.signing) }, key: undefined };
   }
   const { key } = new SigningKey(name, opts);
-  const secrets = pulumi
-    .all([settings.secrets, key])
-    .apply(([own, made]): Readonly<Record<string, string>> => ({ ...own, [SIGNING_KEY]: made }));
+  const secrets = { ...settings.secrets, [SIGNING_KEY]: key };
   const jobs = signed(settings, { key: { secret: SIGNING_KEY } });
   const jobSecretNames = [...settings.jobSecretNames, SIGNING_KEY].sort();
   return { settings: { ...settings, jobs, secrets, jobSecretNames }, key };

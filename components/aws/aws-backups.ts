@@ -28,7 +28,7 @@ export interface AwsBackupsArgs {
   readonly aws: AwsArgs;
   readonly jobs: readonly JobSettings[];
   /** The stack's secrets by name. */
-  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of the secrets that jobs refer to. */
   readonly jobSecretNames: readonly string[];
   /** The folder of this project, whose runner is built. Default: its own, also as a package. */

@@ -12,7 +12,7 @@ export interface BackupSecretsArgs {
   /** The stack's name: part of the secrets' names. */
   readonly stack: string;
   /** The stack's secrets by name. They stay secret outputs, whether they come as such or not. */
-  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of those that jobs refer to: no other gets to AWS. */
   readonly names: readonly string[];
   /** ARNs of secrets that exist. They are passed on as they are; this program neither reads nor changes them. */
@@ -49,7 +49,6 @@ export class BackupSecrets extends pulumi.ComponentResource {
   constructor(name: string, args: BackupSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupSecrets", name, {}, opts);
     const { stack, keyArn, tags } = args;
-    const values = pulumi.secret(args.secrets);
     const account = awsAccount(this).id;
     const made = [...new Set(args.names)].sort().map((secretName): [string, pulumi.Output<string>] => {
       const child = `${name}-${stack}-${secretName}`;
@@ -72,7 +71,7 @@ export class BackupSecrets extends pulumi.ComponentResource {
       );
       new aws.secretsmanager.SecretVersion(
         `${child}-value`,
-        { secretId: secret.id, secretString: values.apply((all) => valueOf(all, secretName)) },
+        { secretId: secret.id, secretString: valueOf(args.secrets, secretName) },
         { parent: this, dependsOn: [secretPolicy] },
       );
       return [secretName, secret.arn];
@@ -83,14 +82,13 @@ export class BackupSecrets extends pulumi.ComponentResource {
   }
 }
 
-function valueOf(secrets: Readonly<Record<string, string>>, name: string): string {
-  const value = secrets[name];
-  if (value === undefined || value === "") {
+function valueOf(secrets: BackupSecretsArgs["secrets"], name: string): pulumi.Output<string> {
+  return pulumi.secret(secrets[name] ?? "").apply((value) => {
+    if (value !== "") return value;
     throw new pulumi.RunError(
       `The stack has no secret ${name}. Set it: pulumi config set --secret --path 'provision:secrets.${name}'`,
     );
-  }
-  return value;
+  });
 }
 
 function readersOf(readers: Readonly<Record<string, readonly string[]>>, name: string): readonly string[] {

@@ -21,7 +21,7 @@ export interface BackupHostArgs {
   readonly host: HostSettings;
   readonly jobs: readonly JobSettings[];
   /** The stack's secrets by name. */
-  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of the secrets that jobs refer to. */
   readonly jobSecretNames: readonly string[];
   /** The folder of this project, whose runner makes the backups. Default: its own, also as a package. */
@@ -128,7 +128,7 @@ function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secret
   if (connection === undefined) return { place: "localhost" };
   const { host, port, user, hostKey } = connection;
   const keyName = connection.privateKey?.secret;
-  const privateKey = keyName && pulumi.secret(secrets).apply((all) => all[keyName] ?? "");
+  const privateKey = keyName && pulumi.secret(secrets[keyName] ?? "");
   const args: types.input.remote.ConnectionArgs = {
     host,
     port,

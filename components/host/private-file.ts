@@ -28,7 +28,7 @@ export class JobFile extends pulumi.ComponentResource {
 /** Arguments of {@link SecretsFile}. */
 export interface SecretsFileArgs extends PrivateFileArgs {
   /** The stack's secrets by name. */
-  readonly secrets: pulumi.Input<Readonly<Record<string, string>>>;
+  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of those that the jobs refer to: no other is written. */
   readonly names: readonly string[];
 }

@@ -5,7 +5,7 @@ import { AwsSettings, type AwsArgs, type MayComeLater } from "../aws/settings.ts
 import type { HostSettings } from "../host/settings.ts";
 import { checkSettings } from "./rules.ts";
 import { isObject } from "./rules/raw.ts";
-import { awsRegion } from "./settings.ts";
+import { awsRegion, secretOutputs } from "./settings.ts";
 import type { AwsTarget, CommonSettings, HostTarget, Settings } from "./types.ts";
 
 /** What a program says itself, where a stack of this project has its configuration. */
@@ -112,7 +112,7 @@ function checked<Target extends Settings["target"]>(
   });
   if (settings === undefined) throw new pulumi.RunError(problems.map(inProgram).join("\n"));
   for (const warning of warnings) void pulumi.log.warn(warning);
-  return { ...settings, secrets: pulumi.secret(secrets) } as Extract<Settings, { target: Target }>;
+  return { ...settings, secrets: secretOutputs(secrets) } as Extract<Settings, { target: Target }>;
 }
 
 /** Without the fix, which is one of a stack's configuration. */

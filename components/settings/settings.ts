@@ -13,16 +13,25 @@ export function readSettings(): Settings {
   const stack = pulumi.getStack();
   const prefix = `${NAMESPACE}:`;
   const entries = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
+  const values = new Map(entries.map(([key, value]) => [key.slice(prefix.length), value]));
   const { settings, problems, warnings } = checkSettings({
     stack,
-    values: new Map(entries.map(([key, value]) => [key.slice(prefix.length), value])),
+    values,
     region: awsRegion(),
     isSecret: (key) => isConfigSecret(`${prefix}${key}`),
   });
   if (settings === undefined) throw new pulumi.RunError(describeProblems(stack, problems));
   for (const warning of warnings) void pulumi.log.warn(warning);
-  const secrets = new pulumi.Config(NAMESPACE).getSecretObject<Record<string, string>>("secrets");
-  return { ...settings, secrets: secrets ?? pulumi.secret<Record<string, string>>({}) };
+  // Each by itself, so that a preview knows the others where one is made by `up`.
+  const secrets = JSON.parse(values.get("secrets") ?? "{}") as Record<string, string>;
+  return { ...settings, secrets: secretOutputs(secrets) };
+}
+
+/** Values by name as secret outputs. */
+export function secretOutputs(
+  values: Readonly<Record<string, pulumi.Input<string>>>,
+): Readonly<Record<string, pulumi.Output<string>>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, pulumi.secret(value)]));
 }
 
 /** The region of AWS, in the order in which the provider looks for it; undefined where nothing names one. */

@@ -56,8 +56,8 @@ export interface TargetFindings<Settings> {
 export interface CommonSettings {
   readonly stack: string;
   readonly jobs: readonly JobSettings[];
-  /** The stack's secrets by name; a secret output. */
-  readonly secrets: pulumi.Output<Readonly<Record<string, string>>>;
+  /** The stack's secrets by name, each a secret output. */
+  readonly secrets: Readonly<Record<string, pulumi.Output<string>>>;
   /** The names of the secrets that jobs refer to: the only ones that leave the stack. */
   readonly jobSecretNames: readonly string[];
   /** What signs the backups of all jobs that do not say so themselves. Left out: a key that the stack makes. */

@@ -70,7 +70,7 @@ describe("a stack of commit f0b8aa8, previewed with the program of today", () =>
     });
     afterAll(() => moto.stop());
 
-    it("keeps all but the revisions of its tasks and of its secrets' values", { timeout: 240_000 }, async () => {
+    it("keeps all but the revisions of its tasks", { timeout: 240_000 }, async () => {
       const text = formerState("aws", { "http://127.0.0.1:5000": moto.url });
       const subnetIds = [...new Set(text.match(/\bsubnet-[0-9a-f]{17}\b/g))].sort();
       const config = {
@@ -88,10 +88,8 @@ describe("a stack of commit f0b8aa8, previewed with the program of today", () =>
       } as StackConfig;
       const stack = await engine.stack({ program: awsProgram("stand-in"), config });
       const { taken, kept } = await previewOf(stack, text);
-      // Of a task's definition each change makes a revision, and former ones stay. A preview does not know the key that signs
-      // backups, which is new to this stack, and so none of the secrets' values: `up` finds them unchanged.
-      const revisions = / aws:(ecs\/taskDefinition:TaskDefinition|secretsmanager\/secretVersion:SecretVersion) /;
-      expect(taken.filter((step) => !revisions.test(step))).toEqual([]);
+      // Of a task's definition each change makes a revision, and former ones stay.
+      expect(taken.filter((step) => !step.includes(" aws:ecs/taskDefinition:TaskDefinition "))).toEqual([]);
       expect(kept).toContain("create command:local:Command signing-made");
     });
   });

@@ -10,7 +10,11 @@ const existing = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:theirs
 function args(changes: Partial<BackupSecretsArgs> = {}): BackupSecretsArgs {
   return {
     stack: "prod",
-    secrets: pulumi.secret({ appUrl: `app-${MARKER}`, dsn: `dsn-${MARKER}`, unused: `unused-${MARKER}` }),
+    secrets: {
+      appUrl: `app-${MARKER}`,
+      dsn: pulumi.secret(`dsn-${MARKER}`),
+      unused: pulumi.secret(`unused-${MARKER}`),
+    },
     names: ["dsn", "appUrl", "appUrl"],
     existing: [existing],
     keyArn: "arn:key",

@@ -28,7 +28,11 @@ function args(changes: Partial<BackupHostArgs> = {}): BackupHostArgs {
     stack: "dev",
     host: { directory: "/srv/provision", removeBackupsOnDestroy: false, scheduler: "auto" },
     jobs: [app, web],
-    secrets: pulumi.secret({ appUrl: `app-${MARKER}`, webUrl: `web-${MARKER}`, sshKey: `ssh-${MARKER}` }),
+    secrets: {
+      appUrl: `app-${MARKER}`,
+      webUrl: pulumi.secret(`web-${MARKER}`),
+      sshKey: pulumi.secret(`ssh-${MARKER}`),
+    },
     jobSecretNames: ["appUrl", "webUrl"],
     source,
     ...changes,
