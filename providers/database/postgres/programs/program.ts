@@ -105,7 +105,7 @@ export async function readHead(
     for await (const chunk of source as AsyncIterable<Buffer>) {
       if (!stdin.writable) return;
       head.push(chunk);
-      if (!stdin.write(chunk)) await drained(stdin);
+      if (!stdin.write(chunk)) await drained(stdin, source);
     }
     stdin.end();
   })();
@@ -188,21 +188,23 @@ export async function feed(
 
 async function copy(source: Readable, pipe: Writable): Promise<void> {
   for await (const chunk of source) {
-    if (pipe.writable && !pipe.write(chunk)) await drained(pipe);
+    if (pipe.writable && !pipe.write(chunk)) await drained(pipe, source);
   }
 }
 
-/** Waits until a pipe takes more, or is closed for good. */
-function drained(pipe: Writable): Promise<void> {
+/** Waits until a pipe takes more, or one of the two is closed for good: a stopped program takes nothing, ever. */
+function drained(pipe: Writable, source: Readable): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       pipe.off("drain", done);
       pipe.off("close", done);
+      source.off("close", done);
       resolve();
     };
     pipe.on("drain", done);
     pipe.on("close", done);
-    if (pipe.closed) done();
+    source.on("close", done);
+    if (pipe.closed || source.closed) done();
   });
 }
 
