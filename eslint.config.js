@@ -48,7 +48,7 @@ export default defineConfig(
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js"],
+          allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js", "plugin/index.js"],
         },
       },
     },
@@ -67,7 +67,7 @@ export default defineConfig(
   boundaries(["components/**/*.ts", "index.ts", "examples/**/*.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
   {
-    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js"],
+    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js", "plugin/index.js"],
     extends: [tseslint.configs.disableTypeChecked],
   },
 );

@@ -24,10 +24,12 @@ let environment: NodeJS.ProcessEnv;
 beforeAll(async () => {
   engine = await startEngine({ say: () => undefined });
   folder = new TemporaryFolder();
-  // What a language host does with PulumiPlugin.yaml: Pulumi's own for Node.js comes with the official download alone.
+  // What Pulumi's language host for Node.js does with the folder; that comes with the official download alone.
+  const load = join(ROOT, "node_modules/@pulumi/pulumi/cmd/run-plugin");
   folder.program(
     "pulumi-resource-provision",
-    `#!/bin/sh\nexec ${quote(process.execPath)} ${quote(join(ROOT, "plugin/index.ts"))} "$@"\n`,
+    `#!/bin/sh\nexport PULUMI_NODEJS_TYPESCRIPT=true\n` +
+      `exec ${[process.execPath, load, join(ROOT, "plugin")].map(quote).join(" ")} "$@"\n`,
   );
   const state = join(folder.path, "state");
   mkdirSync(state);
