@@ -48,7 +48,13 @@ export default defineConfig(
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js", "plugin/index.js"],
+          allowDefaultProject: [
+            "eslint.config.js",
+            ".dependency-cruiser.js",
+            "runner/cli.js",
+            "policy/index.js",
+            "plugin/index.js",
+          ],
         },
       },
     },
