@@ -1,5 +1,5 @@
-import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { FromJson, Later } from "../settings/later.ts";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
 import { Network } from "./settings/network.ts";
@@ -169,13 +169,6 @@ export const AwsSettings = z
   })
   .meta({ examples: [{ image: EXAMPLE_IMAGE }] });
 
-/** Zod's types allow undefined wherever a field may be left out, but what was JSON holds none. */
-type FromJson<T> = T extends readonly unknown[]
-  ? T
-  : T extends object
-    ? { [Key in keyof T]: FromJson<Exclude<T[Key], undefined>> }
-    : T;
-
 /** The settings of the AWS target, complete; see the schema of the same name. */
 export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
@@ -189,13 +182,6 @@ export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
   [Key in keyof Pick<T, "bucket">]: Later<NonNullable<T["bucket"]>, "existing" | "keyArn">;
 } & {
   [Key in keyof Pick<T, "alarms">]: Later<NonNullable<T["alarms"]>, "topicArn">;
-};
-
-/** Some fields as inputs, and the entries of lists too. */
-type Later<T, Keys extends string> = Omit<T, Keys> & {
-  readonly [Key in keyof Pick<T, Keys & keyof T>]: Exclude<T[Key], undefined> extends readonly (infer Item)[]
-    ? pulumi.Input<readonly pulumi.Input<Item>[]>
-    : pulumi.Input<Exclude<T[Key], undefined>>;
 };
 
 /** The settings of the AWS target, complete, as `AwsBackups` takes them. */

@@ -5,7 +5,7 @@ import { BackupFolders } from "./backup-folders.ts";
 import { withFolder } from "../../providers/storage/index.ts";
 import { backupFolders, backupsIn, describeDestinations } from "./destinations.ts";
 import { Folder } from "./folder.ts";
-import type { HostSettings } from "./settings.ts";
+import type { HostArgs } from "./settings.ts";
 import type { Machine } from "./machine.ts";
 import { OWN_FOLDER } from "../runner-files.ts";
 import { Installation } from "./installation.ts";
@@ -18,7 +18,7 @@ import { quote } from "./shell.ts";
 export interface BackupHostArgs {
   /** The stack's name: part of the backups' place and of the units' names. */
   readonly stack: string;
-  readonly host: HostSettings;
+  readonly host: HostArgs;
   readonly jobs: readonly JobSettings[];
   /** The stack's secrets by name. */
   readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
@@ -35,13 +35,13 @@ export interface JobOutputs {
   /** Where its backups are, one entry a destination. */
   readonly backups: readonly string[];
   /** The command that makes a backup now, as a shell on this machine takes it; so are the others. */
-  readonly run: string;
-  readonly list: string;
-  readonly verify: string;
+  readonly run: pulumi.Input<string>;
+  readonly list: pulumi.Input<string>;
+  readonly verify: pulumi.Input<string>;
   /** Restores the newest verified backup into a scratch database and compares; only where the job has drills. */
-  readonly drill?: string;
+  readonly drill?: pulumi.Input<string>;
   /** Restores the newest backup into the empty database whose URL is in the file that follows `--to`. */
-  readonly restore: string;
+  readonly restore: pulumi.Input<string>;
 }
 
 /** All that makes backups on a Linux machine: a folder, the secrets, and for each job its file and its schedule. */
@@ -124,7 +124,7 @@ export class BackupHost extends pulumi.ComponentResource {
   }
 }
 
-function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secrets"]): Machine {
+function toMachine({ connection }: HostArgs, secrets: BackupHostArgs["secrets"]): Machine {
   if (connection === undefined) return { place: "localhost" };
   const { host, port, user, hostKey } = connection;
   const keyName = connection.privateKey?.secret;
@@ -136,7 +136,7 @@ function toMachine({ connection }: HostSettings, secrets: BackupHostArgs["secret
     ...(hostKey !== undefined && { hostKey }),
     ...(privateKey !== undefined && { privateKey }),
   };
-  return { connection: args, place: `${user}@${host}:${port}` };
+  return { connection: args, place: pulumi.interpolate`${user}@${host}:${port}` };
 }
 
 /**
@@ -150,9 +150,9 @@ function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, director
 }
 
 /** A call of the runner as a shell on this machine takes it: through SSH and as another user where that is needed. */
-function byHand(host: HostSettings, call: string): string {
+function byHand(host: HostArgs, call: string): pulumi.Input<string> {
   const asUser = host.user === undefined ? call : `sudo -u ${host.user} env ${call}`;
   if (host.connection === undefined) return asUser;
   const { host: name, port, user } = host.connection;
-  return `ssh -p ${port} ${user}@${name} ${quote(asUser)}`;
+  return pulumi.interpolate`ssh -p ${port} ${user}@${name} ${quote(asUser)}`;
 }

@@ -7,7 +7,7 @@ export interface Machine {
   /** How to reach it. Left out: this machine. */
   readonly connection?: pulumi.Input<types.input.remote.ConnectionArgs>;
   /** Tells machines apart, for instance `root@db1:22` or `localhost`. */
-  readonly place: string;
+  readonly place: pulumi.Input<string>;
 }
 
 /** What is done on a machine, as POSIX shell scripts; each must be right also when run a second time. */
@@ -43,7 +43,7 @@ export function machineCommand(
 ): MachineCommand {
   const script = {
     ...(args.stdin !== undefined && { stdin: args.secret === true ? pulumi.secret(args.stdin) : args.stdin }),
-    ...(args.path !== undefined && { triggers: [`${machine.place}:${args.path}`] }),
+    ...(args.path !== undefined && { triggers: [pulumi.interpolate`${machine.place}:${args.path}`] }),
     addPreviousOutputInEnv: false,
   };
   const options = pulumi.mergeOptions(opts, {

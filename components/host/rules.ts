@@ -43,7 +43,7 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
   return {
     settings: result.data && {
       target: "host",
-      host: { ...result.data, directory },
+      host: { ...result.data, directory } as HostSettings,
     },
     problems,
     warnings,

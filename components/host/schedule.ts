@@ -21,7 +21,7 @@ export interface ScheduleArgs {
   /** What is started. */
   readonly command: RunnerCommand;
   /** The same for a person at a shell, for warnings. */
-  readonly byHand: string;
+  readonly byHand: pulumi.Input<string>;
   /** File that collects what runs from a crontab print; systemd has its journal. */
   readonly logFile: string;
   /** Folders that a run may write to. */
@@ -71,12 +71,12 @@ export class Schedule extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.how = timer.stdout.apply((stdout) => {
+    this.how = pulumi.all([timer.stdout, args.machine.place, args.byHand]).apply(([stdout, place, byHand]) => {
       const [how = "", ...warnings] = stdout.split("\n").filter((line) => line !== "");
       if (how === "none" && args.scheduler === "auto") {
         warnings.push(
-          `Nothing on ${args.machine.place} can start the ${what}: it has neither systemd nor crontab. ` +
-            `Start it yourself at "${schedule.cron}" (${schedule.timezone}), with: ${args.byHand}`,
+          `Nothing on ${place} can start the ${what}: it has neither systemd nor crontab. ` +
+            `Start it yourself at "${schedule.cron}" (${schedule.timezone}), with: ${byHand}`,
         );
       }
       for (const warning of warnings) void pulumi.log.warn(warning, this);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SecretName } from "../../providers/config.ts";
+import type { FromJson, Later } from "../settings/later.ts";
 
 const AbsolutePath = z.string().regex(/^(\/(?!\.{1,2}(\/|$))[\w.@+-]+)+$/, {
   error: "expected an absolute path whose parts are letters, digits, '.', '_', '-', '@' and '+'",
@@ -64,4 +65,12 @@ export const HostSettings = z.strictObject({
 });
 
 /** The settings of the host target, complete. */
-export type HostSettings = z.output<typeof HostSettings> & { readonly directory: string };
+export type HostSettings = FromJson<z.output<typeof HostSettings>> & { readonly directory: string };
+
+/** Settings in which what another resource may make, such as the machine, is an input. */
+export type HostMayComeLater<T extends { readonly connection?: unknown }> = Omit<T, "connection"> & {
+  readonly connection?: Later<NonNullable<T["connection"]>, "host" | "port" | "hostKey">;
+};
+
+/** The settings of the host target, complete, as `BackupHost` takes them. */
+export type HostArgs = HostMayComeLater<HostSettings>;

@@ -2,9 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { exampleAt, type JobSettings, type Problem, type Signing } from "../../providers/config.ts";
 import { AwsSettings, type AwsArgs, type MayComeLater } from "../aws/settings.ts";
-import type { HostSettings } from "../host/settings.ts";
+import { HostSettings, type HostArgs, type HostMayComeLater } from "../host/settings.ts";
+import { checkedLater, type Path } from "./later.ts";
 import { checkSettings } from "./rules.ts";
-import { isObject } from "./rules/raw.ts";
 import { awsRegion, secretOutputs } from "./settings.ts";
 import type { AwsTarget, CommonSettings, HostTarget, Settings } from "./types.ts";
 
@@ -30,15 +30,16 @@ export interface AwsProgramSettings extends ProgramSettings {
 
 /** What a program says of backups on a Linux machine. */
 export interface HostProgramSettings extends ProgramSettings {
-  /** What `provision:host` takes. */
-  readonly host?: z.input<typeof HostSettings>;
+  /** What `provision:host` takes. The address, port and key of a machine may be inputs, which are checked once they are known. */
+  readonly host?: HostMayComeLater<z.input<typeof HostSettings>>;
 }
 
 /** The fields of `aws` whose values other resources may make. All others decide which resources there are. */
 const LATER =
   /^(image|network\.(vpcId|subnetIds(\.\d+)?)|bucket\.(existing|keyArn)|alarms\.topicArn|secretKeyArns(\.\d+)?|permissionsBoundary)$/;
 
-type Path = readonly (string | number)[];
+/** The same of `host`. */
+const LATER_ON_HOST = /^connection\.(host|port|hostKey)$/;
 
 /**
  * The arguments of `AwsBackups`, checked and with all defaults.
@@ -50,29 +51,13 @@ export function awsSettings({
   region = awsRegion(),
   ...common
 }: AwsProgramSettings): CommonSettings & Omit<AwsTarget, "aws"> & { readonly aws: AwsArgs } {
-  const outputs: [Path, pulumi.Output<unknown>][] = [];
-  // Examples stand for what is not known yet.
-  const example = replaceOutputs(aws, (path, output) => {
-    outputs.push([path, output]);
+  const exampleOf = (path: Path): unknown => {
     const found = exampleAt(AwsSettings, path, aws);
     // An alarm tells topics of its own region alone.
     return typeof found === "string" ? found.replace(/^(arn:[^:]*:sns:)[^:]*/, `$1${region ?? ""}`) : found;
-  });
-  const check = (values: unknown) => checked("aws", common, values, region);
-  const decisive = outputs.map(([path]) => path.join(".")).filter((path) => !LATER.test(path));
-  if (decisive.length > 0) {
-    throw new pulumi.RunError(
-      `aws.${decisive.join(", aws.")}: this decides which resources there are, and so cannot come from one. Write the value itself.`,
-    );
-  }
-  const settings = check(example);
-  const complete = outputs.reduce<unknown>((values, [path, output]) => {
-    const later = output.apply((value) => {
-      check(replaceAt(example, path, value));
-      return value;
-    });
-    return replaceAt(values, path, later);
-  }, settings.aws);
+  };
+  const check = (own: unknown) => checked("aws", common, own, region);
+  const { settings, complete } = checkedLater("aws", aws, LATER, exampleOf, check);
   return { ...settings, aws: complete as AwsArgs };
 }
 
@@ -81,8 +66,15 @@ export function awsSettings({
  *
  * @throws RunError which lists all that is wrong
  */
-export function hostSettings({ host = {}, ...common }: HostProgramSettings): CommonSettings & HostTarget {
-  return checked("host", common, host);
+export function hostSettings({
+  host = {},
+  ...common
+}: HostProgramSettings): CommonSettings & Omit<HostTarget, "host"> & { readonly host: HostArgs } {
+  const exampleOf = (path: Path): unknown => exampleAt(HostSettings, path, host);
+  const { settings, complete } = checkedLater("host", host, LATER_ON_HOST, exampleOf, (own) =>
+    checked("host", common, own),
+  );
+  return { ...settings, host: complete as HostArgs };
 }
 
 function checked<Target extends Settings["target"]>(
@@ -118,27 +110,4 @@ function checked<Target extends Settings["target"]>(
 /** Without the fix, which is one of a stack's configuration. */
 function inProgram({ path, message }: Problem): string {
   return `${path.replace(/^provision:/, "")}: ${message}.`;
-}
-
-/** A copy in which something else is in the place of each output. */
-function replaceOutputs(
-  value: unknown,
-  replace: (path: Path, output: pulumi.Output<unknown>) => unknown,
-  path: Path = [],
-): unknown {
-  if (pulumi.Output.isInstance(value) || value instanceof Promise) return replace(path, pulumi.output(value));
-  if (Array.isArray(value)) return value.map((item, index) => replaceOutputs(item, replace, [...path, index]));
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, replaceOutputs(item, replace, [...path, key])]),
-  );
-}
-
-/** A copy with another value at a path that is there. */
-function replaceAt(value: unknown, [first, ...rest]: Path, other: unknown): unknown {
-  if (first === undefined) return other;
-  if (Array.isArray(value))
-    return value.map((item: unknown, index) => (index === first ? replaceAt(item, rest, other) : item));
-  const fields = value as Record<string, unknown>;
-  return { ...fields, [first]: replaceAt(fields[first], rest, other) };
 }

@@ -165,7 +165,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
       expect(isSecret(sent) || isSecret(privateKey)).toBe(true);
       expect(inputs).not.toHaveProperty("environment");
     }
-    expect(host.jobs.app?.run).toBe(
+    expect(await unwrap(pulumi.output(host.jobs.app?.run))).toBe(
       "ssh -p 2222 ops@db1 'sudo -u backup env PROVISION_SECRETS_FILE=/srv/provision/secrets.json " +
         "/srv/provision/program/current/node --expose-gc /srv/provision/program/current/runner/cli.js backup --job /srv/provision/jobs/app.json'",
     );
@@ -173,6 +173,18 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
       "filesystem: /srv/provision/backups/dev/app",
       "filesystem: /srv/b/x/dev/app",
     ]);
+  });
+
+  it("reaches a machine whose address another resource makes", async () => {
+    const recorded = await mockEngine({ preview });
+    const connection = { host: pulumi.output(Promise.resolve("10.0.0.7")), port: 22, user: "ops" };
+    const host = new BackupHost("host", args({ host: { ...args().host, connection } }));
+    await registered(host);
+    for (const { inputs } of recorded.filter(({ type }) => type === "command:remote:Command")) {
+      const sent = inputs.connection;
+      expect(isSecret(sent) ? sent.value : sent).toMatchObject({ host: "10.0.0.7", user: "ops" });
+    }
+    expect(await unwrap(pulumi.output(host.jobs.app?.list))).toMatch(/^ssh -p 22 ops@10\.0\.0\.7 /);
   });
 });
 
@@ -197,7 +209,7 @@ describe("BackupHost", () => {
     expect(warn.mock.calls.flat()).toEqual([
       "warning: [runtime] And a note.",
       "warning: [runtime] Nothing on localhost can start the job app: it has neither systemd nor crontab. " +
-        `Start it yourself at "0 3 * * *" (America/Sao_Paulo), with: ${host.jobs.app?.run ?? ""}`,
+        `Start it yourself at "0 3 * * *" (America/Sao_Paulo), with: ${await unwrap(pulumi.output(host.jobs.app?.run ?? ""))}`,
     ]);
   });
 

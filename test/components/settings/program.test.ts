@@ -75,6 +75,26 @@ describe("awsSettings", () => {
     await expect(promised(aws.image)).rejects.toThrow(/^aws\.image: .*names the image by the tag latest/);
   });
 
+  it("takes the address and the key of a machine that another resource makes", async () => {
+    const { secrets = {}, jobs } = written();
+    const onHost = jobs.map((job) => ({ ...job, destinations: [{ kind: "filesystem" as const }] }));
+    const settings = (host: string) =>
+      hostSettings({
+        secrets,
+        jobs: onHost,
+        host: { connection: { host: pulumi.output(host), hostKey: pulumi.output("ssh-ed25519 AAAA") } },
+      }).host;
+    const { connection } = settings("10.0.0.7");
+    expect(connection?.user).toBe("root");
+    expect(await promised(pulumi.output([connection?.host, connection?.hostKey]))).toEqual([
+      "10.0.0.7",
+      "ssh-ed25519 AAAA",
+    ]);
+    await expect(promised(pulumi.output(settings("10.0.0.7; true").connection?.host))).rejects.toThrow(
+      "host.connection.host: ",
+    );
+  });
+
   it("refuses an output that decides which resources there are", () => {
     const bucket = { accessLogs: pulumi.output({}) } as unknown as { accessLogs: object };
     expect(() => awsSettings(written({ image: IMAGE, bucket }))).toThrow(/^aws\.bucket\.accessLogs: this decides/);
