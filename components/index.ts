@@ -6,11 +6,23 @@
 export { AwsBackups, type AwsBackupsArgs, type AwsJobOutputs } from "./aws/aws-backups.ts";
 export { BackupAlarms, type AlarmJob, type BackupAlarmsArgs } from "./aws/backup-alarms.ts";
 export { BackupBucket, type BackupBucketArgs } from "./aws/backup-bucket.ts";
+export type { AccessLogs } from "./aws/backup-bucket/access-logs.ts";
+export type { StorageTransition } from "./aws/backup-bucket/lifecycle.ts";
+export type { BucketJob, ObjectLock } from "./aws/backup-bucket/lock.ts";
+export type { ExistingReplica, NewReplica, Replica } from "./aws/backup-bucket/replica.ts";
 export { BackupDashboard, type BackupDashboardArgs } from "./aws/backup-dashboard.ts";
-export { BackupImage, type BackupImageArgs, type BackupImageBuild } from "./aws/backup-image.ts";
+export {
+  BackupImage,
+  type BackupImageArgs,
+  type BackupImageBuild,
+  type CommonArgs,
+  type FinishedImage,
+  type ImageToBuild,
+} from "./aws/backup-image.ts";
 export { BackupKey, type BackupKeyArgs } from "./aws/backup-key.ts";
 export { BackupNetwork, type BackupNetworkArgs } from "./aws/backup-network.ts";
 export { BackupRunner, type BackupRunnerArgs, type BackupTask, type JobTasks } from "./aws/backup-runner.ts";
+export type { Purpose } from "./aws/backup-runner/purposes.ts";
 export {
   BackupSchedule,
   type BackupScheduleArgs,
@@ -18,7 +30,10 @@ export {
   type TaskNetwork,
 } from "./aws/backup-schedule.ts";
 export { BackupSecrets, type BackupSecretsArgs } from "./aws/backup-secrets.ts";
+export type { AwsArgs, AwsSettings, MayComeLater } from "./aws/settings.ts";
 export { BackupHost, type BackupHostArgs, type JobOutputs } from "./host/backup-host.ts";
+export type { HostArgs, HostMayComeLater, HostSettings } from "./host/settings.ts";
+export type { FromJson, Later } from "./settings/later.ts";
 export {
   awsSettings,
   hostSettings,
@@ -26,4 +41,6 @@ export {
   type HostProgramSettings,
   type ProgramSettings,
 } from "./settings/program.ts";
+export type { AwsTarget, CommonSettings, HostTarget, Settings } from "./settings/types.ts";
 export { SigningKey, withSigning } from "./signing-key.ts";
+export type { JobSettings } from "../providers/config.ts";

@@ -66,7 +66,7 @@ const LONGEST_GRACE_HOURS = 144;
  *
  * - **No verified backup in time** (`late`): no `RunSucceeded` in the runner's metrics for as long as the schedule's longest
  *   gap and the grace. No data counts as no backup, so it rings too when nothing runs at all. For what runs more rarely than
- *   weekly, see {@link markDueTimes}.
+ *   weekly, see `markDueTimes`.
  * - **No object where one should be** (`no-object`): S3 itself told of no new manifest for as long. Only for jobs that run at
  *   least every week less the grace: nothing of S3's lasts longer in an alarm.
  * - **A task that failed, was killed, or could not start**: a message right away, with AWS's reason.

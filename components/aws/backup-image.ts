@@ -30,14 +30,14 @@ export interface BackupImageBuild {
   readonly keepImages?: number;
 }
 
-interface CommonArgs {
+export interface CommonArgs {
   /** The stack's name: part of the repository's. */
   readonly stack: string;
   /** Tags of the repository. */
   readonly tags?: pulumi.Input<Readonly<Record<string, string>>> | undefined;
 }
 
-interface FinishedImage {
+export interface FinishedImage {
   /**
    * A finished image by its digest, `registry/repository@sha256:…`, built by CI and promoted from stack to stack. As plain text a
    * wrong one ends the preview; an output is checked once it is known.
@@ -46,7 +46,7 @@ interface FinishedImage {
   readonly build?: undefined;
 }
 
-interface ImageToBuild {
+export interface ImageToBuild {
   readonly image?: undefined;
   /** How to build the image. */
   readonly build: BackupImageBuild;
