@@ -290,7 +290,9 @@ class OneRun {
     if (command === "restore") {
       this.#report(await checkRestore(ended, postgres, contents.get(this.#scenario.job.source) ?? []));
     }
-    if (command === "drill") this.#report(await checkDrill(ended, postgres));
+    if (command !== "drill") return;
+    const killed = this.#scenario.fault.name === "server killed";
+    this.#report(await checkDrill(ended, postgres, killed));
   }
 
   #args(command: CommandName): string[] {
