@@ -179,6 +179,24 @@ const Settings = z.strictObject({
     .boolean()
     .default(true)
     .describe("Read every backup back in full after it is written. Default true. Without it nothing is ever pruned."),
+  anomalies: z
+    .union([
+      z.literal("off"),
+      z.strictObject({
+        factor: z
+          .number()
+          .min(1.1)
+          .max(1000)
+          .default(3)
+          .describe("How many times more or less than the median of the last ten backups is far from usual. Default 3.")
+          .meta({ examples: [2] }),
+      }),
+    ])
+    .optional()
+    .describe(
+      "When a backup's size, duration or a table's rows count as far from usual: that is a warning, and a backup that has lost something " +
+        "takes the place of no earlier one when it is pruned. Default: a factor of 3. off: nothing is compared.",
+    ),
   timeoutMinutes: z
     .int()
     .min(1)

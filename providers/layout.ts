@@ -36,6 +36,9 @@ export const DRILL = { good: "drilled", bad: "drill-failed" } as const satisfies
 /** Keeping a backup whatever the retention rule says: a hold stands until a release is recorded that knows of it. */
 export const HOLD = { good: "released", bad: "held" } as const satisfies Trial;
 
+/** Comparing a backup with the job's last ones: one that has lost something is `suspicious`, one that has grown `unusual`. */
+export const ANOMALY = { good: "unusual", bad: "suspicious" } as const satisfies Trial;
+
 /** Copying a backup from another store; its record is the first object of a copy. */
 export const COPIED = "copied";
 

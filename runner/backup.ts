@@ -11,6 +11,7 @@ import { examineExisting } from "./backup/examine.ts";
 import { requireManifestRoom } from "./backup/manifest-room.ts";
 import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report.ts";
 import { checkClock, omit, type BackupChoices, type RunState, type Draft } from "./backup/state.ts";
+import { markAnomalies } from "./backup/mark-anomalies.ts";
 import { Trace } from "./backup/trace.ts";
 import { verifyAndPrune } from "./backup/verify-and-prune.ts";
 import { jobFolder } from "../providers/layout.ts";
@@ -26,7 +27,16 @@ import type { Telemetry } from "./telemetry.ts";
  */
 export async function backup(run: Run, telemetry: Telemetry, choices: BackupChoices): Promise<BackupReport> {
   const trace = new Trace(telemetry, run.log);
-  const state: RunState = { run, choices, trace, launchedMs: Date.now(), destinations: [], warnings: [] };
+  const state: RunState = {
+    run,
+    choices,
+    trace,
+    launchedMs: Date.now(),
+    destinations: [],
+    warnings: [],
+    earlier: undefined,
+    anomalies: [],
+  };
   telemetry.checkIn("in_progress", {});
   try {
     const report = await trace.step("backup", {}, (span) => make(state, span));
@@ -58,6 +68,8 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
       await store(state, draft, source);
       for (const destination of live(state.destinations)) await commit(state, draft, destination, source.facts);
       requireLive(state.destinations);
+      const [manifest] = live(state.destinations).flatMap(({ manifest }) => manifest ?? []);
+      if (manifest) await trace.step("compare", {}, () => markAnomalies(state, manifest));
       for (const destination of live(state.destinations)) await verifyAndPrune(state, draft, destination);
     } finally {
       // Releases the lock. Before, another run could take this one's objects for leftovers of a killed run.

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { JOB_VARIABLE, SECRETS_FILE_VARIABLE, secretVariable } from "../providers/environment.ts";
+import { addAccept } from "./commands/accept.ts";
 import { addBackup } from "./commands/backup.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -57,6 +58,7 @@ for (const add of [
   addList,
   addCopy,
   addPrune,
+  addAccept,
   addHold,
   addRelease,
   addDoctor,

@@ -42,7 +42,7 @@ export interface TelemetryProvider {
   /**
    * Says how the run stands. The facts of its end have, as far as they are known: `seconds`, `bytes` and `storedBytes`
    * (before and after compression), `newestVerifiedSeconds` and `newestDrilledSeconds` (age of the job's newest backup that
-   * was verified, and that was drilled).
+   * was verified, and that was drilled), and `anomalies` (how much of the backup is far from usual; left out for nothing).
    */
   checkIn(status: RunStatus, facts: Attributes): void;
   /** Sends what is still here. False when it could not be done in the given time. */

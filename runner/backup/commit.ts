@@ -26,6 +26,7 @@ export async function commit(
       checkClock(state, storeTime, askedMs, destination);
     });
     destination.stored = true;
+    destination.manifest = manifest;
   } catch (error) {
     fail(state.trace, "commit", destination, error);
   }

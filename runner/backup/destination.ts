@@ -1,6 +1,7 @@
 import { toProviderError, type ProviderError } from "../../providers/errors.ts";
 import type { Attributes } from "../../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
+import type { Manifest } from "../documents/manifest.ts";
 import { decisiveError } from "../decisive-error.ts";
 import type { PruneReport } from "../prune.ts";
 import type { Run } from "../run.ts";
@@ -18,6 +19,8 @@ export interface Destination {
   readonly warnings: ProviderError[];
   /** It has the whole backup. */
   stored: boolean;
+  /** The manifest there, once the backup is whole. */
+  manifest?: Manifest;
   verification?: Verification;
   prune?: PruneReport;
 }

@@ -1,5 +1,7 @@
 import type { DatabaseIdentity } from "../../providers/database/database.ts";
 import { toProviderError } from "../../providers/errors.ts";
+import { HISTORY } from "../anomaly.ts";
+import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { listBackups } from "../catalogue/catalogue.ts";
 import { formerDatabases } from "../catalogue/database-identity.ts";
 import { fromFuture, futureError } from "../catalogue/future.ts";
@@ -13,11 +15,8 @@ import type { RunState, Draft } from "./state.ts";
  *
  * @throws OtherDatabaseError where a destination's newest backup is of another database
  */
-export async function examineExisting(
-  { run, choices, trace, destinations }: RunState,
-  draft: Draft,
-  identity: DatabaseIdentity,
-): Promise<void> {
+export async function examineExisting(state: RunState, draft: Draft, identity: DatabaseIdentity): Promise<void> {
+  const { run, choices, trace, destinations } = state;
   const { job, signal } = run;
   const found = await Promise.all(
     live(destinations).map(async (destination) => {
@@ -28,6 +27,8 @@ export async function examineExisting(
           if (refused) warn(trace, destination, refused);
         }
         for (const future of fromFuture(backups)) warn(trace, destination, futureError(future));
+        const ids = comparable(backups);
+        if (ids.length > 0) state.earlier ??= { storage: destination.storage, ids };
         draft.order = Math.max(draft.order, nextOrder(backups, draft.startedAt));
         return [{ description: destination.description, backups }];
       } catch (error) {
@@ -41,4 +42,14 @@ export async function examineExisting(
   );
   requireLive(destinations);
   draft.formerly = formerDatabases(job, identity, found.flat(), choices.adopt);
+}
+
+/** The last backups that a new one is compared with: none from before one that a person has accepted. */
+function comparable(backups: readonly BackupFolder[]): string[] {
+  const own = backups.filter(({ state }) => state === "verified" || state === "unverified");
+  const accepted = own.findLastIndex(({ unusual }) => unusual?.accepted !== undefined);
+  return own
+    .slice(Math.max(accepted, 0))
+    .slice(-HISTORY)
+    .map(({ id }) => id);
 }

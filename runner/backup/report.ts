@@ -1,4 +1,5 @@
 import type { Attributes } from "../../providers/monitor/monitor.ts";
+import type { Anomaly } from "../anomaly.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
 import type { Manifest, ManifestObject } from "../documents/manifest.ts";
@@ -31,6 +32,8 @@ export interface BackupReport {
   readonly omitted: Manifest["omitted"];
   /** What needs a person and stopped nothing: the server's clock is wrong. Left out where there is none. */
   readonly warnings?: readonly string[];
+  /** What of the backup is far from usual for the job, what may be lost first. Left out where nothing is. */
+  readonly anomalies?: readonly Anomaly[];
   /** Undefined for a job without files, and where none could be copied: {@link omitted} says why. */
   readonly files?: FilesReport;
   readonly destinations: readonly DestinationReport[];
@@ -47,6 +50,7 @@ export function reportOf(state: RunState, draft: Draft): BackupReport {
     objects: objectsIn(draft),
     omitted: draft.omitted,
     ...(state.warnings.length > 0 && { warnings: state.warnings }),
+    ...(state.anomalies.length > 0 && { anomalies: state.anomalies }),
     ...(draft.files && { files: draft.files.report }),
     destinations: state.destinations.map(reportDestination),
   };
@@ -60,6 +64,7 @@ export function factsOf(report: BackupReport): Attributes {
     bytes: report.objects.reduce((sum, { plain }) => sum + plain.size, 0),
     storedBytes: storedBytes(report.objects),
     destinations: report.destinations.filter(({ stored }) => stored).length,
+    ...(report.anomalies && { anomalies: report.anomalies.length }),
     failedDestinations: report.destinations.filter(({ errors }) => errors.length > 0).length,
   };
 }

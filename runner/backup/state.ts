@@ -1,6 +1,8 @@
 import type { DatabaseIdentity } from "../../providers/database/database.ts";
 import { ProviderError } from "../../providers/errors.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { compareClock } from "../../providers/clock.ts";
+import type { Anomaly } from "../anomaly.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import type { FilesBackup } from "../files/backup-files.ts";
 import type { Manifest, ManifestObject } from "../documents/manifest.ts";
@@ -27,6 +29,16 @@ export interface RunState {
   destinations: readonly Destination[];
   /** Warnings that concern no single destination. */
   readonly warnings: string[];
+  /** The job's last backups in the first destination that has any, as the run found them, the newest last. */
+  earlier: Earlier | undefined;
+  /** What of the backup is far from usual. */
+  anomalies: readonly Anomaly[];
+}
+
+/** Backups of a job in one destination. */
+export interface Earlier {
+  readonly storage: StorageProvider;
+  readonly ids: readonly string[];
 }
 
 /** The backup that a run makes. */

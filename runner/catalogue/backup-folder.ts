@@ -33,6 +33,16 @@ export interface Hold {
   readonly until: Date | undefined;
 }
 
+/** That a backup is far from usual for its job. */
+export interface Unusual {
+  /** One sentence each. */
+  readonly findings: readonly string[];
+  /** Whether it has shrunk or lost rows: it takes the place of no other backup. */
+  readonly suspicious: boolean;
+  /** Why a person says that it is right as it is; undefined where nobody does. */
+  readonly accepted: string | undefined;
+}
+
 /** A folder among a job's backups in one store, as its listing shows it. */
 export interface ListedFolder {
   readonly id: string;
@@ -66,6 +76,8 @@ export interface BackupFolder extends ListedFolder {
   readonly drill: DrillOutcome | undefined;
   /** The hold on it, also one that has ended by itself. Undefined where there is none, or it was released. */
   readonly hold?: Hold | undefined;
+  /** What of it is far from usual for its job, and whether that may be a loss. Undefined where nothing is known to be. */
+  readonly unusual?: Unusual | undefined;
   /** The records that were read to tell how it stands. */
   readonly records: readonly OutcomeRecord[];
   /** What of its manifest and records counts for nothing, and why, one sentence each. */

@@ -1,7 +1,8 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
-import { backupKey, COPIED, DRILL, HOLD, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
+import { ANOMALY, backupKey, COPIED, DRILL, HOLD, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
+import { describeAnomaly } from "../anomaly.ts";
 import { timeOfBackup } from "./backup-id.ts";
 import type { BackedUpDatabase, BackupFolder, BackupState, Hold, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
@@ -231,8 +232,14 @@ async function readBackup(
   const verification = await reader.standing(VERIFICATION);
   const drill = await reader.standing(DRILL);
   const hold = holdOf(await reader.standing(HOLD), files, reader.records);
+  const anomaly = await reader.standing(ANOMALY);
+  const unusual = anomaly && {
+    findings: (anomaly.anomaly?.anomalies ?? []).map(describeAnomaly),
+    suspicious: anomaly.outcome === ANOMALY.bad,
+    accepted: anomaly.anomaly?.accepted,
+  };
   state ??= verification?.outcome ?? "unverified";
-  return { ...folder, state, database, signed, order, drill, hold, records: reader.records, warnings };
+  return { ...folder, state, database, signed, order, drill, hold, unusual, records: reader.records, warnings };
 }
 
 /** The hold on a backup. A record that cannot be read holds, unless a release that can be read knows of it. */

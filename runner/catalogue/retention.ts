@@ -52,6 +52,8 @@ export interface RetentionContext {
  * - The newest verified backup is always kept, and so is the one that a run has just made. Without any verified backup nothing
  *   is removed. The backups' order says which is newer, not their times.
  * - A backup that a person holds is kept until it is released or the hold ends by itself. It takes its place in the rule as any other.
+ * - A backup that has lost something (`suspicious`) takes no place either: the rule is applied to all verified backups, and to those
+ *   without the suspicious ones, and what either keeps is kept. So the newest verified backup is kept, and the newest that is not suspicious.
  * - Damaged backups are kept: parts of them may be all that is left of a day. A person removes them.
  * - All of this holds for the signed backups and for the others, each on their own: what anybody may have put there takes no place.
  * - Unreadable backups are kept: a newer version may know them. Unfinished and unproven folders, and those with another backup's manifest,
@@ -68,6 +70,7 @@ export function keptBy(
   const until = new Map<BackupFolder, string>();
   const keep = (backup: BackupFolder, reason: Reason, day?: string) => {
     const known = reasons.get(backup);
+    if (known?.some(({ rule }) => rule === reason.rule)) return;
     if (known) known.push(reason);
     else reasons.set(backup, [reason]);
     if (day !== undefined && day > (until.get(backup) ?? "")) until.set(backup, day);
@@ -78,10 +81,14 @@ export function keptBy(
     const unverified = some.filter(({ state }) => state === "unverified");
     const [newest] = verified;
     if (newest) {
-      keep(newest, { rule: "newest" });
-      applyRule(verified, rule, calendar, keep);
+      const trusted = verified.filter(({ unusual }) => unusual?.suspicious !== true);
+      for (const backups of trusted.length === verified.length ? [verified] : [trusted, verified]) {
+        const [first] = backups;
+        if (first) keep(first, { rule: "newest" });
+        applyRule(backups, rule, calendar, keep);
+      }
       applyRule(unverified, rule, calendar, keep);
-      fillUp(verified, rule.atLeast ?? 0, reasons, keep);
+      fillUp(trusted, rule.atLeast ?? 0, reasons, keep);
     } else {
       for (const backup of unverified) keep(backup, { rule: "noneVerified" });
     }

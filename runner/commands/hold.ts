@@ -3,14 +3,12 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { hold, release } from "../hold.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { parseReason } from "./reason.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly reason: string;
   readonly until?: Date;
 }
-
-/** Characters of a reason: enough for a sentence with a case's number, and little enough for a line of `list`. */
-const LONGEST_REASON = 300;
 
 /** Adds `provision hold`. */
 export function addHold(program: Command): void {
@@ -69,14 +67,6 @@ function change(id: string, command: Command, work: typeof hold): Promise<void> 
       exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
     };
   });
-}
-
-function parseReason(text: string): string {
-  const reason = text.trim();
-  if (reason === "" || reason.length > LONGEST_REASON || /\p{Cc}/u.test(reason)) {
-    throw new InvalidArgumentError(`Expected one line of 1 to ${LONGEST_REASON} characters.`);
-  }
-  return reason;
 }
 
 function parseUntil(text: string): Date {

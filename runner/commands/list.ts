@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { BackupFolder, BackupState, DrillOutcome, JobName } from "../catalogue/backup-folder.ts";
+import type { BackupFolder, BackupState, DrillOutcome, JobName, Unusual } from "../catalogue/backup-folder.ts";
 import { listWhole, readManifest } from "../catalogue/catalogue.ts";
 import { describeKept, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { runCommand, type JobOptions } from "../command.ts";
@@ -47,7 +47,7 @@ export function addList(program: Command): void {
           const { retention, schedule } = run.job;
           const keeps = retention && keptBy(all, retention, { timeZone: schedule?.timezone ?? "UTC" });
           for (const backup of all) {
-            const { id, time, state, signed, drill, size } = backup;
+            const { id, time, state, signed, drill, size, unusual } = backup;
             const held = heldOf(backup);
             const refused = backup.foreign ?? backup.unproven;
             existing.add(id);
@@ -58,6 +58,7 @@ export function addList(program: Command): void {
               ...{ id, time: time.toISOString(), state, size, drill: drilled },
               ...(signed !== undefined && { signed }),
               ...(held && { held }),
+              ...(unusual && { unusual }),
               ...(keeps && isRuled(backup) && { kept: keeps.get(backup) ?? null }),
               ...(refused && { problem: refused.message, fix: refused.fix }),
               ...(warnings.length > 0 && { warnings }),
@@ -117,6 +118,8 @@ interface Listed {
   readonly drill: { readonly outcome: DrillOutcome["outcome"]; readonly time: string } | null;
   /** Left out where the job has no keys. */
   readonly signed?: boolean;
+  /** What is far from usual for the job. Left out where nothing is. */
+  readonly unusual?: Unusual;
   /** Left out where nobody holds it. */
   readonly held?: Held;
   /** Why the retention rule keeps it, and until when; null where it goes. Left out where no rule decides. */
@@ -154,12 +157,15 @@ function describe({
   problem,
   fix,
   held,
+  unusual,
   kept,
   warnings = [],
   contents,
 }: Listed): string[] {
   return [
-    `  ${id}  ${state.padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
+    `  ${id}  ${(unusual?.suspicious === true ? "suspicious" : state).padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
+    ...(unusual?.findings ?? []).map((finding) => `    ${finding}`),
+    ...(unusual?.accepted === undefined ? [] : [`    accepted: ${unusual.accepted}`]),
     ...(held === undefined ? [] : [`    ${describeHeld(held)}`]),
     ...(kept === undefined
       ? []

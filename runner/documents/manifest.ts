@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { databaseKind } from "../../providers/database/index.ts";
-import { DRILL, HOLD, VERIFICATION } from "../../providers/layout.ts";
+import { ANOMALY, DRILL, HOLD, VERIFICATION } from "../../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
@@ -182,6 +182,30 @@ export const HoldRecord = z.strictObject({
 
 /** That a person keeps a backup, or no longer does; see the schema of the same name. */
 export type HoldRecord = z.output<typeof HoldRecord>;
+
+/** What of a backup is far from usual for its job; a file beside the manifest, like a verification's. */
+export const AnomalyRecord = z.strictObject({
+  format: z.literal(1),
+  id: z.string(),
+  program: z.string(),
+  recordedAt: Time,
+  outcome: z.enum([ANOMALY.good, ANOMALY.bad]),
+  after: After,
+  /** Why a person says that it is right as it is. Left out by the run that found it. */
+  accepted: z.string().optional(),
+  /** Each figure, and the median of the last backups beside it; see `anomaly.ts`. */
+  anomalies: listOf(
+    z.strictObject({
+      what: z.enum(["storedBytes", "plainBytes", "seconds", "rows"]),
+      table: z.string().optional(),
+      usual: z.number(),
+      now: z.number().nullable(),
+    }),
+  ),
+});
+
+/** What of a backup is far from usual; see the schema of the same name. */
+export type AnomalyRecord = z.output<typeof AnomalyRecord>;
 
 /** Where a backup was copied from. It is the first file that a copy writes, and tells prune that one may be going on. */
 export const CopyRecord = z.strictObject({

@@ -1,15 +1,15 @@
 import { ProviderError } from "../../providers/errors.ts";
 import * as layout from "../../providers/layout.ts";
-import { DRILL, HOLD, VERIFICATION, type Trial } from "../../providers/layout.ts";
+import { ANOMALY, DRILL, HOLD, VERIFICATION, type Trial } from "../../providers/layout.ts";
 import { parseTimestamp, timestamp } from "../catalogue/backup-id.ts";
 import { isAhead } from "../catalogue/future.ts";
-import { DrillRecord, HoldRecord, VerificationRecord } from "./manifest.ts";
+import { AnomalyRecord, DrillRecord, HoldRecord, VerificationRecord } from "./manifest.ts";
 import { unseal } from "./sealed-json.ts";
 
 /** What is recorded beside a backup. */
-const TRIALS = [VERIFICATION, DRILL, HOLD] as const;
+const TRIALS = [VERIFICATION, DRILL, HOLD, ANOMALY] as const;
 
-/** How a verification or a drill ended, or whether a person keeps the backup. */
+/** How a verification or a drill ended, whether a person keeps the backup, or that it is far from usual. */
 export type Outcome = (typeof TRIALS)[number]["good" | "bad"];
 
 /** A record whose content is what its name says. */
@@ -26,6 +26,8 @@ export interface OutcomeRecord<O extends Outcome = Outcome> {
   readonly after: readonly string[] | undefined;
   /** Why a person keeps the backup, and until when; undefined for all other records. */
   readonly hold: Pick<HoldRecord, "reason" | "until"> | undefined;
+  /** What is far from usual; undefined for all other records. */
+  readonly anomaly: Pick<AnomalyRecord, "anomalies" | "accepted"> | undefined;
 }
 
 /** The name of the file that records an outcome beside a backup. */
@@ -33,7 +35,7 @@ export function recordName(outcome: string, time: Date): string {
   return layout.recordName(outcome, timestamp(time));
 }
 
-/** The names of the records of verifications, drills and holds among a backup's files. What they say counts only once it was read. */
+/** The names of the records of verifications, drills, holds and anomalies among a backup's files. What they say counts only once it was read. */
 export function recordsOf(names: Iterable<string>): string[] {
   return [...names].filter((name) =>
     TRIALS.some(({ good, bad }) => timeIn(name, good) !== undefined || timeIn(name, bad) !== undefined),
@@ -63,11 +65,18 @@ export interface RecordFile<O extends Outcome> {
 export function parseRecord<O extends Outcome>(id: string, file: RecordFile<O>, bytes: Buffer): OutcomeRecord<O> {
   const { key, name, outcome } = file;
   const text = bytes.toString("utf8");
-  const { record, at, hold } = readRecord(key, text, outcome);
+  const { record, at, ...content } = readRecord(key, text, outcome);
   if (record.id !== id || recordName(record.outcome, at) !== name) {
     throw new ProviderError("INTEGRITY", `${key} is a record of something else: of ${record.id}, ${record.outcome}.`);
   }
-  return { ...file, time: timeIn(name, outcome) ?? at, after: record.after, hold };
+  return {
+    ...file,
+    time: timeIn(name, outcome) ?? at,
+    after: record.after,
+    hold: undefined,
+    anomaly: undefined,
+    ...content,
+  };
 }
 
 function readRecord(key: string, text: string, outcome: Outcome) {
@@ -75,17 +84,22 @@ function readRecord(key: string, text: string, outcome: Outcome) {
     case VERIFICATION.good:
     case VERIFICATION.bad: {
       const record = unseal(key, text, VerificationRecord);
-      return { record, at: new Date(record.checkedAt), hold: undefined };
+      return { record, at: new Date(record.checkedAt) };
     }
     case DRILL.good:
     case DRILL.bad: {
       const record = unseal(key, text, DrillRecord);
-      return { record, at: new Date(record.drilledAt), hold: undefined };
+      return { record, at: new Date(record.drilledAt) };
     }
     case HOLD.good:
     case HOLD.bad: {
       const record = unseal(key, text, HoldRecord);
       return { record, at: new Date(record.recordedAt), hold: { reason: record.reason, until: record.until } };
+    }
+    case ANOMALY.good:
+    case ANOMALY.bad: {
+      const record = unseal(key, text, AnomalyRecord);
+      return { record, at: new Date(record.recordedAt), anomaly: record };
     }
   }
 }

@@ -1,5 +1,15 @@
 import type { DeployedTask, PolicyStatement } from "../../definition.ts";
-import { DRILL, ending, FILE_INDEX, HOLD, jobFolder, MANIFEST, recordName, VERIFICATION } from "../../layout.ts";
+import {
+  ANOMALY,
+  DRILL,
+  ending,
+  FILE_INDEX,
+  HOLD,
+  jobFolder,
+  MANIFEST,
+  recordName,
+  VERIFICATION,
+} from "../../layout.ts";
 
 /** What the permissions depend on. */
 interface S3Place {
@@ -19,7 +29,7 @@ const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
  */
 const RECORDS = [
   MANIFEST,
-  ...[VERIFICATION.good, VERIFICATION.bad, HOLD.good, HOLD.bad].map(recordsOf),
+  ...[VERIFICATION, HOLD, ANOMALY].flatMap(({ good, bad }) => [good, bad]).map(recordsOf),
   `${FILE_INDEX.name}${ending(false)}`,
   ...DRILL_RECORDS,
 ];

@@ -178,3 +178,33 @@ describe("periods", () => {
     expect(expired(backups, rule).map(({ time }) => time)).toEqual(gone.map((time) => new Date(time)));
   });
 });
+
+describe("a suspicious backup", () => {
+  const suspicious = (backup: BackupFolder): BackupFolder => ({
+    ...backup,
+    unusual: { findings: ["The table public.orders has lost all its rows."], suspicious: true, accepted: undefined },
+  });
+
+  it("takes the place of no other, and is kept by the rule itself", () => {
+    const whole = [at("2026-03-01T03:00:00Z"), at("2026-03-02T03:00:00Z"), at("2026-03-03T03:00:00Z")];
+    const bad = [at("2026-03-04T03:00:00Z"), at("2026-03-05T03:00:00Z"), at("2026-03-06T03:00:00Z")].map(suspicious);
+    const gone = expired([...whole, ...bad], { last: 2 });
+    expect(gone.map(({ id }) => id.slice(0, 8))).toEqual(["20260304", "20260301"]);
+  });
+
+  it("changes nothing of what is kept without it, in 500 histories", () => {
+    const random = new Random(20261127);
+    for (let round = 0; round < 500; round += 1) {
+      const backups = anyBackups(random).map((each) => (random.below(3) === 0 ? suspicious(each) : each));
+      const rule = anyRule(random);
+      const context = { timeZone: "UTC" };
+      const trusted = backups.filter(({ unusual }) => unusual === undefined);
+      const kept = new Set(keptBy(backups, rule, context).keys());
+      const verified = (some: Iterable<BackupFolder>) => [...some].filter(({ state }) => state === "verified");
+      for (const each of verified(keptBy(trusted, rule, context).keys())) expect(kept).toContain(each);
+      const plain = backups.map((each) => ({ ...each, unusual: undefined }));
+      const ids = new Set([...kept].map(({ id }) => id));
+      for (const each of verified(keptBy(plain, rule, context).keys())) expect(ids).toContain(each.id);
+    }
+  });
+});

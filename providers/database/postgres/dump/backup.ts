@@ -130,6 +130,16 @@ export function clientsFor(control: ControlConnection, only: string | undefined)
   return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
 }
 
+/**
+ * A table's rows as the statistics know them; -1 where they do not. That all rows are gone is known at once: the planner's own number
+ * waits for the next VACUUM, and before PostgreSQL 14 it is 0 for a table that was never analysed.
+ */
+const ESTIMATED_ROWS = `CASE
+  WHEN pg_relation_size(pg_class.oid) = 0 THEN 0
+  WHEN pg_stat_get_live_tuples(pg_class.oid) = 0 AND pg_stat_get_dead_tuples(pg_class.oid) > 0 THEN 0
+  WHEN reltuples = 0 THEN -1
+  ELSE reltuples END::float8`;
+
 async function readFacts(
   control: ControlConnection,
   clients: ProgramDirectory,
@@ -142,7 +152,7 @@ async function readFacts(
      FROM pg_database WHERE datname = current_database()`,
   );
   const tables = await control.query<TableFacts>(
-    `SELECT nspname AS schema, relname AS name, reltuples::float8 AS "estimatedRows"
+    `SELECT nspname AS schema, relname AS name, ${ESTIMATED_ROWS} AS "estimatedRows"
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
      ORDER BY nspname, relname`,

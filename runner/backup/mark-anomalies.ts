@@ -1,0 +1,89 @@
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { ANOMALY } from "../../providers/layout.ts";
+import { anomaliesOf, describeAnomaly, figuresOf, isCollapse, type Anomaly, type Figures } from "../anomaly.ts";
+import { namesIn, readManifest } from "../catalogue/catalogue.ts";
+import type { AnomalyRecord, Manifest } from "../documents/manifest.ts";
+import { recordsOf } from "../documents/records.ts";
+import { writeRecord } from "../documents/write-record.ts";
+import { PROGRAM } from "../version.ts";
+import { live, warn, withFix, type Live } from "./destination.ts";
+import type { RunState } from "./state.ts";
+
+/** What is far from usual where a job does not say. */
+const FACTOR = 3;
+
+/** Anomalies that are reported one by one: a schema that is dropped may have had thousands of tables. */
+const REPORTED = 20;
+
+/**
+ * Compares the new backup with the job's last ones, warns of what is far from usual, and records it beside the backup before
+ * anything is pruned: a backup that has lost something takes the place of none.
+ *
+ * @param manifest the new backup's
+ */
+export async function markAnomalies(state: RunState, manifest: Manifest): Promise<void> {
+  const { run, trace } = state;
+  const { anomalies } = run.job;
+  if (anomalies === "off") return;
+  const tables = new Set(manifest.database.tables.map(({ schema, name }) => `${schema}.${name}`));
+  const before = await historyOf(state);
+  const found = anomaliesOf(figuresOf(manifest), tables, before, anomalies?.factor ?? FACTOR);
+  if (found.length === 0) return;
+  // What may be lost comes first.
+  const sorted = found.sort((a, b) => Number(isCollapse(b)) - Number(isCollapse(a)));
+  state.anomalies = sorted;
+  const warning = warningOf(manifest.id, sorted);
+  state.warnings.push(withFix(warning));
+  trace.warn(withFix(warning));
+  trace.track(warning);
+  for (const destination of live(state.destinations)) await record(state, destination, manifest.id, sorted);
+}
+
+/** The figures of the job's last backups. One that cannot be read any more is passed over; a store that is away ends no run. */
+async function historyOf({ run: { job, signal }, earlier, trace }: RunState): Promise<Figures[]> {
+  if (earlier === undefined) return [];
+  const figures: Figures[] = [];
+  for (const id of earlier.ids) {
+    try {
+      figures.push(figuresOf(await readManifest(earlier.storage, job, id, signal)));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const { code, message } = toProviderError(error);
+      if (code === "NOT_FOUND" || code === "INTEGRITY") continue;
+      trace.warn(`This backup is not compared with the last ones: ${message}`);
+      return [];
+    }
+  }
+  return figures;
+}
+
+function warningOf(id: string, found: readonly Anomaly[]): ProviderError {
+  const shown = found.slice(0, REPORTED).map(describeAnomaly);
+  const more = found.length > REPORTED ? ` And ${found.length - REPORTED} more.` : "";
+  const fix = found.some(isCollapse)
+    ? `No earlier backup gives way to this one. If it is right: provision accept ${id} --reason "…". If not, check the database; ` +
+      "`provision list` shows the backups from before."
+    : "If this was meant, do nothing: in some runs the new figures are usual.";
+  return new ProviderError("INTEGRITY", `This backup is not like the last ones. ${shown.join(" ")}${more}`, { fix });
+}
+
+async function record(state: RunState, destination: Live, id: string, found: readonly Anomaly[]): Promise<void> {
+  const { job, signal } = state.run;
+  const { storage } = destination;
+  try {
+    const outcome = found.some(isCollapse) ? ANOMALY.bad : ANOMALY.good;
+    const after = recordsOf(await namesIn(storage, job, id, signal));
+    await writeRecord({ storage, job, id, signal }, (at): AnomalyRecord => ({
+      format: 1,
+      id,
+      program: PROGRAM,
+      recordedAt: at.toISOString(),
+      outcome,
+      after,
+      anomalies: [...found],
+    }));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    warn(state.trace, destination, toProviderError(error));
+  }
+}

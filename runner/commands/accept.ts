@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { accept } from "../accept.ts";
+import { runCommand, type JobOptions } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { parseReason } from "./reason.ts";
+
+interface Options extends JobOptions, DestinationOptions {
+  readonly reason: string;
+}
+
+/** Adds `provision accept`. */
+export function addAccept(program: Command): void {
+  program
+    .command("accept")
+    .summary("say that a suspicious backup is as it is meant to be")
+    .description(
+      "Records beside a suspicious backup, in each destination, that what it has lost was to go: it counts as any other from then on, and " +
+        "later backups are compared with it and with none from before.",
+    )
+    .argument("<id>", "the backup's id, latest or verified")
+    .requiredOption("--reason <text>", "why it is right, in one line", parseReason)
+    .addOption(destinationOption())
+    .action((id: string, _: unknown, command: Command) => {
+      const options: Options = command.optsWithGlobals();
+      return runCommand(options, EXIT.unexpected, async (run) => {
+        const { job, signal } = run;
+        const { results, failed } = await inDestinations(run, options, async (storage) => ({
+          destination: storage.description,
+          ...(await accept({ storage, job, id, reason: options.reason, signal })),
+        }));
+        return {
+          json: [...results, ...failed],
+          lines: [...results.map((each) => `${each.id} in ${each.destination}: accepted`), ...describeFailed(failed)],
+          exitCode: failed.length > 0 ? EXIT.partial : EXIT.done,
+        };
+      });
+    });
+}
