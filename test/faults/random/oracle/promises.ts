@@ -61,6 +61,10 @@ export function checkEnd(ended: Ended, sent?: NodeJS.Signals): Broken[] {
   if (hung)
     return [{ promise: "every command ends in time", detail: `${name} after ${seconds.toFixed(0)} s: ${stuck}` }];
   const broken: Broken[] = [];
+  // The watchdog is a net: what falls into it did not end by itself.
+  if (sent !== "SIGSTOP" && stderr.includes("It was ended by force")) {
+    broken.push({ promise: "every command ends in time", detail: `${name}: ${lastLines(stderr)}` });
+  }
   if (tree.peakKb > MEMORY_KB) broken.push({ promise: "memory is bounded", detail: `${name}: ${tree.peakKb} KiB` });
   // Right after its start a program ends by a signal without a say in it, as it always does by SIGKILL.
   if (signal !== null && signal === sent) return broken;
