@@ -69,7 +69,7 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
       for (const destination of live(state.destinations)) await commit(state, draft, destination, source.facts);
       requireLive(state.destinations);
       const [manifest] = live(state.destinations).flatMap(({ manifest }) => manifest ?? []);
-      if (manifest) await trace.step("compare", {}, () => markAnomalies(state, manifest));
+      if (manifest && state.earlier) await trace.step("compare", {}, () => markAnomalies(state, manifest));
       for (const destination of live(state.destinations)) await verifyAndPrune(state, draft, destination);
     } finally {
       // Releases the lock. Before, another run could take this one's objects for leftovers of a killed run.
