@@ -2,15 +2,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
 import { jobFolder } from "../../providers/layout.ts";
 import { bucketRequest } from "../../providers/storage/index.ts";
-import { OWN_FOLDER } from "../runner-files.ts";
+import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { sizeOf, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
-import { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
+import { BackupBucket } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
-import { BackupImage, type BackupImageBuild } from "./backup-image.ts";
+import { BackupImage } from "./backup-image.ts";
 import { BackupKey } from "./backup-key.ts";
 import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner, type BackupTask } from "./backup-runner.ts";
@@ -91,7 +91,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
     const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
     const { key, bucket, secrets } = this.#makeStores(principals);
-    const image = new BackupImage(`${name}-image`, { ...this.#common(), ...imageArgs(args) }, { parent: this });
+    const image = new BackupImage(`${name}-image`, { ...this.#common(), ...imageArgs(args.aws, args.source) }, { parent: this });
     const network = this.#makeNetwork();
     const runner = this.#makeRunner({ key, bucket, secrets, image });
     const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
@@ -322,26 +322,4 @@ function alarmJob({ name, schedule, destinations }: JobSettings, stack: string):
     ...(schedule !== undefined && { schedule }),
     ...(own !== undefined && { prefix: jobFolder({ stack, name }, own.prefix) }),
   };
-}
-
-function bucketArgs(
-  { bucket }: AwsArgs,
-  keyArn: pulumi.Input<string>,
-): Omit<BackupBucketArgs, "stack" | "jobs" | "tags"> {
-  const { existing, keyArn: ownKey, protect, removeOnDestroy, confirmRemoval, ...made } = bucket;
-  if (existing !== undefined) return { existing, keyArn: ownKey ?? keyArn };
-  return {
-    ...made,
-    keyArn,
-    protect,
-    ...(removeOnDestroy && { removeOnDestroy, confirmRemoval: confirmRemoval ?? "" }),
-  };
-}
-
-function imageArgs({
-  aws: { image, build, architecture },
-  source = OWN_FOLDER,
-}: AwsBackupsArgs): { image: pulumi.Input<string> } | { build: BackupImageBuild } {
-  if (image !== undefined) return { image };
-  return { build: { ...build, source, architecture } };
 }
