@@ -6,7 +6,10 @@ import { withSigning } from "./components/signing-key.ts";
 
 /** What both targets tell, and what only the target aws does. */
 interface Outputs extends Partial<
-  Pick<AwsBackups, "image" | "bucket" | "dashboard" | "alarmTopic" | "cluster" | "key" | "deadLetterQueue">
+  Pick<
+    AwsBackups,
+    "image" | "bucket" | "dashboard" | "alarmTopic" | "cluster" | "key" | "deadLetterQueue" | "securityGroupId"
+  >
 > {
   readonly jobs: AwsBackups["jobs"] | BackupHost["jobs"];
 }
@@ -24,8 +27,10 @@ const { settings, key: signingKeyMade } = withSigning(readSettings());
  * - `alarmTopic`: the ARN of the topic that the alarms go to.
  * - `key`: the ARN of the key that encrypts the backups, the secrets, the logs and the schedules.
  * - `deadLetterQueue`: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`.
+ * - `securityGroupId`: the id of the tasks' security group, which a database's rule lets in.
  */
-export const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue } = await deploy(settings);
+export const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } =
+  await deploy(settings);
 
 /** The key that signs the backups, where the stack has made it: a secret. Keep a copy of it apart from the stack. */
 export const signingKey = signingKeyMade;

@@ -73,6 +73,8 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly dashboard: pulumi.Output<string>;
   /** The URL of the queue of what could not be started. */
   readonly deadLetterQueue: pulumi.Output<string>;
+  /** The id of the tasks' security group, or of the first of the existing ones: what a database's rule lets in. */
+  readonly securityGroupId: pulumi.Output<string>;
 
   readonly #name: string;
   readonly #args: AwsBackupsArgs;
@@ -91,7 +93,11 @@ export class AwsBackups extends pulumi.ComponentResource {
     // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
     const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
     const { key, bucket, secrets } = this.#makeStores(principals);
-    const image = new BackupImage(`${name}-image`, { ...this.#common(), ...imageArgs(args.aws, args.source) }, { parent: this });
+    const image = new BackupImage(
+      `${name}-image`,
+      { ...this.#common(), ...imageArgs(args.aws, args.source) },
+      { parent: this },
+    );
     const network = this.#makeNetwork();
     const runner = this.#makeRunner({ key, bucket, secrets, image });
     const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
@@ -106,6 +112,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.alarmTopic = alarms.topicArn;
     this.dashboard = dashboard.url;
     this.deadLetterQueue = schedule.deadLetterQueueUrl;
+    this.securityGroupId = network.securityGroupId;
     this.registerOutputs({
       jobs: this.jobs,
       image: this.image,
@@ -115,6 +122,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       alarmTopic: this.alarmTopic,
       dashboard: this.dashboard,
       deadLetterQueue: this.deadLetterQueue,
+      securityGroupId: this.securityGroupId,
     });
   }
 
@@ -134,17 +142,20 @@ export class AwsBackups extends pulumi.ComponentResource {
   #makeStores(principals: pulumi.Output<Principals>) {
     const { aws: settings, jobs } = this.#args;
     const { protect, removeOnDestroy } = settings.bucket;
-    const key = new BackupKey(
-      `${this.#name}-key`,
-      {
-        ...this.#common(),
-        removeOnDestroy,
-        protect,
-        readers: principals.keyUsers,
-        schedulers: principals.schedulers,
-      },
-      { parent: this },
-    );
+    const key: Parts["key"] =
+      settings.keyArn === undefined
+        ? new BackupKey(
+            `${this.#name}-key`,
+            {
+              ...this.#common(),
+              removeOnDestroy,
+              protect,
+              readers: principals.keyUsers,
+              schedulers: principals.schedulers,
+            },
+            { parent: this },
+          )
+        : { arn: pulumi.output(settings.keyArn) };
     const bucket = new BackupBucket(
       `${this.#name}-bucket`,
       { ...this.#withRoles(), jobs, readers: this.#readers, ...bucketArgs(settings, key.arn) },
@@ -219,6 +230,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         secretArns: secrets.arns,
         secretKeyArns: settings.secretKeyArns,
         keyArn: key.arn,
+        clusterArn: settings.clusterArn,
         logs: settings.logs,
         sizes: Object.fromEntries(jobs.map(({ name }) => [name, sizeOf(settings, name)])),
         architecture: settings.architecture === "arm64" ? "ARM64" : "X86_64",
@@ -251,6 +263,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         enabled: settings.schedules.enabled,
         jobs: jobs.map((job) => alarmJob(job, stack)),
         clusterArn,
+        sharedCluster: settings.clusterArn !== undefined,
         bucketName: bucket.bucketName,
         deadLetterQueueName: schedule.deadLetterQueueName,
       },
@@ -272,7 +285,8 @@ interface Principals {
 
 /** The parts that other parts need. */
 interface Parts {
-  readonly key: BackupKey;
+  /** The stack's own key, or one that exists. */
+  readonly key: Pick<BackupKey, "arn">;
   readonly bucket: BackupBucket;
   readonly secrets: BackupSecrets;
   readonly image: BackupImage;

@@ -27,8 +27,10 @@ export interface BackupAlarmsArgs extends RoleLimits {
   /** The stack's name, as it is in the metrics: no other stack of the account and region may have the same. */
   readonly stack: string;
   readonly jobs: readonly AlarmJob[];
-  /** The cluster whose tasks are watched: nothing else may run in it. */
+  /** The cluster whose tasks are watched: nothing else may run in it, unless `sharedCluster`. */
   readonly clusterArn: pulumi.Input<string>;
+  /** Whether others run tasks in the cluster: then only task definitions `provision_<stack>_…` are watched. Default false. */
+  readonly sharedCluster?: boolean;
   /** The bucket, which has to send its events to EventBridge. */
   readonly bucketName: pulumi.Input<string>;
   /** Where schedules leave what they could not start. */
@@ -110,7 +112,8 @@ export class BackupAlarms extends pulumi.ComponentResource {
       rolePath: args.rolePath,
       tags,
     };
-    tellOfFailedTasks(context, args.clusterArn);
+    const { sharedCluster = false } = args;
+    tellOfFailedTasks(context, args.clusterArn, sharedCluster ? ofStack(stack, account) : undefined);
     alarm(context, "dead-letters", deadLetters(stack, args.deadLetterQueueName), false);
 
     const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)
@@ -232,6 +235,11 @@ function deadLetters(stack: string, queue: pulumi.Input<string>): aws.cloudwatch
     evaluationPeriods: 1,
     treatMissingData: "notBreaching",
   };
+}
+
+/** What the ARNs of the stack's task definitions begin with. No stack's name has a `_`. */
+function ofStack(stack: string, { partition, region, id }: AwsAccount): pulumi.Output<string> {
+  return pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:task-definition/provision_${stack}_`;
 }
 
 function describeLate(stack: string, job: string, hours: number): string {

@@ -40,7 +40,11 @@ export interface BackupRunnerArgs {
   readonly keyArn: pulumi.Input<string>;
   /** ARNs of the keys of existing secrets. Default: they have the stack's key, or the one that AWS manages. */
   readonly secretKeyArns?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+  /** ARN of an existing cluster, which stays as it is. Default: one of the component's own. */
+  readonly clusterArn?: pulumi.Input<string> | undefined;
   readonly logs?: {
+    /** Name of an existing log group for all jobs, which stays as it is. Default: one of its own for each job. */
+    readonly group?: pulumi.Input<string> | undefined;
     /** Days for which logs are kept, one of the numbers that CloudWatch Logs takes. Default 365. */
     readonly retentionDays?: pulumi.Input<number> | undefined;
   };
@@ -56,6 +60,12 @@ export interface BackupRunnerArgs {
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
 
+/** What exists, made here or before. */
+interface Named {
+  readonly arn: pulumi.Output<string>;
+  readonly name: pulumi.Output<string>;
+}
+
 /** A task that can be started. */
 export interface BackupTask {
   /** The task definition's family: `provision_<stack>_<job>_<purpose>`. */
@@ -67,6 +77,8 @@ export interface BackupTask {
   /** The role with which ECS starts the task. */
   readonly executionRoleArn: pulumi.Output<string>;
   readonly logGroupName: pulumi.Output<string>;
+  /** With what the names of its log streams begin, where other tasks write to the group too. */
+  readonly logStreamPrefix?: string;
 }
 
 /** A job's tasks: prune where it has a retention, drill where it has drills. */
@@ -106,28 +118,47 @@ export class BackupRunner extends pulumi.ComponentResource {
     this.#name = `${name}-${args.stack}`;
     this.#args = args;
     this.#account = awsAccount(this);
-    const cluster = new aws.ecs.Cluster(
-      fitName(this.#name, NAME),
-      { settings: [{ name: "containerInsights", value: "enabled" }], tags: this.#args.tags },
-      { parent: this },
-    );
-    this.clusterArn = cluster.arn;
-    this.clusterName = cluster.name;
+    ({ arn: this.clusterArn, name: this.clusterName } = this.#cluster());
     this.tasks = Object.fromEntries(args.jobs.map((job) => [job.name, this.#tasksOf(job)]));
     this.registerOutputs({ clusterArn: this.clusterArn, clusterName: this.clusterName, tasks: this.tasks });
   }
 
+  #cluster(): Named {
+    const { clusterArn, tags } = this.#args;
+    if (clusterArn !== undefined) {
+      const arn = pulumi.output(clusterArn);
+      return { arn, name: arn.apply((text) => text.split("/").at(-1) ?? "") };
+    }
+    return new aws.ecs.Cluster(
+      fitName(this.#name, NAME),
+      { settings: [{ name: "containerInsights", value: "enabled" }], tags },
+      { parent: this },
+    );
+  }
+
+  #logGroup(job: JobSettings): Named {
+    const { logs, keyArn, tags } = this.#args;
+    if (logs?.group !== undefined) {
+      const { partition, region, id } = this.#account;
+      const arn = pulumi.interpolate`arn:${partition}:logs:${region}:${id}:log-group:${logs.group}`;
+      return { arn, name: pulumi.output(logs.group) };
+    }
+    return new aws.cloudwatch.LogGroup(
+      fitName(`${this.#name}-${job.name}`, NAME),
+      { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, tags },
+      { parent: this },
+    );
+  }
+
   #tasksOf(job: JobSettings): JobTasks {
-    const { bucket, stack, logs, keyArn } = this.#args;
+    const { bucket, stack, logs } = this.#args;
     const size = taskSize(job.name, this.#args.sizes?.[job.name]);
     const config = pulumi
       .all([bucket.name, bucket.keyArn])
       .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
-    const logGroup = new aws.cloudwatch.LogGroup(
-      fitName(`${this.#name}-${job.name}`, NAME),
-      { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, tags: this.#args.tags },
-      { parent: this },
-    );
+    const logGroup = this.#logGroup(job);
+    // In a group of its own a job's streams need no more than the purpose.
+    const logStreamPrefix = logs?.group === undefined ? undefined : `${stack}/${job.name}/`;
     const further = furtherPurposes(job);
     const executionRole = this.#executionRole(job, ["backup", ...further, "restore"], logGroup);
     const task = (purpose: Purpose): BackupTask => {
@@ -157,7 +188,7 @@ export class BackupRunner extends pulumi.ComponentResource {
               name: secret.variable,
               valueFrom: this.#secretArn(job.name, secret),
             })),
-            log: { group: logGroup.name, region: this.#account.region, prefix: purpose },
+            log: { group: logGroup.name, region: this.#account.region, prefix: `${logStreamPrefix ?? ""}${purpose}` },
           }),
           skipDestroy: true,
           tags: this.#args.tags,
@@ -170,6 +201,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         roleArn: role.arn,
         executionRoleArn: executionRole.arn,
         logGroupName: logGroup.name,
+        ...(logStreamPrefix !== undefined && { logStreamPrefix }),
       };
     };
     return {
@@ -179,7 +211,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     };
   }
 
-  #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: aws.cloudwatch.LogGroup): aws.iam.Role {
+  #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: Named): aws.iam.Role {
     const { image, keyArn, secretKeyArns = [] } = this.#args;
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];

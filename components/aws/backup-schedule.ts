@@ -44,7 +44,7 @@ export interface ScheduleEntry {
 /** Where the tasks run; see `BackupNetwork`. */
 export interface TaskNetwork {
   readonly subnetIds: pulumi.Input<readonly pulumi.Input<string>[]>;
-  readonly securityGroupId: pulumi.Input<string>;
+  readonly securityGroupIds: pulumi.Input<readonly pulumi.Input<string>[]>;
   readonly assignPublicIp: pulumi.Input<boolean>;
 }
 
@@ -171,7 +171,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
               enableExecuteCommand: false,
               networkConfiguration: {
                 subnets: pulumi.output(network.subnetIds).apply((ids) => [...ids]),
-                securityGroups: [network.securityGroupId],
+                securityGroups: pulumi.output(network.securityGroupIds).apply((ids) => [...ids]),
                 assignPublicIp: network.assignPublicIp,
               },
             },

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { FromJson, Later } from "../settings/later.ts";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
-import { Network } from "./settings/network.ts";
+import { Network, type DatabasePlace } from "./settings/network.ts";
 
 /** The numbers of days that CloudWatch Logs can keep lines for. */
 const LOG_DAYS = [
@@ -61,6 +61,17 @@ export const AwsSettings = z
       .describe("Exceptions from `size`, by the name of a job.")
       .meta({ examples: [{ app: { cpu: 2_048, memory: 4_096 } }] }),
     network: Network.prefault({}).describe("Where the tasks run. Default: the account's default VPC of the region."),
+    clusterArn: Arn("ecs", "the ARN of a cluster")
+      .optional()
+      .describe("An existing ECS cluster, which may run other tasks too. Left out: the stack makes one.")
+      .meta({ examples: ["arn:aws:ecs:eu-central-1:123456789012:cluster/shared"] }),
+    keyArn: Key.optional()
+      .describe(
+        "An existing KMS key for the stack's bucket, secrets, logs and schedules, whose policy is left unchanged. It has to allow this " +
+          "account's identities through S3, Secrets Manager and EventBridge Scheduler, and CloudWatch Logs for the log groups. Left out: " +
+          "the stack makes one, which only `readers` and the tasks may use.",
+      )
+      .meta({ examples: ["arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000"] }),
     bucket: Bucket.prefault({}).describe("Where destinations `{ kind: s3 }` without a bucket keep their backups."),
     schedules: z
       .strictObject({
@@ -88,6 +99,15 @@ export const AwsSettings = z
           .default(365)
           .describe("Days for which CloudWatch keeps the tasks' log. Default 365.")
           .meta({ examples: [365] }),
+        group: z
+          .string()
+          .regex(/^[\w./#-]{1,512}$/, { error: "expected the name of a log group" })
+          .optional()
+          .describe(
+            "An existing log group for the tasks of all jobs, which is left unchanged, `retentionDays` too; its streams begin with the stack " +
+              "and the job. Left out: the stack makes one for each job.",
+          )
+          .meta({ examples: ["/platform/backups"] }),
       })
       .prefault({})
       .describe("The tasks' log."),
@@ -174,14 +194,26 @@ export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
 /** Settings in which what another resource may make is an input. */
 export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
-  Omit<T, "network" | "bucket" | "alarms">,
-  "image" | "permissionsBoundary" | "secretKeyArns"
+  Omit<T, "network" | "bucket" | "alarms" | "logs">,
+  "image" | "clusterArn" | "keyArn" | "permissionsBoundary" | "secretKeyArns"
 > & {
-  [Key in keyof Pick<T, "network">]: Later<NonNullable<T["network"]>, "vpcId" | "subnetIds">;
+  [Key in keyof Pick<T, "network">]: LaterNetwork<NonNullable<T["network"]>>;
 } & {
   [Key in keyof Pick<T, "bucket">]: Later<NonNullable<T["bucket"]>, "existing" | "keyArn">;
 } & {
   [Key in keyof Pick<T, "alarms">]: Later<NonNullable<T["alarms"]>, "topicArn">;
+} & {
+  [Key in keyof Pick<T, "logs">]: Later<NonNullable<T["logs"]>, "group">;
+};
+
+/** A network in which what another resource may make is an input. */
+export type LaterNetwork<T extends z.input<typeof Network>> = Later<
+  Omit<T, "allowTo" | "databases">,
+  "vpcId" | "subnetIds" | "securityGroupIds"
+> & {
+  [Key in keyof Pick<T, "allowTo">]: Later<NonNullable<T["allowTo"]>, "securityGroupId">;
+} & {
+  [Key in keyof Pick<T, "databases">]: readonly DatabasePlace[];
 };
 
 /** The settings of the AWS target, complete, as `AwsBackups` takes them. */

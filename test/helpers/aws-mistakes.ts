@@ -23,6 +23,8 @@ const withUrl = (url: unknown) => withJob({ database: { kind: "postgres", url } 
 const withDestination = (destination: unknown) => withJob({ destinations: [destination] });
 
 const VPC = "vpc-0a1b2c3d4e5f60718";
+const SUBNET = "subnet-0a1b2c3d4e5f60718";
+const GROUP = "sg-0a1b2c3d4e5f60718";
 
 /** Configurations of the target aws with mistakes. */
 export const awsMistakes: readonly Mistake[] = [
@@ -32,6 +34,14 @@ export const awsMistakes: readonly Mistake[] = [
     problems: [
       "aws:region: is missing; expected the region in which everything of the stack is made\n" +
         "pulumi config set aws:region eu-central-1",
+    ],
+  },
+  {
+    name: "a cluster by its name",
+    change: withAws({ clusterArn: "shared" }),
+    problems: [
+      'provision:aws.clusterArn: expected the ARN of a cluster: arn:aws:ecs:…, got "shared"\n' +
+        'Write it, for example clusterArn: "arn:aws:ecs:eu-central-1:123456789012:cluster/shared". About clusterArn: An existing ECS cluster, which may run other tasks too. Left out: the stack makes one.',
     ],
   },
   {
@@ -86,7 +96,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a misspelt field of the target",
     change: withAws({ netwerk: {} }),
     problems: [
-      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
         "Did you mean network?",
     ],
   },
@@ -94,7 +104,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a field in the wrong place",
     change: withAws({ vpcId: VPC }),
     problems: [
-      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
         "Move it into network: network.vpcId.",
     ],
   },
@@ -102,7 +112,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "settings that are no object",
     change: { ...awsConfig, aws: "us-east-1" },
     problems: [
-      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
         'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
     ],
   },
@@ -182,7 +192,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a VPC without subnets",
     change: withAws({ network: { vpcId: VPC } }),
     problems: [
-      "provision:aws.network: expected both vpcId and subnetIds, or neither, got an object with vpcId\n" +
+      "provision:aws.network: expected both a VPC (vpcId or vpcTags) and its subnets (subnetIds or subnetTags), or neither, got an object with vpcId\n" +
         "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
     ],
   },
@@ -192,6 +202,102 @@ export const awsMistakes: readonly Mistake[] = [
     problems: [
       "provision:aws.network: expected an existing VPC (vpcId and subnetIds) or one to create, not both, got an object with create, subnetIds, vpcId\n" +
         "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a VPC by its id and by tags",
+    change: withAws({ network: { subnetIds: [SUBNET], vpcId: VPC, vpcTags: { Name: "main" } } }),
+    problems: [
+      "provision:aws.network: expected the VPC by vpcId or by vpcTags, not both, got an object with subnetIds, vpcId, vpcTags\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "subnets by their ids and by tags",
+    change: withAws({ network: { subnetIds: [SUBNET], subnetTags: { tier: "private" }, vpcId: VPC } }),
+    problems: [
+      "provision:aws.network: expected the subnets by subnetIds or by subnetTags, not both, got an object with subnetIds, subnetTags, vpcId\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a zone to avoid among subnets by their ids",
+    change: withAws({ network: { excludeZoneIds: ["use1-az3"], subnetIds: [SUBNET], vpcId: VPC } }),
+    problems: [
+      "provision:aws.network: expected subnetIds without excludeZoneIds: leave out the ids of subnets in those zones, got an object with excludeZoneIds, subnetIds, vpcId\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "endpoints where there is a way out",
+    change: withAws({ network: { create: {}, endpoints: true } }),
+    problems: [
+      "provision:aws.network: expected subnetIds or subnetTags with endpoints: the default VPC and one to create have a way out, got an object with create, endpoints\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "rules for existing security groups",
+    change: withAws({ network: { ports: [6432], securityGroupIds: [GROUP] } }),
+    problems: [
+      "provision:aws.network: expected securityGroupIds without ports and databases, which are rules of the stack's own security group, got an object with ports, securityGroupIds\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a database at the port of AWS",
+    change: withAws({ network: { databases: [{ port: 443, securityGroupId: GROUP }] } }),
+    problems: [
+      "provision:aws.network: expected databases at other ports than 443, by which tasks reach AWS, got an object with databases\n" +
+        "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
+    ],
+  },
+  {
+    name: "a database in a group and a range",
+    change: withAws({ network: { databases: [{ cidr: "10.0.0.0/16", port: 5432, securityGroupId: GROUP }] } }),
+    problems: [
+      "provision:aws.network.databases[0]: expected either securityGroupId or cidr, got an object with cidr, port, securityGroupId\n" +
+        "Write it, for example { securityGroupId: sg-0a1b2c3d4e5f60718, port: 5432 }.",
+    ],
+  },
+  {
+    name: "a database in a range that is none",
+    change: withAws({ network: { databases: [{ cidr: "10.0.0.0", port: 5432 }] } }),
+    problems: [
+      'provision:aws.network.databases[0].cidr: expected a range of IPv4 or IPv6 addresses, got "10.0.0.0"\n' +
+        'Write it, for example cidr: "10.0.0.0/16". About cidr: A range of IPv4 or IPv6 addresses.',
+    ],
+  },
+  {
+    name: "a zone by its name",
+    change: withAws({ network: { excludeZoneIds: ["us-east-1e"] } }),
+    problems: [
+      'provision:aws.network.excludeZoneIds[0]: expected the id of a zone, such as use1-az3, got "us-east-1e"\n' +
+        "Write the id of a zone, such as use1-az3.",
+    ],
+  },
+  {
+    name: "a database to open without a port",
+    change: withAws({ network: { allowTo: { securityGroupId: GROUP } } }),
+    problems: [
+      "provision:aws.network.allowTo.port: is missing; expected a whole number from 1 to 65535\n" +
+        "Add port, for example port: 5432. About port: The database's TCP port.",
+    ],
+  },
+  {
+    name: "a security group by its name",
+    change: withAws({ network: { securityGroupIds: ["backups"] } }),
+    problems: [
+      'provision:aws.network.securityGroupIds[0]: expected the id of a security group: sg-…, got "backups"\n' +
+        "Write it, for example sg-0a1b2c3d4e5f60718. About securityGroupIds: The id of a security group.",
+    ],
+  },
+  {
+    name: "an endpoint of a service that tasks do not use",
+    change: withAws({ network: { endpoints: ["sqs"], subnetIds: [SUBNET], vpcId: VPC } }),
+    problems: [
+      'provision:aws.network.endpoints[0]: expected "ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms" or "s3", got "sqs"\n' +
+        "Write it, for example ecr.api.",
     ],
   },
   {
@@ -604,7 +710,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
-      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
       "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
         "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +

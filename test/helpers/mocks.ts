@@ -7,6 +7,9 @@ export interface RecordedResource {
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
+/** What a function of a provider takes, and what it answers. */
+type Answer = Readonly<Record<string, unknown>>;
+
 /** A secret input as it goes to the engine. */
 interface SecretInput {
   readonly value: unknown;
@@ -52,7 +55,9 @@ export async function mockEngine(
     readonly preview?: boolean;
     readonly stdout?: (name: string) => string;
     /** What functions of providers answer, by their token; those on AWS's account have an answer anyway. */
-    readonly calls?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    readonly calls?: Readonly<Record<string, Answer | ((inputs: Answer) => Answer)>>;
+    /** Gets each function of a provider that is called, with what it is asked. */
+    readonly asked?: (token: string, inputs: Answer) => void;
     /** What AWS says of resources once they exist, by their type, beside a name and an ARN; a function gets the resource's name. */
     readonly states?: Readonly<
       Record<string, Readonly<Record<string, unknown>> | ((name: string) => Readonly<Record<string, unknown>>)>
@@ -74,7 +79,11 @@ export async function mockEngine(
           };
         return { id, state: { ...record, stdout: options.stdout?.(name) ?? "", stderr: "" } };
       },
-      call: ({ token }) => options.calls?.[token] ?? awsAnswers[token] ?? {},
+      call: ({ token, inputs }) => {
+        options.asked?.(token, inputs as Answer);
+        const answer = options.calls?.[token] ?? awsAnswers[token] ?? {};
+        return typeof answer === "function" ? answer(inputs as Answer) : answer;
+      },
     },
     "provision",
     "dev",
@@ -94,6 +103,19 @@ export function unwrap<T>(output: pulumi.Output<T>): Promise<T> {
       resolve(value);
     });
   });
+}
+
+/** The value of an output, or why it has none. The SDK has this, but leaves it out of its types. */
+export function promised(output: unknown): Promise<unknown> {
+  const parts = output as {
+    promise(): Promise<unknown>;
+    allResources(): Promise<unknown>;
+    readonly isKnown: Promise<boolean>;
+    readonly isSecret: Promise<boolean>;
+  };
+  // Each of them fails where the value does.
+  for (const part of [parts.isKnown, parts.isSecret, parts.allResources()]) part.catch(() => undefined);
+  return parts.promise();
 }
 
 /** Waits until everything that a component registers is registered. */

@@ -32,9 +32,11 @@ export interface TaskPlace {
 /** The commands for a job's tasks. */
 export function runCommands(job: JobSettings, tasks: JobTasks, place: TaskPlace): RunCommands {
   const { backup, prune, drill, restore } = tasks;
+  const { logStreamPrefix } = backup;
+  const streams = logStreamPrefix === undefined ? "" : ` --log-stream-name-prefix ${logStreamPrefix}`;
   return {
     run: runTask(backup.family, place),
-    follow: pulumi.interpolate`aws logs tail ${backup.logGroupName} --follow --region ${place.region}`,
+    follow: pulumi.interpolate`aws logs tail ${backup.logGroupName}${streams} --follow --region ${place.region}`,
     list: runTask(restore.family, place, ["list"]),
     restore: runTask(restore.family, place, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
     ...(prune !== undefined && { prune: runTask(prune.family, place) }),
@@ -52,13 +54,14 @@ function databaseVariable(job: JobSettings): string {
 
 function runTask(family: string, { region, cluster, network }: TaskPlace, command?: readonly string[]) {
   const overrides = JSON.stringify({ containerOverrides: [{ name: CONTAINER_NAME, command }] });
-  const { subnetIds, securityGroupId, assignPublicIp } = network;
+  const { subnetIds, securityGroupIds, assignPublicIp } = network;
   const where = pulumi
-    .all([pulumi.output(subnetIds), securityGroupId, assignPublicIp])
-    .apply(([subnets, group, publicIp]) => {
+    .all([pulumi.output(subnetIds), pulumi.output(securityGroupIds), assignPublicIp])
+    .apply(([subnets, groups, publicIp]) => {
       const address = publicIp ? "ENABLED" : "DISABLED";
-      const list = subnets.join(",");
-      return quote(`awsvpcConfiguration={subnets=[${list}],securityGroups=[${group}],assignPublicIp=${address}}`);
+      return quote(
+        `awsvpcConfiguration={subnets=[${subnets.join(",")}],securityGroups=[${groups.join(",")}],assignPublicIp=${address}}`,
+      );
     });
   const given = command === undefined ? "" : ` --overrides ${quote(overrides)}`;
   return pulumi.interpolate`aws ecs run-task --region ${region} --cluster ${cluster} --task-definition ${family} --launch-type FARGATE --network-configuration ${where}${given} --query 'tasks[0].taskArn' --output text`;

@@ -18,10 +18,15 @@ const BAD_STOP_CODES = [
   "InfrastructureHealth",
 ];
 
-/** Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, restore. */
+/**
+ * Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, restore.
+ *
+ * @param definitions with what the ARNs of the task definitions begin that are watched. Default: all are.
+ */
 export function tellOfFailedTasks(
   { parent, name, stack, topicArn, tags }: AlarmContext,
   clusterArn: pulumi.Input<string>,
+  definitions?: pulumi.Input<string>,
 ): void {
   const rule = new aws.cloudwatch.EventRule(
     fitName(`${name}-failed-task`, RULE_NAME),
@@ -32,6 +37,7 @@ export function tellOfFailedTasks(
         "detail-type": ["ECS Task State Change"],
         detail: {
           clusterArn: [clusterArn],
+          ...(definitions !== undefined && { taskDefinitionArn: [{ prefix: definitions }] }),
           lastStatus: ["STOPPED"],
           $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
         },

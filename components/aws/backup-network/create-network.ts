@@ -11,6 +11,7 @@ const CIDR = "10.213.0.0/24";
 /** What {@link createNetwork} makes it of. */
 interface CreateNetworkArgs {
   readonly cidr: string | undefined;
+  readonly excludeZoneIds: readonly string[] | undefined;
   readonly tags: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
 
@@ -21,7 +22,7 @@ interface CreateNetworkArgs {
  * @throws RunError where the addresses are none that can be halved twice
  */
 export function createNetwork(name: string, args: CreateNetworkArgs, parent: pulumi.Resource) {
-  const { cidr = CIDR } = args;
+  const { cidr = CIDR, excludeZoneIds } = args;
   const blocks = subnetBlocks(cidr);
   const tags = pulumi.output(args.tags ?? {}).apply((all) => ({ Name: name, ...all }));
   const opts = { parent };
@@ -52,7 +53,11 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
     opts,
   );
   const zones = aws.getAvailabilityZonesOutput(
-    { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+    {
+      state: "available",
+      filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
+      ...(excludeZoneIds !== undefined && { excludeZoneIds: [...excludeZoneIds] }),
+    },
     { parent },
   );
   const subnets = blocks.map((cidrBlock, index) => {

@@ -1,4 +1,47 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+
+/** The port of AWS itself, and of every store and monitor that is a web service. */
+export const HTTPS = 443;
+
+/** The services of AWS that tasks use, as the ends of their endpoints' names. All but S3 have interface endpoints. */
+const ENDPOINTS = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms", "s3"] as const;
+
+/** A service of AWS that subnets without a way out can have an endpoint for. */
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+const SecurityGroupId = z
+  .string()
+  .regex(/^sg-[0-9a-f]{8,17}$/, { error: "expected the id of a security group: sg-…" })
+  .describe("The id of a security group.")
+  .meta({ examples: ["sg-0a1b2c3d4e5f60718"] });
+
+const Port = z.int().min(1).max(65_535);
+
+const DatabasePort = Port.describe("The database's TCP port.").meta({ examples: [5432] });
+
+const LookUpTags = z
+  .record(z.string().min(1).max(128), z.string().max(256))
+  .refine((tags) => Object.keys(tags).length > 0, { error: "expected one tag at least" });
+
+const AddressRange = z.union([z.cidrv4(), z.cidrv6()]);
+
+/** The databases at one security group or range of addresses. */
+const Database = z
+  .strictObject({
+    securityGroupId: SecurityGroupId.optional(),
+    cidr: z
+      .string()
+      .refine((range) => AddressRange.safeParse(range).success, { error: "expected a range of IPv4 or IPv6 addresses" })
+      .optional()
+      .describe("A range of IPv4 or IPv6 addresses.")
+      .meta({ examples: ["10.0.0.0/16"] }),
+    port: DatabasePort,
+  })
+  .refine(({ securityGroupId, cidr }) => (securityGroupId === undefined) !== (cidr === undefined), {
+    error: "expected either securityGroupId or cidr",
+  })
+  .meta({ examples: [{ securityGroupId: "sg-0a1b2c3d4e5f60718", port: 5432 }] });
 
 /** Where tasks run, as `provision:aws.network`. */
 export const Network = z
@@ -9,12 +52,29 @@ export const Network = z
       .optional()
       .describe("An existing VPC. Left out, with `create` left out too: the account's default VPC of the region.")
       .meta({ examples: ["vpc-0a1b2c3d4e5f60718"] }),
+    vpcTags: LookUpTags.optional()
+      .describe("Tags by which the existing VPC is found, in place of `vpcId`. Exactly one may have them all.")
+      .meta({ examples: [{ Name: "main" }] }),
     subnetIds: z
       .array(z.string().regex(/^subnet-[0-9a-f]{8,17}$/, { error: "expected the id of a subnet: subnet-…" }))
       .min(1)
       .optional()
       .describe("Its subnets in which the tasks may run. They need a way to the database, to AWS and to the stores.")
       .meta({ examples: [["subnet-0a1b2c3d4e5f60718"]] }),
+    subnetTags: LookUpTags.optional()
+      .describe("Tags by which the VPC's subnets are found, in place of `subnetIds`: all that have them.")
+      .meta({ examples: [{ tier: "private" }] }),
+    excludeZoneIds: z
+      .array(
+        z.string().regex(/^[a-z]+\d+(-[a-z0-9]+)*-az\d+$/, { error: "expected the id of a zone, such as use1-az3" }),
+      )
+      .min(1)
+      .optional()
+      .describe(
+        "Availability zones without Fargate, by their ids, which mean the same in every account: no subnet of theirs is taken of the " +
+          "default VPC or by tags, and `create` makes none there. Default: none.",
+      )
+      .meta({ examples: [["use1-az3"]] }),
     assignPublicIp: z
       .boolean()
       .optional()
@@ -42,8 +102,34 @@ export const Network = z
         "Turns on the account's setting dualStackIPv6 of ECS, for the whole account and region: tasks then get an IPv6 address, " +
           "which Supabase's direct hosts need. Default false.",
       ),
+    securityGroupIds: z
+      .array(SecurityGroupId)
+      .min(1)
+      .max(5)
+      .optional()
+      .describe(
+        "Existing security groups of the tasks, at most five, whose rules are left unchanged. Default: one of the stack's own without a " +
+          "way in, whose id is the output securityGroupId.",
+      )
+      .meta({ examples: [["sg-0a1b2c3d4e5f60718"]] }),
+    allowTo: z
+      .strictObject({ securityGroupId: SecurityGroupId, port: DatabasePort })
+      .optional()
+      .describe(
+        "Adds a rule to the security group of a database that lets the tasks in, by the first of their security groups. Default: none.",
+      )
+      .meta({ examples: [{ securityGroupId: "sg-0a1b2c3d4e5f60718", port: 5432 }] }),
+    databases: z
+      .array(Database)
+      .min(1)
+      .optional()
+      .describe(
+        "Where the databases are: tasks then reach the ports that are named here nowhere else. Default: those ports are open to every " +
+          "address.",
+      )
+      .meta({ examples: [[{ securityGroupId: "sg-0a1b2c3d4e5f60718", port: 5432 }]] }),
     ports: z
-      .array(z.int().min(1).max(65_535))
+      .array(Port)
       .min(1)
       .optional()
       .describe(
@@ -51,14 +137,73 @@ export const Network = z
           "as 5432. A port in a database's URL is not among them, since the URL is a secret.",
       )
       .meta({ examples: [[6432]] }),
+    endpoints: z
+      .union([z.boolean(), z.array(z.enum(ENDPOINTS)).min(1)], {
+        error: `expected true, false, or a list of ${ENDPOINTS.join(", ")}`,
+      })
+      .optional()
+      .describe(
+        "Makes endpoints of AWS's services for existing subnets without a way out: true for all, or those of a list, where the VPC has " +
+          "some already. An interface endpoint costs some 7 USD a month and zone; that of s3, a gateway, costs nothing. The VPC needs " +
+          "DNS support and DNS hostnames. Default false.",
+      )
+      .meta({ examples: [true] }),
   })
-  .refine(({ vpcId, subnetIds }) => (vpcId === undefined) === (subnetIds === undefined), {
-    error: "expected both vpcId and subnetIds, or neither",
+  .refine(({ vpcId, vpcTags }) => vpcId === undefined || vpcTags === undefined, {
+    error: "expected the VPC by vpcId or by vpcTags, not both",
   })
-  .refine(({ vpcId, create }) => vpcId === undefined || create === undefined, {
+  .refine(({ subnetIds, subnetTags }) => subnetIds === undefined || subnetTags === undefined, {
+    error: "expected the subnets by subnetIds or by subnetTags, not both",
+  })
+  .refine((network) => hasVpc(network) === hasSubnets(network), {
+    error: "expected both a VPC (vpcId or vpcTags) and its subnets (subnetIds or subnetTags), or neither",
+  })
+  .refine((network) => !hasVpc(network) || network.create === undefined, {
     error: "expected an existing VPC (vpcId and subnetIds) or one to create, not both",
   })
+  .refine(({ subnetIds, excludeZoneIds }) => subnetIds === undefined || excludeZoneIds === undefined, {
+    error: "expected subnetIds without excludeZoneIds: leave out the ids of subnets in those zones",
+  })
+  .refine((network) => endpointsOf(network.endpoints).length === 0 || hasSubnets(network), {
+    error: "expected subnetIds or subnetTags with endpoints: the default VPC and one to create have a way out",
+  })
+  .refine(
+    ({ securityGroupIds, databases, ports }) =>
+      securityGroupIds === undefined || (databases === undefined && ports === undefined),
+    {
+      error: "expected securityGroupIds without ports and databases, which are rules of the stack's own security group",
+    },
+  )
+  .refine(({ databases = [] }) => databases.every(({ port }) => port !== HTTPS), {
+    error: `expected databases at other ports than ${HTTPS}, by which tasks reach AWS`,
+  })
   .meta({ examples: [{ vpcId: "vpc-0a1b2c3d4e5f60718", subnetIds: ["subnet-0a1b2c3d4e5f60718"] }] });
+
+/** Whether a network names an existing VPC. */
+function hasVpc({ vpcId, vpcTags }: { vpcId?: unknown; vpcTags?: unknown }): boolean {
+  return vpcId !== undefined || vpcTags !== undefined;
+}
+
+/** Whether a network names existing subnets. */
+function hasSubnets({ subnetIds, subnetTags }: { subnetIds?: unknown; subnetTags?: unknown }): boolean {
+  return subnetIds !== undefined || subnetTags !== undefined;
+}
+
+/** The services that the setting `endpoints` means. */
+export function endpointsOf(setting: boolean | readonly Endpoint[] = []): readonly Endpoint[] {
+  if (typeof setting !== "boolean") return setting;
+  return setting ? ENDPOINTS : [];
+}
+
+/** Where databases are: either a security group or a range of addresses. */
+export interface DatabasePlace {
+  /** The id of a security group. */
+  readonly securityGroupId?: pulumi.Input<string> | undefined;
+  /** A range of IPv4 or IPv6 addresses. */
+  readonly cidr?: pulumi.Input<string> | undefined;
+  /** The TCP port, another than 443. */
+  readonly port: number;
+}
 
 /** A block of IPv4 addresses. */
 export interface Ipv4Block {

@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { AwsBackups, type AwsBackupsArgs } from "../../../components/aws/aws-backups.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
@@ -203,6 +203,55 @@ describe("AwsBackups", () => {
     expect(schedules).toHaveLength(3);
     for (const { inputs } of schedules)
       expect(inputs).toMatchObject({ state: "DISABLED", flexibleTimeWindow: { mode: "OFF" } });
+  });
+
+  it("connects to a cluster, a log group, a key and security groups that exist, and makes none", async () => {
+    const clusterArn = "arn:aws:ecs:eu-central-1:123456789012:cluster/shared";
+    const keyArn = "arn:aws:kms:eu-central-1:123456789012:key/theirs";
+    const { recorded, backups } = await deploy({
+      clusterArn,
+      keyArn,
+      logs: { group: "/platform/backups" },
+      network: { securityGroupIds: ["sg-0a1b2c3d4e5f60718"] },
+      alarms: { topicArn: "arn:aws:sns:eu-central-1:123456789012:ops" },
+    });
+    const kinds = ["cluster:Cluster", "logGroup:LogGroup", "key:Key", "alias:Alias", "securityGroup:SecurityGroup"];
+    expect(recorded.filter(({ type }) => kinds.some((kind) => type.endsWith(`/${kind}`)))).toEqual([]);
+    expect(await unwrap(backups.cluster)).toBe("shared");
+    expect(await unwrap(backups.key)).toBe(keyArn);
+    expect(await unwrap(backups.securityGroupId)).toBe("sg-0a1b2c3d4e5f60718");
+    const outputs = backups.jobs.app;
+    expect(await unwrap(pulumi.output([outputs?.run, outputs?.follow]))).toEqual([
+      expect.stringMatching(/ --cluster shared .*securityGroups=\[sg-0a1b2c3d4e5f60718\]/),
+      "aws logs tail /platform/backups --log-stream-name-prefix prod/app/ --follow --region eu-central-1",
+    ]);
+    const definition = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition").find(({ name }) =>
+      name.endsWith("-app-backup"),
+    );
+    const [container] = JSON.parse(String(definition?.inputs.containerDefinitions)) as {
+      logConfiguration: { options: Record<string, string> };
+    }[];
+    expect(container?.logConfiguration.options).toMatchObject({
+      "awslogs-group": "/platform/backups",
+      "awslogs-stream-prefix": "prod/app/backup",
+    });
+    const start = ofType(recorded, "aws:iam/rolePolicy:RolePolicy").find(({ name }) => name.includes("app-start"));
+    expect(String(start?.inputs.policy)).toContain(
+      '"arn:aws:logs:eu-central-1:123456789012:log-group:/platform/backups:*"',
+    );
+    for (const { inputs } of ofType(recorded, "aws:scheduler/schedule:Schedule").filter(({ name }) =>
+      name.includes("-schedule-"),
+    )) {
+      expect(inputs).toMatchObject({ kmsKeyArn: keyArn, target: { arn: clusterArn } });
+    }
+    // Others run tasks there too, which are no business of the backups' alarms.
+    const failed = ofType(recorded, "aws:cloudwatch/eventRule:EventRule").find(({ name }) => name.includes("failed"));
+    expect(JSON.parse(String(failed?.inputs.eventPattern))).toMatchObject({
+      detail: {
+        clusterArn: [clusterArn],
+        taskDefinitionArn: [{ prefix: "arn:aws:ecs:eu-central-1:123456789012:task-definition/provision_prod_" }],
+      },
+    });
   });
 
   it("gives every role the path and the boundary that the account asks for", async () => {

@@ -1,6 +1,8 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { BackupNetwork, type BackupNetworkArgs } from "../../../components/aws/backup-network.ts";
-import { mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
+import { subnetsByTags, vpcByTags } from "../../../components/aws/backup-network/find-network.ts";
+import { mockEngine, promised, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 
 const calls = {
   "aws:ec2/getVpcs:getVpcs": { ids: ["vpc-default"] },
@@ -78,6 +80,159 @@ describe("the security group", () => {
   });
 });
 
+describe("databases", () => {
+  const databases = [
+    { securityGroupId: "sg-rds", port: 5432 },
+    { cidr: "10.0.0.0/16", port: 6432 },
+    { cidr: "2001:db8::/56", port: 6432 },
+  ];
+
+  it("narrow the way out to where they are, at their own ports alone", async () => {
+    const { recorded } = await deploy({ databasePorts: [5432, 6543], databases });
+    const out = recorded.filter(({ type }) => type.endsWith(":SecurityGroupEgressRule"));
+    const own = databases.map((_, index) => `SecurityGroupEgressRule network-prod-database-${index}`);
+    expect(children(out)).toEqual([...rules(443, 6543), ...own].sort());
+    const led = own.map((_, index) => out.find(({ name }) => name === `network-prod-database-${index}`)?.inputs);
+    expect(
+      led.map((inputs) => [inputs?.referencedSecurityGroupId, inputs?.cidrIpv4, inputs?.cidrIpv6, inputs?.toPort]),
+    ).toEqual([
+      ["sg-rds", undefined, undefined, 5432],
+      [undefined, "10.0.0.0/16", undefined, 6432],
+      [undefined, undefined, "2001:db8::/56", 6432],
+    ]);
+  });
+
+  it("let the tasks in by a rule of theirs", async () => {
+    const { recorded, network } = await deploy({ allowTo: { securityGroupId: "sg-rds", port: 5433 } });
+    const [rule, ...others] = recorded.filter(({ type }) => type.endsWith(":SecurityGroupIngressRule"));
+    expect(others).toEqual([]);
+    expect(rule?.inputs).toMatchObject({
+      securityGroupId: "sg-rds",
+      referencedSecurityGroupId: await unwrap(network.securityGroupId),
+      ipProtocol: "tcp",
+      fromPort: 5433,
+      toPort: 5433,
+    });
+  });
+});
+
+describe("existing security groups", () => {
+  it("are the tasks', and stay as they are", async () => {
+    const allowTo = { securityGroupId: "sg-rds", port: 5432 };
+    const { recorded, network } = await deploy({ securityGroupIds: ["sg-1", "sg-2"], allowTo });
+    expect(children(recorded)).toEqual(["BackupNetwork network", "SecurityGroupIngressRule network-prod-allow-to"]);
+    expect(recorded[1]?.inputs.referencedSecurityGroupId).toBe("sg-1");
+    expect(await unwrap(network.securityGroupIds)).toEqual(["sg-1", "sg-2"]);
+    expect(await unwrap(network.securityGroupId)).toBe("sg-1");
+  });
+});
+
+describe("a VPC and subnets by their tags", () => {
+  const byTags = { vpcTags: { Name: "main" }, subnetTags: { tier: "private" } };
+
+  it("are looked up, the subnets in the VPC and outside of the zones without Fargate", async () => {
+    const asked: [string, unknown][] = [];
+    await mockEngine({ calls, states, asked: (token, inputs) => asked.push([token, inputs]) });
+    const network = new BackupNetwork("network", { stack: "prod", ...byTags, excludeZoneIds: ["euc1-az3"] });
+    await registered(network);
+    expect(await unwrap(network.subnetIds)).toEqual(["subnet-a", "subnet-b"]);
+    expect(await unwrap(network.assignPublicIp)).toBe(false);
+    expect(asked).toContainEqual(["aws:ec2/getVpcs:getVpcs", { tags: { Name: "main" } }]);
+    expect(asked).toContainEqual([
+      "aws:index/getAvailabilityZones:getAvailabilityZones",
+      { excludeZoneIds: ["euc1-az3"] },
+    ]);
+    expect(asked).toContainEqual([
+      "aws:ec2/getSubnets:getSubnets",
+      {
+        filters: [
+          { name: "vpc-id", values: ["vpc-default"] },
+          { name: "availability-zone", values: ["eu-central-1c", "eu-central-1a", "eu-central-1b"] },
+        ],
+        tags: { tier: "private" },
+      },
+    ]);
+  });
+
+  it.each([
+    [[], 'No VPC has the tags {"Name":"main"} of vpcTags'],
+    [["vpc-2", "vpc-1"], "2 VPCs (vpc-1, vpc-2) have the tags"],
+  ])("are refused where the VPCs %j have the tags", async (ids, message) => {
+    await mockEngine({ calls: { "aws:ec2/getVpcs:getVpcs": { ids } } });
+    const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
+    await expect(promised(vpcByTags(byTags.vpcTags, parent))).rejects.toThrow(message);
+  });
+
+  it("are refused where no subnet has the tags outside of the zones without Fargate", async () => {
+    await mockEngine({ calls: { ...calls, "aws:ec2/getSubnets:getSubnets": { ids: [] } } });
+    const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
+    await expect(
+      promised(subnetsByTags(pulumi.output("vpc-1"), byTags.subnetTags, ["euc1-az3"], parent)),
+    ).rejects.toThrow('No subnet of the VPC has the tags {"tier":"private"} of subnetTags outside of euc1-az3.');
+  });
+});
+
+describe("endpoints", () => {
+  const zoneOf: Readonly<Record<string, string>> = { "subnet-1": "a", "subnet-2": "a", "subnet-3": "b" };
+  const answers = {
+    ...calls,
+    "aws:ec2/getSubnet:getSubnet": ({ id }: Record<string, unknown>) => ({
+      id,
+      vpcId: "vpc-1",
+      availabilityZone: zoneOf[String(id)],
+    }),
+    "aws:ec2/getVpc:getVpc": { cidrBlockAssociations: [{ cidrBlock: "10.1.0.0/16" }, { cidrBlock: "10.0.0.0/16" }] },
+    // The first subnet has a table of its own, and the others have the VPC's main one.
+    "aws:ec2/getRouteTables:getRouteTables": ({ filters }: Record<string, unknown>) => {
+      const [{ name, values } = { name: "", values: [""] }] = filters as { name: string; values: string[] }[];
+      if (name === "association.main") return { ids: ["rtb-main"] };
+      return { ids: values[0] === "subnet-1" ? ["rtb-1"] : [] };
+    },
+  };
+  const endpointsOf = async (endpoints: BackupNetworkArgs["endpoints"]) => {
+    const recorded = await mockEngine({ calls: answers, states });
+    const subnetIds = ["subnet-1", "subnet-2", "subnet-3"];
+    await registered(new BackupNetwork("network", { stack: "prod", vpcId: "vpc-1", subnetIds, endpoints }));
+    return recorded;
+  };
+
+  it("are made for all services of the tasks, each once in a zone, and let in the whole VPC", async () => {
+    const recorded = await endpointsOf(true);
+    const endpoints = recorded.filter(({ type }) => type.endsWith(":VpcEndpoint"));
+    const interfaces = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms"];
+    expect(endpoints.map(({ inputs }) => inputs.serviceName).sort()).toEqual(
+      [...interfaces, "s3"].map((service) => `com.amazonaws.eu-central-1.${service}`).sort(),
+    );
+    for (const { name, inputs } of endpoints.filter(({ name }) => name !== "network-prod-s3")) {
+      expect([name, inputs]).toEqual([
+        name,
+        expect.objectContaining({
+          vpcEndpointType: "Interface",
+          privateDnsEnabled: true,
+          subnetIds: ["subnet-1", "subnet-3"],
+          securityGroupIds: ["network-prod-endpoints-id"],
+        }),
+      ]);
+    }
+    expect(endpoints.find(({ name }) => name === "network-prod-s3")?.inputs).toMatchObject({
+      vpcEndpointType: "Gateway",
+      routeTableIds: ["rtb-1", "rtb-main"],
+    });
+    expect(recorded.find(({ name }) => name === "network-prod-endpoints")?.inputs.ingress).toMatchObject([
+      { protocol: "tcp", fromPort: 443, toPort: 443, cidrBlocks: ["10.0.0.0/16", "10.1.0.0/16"] },
+    ]);
+  });
+
+  it.each([
+    [["s3" as const], ["VpcEndpoint network-prod-s3"]],
+    [["logs" as const], ["SecurityGroup network-prod-endpoints", "VpcEndpoint network-prod-logs"]],
+    [false, []],
+  ])("are made for no other services than %j", async (endpoints, made) => {
+    const recorded = await endpointsOf(endpoints);
+    expect(children(recorded)).toEqual([...group, ...rules(443, 5432), ...made].sort());
+  });
+});
+
 describe("a VPC of its own", () => {
   it("gives each subnet a zone, a quarter of the IPv4 addresses and IPv6 addresses of its own", async () => {
     const { recorded } = await deploy({ create: { cidr: "10.9.8.0/23" } });
@@ -86,6 +241,13 @@ describe("a VPC of its own", () => {
       { cidrBlock: "10.9.8.0/25", ipv6CidrBlock: "2a05:d014:1:ab00::/64", availabilityZone: "eu-central-1a" },
       { cidrBlock: "10.9.8.128/25", ipv6CidrBlock: "2a05:d014:1:ab01::/64", availabilityZone: "eu-central-1b" },
     ]);
+  });
+
+  it("keeps out of zones without Fargate", async () => {
+    const asked: unknown[] = [];
+    await mockEngine({ calls, states, asked: (_, inputs) => asked.push(inputs) });
+    await registered(new BackupNetwork("network", { stack: "prod", create: {}, excludeZoneIds: ["euc1-az3"] }));
+    expect(asked).toContainEqual(expect.objectContaining({ excludeZoneIds: ["euc1-az3"] }));
   });
 
   it.each(["10.0.0.0/8", "10.0.0.0/27", "10.0.0.1/24", "10.0.0.256/24", "2001:db8::/56", "all"])(

@@ -28,7 +28,7 @@ function args(changes: Partial<BackupScheduleArgs> = {}): BackupScheduleArgs {
     stack: "prod",
     entries: { app: nightly, "app-prune": weekly },
     clusterArn: "arn:aws:ecs:eu-central-1:123456789012:cluster/runner-prod",
-    network: { subnetIds: ["subnet-1", "subnet-2"], securityGroupId: "sg-1", assignPublicIp: true },
+    network: { subnetIds: ["subnet-1", "subnet-2"], securityGroupIds: ["sg-1"], assignPublicIp: true },
     keyArn: KEY,
     ...changes,
   };

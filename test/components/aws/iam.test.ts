@@ -94,7 +94,7 @@ beforeAll(async () => {
       },
     },
     clusterArn: runner.clusterArn,
-    network: { subnetIds: ["subnet-1"], securityGroupId: "sg-1", assignPublicIp: true },
+    network: { subnetIds: ["subnet-1"], securityGroupIds: ["sg-1"], assignPublicIp: true },
     keyArn: KEY,
   });
   const key = new BackupKey("key", { stack: "prod" });

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { beforeEach, describe, expect, it } from "vitest";
 import { awsSettings, hostSettings, type AwsProgramSettings } from "../../../components/settings/program.ts";
 import { SIGNING_KEY, withSigning } from "../../../components/signing-key.ts";
-import { mockEngine, unwrap } from "../../helpers/mocks.ts";
+import { mockEngine, promised, unwrap } from "../../helpers/mocks.ts";
 
 const IMAGE = `123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
 
@@ -18,19 +18,6 @@ const written = (aws: AwsProgramSettings["aws"] = { image: IMAGE }): AwsProgramS
     },
   ],
 });
-
-/** The value of an output, or why it has none. The SDK has this, but leaves it out of its types. */
-function promised(output: unknown): Promise<unknown> {
-  const parts = output as {
-    promise(): Promise<unknown>;
-    allResources(): Promise<unknown>;
-    readonly isKnown: Promise<boolean>;
-    readonly isSecret: Promise<boolean>;
-  };
-  // Each of them fails where the value does.
-  for (const part of [parts.isKnown, parts.isSecret, parts.allResources()]) part.catch(() => undefined);
-  return parts.promise();
-}
 
 beforeEach(async () => {
   await mockEngine();
@@ -53,12 +40,22 @@ describe("awsSettings", () => {
         network: {
           vpcId: pulumi.output("vpc-0a1b2c3d4e5f60718"),
           subnetIds: [pulumi.output("subnet-0a1b2c3d4e5f60718")],
+          securityGroupIds: pulumi.output(["sg-0a1b2c3d4e5f60718"]),
+          allowTo: { securityGroupId: pulumi.output("sg-11111111111111111"), port: 5432 },
         },
+        clusterArn: pulumi.output("arn:aws:ecs:eu-central-1:123456789012:cluster/shared"),
+        logs: { group: pulumi.output("/platform/backups") },
         alarms: { topicArn: pulumi.output("arn:aws:sns:eu-central-1:123456789012:ops"), graceHours: 5 },
       }),
     );
     expect(aws.alarms.graceHours).toBe(5);
-    const { image, bucket, network, alarms } = aws;
+    const { image, bucket, network, alarms, clusterArn, logs } = aws;
+    expect(await promised(pulumi.output([network.securityGroupIds, network.allowTo, clusterArn, logs.group]))).toEqual([
+      ["sg-0a1b2c3d4e5f60718"],
+      { securityGroupId: "sg-11111111111111111", port: 5432 },
+      "arn:aws:ecs:eu-central-1:123456789012:cluster/shared",
+      "/platform/backups",
+    ]);
     expect(
       await promised(pulumi.output([image, bucket.existing, network.vpcId, network.subnetIds, alarms.topicArn])),
     ).toEqual([
@@ -68,6 +65,23 @@ describe("awsSettings", () => {
       ["subnet-0a1b2c3d4e5f60718"],
       "arn:aws:sns:eu-central-1:123456789012:ops",
     ]);
+  });
+
+  it("takes a database's group and range of addresses as outputs", async () => {
+    const group = "sg-0a1b2c3d4e5f60718";
+    const databases = [
+      { securityGroupId: pulumi.output(group), port: 5432 },
+      { cidr: pulumi.output("10.0.0.0/16"), port: 6432 },
+    ];
+    const { aws } = awsSettings(written({ image: IMAGE, network: { databases } }));
+    expect(await promised(pulumi.output(aws.network.databases))).toEqual([
+      { securityGroupId: group, port: 5432 },
+      { cidr: "10.0.0.0/16", port: 6432 },
+    ]);
+    const wrong = awsSettings(
+      written({ image: IMAGE, network: { databases: [{ cidr: pulumi.output("all"), port: 1 }] } }),
+    );
+    await expect(promised(wrong.aws.network.databases?.[0]?.cidr)).rejects.toThrow(/expected a range of IPv4 or IPv6/);
   });
 
   it("checks an output once it is known, by the rules of the configuration", async () => {

@@ -1,0 +1,96 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import { fitName } from "../../fit-name.ts";
+import { HTTPS, type Endpoint } from "../settings/network.ts";
+import type { Place } from "./find-network.ts";
+
+/** Characters that AWS allows in a security group's name. */
+const GROUP_NAME = 255;
+
+/** What {@link makeEndpoints} needs beside the network. */
+interface EndpointsArgs {
+  readonly stack: string;
+  readonly services: readonly Endpoint[];
+  readonly tags: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+}
+
+/**
+ * Endpoints by which subnets without a way out reach AWS's services. Their private names hold for the whole VPC, and so all of its
+ * addresses are let in: others than the tasks would lose the services otherwise.
+ */
+export function makeEndpoints(
+  name: string,
+  { vpcId, subnetIds }: Place,
+  { stack, services, tags }: EndpointsArgs,
+  parent: pulumi.Resource,
+): void {
+  const region = aws.getRegionOutput({}, { parent }).region;
+  const common = (service: Endpoint) => ({
+    vpcId,
+    serviceName: pulumi.interpolate`com.amazonaws.${region}.${service}`,
+    tags,
+  });
+  const interfaces = services.filter((service) => service !== "s3");
+  if (interfaces.length > 0) {
+    const addresses = aws.ec2.getVpcOutput({ id: vpcId }, { parent }).cidrBlockAssociations;
+    const group = new aws.ec2.SecurityGroup(
+      fitName(`${name}-endpoints`, GROUP_NAME),
+      {
+        description: `Endpoints of AWS for the backup tasks of the stack ${stack}`,
+        vpcId,
+        ingress: [
+          {
+            description: "The VPC",
+            protocol: "tcp",
+            fromPort: HTTPS,
+            toPort: HTTPS,
+            cidrBlocks: addresses.apply((all) => all.map(({ cidrBlock }) => cidrBlock).sort()),
+          },
+        ],
+        tags,
+      },
+      { parent },
+    );
+    const places = onePerZone(subnetIds, parent);
+    for (const service of interfaces) {
+      new aws.ec2.VpcEndpoint(
+        `${name}-${service}`,
+        {
+          ...common(service),
+          vpcEndpointType: "Interface",
+          privateDnsEnabled: true,
+          subnetIds: places,
+          securityGroupIds: [group.id],
+        },
+        { parent },
+      );
+    }
+  }
+  if (services.includes("s3")) {
+    const routeTableIds = routeTables({ vpcId, subnetIds }, parent);
+    new aws.ec2.VpcEndpoint(`${name}-s3`, { ...common("s3"), vpcEndpointType: "Gateway", routeTableIds }, { parent });
+  }
+}
+
+/** The first subnet of each zone: an interface endpoint takes no second one. */
+function onePerZone(subnetIds: pulumi.Output<string[]>, parent: pulumi.Resource): pulumi.Output<string[]> {
+  const found = subnetIds.apply((ids) => pulumi.all(ids.map((id) => aws.ec2.getSubnetOutput({ id }, { parent }))));
+  return found.apply((subnets) =>
+    subnets
+      .filter(({ availabilityZone }, index) => {
+        return subnets.findIndex((other) => other.availabilityZone === availabilityZone) === index;
+      })
+      .map(({ id }) => id),
+  );
+}
+
+/** The route tables of subnets, each once: the VPC's main one where a subnet has none of its own. */
+function routeTables({ vpcId, subnetIds }: Place, parent: pulumi.Resource): pulumi.Output<string[]> {
+  const tablesWith = (name: string, value: string) =>
+    aws.ec2.getRouteTablesOutput({ vpcId, filters: [{ name, values: [value] }] }, { parent }).ids;
+  const main = tablesWith("association.main", "true");
+  const own = subnetIds.apply((ids) => pulumi.all(ids.map((id) => tablesWith("association.subnet-id", id))));
+  return pulumi
+    .all([main, own])
+    .apply(([mainIds, ofSubnets]) => [...new Set(ofSubnets.flatMap((ids) => (ids.length > 0 ? ids : mainIds)))].sort());
+}
