@@ -5,7 +5,7 @@ import { bucketRequest } from "../../providers/storage/index.ts";
 import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
-import { sizeOf, type AwsArgs } from "./settings.ts";
+import { sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
@@ -129,7 +129,7 @@ export class AwsBackups extends pulumi.ComponentResource {
   /** What every part gets. */
   #common() {
     const { stack, aws: settings } = this.#args;
-    return { stack, tags: { "provision:stack": stack, ...settings.tags } };
+    return { stack, tags: { ...settings.tags, [STACK_TAG]: stack } };
   }
 
   /** What every part with roles gets. */

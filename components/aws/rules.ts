@@ -1,6 +1,6 @@
 import { closest, explain, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
-import { AwsSettings, sizeOf } from "./settings.ts";
+import { AwsSettings, sizeOf, STACK_TAG } from "./settings.ts";
 import { sizeProblem, type Size } from "./settings/size.ts";
 import { bucketProblems } from "./backup-bucket/problems.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
@@ -8,6 +8,7 @@ import { scheduleExpression } from "./backup-schedule/expression.ts";
 import type { AwsTarget, CheckedJob, Reference, TargetFindings, TargetInput } from "../settings/types.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { checkOwnBucket } from "./rules/own-bucket.ts";
+import { REGIONS } from "./rules/regions.ts";
 import { isCron } from "../settings/rules/jobs.ts";
 import { isObject, parseJson } from "../settings/rules/raw.ts";
 
@@ -21,7 +22,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
   // Whatever else is wrong: its rules are about the bucket alone.
   const bucket = AwsSettings.shape.bucket.safeParse(isObject(input) ? input.bucket : undefined);
   const problems = [
-    ...checkRegion(raw.region),
+    ...checkRegion(raw),
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap(checkSchedules),
     ...references.flatMap(checkSource),
@@ -46,10 +47,14 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
   };
 }
 
-function checkRegion(region: string | undefined): Problem[] {
-  if (region !== undefined) return [];
-  const message = "is missing; expected the region in which everything of the stack is made";
-  return [{ path: "aws:region", message, fix: "pulumi config set aws:region eu-central-1" }];
+function checkRegion({ region, skipRegionValidation }: TargetInput["raw"]): Problem[] {
+  const problem = (message: string, fix = "eu-central-1"): Problem[] => [
+    { path: "aws:region", message, fix: `pulumi config set aws:region ${fix}` },
+  ];
+  if (region === undefined) return problem("is missing; expected the region in which everything of the stack is made");
+  if (skipRegionValidation === true || REGIONS.includes(region)) return [];
+  const message = `"${region}" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true`;
+  return problem(message, closest(region, REGIONS));
 }
 
 function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
@@ -134,14 +139,19 @@ function checkReplica({ bucket: { replica } }: AwsSettings, region: string | und
   return [{ path, message, fix: `For instance: pulumi config set --path '${path}' ${other}` }];
 }
 
-/** AWS refuses such tags. */
+/** Tags that AWS refuses, and the one that the stack sets itself. */
 function checkTags({ tags }: AwsSettings): Problem[] {
   const reserved = Object.keys(tags).filter((key) => /^aws:/i.test(key));
-  return reserved.map((key) => ({
-    path: `${PATH}.tags["${key}"]`,
-    message: `only AWS itself may set tags whose keys begin with ${key.slice(0, 4)}`,
-    fix: `Choose another key: pulumi config rm --path '${PATH}.tags["${key}"]'`,
-  }));
+  const problem = (key: string, message: string): Problem => {
+    const path = `${PATH}.tags["${key}"]`;
+    return { path, message, fix: `Choose another key: pulumi config rm --path '${path}'` };
+  };
+  return [
+    ...reserved.map((key) => problem(key, `only AWS itself may set tags whose keys begin with ${key.slice(0, 4)}`)),
+    ...(Object.hasOwn(tags, STACK_TAG)
+      ? [problem(STACK_TAG, "the stack sets this tag itself, to its name, by which costs are told apart")]
+      : []),
+  ];
 }
 
 function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {

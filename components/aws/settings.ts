@@ -4,6 +4,9 @@ import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
 import { Network, type DatabasePlace } from "./settings/network.ts";
 
+/** The key of the tag that everything of a stack has, with the stack's name. */
+export const STACK_TAG = "provision:stack";
+
 /** The numbers of days that CloudWatch Logs can keep lines for. */
 const LOG_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
@@ -184,7 +187,9 @@ export const AwsSettings = z
     tags: z
       .record(z.string().min(1).max(128), z.string().max(256))
       .default({})
-      .describe("Tags on everything that the stack makes, in addition to `aws:defaultTags`.")
+      .describe(
+        `Tags on everything that the stack makes, in addition to \`aws:defaultTags\` and to ${STACK_TAG}, the stack's name.`,
+      )
       .meta({ examples: [{ team: "platform" }] }),
   })
   .meta({ examples: [{ image: EXAMPLE_IMAGE }] });

@@ -5,7 +5,7 @@ import { AwsSettings, type AwsArgs, type MayComeLater } from "../aws/settings.ts
 import { HostSettings, type HostArgs, type HostMayComeLater } from "../host/settings.ts";
 import { checkedLater, type Path } from "./later.ts";
 import { checkSettings } from "./rules.ts";
-import { awsRegion, secretOutputs } from "./settings.ts";
+import { awsRegion, secretOutputs, skipsRegionValidation } from "./settings.ts";
 import type { AwsTarget, CommonSettings, HostTarget, Settings } from "./types.ts";
 
 /** What a program says itself, where a stack of this project has its configuration. */
@@ -100,6 +100,7 @@ function checked<Target extends Settings["target"]>(
       ),
     ),
     region,
+    skipRegionValidation: skipsRegionValidation(),
     isSecret: () => true,
   });
   if (settings === undefined) throw new pulumi.RunError(problems.map(inProgram).join("\n"));

@@ -18,6 +18,7 @@ export function readSettings(): Settings {
     stack,
     values,
     region: awsRegion(),
+    skipRegionValidation: skipsRegionValidation(),
     isSecret: (key) => isConfigSecret(`${prefix}${key}`),
   });
   if (settings === undefined) throw new pulumi.RunError(describeProblems(stack, problems));
@@ -37,6 +38,11 @@ export function secretOutputs(
 /** The region of AWS, in the order in which the provider looks for it; undefined where nothing names one. */
 export function awsRegion(): string | undefined {
   return new pulumi.Config("aws").get("region") ?? process.env.AWS_REGION ?? process.env.AWS_DEFAULT_REGION;
+}
+
+/** Whether the provider takes regions that it does not know, and so do we. */
+export function skipsRegionValidation(): boolean | undefined {
+  return new pulumi.Config("aws").getBoolean("skipRegionValidation");
 }
 
 /** Whether a key holds anything encrypted. The SDK has this, but leaves it out of its types. */

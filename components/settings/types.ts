@@ -10,6 +10,8 @@ export interface RawSettings {
   readonly values: ReadonlyMap<string, string>;
   /** The region of AWS (`aws:region`, or AWS_REGION); undefined where nothing names one. */
   readonly region: string | undefined;
+  /** Whether the region may be one that is not known here (`aws:skipRegionValidation`). Default false. */
+  readonly skipRegionValidation?: boolean | undefined;
   /** Whether a key's value holds anything encrypted. */
   isSecret(key: string): boolean;
 }

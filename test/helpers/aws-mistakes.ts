@@ -37,6 +37,30 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a region that there is not",
+    change: { ...awsConfig, "aws:region": "eu-centrall-1" },
+    problems: [
+      'aws:region: "eu-centrall-1" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true\n' +
+        "pulumi config set aws:region eu-central-1",
+    ],
+  },
+  {
+    name: "a zone for a region",
+    change: { ...awsConfig, "aws:region": "us-east-1a" },
+    problems: [
+      'aws:region: "us-east-1a" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true\n' +
+        "pulumi config set aws:region us-east-1",
+    ],
+  },
+  {
+    name: "the stack's own tag",
+    change: withAws({ tags: { "provision:stack": "mine" } }),
+    problems: [
+      'provision:aws.tags["provision:stack"]: the stack sets this tag itself, to its name, by which costs are told apart\n' +
+        "Choose another key: pulumi config rm --path 'provision:aws.tags[\"provision:stack\"]'",
+    ],
+  },
+  {
     name: "a cluster by its name",
     change: withAws({ clusterArn: "shared" }),
     problems: [

@@ -180,7 +180,7 @@ describe("AwsBackups", () => {
       sizes: { app: { cpu: 4096, memory: 8192, scratchGiB: 50 } },
       logs: { retentionDays: 30 },
       schedules: { enabled: false, flexibleMinutes: 0, maxRetries: 1 },
-      tags: { team: "data" },
+      tags: { team: "data", "provision:stack": "another" },
     });
     const definition = ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition").find(({ name }) =>
       name.includes("app-backup"),
