@@ -261,7 +261,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         ...this.#withRoles(),
         ...settings.alarms,
         enabled: settings.schedules.enabled,
-        jobs: jobs.map((job) => alarmJob(job, stack)),
+        jobs: jobs.map((job) => ({ ...alarmJob(job, stack), since: runner.tasks[job.name]?.backup.createdAt })),
         clusterArn,
         sharedCluster: settings.clusterArn !== undefined,
         bucketName: bucket.bucketName,

@@ -3,11 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
+import { noneFor, type Watched } from "./backup-alarms/none-for.ts";
 import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey } from "./backup-alarms/topic.ts";
-import { cadence } from "../cadence.ts";
+import { cadence, firstRun } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 
 /** What the alarms have to know of a job. */
@@ -20,6 +21,8 @@ export interface AlarmJob {
    * keeps nothing there.
    */
   readonly prefix?: string;
+  /** When it was made, as ISO 8601: before the first run after that, none is late. Default: one is late at once. */
+  readonly since?: pulumi.Input<string> | undefined;
 }
 
 /** Arguments of {@link BackupAlarms}. */
@@ -78,8 +81,9 @@ const LONGEST_GRACE_HOURS = 144;
  * A schedule that somebody turned off by hand rings too; schedules that the stack itself turns off (`enabled`) do not, for all
  * jobs alike.
  *
- * A new stack rings for each job until its first backup: make one by hand. The metrics come from the runner's log, so each
- * job needs `monitor: { kind: log, metrics: cloudwatch }`.
+ * A new job rings when its first run was due and the grace is over, and no sooner. That needs `since`; a job that gets its schedule
+ * later rings until its first backup. The metrics come from the runner's log, so each job needs
+ * `monitor: { kind: log, metrics: cloudwatch }`.
  *
  * Limits: 300 rules an event bus, so 299 jobs with a prefix in an account and region unless AWS raises it. Costs a month: 0.10
  * USD an alarm, 0.30 for each metric of a rare job, 1.00 for the topic's key.
@@ -120,22 +124,27 @@ export class BackupAlarms extends pulumi.ComponentResource {
       ? receiptsQueue(context, account)
       : undefined;
     const rare: RareJob[] = [];
-    for (const { name: job, schedule, prefix } of args.jobs) {
+    for (const { name: job, schedule, prefix, since } of args.jobs) {
       if (schedule === undefined) continue;
+      const firstDue = since === undefined ? undefined : pulumi.output(since).apply((made) => dueAfter(schedule, made));
       const hours = Math.ceil(cadence(schedule.cron).longestHours + graceHours);
       if (hours > LONGEST_LOOK_BACK_HOURS) {
         rare.push({ name: job, schedule });
         const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
-        const late = { ...rareLateness(stack, job, grace), alarmDescription: describeLate(stack, job, grace) };
+        const late = {
+          ...rareLateness(stack, job, grace, firstDue),
+          alarmDescription: describeLate(stack, job, grace),
+        };
         alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
         continue;
       }
-      const late = { ...succeeded(stack, job, hours), alarmDescription: describeLate(stack, job, hours) };
+      const watched = { hours, graceHours, firstDue };
+      const late = { ...succeeded(stack, job, watched), alarmDescription: describeLate(stack, job, hours) };
       alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
       alarm(context, `${job}-shrunk`, shrunk(stack, job, hours, args.shrinkPercent ?? 50), false);
       if (prefix !== undefined && queueArn !== undefined) {
         const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn);
-        const missing = { ...stored(stack, job, hours, rule), actionsEnabled: enabled };
+        const missing = { ...stored(stack, job, watched, rule), actionsEnabled: enabled };
         alarm(context, `${job}-no-object`, missing, true);
       }
     }
@@ -160,30 +169,25 @@ export class BackupAlarms extends pulumi.ComponentResource {
   }
 }
 
-/** Rings when an hourly sum has been below 1 for some hours, or missing. */
-function noneFor(hours: number): aws.cloudwatch.MetricAlarmArgs {
-  return {
-    statistic: "Sum",
-    period: HOUR_SECONDS,
-    comparisonOperator: "LessThanThreshold",
-    threshold: 1,
-    evaluationPeriods: hours,
-    datapointsToAlarm: hours,
-    treatMissingData: "breaching",
-  };
+/** The second in which a job is first due after it was made; undefined where that is not known. */
+function dueAfter(schedule: NonNullable<AlarmJob["schedule"]>, made: string): number | undefined {
+  const time = new Date(made);
+  return Number.isNaN(time.getTime()) ? undefined : firstRun(schedule, time).getTime() / 1000;
 }
 
-function succeeded(stack: string, job: string, hours: number): aws.cloudwatch.MetricAlarmArgs {
-  return { ...noneFor(hours), namespace: NAMESPACE, metricName: "RunSucceeded", dimensions: { stack, job } };
+function succeeded(stack: string, job: string, watched: Watched): aws.cloudwatch.MetricAlarmArgs {
+  return noneFor({ namespace: NAMESPACE, metricName: "RunSucceeded", dimensions: { stack, job } }, watched);
 }
 
-function stored(stack: string, job: string, hours: number, rule: pulumi.Input<string>): aws.cloudwatch.MetricAlarmArgs {
+function stored(
+  stack: string,
+  job: string,
+  watched: Watched,
+  rule: pulumi.Input<string>,
+): aws.cloudwatch.MetricAlarmArgs {
   return {
-    ...noneFor(hours),
-    namespace: "AWS/Events",
-    metricName: "MatchedEvents",
-    dimensions: { RuleName: rule },
-    alarmDescription: `S3 has got no backup of the job ${job} of ${stack} for ${hours} hours, whatever the runner says. Check the job's last log.`,
+    ...noneFor({ namespace: "AWS/Events", metricName: "MatchedEvents", dimensions: { RuleName: rule } }, watched),
+    alarmDescription: `S3 has got no backup of the job ${job} of ${stack} for ${watched.hours} hours, whatever the runner says. Check the job's last log.`,
   };
 }
 

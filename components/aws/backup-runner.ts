@@ -76,6 +76,8 @@ export interface BackupTask {
   readonly roleArn: pulumi.Output<string>;
   /** The role with which ECS starts the task. */
   readonly executionRoleArn: pulumi.Output<string>;
+  /** When its execution role was made, and with that the job. */
+  readonly createdAt: pulumi.Output<string>;
   readonly logGroupName: pulumi.Output<string>;
   /** With what the names of its log streams begin, where other tasks write to the group too. */
   readonly logStreamPrefix?: string;
@@ -200,6 +202,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         taskDefinitionArn: definition.arn,
         roleArn: role.arn,
         executionRoleArn: executionRole.arn,
+        createdAt: executionRole.createDate,
         logGroupName: logGroup.name,
         ...(logStreamPrefix !== undefined && { logStreamPrefix }),
       };

@@ -135,8 +135,20 @@ function datum(stack: string, job: string, metric: string, value: number): Datum
  * after a week, so a monthly job sends one message a month.
  *
  * @param graceHours hours that a run may take after the job was due
+ * @param firstDue the second in which a new job is first due: before, missing data mean nothing
  */
-export function rareLateness(stack: string, job: string, graceHours: number): aws.cloudwatch.MetricAlarmArgs {
+export function rareLateness(
+  stack: string,
+  job: string,
+  graceHours: number,
+  firstDue?: pulumi.Output<number | undefined>,
+): aws.cloudwatch.MetricAlarmArgs {
+  // Of the successes the whole sum: the hours before one would otherwise keep the alarm going for a week.
+  const overdue = "IF(RUNNING_SUM(FILL(due, 0)) > 0 AND SUM(FILL(succeeded, 0)) < 1, 1, 0)";
+  // An hour that is over when the job is due is one before.
+  const expression = firstDue?.apply((due) =>
+    due === undefined ? overdue : `IF(EPOCH(due) < ${Math.floor(due / HOUR_SECONDS) * HOUR_SECONDS}, 0, ${overdue})`,
+  );
   const metric = (id: string, metricName: string) => ({
     id,
     metric: {
@@ -155,7 +167,7 @@ export function rareLateness(stack: string, job: string, graceHours: number): aw
       {
         id: "overdue",
         label: "Due without a backup",
-        expression: "IF(RUNNING_SUM(FILL(due, 0)) > 0 AND RUNNING_SUM(FILL(succeeded, 0)) < 1, 1, 0)",
+        expression: expression ?? overdue,
         returnData: true,
       },
     ],
