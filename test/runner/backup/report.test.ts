@@ -20,7 +20,13 @@ const draft: Draft = {
 function interrupted(...errors: ProviderError[]): RunState {
   const signal = AbortSignal.abort(new InterruptedError("SIGTERM"));
   const destination = { description: "a store", facts: {}, storage: undefined, errors, warnings: [], stored: true };
-  return { run: { signal }, launchedMs: 0, destinations: [destination], warnings: [], anomalies: [] } as unknown as RunState;
+  return {
+    run: { signal },
+    launchedMs: 0,
+    destinations: [destination],
+    warnings: [],
+    anomalies: [],
+  } as unknown as RunState;
 }
 
 // Found by random faults, seed 271102, run 753: the exit code said 143 where the monitors had heard of a success.
