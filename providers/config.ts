@@ -6,7 +6,7 @@ import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
 import { DrillCheck } from "./drill-check.ts";
-import { DURATION } from "./duration.ts";
+import { DURATION, SHORT_DURATION } from "./duration.ts";
 import { placeOf, storageProviders, StorageConfig } from "./storage/index.ts";
 import { timeZoneFault } from "./time-zone.ts";
 
@@ -144,6 +144,17 @@ const Retention = z
 /** The retention rule; see the schema of the same name. */
 export type Retention = z.output<typeof Retention>;
 
+/** A duration that a job promises. */
+const objective = (meaning: string) =>
+  z
+    .string()
+    .regex(SHORT_DURATION, {
+      error: "expected a number of seconds, minutes, hours, days or weeks, like 90s, 30m, 24h, 2d or 1w",
+    })
+    .optional()
+    .describe(`${meaning}. Seconds (s), minutes (m), hours (h), days (d) or weeks (w). Default: none.`)
+    .meta({ examples: ["24h"] });
+
 /** The fields of a job. */
 const Settings = z.strictObject({
   name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
@@ -179,6 +190,13 @@ const Settings = z.strictObject({
     .boolean()
     .default(true)
     .describe("Read every backup back in full after it is written. Default true. Without it nothing is ever pruned."),
+  objectives: z
+    .strictObject({
+      recoveryPoint: objective("How old the newest verified backup may be: `list` and `doctor` say when it is older"),
+      recoveryTime: objective("How long a restore may take: a drill that takes longer ends with 5"),
+    })
+    .optional()
+    .describe("What the job promises; what is proven is compared with it. Default: nothing."),
   anomalies: z
     .union([
       z.literal("off"),

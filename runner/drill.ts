@@ -1,5 +1,5 @@
 import { PassThrough, Readable } from "node:stream";
-import type { DrillCheck } from "../providers/config.ts";
+import type { DrillCheck, JobConfig } from "../providers/config.ts";
 import { countArtifactRows, databaseKind } from "../providers/database/index.ts";
 import type {
   DatabaseProvider,
@@ -21,6 +21,7 @@ import { runChecks, type CheckOutcome } from "./drill-checks.ts";
 import { listable } from "./documents/document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./documents/manifest.ts";
 import { openConfirmed } from "./open-plain.ts";
+import { recoveryTime, tooSlow } from "./objectives.ts";
 import { requireProven } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf } from "./documents/records.ts";
@@ -42,6 +43,8 @@ export interface DrillOptions {
   readonly identity: FileKeySource | undefined;
   /** Questions to the restored database. Default: none. */
   readonly checks?: readonly DrillCheck[] | undefined;
+  /** What the job promises. Default: nothing. */
+  readonly objectives?: JobConfig["objectives"];
   readonly telemetry: Telemetry;
   readonly log: RunLog;
   readonly signal: AbortSignal;
@@ -86,6 +89,7 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
       span.set({ outcome: report.outcome, tables: report.tables, rows: report.rows });
       return report;
     });
+    if (report.recoveryTime?.met === false) track(tooSlow(report.id, report.recoveryTime), report.id);
     const [problem, ...others] = report.problems;
     if (problem !== undefined) {
       const more = others.length === 0 ? "" : ` And ${others.length} more like this.`;
@@ -117,11 +121,13 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   if (failure instanceof FlakyTransferError) throw failure;
   if (failure) found.problems.push(failure.message);
   const drilledAt = new Date();
+  const time = recoveryTime(options.objectives, found.seconds?.restore);
   const facts = {
     id,
     drilledAt: drilledAt.toISOString(),
     outcome: found.problems.length > 0 ? DRILL.bad : DRILL.good,
     ...found,
+    ...(time && { recoveryTime: time }),
   };
   const record = { format: 1, program: PROGRAM, ...facts, after, ...listable(facts.problems) } as const;
   const recorded = await write(options, record, drilledAt);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { runCommand, type JobOptions } from "../command.ts";
 import { drill, type DrillReport } from "../drill.ts";
 import { EXIT } from "../exit-codes.ts";
+import { tooSlow } from "../objectives.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
 import { acceptUnprovenOption } from "./accept-unproven.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
@@ -20,7 +21,7 @@ export function addDrill(program: Command): void {
       "Restores a backup into a scratch database, which it creates on the server of the job's drill.target and always " +
         "drops, and compares the two table by table: the manifest's tables with those restored, and the rows in the " +
         "archive with those restored. Roles that the server lacks are created without rights, and dropped; owners and " +
-        "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs, and with 1 if the store or the " +
+        "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs, or if the restore took longer than objectives.recoveryTime, and with 1 if the store or the " +
         "server cannot be reached.",
     )
     .argument(
@@ -49,6 +50,7 @@ export function addDrill(program: Command): void {
               target,
               identity,
               checks: job.drill?.checks,
+              objectives: job.objectives,
               telemetry,
               log,
               signal,
@@ -58,7 +60,7 @@ export function addDrill(program: Command): void {
         return {
           json: report,
           lines: describe(report),
-          exitCode: report.outcome === "drilled" ? EXIT.done : EXIT.verification,
+          exitCode: report.outcome === "drilled" && report.recoveryTime?.met !== false ? EXIT.done : EXIT.verification,
         };
       });
     });
@@ -73,6 +75,7 @@ function describe({
   rows,
   checks = [],
   steps,
+  recoveryTime,
   seconds,
   problems,
   recorded,
@@ -82,6 +85,7 @@ function describe({
     `${id} from ${from}: ${outcome === "drilled" ? "drilled" : "DRILL FAILED"}, ${seconds.toFixed(1)} s`,
     `  ${tables} tables with ${rows} rows in the end, on the server of the ${server}`,
     ...(steps === undefined ? [] : [`  ${describeSteps(steps)}`]),
+    ...(recoveryTime === undefined || recoveryTime.met ? [] : [`  ${tooSlow(id, recoveryTime).message}`]),
     ...checks.map(({ name, ok, seconds: took }) => `  check ${name}: ${ok ? "ok" : "FAILED"}, ${took.toFixed(1)} s`),
     ...problems.map((problem) => `  ${problem}`),
     ...(recorded ? [] : ["  the outcome could not be recorded beside the backup"]),

@@ -9,6 +9,7 @@ import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
 import type { Manifest } from "../documents/manifest.ts";
 import { unusable } from "../documents/record-reader.ts";
+import { describePoint, recoveryPoint } from "../objectives.ts";
 import type { Run } from "../run.ts";
 import { bytes } from "../sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
@@ -65,7 +66,8 @@ export function addList(program: Command): void {
             };
             backups.push(options.contents ? { ...listed, ...(await contentsOf(run, storage, id)) } : listed);
           }
-          return { destination: storage.description, backups };
+          const point = recoveryPoint(run.job.objectives, all);
+          return { destination: storage.description, backups, ...(point && { recoveryPoint: point }) };
         });
         if (only !== undefined && failed.length === 0 && !existing.has(only)) {
           throw noSuchBackup(run.job, only, [...existing].sort());
@@ -73,8 +75,9 @@ export function addList(program: Command): void {
         return {
           json: [...results, ...failed],
           lines: [
-            ...results.flatMap(({ destination, backups }) => [
+            ...results.flatMap(({ destination, backups, recoveryPoint: point }) => [
               `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
+              ...(point ? [`  ${describePoint(point)}`] : []),
               ...backups.flatMap(describe),
             ]),
             ...describeFailed(failed),

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { compareClock } from "../../providers/clock.ts";
+import type { JobConfig } from "../../providers/config.ts";
 import type { Check, DatabaseIdentity } from "../../providers/database/database.ts";
 import { ObjectLockedError, ProviderError } from "../../providers/errors.ts";
 import { jobFolder } from "../../providers/layout.ts";
@@ -12,7 +13,11 @@ import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
 import { listBackups } from "../catalogue/catalogue.ts";
 import { formerDatabases, requireOneDatabase } from "../catalogue/database-identity.ts";
 import { fromFuture, futureError } from "../catalogue/future.ts";
+import { describePoint, recoveryPoint } from "../objectives.ts";
 import { failed, guarded } from "./checks.ts";
+
+/** What is told of a suspicious backup: a schema that is dropped may have had thousands of tables. */
+const SHOWN = 5;
 
 /**
  * How often a listing is asked for the object, with a second more before each: 15 s in all. A search of Google Drive shows
@@ -38,7 +43,7 @@ export async function* checkDestination(
   name: string,
   storage: StorageProvider,
   config: StorageConfig,
-  job: JobName,
+  job: JobName & Pick<JobConfig, "objectives">,
   identity: DatabaseIdentity | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Check> {
@@ -99,6 +104,20 @@ export async function* checkDestination(
     const [first] = fromFuture(backups);
     return first ? Promise.reject(futureError(first)) : Promise.resolve("no backup or record is from the future");
   });
+  const point = recoveryPoint(job.objectives, backups);
+  if (point) {
+    const fix = "Make a backup, or find out why the last runs made none: `provision backup`.";
+    yield { name: `${name}: recovery point`, ok: point.met, detail: describePoint(point), ...(!point.met && { fix }) };
+  }
+  for (const { id, state, unusual } of backups) {
+    if (state === "damaged") {
+      const fix = `\`provision verify ${id}\` says what is damaged. Copy it from another destination, or remove its folder.`;
+      yield { name: `${name}: ${id}`, ok: true, detail: "the backup is damaged", fix };
+    }
+    if (unusual?.suspicious !== true) continue;
+    const fix = `If it is right: provision accept ${id} --reason "…". If not, check the database.`;
+    yield { name: `${name}: ${id}`, ok: true, detail: unusual.findings.slice(0, SHOWN).join(" "), fix };
+  }
   for (const warning of backups.flatMap(({ warnings }) => warnings)) {
     yield { name: `${name}: records`, ok: true, detail: warning, fix: "Remove it, and verify the backup again." };
   }

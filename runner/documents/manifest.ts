@@ -158,6 +158,8 @@ export const DrillRecord = z.strictObject({
   checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), seconds: z.number() })).optional(),
   /** Seconds of the steps: reading, decoding and restoring at once; counting; the checks. Left out by earlier versions. */
   seconds: z.strictObject({ restore: z.number(), compare: z.number(), checks: z.number().optional() }).optional(),
+  /** What restoring took beside what the job promises, in seconds. Left out where it promises nothing. */
+  recoveryTime: z.strictObject({ seconds: z.number(), objectiveSeconds: z.number(), met: z.boolean() }).optional(),
   problems: z.array(z.string()),
   /** How many problems there were beyond these; left out for none. */
   more: z.int().min(1).optional(),

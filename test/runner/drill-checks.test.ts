@@ -93,3 +93,23 @@ describe("the checks of a drill", () => {
     expect(stdout + stderr).not.toContain("buyer-7");
   });
 });
+
+it("a restore that takes longer than the job promises ends the drill with 5, and is recorded", async () => {
+  await sql(
+    server,
+    "shop",
+    `CREATE FUNCTION slow(n int) RETURNS boolean LANGUAGE sql AS 'SELECT pg_sleep(1.2) IS NOT NULL';
+     CREATE TABLE sleepy (n int CHECK (slow(n))); INSERT INTO sleepy VALUES (1)`,
+  );
+  const { id } = await makeBackup(sandbox);
+  Object.assign(sandbox.job, { objectives: { recoveryTime: "1s" } });
+  const { code, stdout } = await sandbox.run("drill");
+  expect([code, stdout]).toEqual([5, expect.stringContaining("and the objective recoveryTime is 1 s.")]);
+  const folder = backupFolder(sandbox, id);
+  const name = filesIn(folder).find((file) => file.startsWith("drilled-")) ?? "";
+  const record = unseal(name, readFileSync(join(folder, name), "utf8"), DrillRecord);
+  expect(record).toMatchObject({ outcome: "drilled", recoveryTime: { objectiveSeconds: 1, met: false } });
+  Object.assign(sandbox.job, { objectives: { recoveryTime: "10m", recoveryPoint: "1d" } });
+  expect((await sandbox.run("drill")).code).toBe(0);
+  expect((await sandbox.run("list")).stdout).toMatch(/ {2}Recoverable to .*, \d+ s ago; the objective is 24 h\./);
+});
