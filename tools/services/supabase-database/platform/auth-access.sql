@@ -16,15 +16,55 @@ BEGIN
   END LOOP;
 END $$;
 
--- 20211202183645_update_auth_uid, 20211124214934_update_auth_functions, 20220531120530_add_auth_jwt_function; in words of our own
-CREATE FUNCTION auth.jwt() RETURNS jsonb LANGUAGE sql STABLE
-  AS $$ SELECT nullif(current_setting('request.jwt.claims', true), '')::jsonb $$;
-CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE
-  AS $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
-CREATE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE
-  AS $$ SELECT nullif(current_setting('request.jwt.claim.role', true), '')::text $$;
-CREATE FUNCTION auth.email() RETURNS text LANGUAGE sql STABLE
-  AS $$ SELECT nullif(current_setting('request.jwt.claim.email', true), '')::text $$;
+-- 20220224000811_update_auth_functions
+create or replace function auth.uid() 
+returns uuid 
+language sql stable
+as $$
+  select 
+  coalesce(
+    nullif(current_setting('request.jwt.claim.sub', true), ''),
+    (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')
+  )::uuid
+$$;
+
+create or replace function auth.role() 
+returns text 
+language sql stable
+as $$
+  select 
+  coalesce(
+    nullif(current_setting('request.jwt.claim.role', true), ''),
+    (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role')
+  )::text
+$$;
+
+create or replace function auth.email() 
+returns text 
+language sql stable
+as $$
+  select 
+  coalesce(
+    nullif(current_setting('request.jwt.claim.email', true), ''),
+    (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email')
+  )::text
+$$;
+
+-- 20220531120530_add_auth_jwt_function
+comment on function auth.uid() is 'Deprecated. Use auth.jwt() -> ''sub'' instead.';
+comment on function auth.role() is 'Deprecated. Use auth.jwt() -> ''role'' instead.';
+comment on function auth.email() is 'Deprecated. Use auth.jwt() -> ''email'' instead.';
+
+create or replace function auth.jwt()
+returns jsonb
+language sql stable
+as $$
+  select 
+    coalesce(
+        nullif(current_setting('request.jwt.claim', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')
+    )::jsonb
+$$;
 GRANT EXECUTE ON FUNCTION auth.uid(), auth.role(), auth.email() TO anon, authenticated, service_role;
 INSERT INTO auth.schema_migrations VALUES ('20171026211738'), ('20240806073726'), ('20260625000000');
 RESET ROLE;

@@ -9,7 +9,7 @@ CREATE TABLE auth.oauth_consents (
   granted_at timestamptz DEFAULT now() NOT NULL, revoked_at timestamptz,
   CONSTRAINT oauth_consents_revoked_after_granted CHECK ((revoked_at IS NULL) OR (revoked_at >= granted_at)),
   CONSTRAINT oauth_consents_scopes_length CHECK (char_length(scopes) <= 2048),
-  CONSTRAINT oauth_consents_scopes_not_empty CHECK (char_length(btrim(scopes)) > 0),
+  CONSTRAINT oauth_consents_scopes_not_empty CHECK (char_length(trim(scopes)) > 0),
   CONSTRAINT oauth_consents_user_client_unique UNIQUE (user_id, client_id)
 );
 CREATE INDEX oauth_consents_active_user_client_idx ON auth.oauth_consents (user_id, client_id) WHERE (revoked_at IS NULL);
@@ -21,7 +21,7 @@ CREATE TABLE auth.oauth_client_states (
   id uuid PRIMARY KEY, provider_type text NOT NULL, code_verifier text, created_at timestamptz NOT NULL
 );
 CREATE INDEX idx_oauth_client_states_created_at ON auth.oauth_client_states (created_at);
-COMMENT ON TABLE auth.oauth_client_states IS 'Of the platform';
+COMMENT ON TABLE auth.oauth_client_states IS 'Stores OAuth states for third-party provider authentication flows where Supabase acts as the OAuth client.';
 
 -- 20260219120000_add_custom_oauth_providers, 20260625000000_add_custom_claims_allowlist
 CREATE TABLE auth.custom_oauth_providers (

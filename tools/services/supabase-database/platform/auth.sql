@@ -1,5 +1,5 @@
 -- Auth as supabase/auth makes it at commit bc32168 (2026-08-20). Before each table stand the files of its
--- migrations/ (*.up.sql) that made and changed it. Texts of comments are left out. auth-providers.sql goes on.
+-- migrations/ (*.up.sql) that made and changed it. auth-providers.sql goes on.
 
 -- supabase/postgres: migrations/db/init-scripts/00000000000001-auth-schema.sql, 20211115181400_update-auth-permissions.sql
 CREATE SCHEMA auth AUTHORIZATION supabase_admin;
@@ -33,8 +33,8 @@ CREATE TABLE auth.users (
   confirmation_sent_at timestamptz, recovery_token varchar(255), recovery_sent_at timestamptz,
   email_change_token_new varchar(255), email_change varchar(255), email_change_sent_at timestamptz,
   last_sign_in_at timestamptz, raw_app_meta_data jsonb, raw_user_meta_data jsonb, is_super_admin boolean,
-  created_at timestamptz, updated_at timestamptz, phone text DEFAULT NULL UNIQUE, phone_confirmed_at timestamptz,
-  phone_change text DEFAULT '', phone_change_token varchar(255) DEFAULT '', phone_change_sent_at timestamptz,
+  created_at timestamptz, updated_at timestamptz, phone text DEFAULT NULL::varchar UNIQUE, phone_confirmed_at timestamptz,
+  phone_change text DEFAULT ''::varchar, phone_change_token varchar(255) DEFAULT '', phone_change_sent_at timestamptz,
   confirmed_at timestamptz GENERATED ALWAYS AS (LEAST(email_confirmed_at, phone_confirmed_at)) STORED,
   email_change_token_current varchar(255) DEFAULT '', email_change_confirm_status smallint DEFAULT 0,
   banned_until timestamptz, reauthentication_token varchar(255) DEFAULT '', reauthentication_sent_at timestamptz,
@@ -54,28 +54,28 @@ CREATE UNIQUE INDEX reauthentication_token_idx ON auth.users (reauthentication_t
   WHERE (reauthentication_token !~ '^[0-9 ]*$');
 CREATE UNIQUE INDEX users_email_partial_key ON auth.users (email) WHERE (is_sso_user = false);
 CREATE INDEX users_is_anonymous_idx ON auth.users (is_anonymous);
-COMMENT ON TABLE auth.users IS 'Of the platform';
-COMMENT ON COLUMN auth.users.is_sso_user IS 'Of the platform';
-COMMENT ON INDEX auth.users_email_partial_key IS 'Of the platform';
+COMMENT ON TABLE auth.users IS 'Auth: Stores user login data within a secure schema.';
+COMMENT ON COLUMN auth.users.is_sso_user IS 'Auth: Set this column to true when the account comes from SSO. These accounts can have duplicate emails.';
+COMMENT ON INDEX auth.users_email_partial_key IS 'Auth: A partial unique index that applies only when is_sso_user is false';
 
 -- 00_init_auth_schema, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.instances (
   id uuid PRIMARY KEY, uuid uuid, raw_base_config text, created_at timestamptz, updated_at timestamptz
 );
-COMMENT ON TABLE auth.instances IS 'Of the platform';
+COMMENT ON TABLE auth.instances IS 'Auth: Manages users across multiple sites.';
 
 -- 00_init_auth_schema, 20220614074223_add_ip_address_to_audit_log.postgres, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.audit_log_entries (
   instance_id uuid, id uuid PRIMARY KEY, payload json, created_at timestamptz, ip_address varchar(64) DEFAULT '' NOT NULL
 );
 CREATE INDEX audit_logs_instance_id_idx ON auth.audit_log_entries (instance_id);
-COMMENT ON TABLE auth.audit_log_entries IS 'Of the platform';
+COMMENT ON TABLE auth.audit_log_entries IS 'Auth: Audit trail for user actions.';
 
 -- 00_init_auth_schema, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.schema_migrations (
   version varchar(255) PRIMARY KEY
 );
-COMMENT ON TABLE auth.schema_migrations IS 'Of the platform';
+COMMENT ON TABLE auth.schema_migrations IS 'Auth: Manages updates to the auth system.';
 
 -- 20210909172000_create_identities_table, 20211122151130_create_user_id_idx, 20221215195800_add_identities_email_column,
 -- 20231117164230_add_id_pkey_identities, 20240612123726_enable_rls_update_grants
@@ -88,9 +88,9 @@ CREATE TABLE auth.identities (
 );
 CREATE INDEX identities_user_id_idx ON auth.identities (user_id);
 CREATE INDEX identities_email_idx ON auth.identities (email text_pattern_ops);
-COMMENT ON TABLE auth.identities IS 'Of the platform';
-COMMENT ON COLUMN auth.identities.email IS 'Of the platform';
-COMMENT ON INDEX auth.identities_email_idx IS 'Of the platform';
+COMMENT ON TABLE auth.identities IS 'Auth: Stores identities associated to a user.';
+COMMENT ON COLUMN auth.identities.email IS 'Auth: Email is a generated column that references the optional email property in the identity_data';
+COMMENT ON INDEX auth.identities_email_idx IS 'Auth: Ensures indexed queries on the email column';
 
 -- 20221003041349_add_mfa_schema, 20221011041400_add_mfa_indexes, 20230914180801_add_mfa_factors_user_id_idx,
 -- 20240612123726_enable_rls_update_grants, 20240729123726_add_mfa_phone_config,
@@ -103,12 +103,12 @@ CREATE TABLE auth.mfa_factors (
   web_authn_aaguid uuid, last_webauthn_challenge_data jsonb
 );
 CREATE UNIQUE INDEX mfa_factors_user_friendly_name_unique ON auth.mfa_factors (friendly_name, user_id)
-  WHERE (btrim(friendly_name) <> '');
+  WHERE (trim(friendly_name) <> '');
 CREATE INDEX factor_id_created_at_idx ON auth.mfa_factors (user_id, created_at);
 CREATE INDEX mfa_factors_user_id_idx ON auth.mfa_factors (user_id);
 CREATE UNIQUE INDEX unique_phone_factor_per_user ON auth.mfa_factors (user_id, phone);
-COMMENT ON TABLE auth.mfa_factors IS 'Of the platform';
-COMMENT ON COLUMN auth.mfa_factors.last_webauthn_challenge_data IS 'Of the platform';
+COMMENT ON TABLE auth.mfa_factors IS 'auth: stores metadata about factors';
+COMMENT ON COLUMN auth.mfa_factors.last_webauthn_challenge_data IS 'Stores the latest WebAuthn challenge data including attestation/assertion for customer verification';
 
 -- 20221003041349_add_mfa_schema, 20230523124323_add_mfa_challenge_cleanup_index, 20240612123726_enable_rls_update_grants,
 -- 20240729123726_add_mfa_phone_config, 20241009103726_add_web_authn
@@ -119,7 +119,7 @@ CREATE TABLE auth.mfa_challenges (
   web_authn_session_data jsonb
 );
 CREATE INDEX mfa_challenge_created_at_idx ON auth.mfa_challenges (created_at DESC);
-COMMENT ON TABLE auth.mfa_challenges IS 'Of the platform';
+COMMENT ON TABLE auth.mfa_challenges IS 'auth: stores metadata about challenge requests made';
 
 -- 20221021082433_add_saml, 20240612123726_enable_rls_update_grants, 20250717082212_add_disabled_to_sso_providers
 CREATE TABLE auth.sso_providers (
@@ -128,8 +128,8 @@ CREATE TABLE auth.sso_providers (
 );
 CREATE UNIQUE INDEX sso_providers_resource_id_idx ON auth.sso_providers (lower(resource_id));
 CREATE INDEX sso_providers_resource_id_pattern_idx ON auth.sso_providers (resource_id text_pattern_ops);
-COMMENT ON TABLE auth.sso_providers IS 'Of the platform';
-COMMENT ON COLUMN auth.sso_providers.resource_id IS 'Of the platform';
+COMMENT ON TABLE auth.sso_providers IS 'Auth: Manages SSO identity provider information; see saml_providers for SAML.';
+COMMENT ON COLUMN auth.sso_providers.resource_id IS 'Auth: Uniquely identifies a SSO provider according to a user-chosen resource ID (case insensitive), useful in infrastructure as code.';
 
 -- 20221021082433_add_saml, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.sso_domains (
@@ -138,7 +138,7 @@ CREATE TABLE auth.sso_domains (
 );
 CREATE INDEX sso_domains_sso_provider_id_idx ON auth.sso_domains (sso_provider_id);
 CREATE UNIQUE INDEX sso_domains_domain_idx ON auth.sso_domains (lower(domain));
-COMMENT ON TABLE auth.sso_domains IS 'Of the platform';
+COMMENT ON TABLE auth.sso_domains IS 'Auth: Manages SSO email address domain mapping to an SSO Identity Provider.';
 
 -- 20221021082433_add_saml, 20240314092811_add_saml_name_id_format, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.saml_providers (
@@ -150,7 +150,7 @@ CREATE TABLE auth.saml_providers (
   CONSTRAINT "metadata_xml not empty" CHECK (char_length(metadata_xml) > 0)
 );
 CREATE INDEX saml_providers_sso_provider_id_idx ON auth.saml_providers (sso_provider_id);
-COMMENT ON TABLE auth.saml_providers IS 'Of the platform';
+COMMENT ON TABLE auth.saml_providers IS 'Auth: Manages SAML Identity Provider connections.';
 
 -- 20230322519590_add_flow_state_table, 20230402418590_add_authentication_method_to_flow_state_table,
 -- 20230508135423_add_cleanup_indexes, 20240306115329_add_issued_at_to_flow_state, 20240612123726_enable_rls_update_grants,
@@ -164,7 +164,7 @@ CREATE TABLE auth.flow_state (
 CREATE INDEX idx_auth_code ON auth.flow_state (auth_code);
 CREATE INDEX idx_user_id_auth_method ON auth.flow_state (user_id, authentication_method);
 CREATE INDEX flow_state_created_at_idx ON auth.flow_state (created_at DESC);
-COMMENT ON TABLE auth.flow_state IS 'Of the platform';
+COMMENT ON TABLE auth.flow_state IS 'Stores metadata for all OAuth/SSO login flows';
 
 -- 20221021082433_add_saml, 20230508135423_add_cleanup_indexes, 20230818113222_add_flow_state_to_relay_state,
 -- 20240115144230_remove_ip_address_from_saml_relay_state, 20240612123726_enable_rls_update_grants
@@ -177,7 +177,7 @@ CREATE TABLE auth.saml_relay_states (
 CREATE INDEX saml_relay_states_sso_provider_id_idx ON auth.saml_relay_states (sso_provider_id);
 CREATE INDEX saml_relay_states_for_email_idx ON auth.saml_relay_states (for_email);
 CREATE INDEX saml_relay_states_created_at_idx ON auth.saml_relay_states (created_at DESC);
-COMMENT ON TABLE auth.saml_relay_states IS 'Of the platform';
+COMMENT ON TABLE auth.saml_relay_states IS 'Auth: Contains SAML Relay State information for each Service Provider initiated login.';
 
 -- 20240427152123_add_one_time_tokens_table, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.one_time_tokens (
@@ -221,10 +221,10 @@ CREATE INDEX user_id_created_at_idx ON auth.sessions (user_id, created_at);
 CREATE INDEX sessions_user_id_idx ON auth.sessions (user_id);
 CREATE INDEX sessions_not_after_idx ON auth.sessions (not_after DESC);
 CREATE INDEX sessions_oauth_client_id_idx ON auth.sessions (oauth_client_id);
-COMMENT ON TABLE auth.sessions IS 'Of the platform';
-COMMENT ON COLUMN auth.sessions.not_after IS 'Of the platform';
-COMMENT ON COLUMN auth.sessions.refresh_token_hmac_key IS 'Of the platform';
-COMMENT ON COLUMN auth.sessions.refresh_token_counter IS 'Of the platform';
+COMMENT ON TABLE auth.sessions IS 'Auth: Stores session data associated to a user.';
+COMMENT ON COLUMN auth.sessions.not_after IS 'Auth: Not after is a nullable column that contains a timestamp after which the session should be regarded as expired.';
+COMMENT ON COLUMN auth.sessions.refresh_token_hmac_key IS 'Holds a HMAC-SHA256 key used to sign refresh tokens for this session.';
+COMMENT ON COLUMN auth.sessions.refresh_token_counter IS 'Holds the ID (counter) of the last issued refresh token.';
 
 -- 00_init_auth_schema, 20210927181326_add_refresh_token_parent, 20220811173540_add_sessions_table,
 -- 20221021073300_add_refresh_tokens_session_id_revoked_index, 20221114143410_remove_parent_foreign_key_refresh_tokens,
@@ -239,7 +239,7 @@ CREATE INDEX refresh_tokens_instance_id_user_id_idx ON auth.refresh_tokens (inst
 CREATE INDEX refresh_tokens_parent_idx ON auth.refresh_tokens (parent);
 CREATE INDEX refresh_tokens_session_id_revoked_idx ON auth.refresh_tokens (session_id, revoked);
 CREATE INDEX refresh_tokens_updated_at_idx ON auth.refresh_tokens (updated_at DESC);
-COMMENT ON TABLE auth.refresh_tokens IS 'Of the platform';
+COMMENT ON TABLE auth.refresh_tokens IS 'Auth: Store of tokens used to refresh JWT tokens once they expire.';
 
 -- 20221003041349_add_mfa_schema, 20221011041400_add_mfa_indexes, 20240612123726_enable_rls_update_grants
 CREATE TABLE auth.mfa_amr_claims (
@@ -247,7 +247,7 @@ CREATE TABLE auth.mfa_amr_claims (
   updated_at timestamptz NOT NULL, authentication_method text NOT NULL, id uuid CONSTRAINT amr_id_pk PRIMARY KEY,
   CONSTRAINT mfa_amr_claims_session_id_authentication_method_pkey UNIQUE (session_id, authentication_method)
 );
-COMMENT ON TABLE auth.mfa_amr_claims IS 'Of the platform';
+COMMENT ON TABLE auth.mfa_amr_claims IS 'auth: stores authenticator method reference claims for multi factor authentication';
 
 -- 20250804100000_add_oauth_authorizations_consents, 20251104100000_add_nonce_to_oauth_authorizations
 CREATE TABLE auth.oauth_authorizations (

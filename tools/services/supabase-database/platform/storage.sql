@@ -1,5 +1,5 @@
 -- Storage as supabase/storage makes it at commit 4fa61fb (2026-08-21), vector and analytics buckets included. Before each
--- table stand the files of its migrations/tenant/ (*.sql) that made and changed it. Functions are in words of our own.
+-- table stand the files of its migrations/tenant/ (*.sql) that made and changed it. Functions are as there.
 
 -- supabase/postgres: migrations/db/init-scripts/00000000000002-storage-schema.sql,
 -- migrations/db/migrations/20250709135250_grant_storage_schema_to_postgres_with_grant_option.sql
@@ -36,7 +36,7 @@ CREATE TABLE storage.buckets (
   CONSTRAINT buckets_versioning_status_check CHECK (versioning_status IN ('DISABLED', 'ENABLED', 'SUSPENDED'))
 );
 CREATE UNIQUE INDEX bname ON storage.buckets (name);
-COMMENT ON COLUMN storage.buckets.owner IS 'Of the platform';
+COMMENT ON COLUMN storage.buckets.owner IS 'Field is deprecated, use owner_id instead';
 
 -- 0002-storage-schema, 0003-pathtoken-column, 0011-add-trigger-to-auto-update-updated_at-column, 0016-add-version,
 -- 0018-add_owner_id_column_deprecate_owner, 0020-list-objects-with-delimiter, 0025-custom-metadata,
@@ -54,7 +54,7 @@ CREATE UNIQUE INDEX bucketid_objname ON storage.objects (bucket_id, name);
 CREATE INDEX name_prefix_search ON storage.objects (name text_pattern_ops);
 CREATE INDEX idx_objects_bucket_id_name ON storage.objects (bucket_id, name COLLATE "C");
 CREATE INDEX idx_objects_bucket_id_name_lower ON storage.objects (bucket_id, lower(name) COLLATE "C");
-COMMENT ON COLUMN storage.objects.owner IS 'Of the platform';
+COMMENT ON COLUMN storage.objects.owner IS 'Field is deprecated, use owner_id instead';
 
 -- 0021-s3-multipart-uploads, 0022-s3-multipart-uploads-big-ints, 0025-custom-metadata, 0057-s3-multipart-uploads-metadata
 CREATE TABLE storage.s3_multipart_uploads (
@@ -126,26 +126,48 @@ ALTER TABLE storage.buckets_vectors ENABLE ROW LEVEL SECURITY;
 ALTER TABLE storage.vector_indexes ENABLE ROW LEVEL SECURITY;
 
 -- 0002-storage-schema, 0061-mark-filename-immutable
-CREATE FUNCTION storage.foldername(name text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE
-  AS $$ BEGIN RETURN (string_to_array(name, '/'))[1 : array_length(string_to_array(name, '/'), 1) - 1]; END $$;
+CREATE FUNCTION storage.foldername(name text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    _parts text[];
+BEGIN
+    -- Split on "/" to get path segments
+    SELECT string_to_array(name, '/') INTO _parts;
+    -- Return everything except the last segment
+    RETURN _parts[1 : array_length(_parts,1) - 1];
+END
+$$;
 -- 0011-add-trigger-to-auto-update-updated_at-column
-CREATE FUNCTION storage.update_updated_at_column() RETURNS trigger LANGUAGE plpgsql
-  AS $$ BEGIN NEW.updated_at = now(); RETURN NEW; END $$;
+CREATE FUNCTION storage.update_updated_at_column() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at = now();
+    RETURN NEW; 
+END;
+$$;
 CREATE TRIGGER update_objects_updated_at BEFORE UPDATE ON storage.objects
   FOR EACH ROW EXECUTE FUNCTION storage.update_updated_at_column();
 -- 0037-add-bucket-name-length-trigger
-CREATE FUNCTION storage.enforce_bucket_name_length() RETURNS trigger LANGUAGE plpgsql
-  AS $$ BEGIN IF length(NEW.name) > 100 THEN RAISE EXCEPTION 'too long'; END IF; RETURN NEW; END $$;
+CREATE FUNCTION storage.enforce_bucket_name_length() RETURNS trigger LANGUAGE plpgsql AS $$
+begin
+    if length(new.name) > 100 then
+        raise exception 'bucket name "%" is too long (% characters). Max is 100.', new.name, length(new.name);
+    end if;
+    return new;
+end;
+$$;
 CREATE TRIGGER enforce_bucket_name_length_trigger BEFORE INSERT OR UPDATE OF name ON storage.buckets
   FOR EACH ROW EXECUTE FUNCTION storage.enforce_bucket_name_length();
 -- 0055-prevent-direct-deletes
 CREATE FUNCTION storage.protect_delete() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF current_setting('storage.allow_delete_query', true) IS DISTINCT FROM 'true' THEN
-    RAISE EXCEPTION 'Delete by the API of Storage' USING ERRCODE = '42501';
-  END IF;
-  RETURN NULL;
-END $$;
+    -- Check if storage.allow_delete_query is set to 'true'
+    IF COALESCE(current_setting('storage.allow_delete_query', true), 'false') != 'true' THEN
+        RAISE EXCEPTION 'Direct deletion from storage tables is not allowed. Use the Storage API instead.'
+            USING HINT = 'This prevents accidental data loss from orphaned objects.',
+                  ERRCODE = '42501';
+    END IF;
+    RETURN NULL;
+END;
+$$;
 CREATE TRIGGER protect_buckets_delete BEFORE DELETE ON storage.buckets FOR EACH STATEMENT
   EXECUTE FUNCTION storage.protect_delete();
 CREATE TRIGGER protect_objects_delete BEFORE DELETE ON storage.objects FOR EACH STATEMENT
@@ -155,13 +177,16 @@ CREATE FUNCTION storage.stamp_new_object() RETURNS trigger LANGUAGE plpgsql
   AS $$ BEGIN NEW.last_accessed_at = now(); RETURN NEW; END $$;
 CREATE TRIGGER objects_stamp BEFORE INSERT ON storage.objects FOR EACH ROW EXECUTE FUNCTION storage.stamp_new_object();
 
+-- 0021-s3-multipart-uploads
+REVOKE ALL ON storage.s3_multipart_uploads, storage.s3_multipart_uploads_parts FROM anon, authenticated;
+GRANT SELECT ON storage.s3_multipart_uploads, storage.s3_multipart_uploads_parts TO anon, authenticated;
 -- 0046-buckets-objects-grants, 0049-buckets-objects-grants-postgres
 GRANT ALL ON storage.buckets, storage.objects TO anon, authenticated, service_role;
 GRANT ALL ON storage.buckets, storage.objects TO postgres WITH GRANT OPTION;
 INSERT INTO storage.migrations VALUES (0, 'create-migrations-table', 'e18db593bcde2aca2a408c4d1100f6abba2195df');
 RESET ROLE;
 
--- 0045-vector-buckets, 0038-iceberg-catalog-flag-on-buckets: the roles may read them and no more. Nor are they on the list of
+-- 0045-vector-buckets, 0038-iceberg-catalog-flag-on-buckets: the roles may read them, and service_role may write the latter two. Nor are they on the list of
 -- supautils.policy_grants (see auth.sql).
 DO $$
 DECLARE
@@ -173,4 +198,5 @@ BEGIN
     EXECUTE format('GRANT ALL ON storage.%I TO supabase_storage_admin', name);
     EXECUTE format('GRANT SELECT ON storage.%I TO postgres, anon, authenticated, service_role', name);
   END LOOP;
+  GRANT ALL ON storage.iceberg_namespaces, storage.iceberg_tables TO service_role;
 END $$;
