@@ -4,9 +4,10 @@
  *     KEY=… S3_ID=… S3_SECRET=… npm run compare:storage -- --url https://<ref>.supabase.co/storage/v1 --key KEY \
  *       [--s3-id S3_ID --s3-secret S3_SECRET --region eu-central-1] [--lost bucket/path] [--backend file]
  *
- * `--url` is where Storage itself answers: of a server without a gateway, without `/storage/v1`. It makes two buckets, and removes
- * them again. `--lost` is a file whose content was removed behind Storage's back. Ends with 1 where anything differs that
- * {@link INTENDED} does not explain.
+ * `--url` is where Storage itself answers: of a server without a gateway, without `/storage/v1`. `--region` is the server's
+ * `STORAGE_S3_REGION`, else its `REGION`: by another one, but for `us-east-1` and `auto`, no signature matches. The tool makes two
+ * buckets, and removes them again. `--lost` is a file whose content was removed behind Storage's back. Ends with 1 where anything
+ * differs that {@link INTENDED} does not explain.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -68,7 +69,7 @@ const { values: options } = parseArgs({
     key: { type: "string" },
     "s3-id": { type: "string" },
     "s3-secret": { type: "string" },
-    region: { type: "string", default: "local" },
+    region: { type: "string", default: "us-east-1" },
     lost: { type: "string" },
     backend: { type: "string", default: "s3" },
   },
