@@ -1,5 +1,58 @@
+/** Changes inside what the platform itself made, and privileges taken from it. */
+const OF_PLATFORM: readonly (readonly [what: string, sql: string])[] = [
+  ["another default", "ALTER TABLE auth.users ALTER role SET DEFAULT 'member$n'"],
+  ["another type", "ALTER TABLE auth.audit_log_entries ALTER ip_address TYPE text"],
+  ["a column that is required", "ALTER TABLE storage.objects ALTER name SET NOT NULL"],
+  ["statistics of a column", "ALTER TABLE auth.users ALTER email SET STATISTICS 77"],
+  ["a fill factor", "ALTER TABLE storage.objects SET (fillfactor = 80)"],
+  ["a table that is not logged", "ALTER TABLE auth.audit_log_entries SET UNLOGGED"],
+  ["another index", "DROP INDEX storage.bname; CREATE UNIQUE INDEX bname ON storage.buckets (lower(name))"],
+  [
+    "another check",
+    "ALTER TABLE auth.users DROP CONSTRAINT users_email_change_confirm_status_check, ADD CONSTRAINT users_email_change_confirm_status_check CHECK (email_change_confirm_status < 9)",
+  ],
+  [
+    "another foreign key",
+    `ALTER TABLE storage.objects DROP CONSTRAINT "objects_bucketId_fkey", ADD CONSTRAINT "objects_bucketId_fkey" FOREIGN KEY (bucket_id) REFERENCES storage.buckets ON DELETE CASCADE`,
+  ],
+  [
+    "another trigger of the platform",
+    "DROP TRIGGER update_objects_updated_at ON storage.objects; CREATE TRIGGER update_objects_updated_at BEFORE UPDATE OF name ON storage.objects FOR EACH ROW EXECUTE FUNCTION storage.update_updated_at_column()",
+  ],
+  ["a trigger of the platform that is dropped", "DROP TRIGGER enforce_bucket_name_length_trigger ON storage.buckets"],
+  [
+    "a trigger of one's own that calls the platform's function",
+    "CREATE TRIGGER st$n BEFORE UPDATE ON storage.buckets FOR EACH ROW EXECUTE FUNCTION storage.update_updated_at_column(); COMMENT ON TRIGGER st$n ON storage.buckets IS 'Ours'; ALTER TABLE storage.buckets ENABLE ALWAYS TRIGGER st$n",
+  ],
+  [
+    "a trigger of one's own that calls one's own function in storage",
+    "CREATE FUNCTION storage.tf$n() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; ALTER FUNCTION storage.tf$n OWNER TO postgres; CREATE TRIGGER so$n BEFORE UPDATE ON storage.buckets FOR EACH ROW EXECUTE FUNCTION storage.tf$n()",
+  ],
+  [
+    "a trigger's function with another body",
+    "CREATE OR REPLACE FUNCTION storage.protect_delete() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+  ],
+  [
+    "a function with another body",
+    "CREATE OR REPLACE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE AS $f$ SELECT 'role$n' $f$",
+  ],
+  ["a function with other attributes", "ALTER FUNCTION auth.uid() COST 7 SECURITY DEFINER SET search_path = ''"],
+  ["a function with another owner", "ALTER FUNCTION storage.foldername(text) OWNER TO postgres"],
+  ["a value of a type", "ALTER TYPE auth.factor_type ADD VALUE 'kind$n'"],
+  ["a rule", "CREATE RULE ru$n AS ON UPDATE TO auth.instances DO ALSO NOTIFY instances"],
+  ["a table's privilege that is revoked", "REVOKE SELECT ON storage.objects FROM anon"],
+  ["all privileges that are revoked", "REVOKE ALL ON storage.buckets FROM authenticated, service_role"],
+  ["a function's privilege that is revoked", "REVOKE EXECUTE ON FUNCTION auth.email() FROM PUBLIC"],
+  ["a schema's privilege that is revoked", "REVOKE USAGE ON SCHEMA storage FROM anon"],
+  ["another comment on a table", "COMMENT ON TABLE auth.users IS 'Ours $n'"],
+  ["another comment on a function", "COMMENT ON FUNCTION auth.email() IS 'Ours $n'"],
+  ["a comment on a function", "COMMENT ON FUNCTION storage.foldername(text) IS 'Ours $n'"],
+  ["a comment on a schema of the platform", "COMMENT ON SCHEMA storage IS 'Ours $n'"],
+];
+
 /** On the platform's tables and beside them, in names of which `$n` is a number of its own. */
 export const ON_PLATFORM: readonly (readonly [what: string, sql: string])[] = [
+  ...OF_PLATFORM,
   [
     "a column of users",
     "ALTER TABLE auth.users ADD tenant$n int NOT NULL DEFAULT 3; UPDATE auth.users SET tenant$n = 4 WHERE email LIKE 'user1%'",

@@ -109,7 +109,7 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
         ]),
       );
       for (const [fact, [was, is]] of differencesOf(new Map(made), new Map(restored))) {
-        if (!isNamed(fact, is, said) && (owned || !ofPlatform.has(fact)))
+        if (!isNamed(fact, was, is, said) && (owned || !ofPlatform.has(fact)))
           broken.push(`${fact} differs and is not named:\n  was ${was.slice(0, 600)}\n  is ${is.slice(0, 600)}`);
       }
     } catch (error) {
@@ -129,15 +129,49 @@ export async function openPair(source: "installed" | 17, target: "installed" | 1
 
 /**
  * Whether what the backup says has the name of an entry of pg_dump. Names of changes end with a number of their own; any other on the
- * platform's tables must be there with its table. Rows and values of sequences may be missing with
- * what they are of, and never differ.
+ * platform's tables must be there with its table, and of a table each line that differs, of privileges each role. Rows and values of
+ * sequences may be missing with what they are of, and never differ.
  */
-function isNamed(fact: string, is: string, said: string): boolean {
+function isNamed(fact: string, was: string, is: string, said: string): boolean {
   if (/^(ROWS|VALUE) /.test(fact) && is !== "none") return false;
   if (fact.startsWith("SETTINGS ")) return said.includes("settings of the database");
+  const [, kind = "", platform = ""] = /^(ACL|COMMENT) - SCHEMA (auth|storage)$/.exec(fact) ?? [];
+  if (platform !== "") return rolesOf(kind, was, is).every((role) => said.includes(`${role} on schema ${platform}`));
   const name = fact.replace(/\(.*$/, "").replaceAll('"', "");
   const last = name.split(/[ .]/).at(-1) ?? "";
-  const [, schema = "", table = ""] = / (auth|storage|realtime) (?:.* )?([\w.]+)$/.exec(name) ?? [];
+  const [, type = "", schema = "", table = ""] =
+    /^([A-Z ]+) (auth|storage|realtime) (?:.* )?([\w.]+)$/.exec(name) ?? [];
   if (schema === "" || /\d/.test(last) || fact.startsWith("TRIGGER ")) return said.replaceAll('"', "").includes(last);
-  return new RegExp(`\\b${schema}\\.(\\w+\\.)?${table}\\b`).test(said);
+  const isSaid = (words: string): boolean => new RegExp(words).test(said.replaceAll('"', ""));
+  if (type === "ACL" && schema !== "realtime")
+    return rolesOf(type, was, is).every((role) => isSaid(`of ${role} on ${schema}\\.${table}\\b`));
+  if (type === "TABLE" && is !== "none" && was !== "none") {
+    return columnsOf(was, is).every((column) =>
+      isSaid(`\\b${schema}\\.${table}\\.${column}\\b|\\b${column} of ${schema}\\.${table}\\b`),
+    );
+  }
+  return isSaid(`\\b${schema}\\.(\\w+\\.)?${table}\\b`);
+}
+
+/** The lines that only one of two texts has. */
+function differingLines(one: string, other: string): string[] {
+  const [ones = [], others = []] = [one, other].map((text) => text.split("\n").map((line) => line.replace(/,$/, "")));
+  return [...ones.filter((line) => !others.includes(line)), ...others.filter((line) => !ones.includes(line))];
+}
+
+/** Those whose privileges differ; of a comment what it is called. */
+function rolesOf(kind: string, was: string, is: string): string[] {
+  if (kind === "COMMENT") return ["the comment"];
+  return differingLines(was, is).flatMap((line) => / (?:TO|FROM) ([\w"]+)/.exec(line)?.[1] ?? []);
+}
+
+/** The columns, constraints and other words with which the lines begin that differ. */
+function columnsOf(was: string, is: string): string[] {
+  return differingLines(was, is).map((line) => {
+    if (line.startsWith("CREATE "))
+      return line.startsWith("CREATE UNLOGGED") || was.includes("UNLOGGED") ? "unlogged" : "";
+    const [, first, other] = /^ +(?:CONSTRAINT )?"?(\w+)|(?:ALTER COLUMN|CONSTRAINT) "?(\w+)/.exec(line) ?? [];
+    const column = first ?? other ?? "";
+    return column === "" ? (/\b(fillfactor|autovacuum_\w+)/.exec(line)?.[1] ?? "") : column;
+  });
 }

@@ -229,6 +229,8 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
          FROM pg_class AS c WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
        UNION ALL SELECT p.oid::regprocedure::text, proowner, pronamespace, 'pg_proc'::regclass, p.oid FROM pg_proc AS p
          WHERE NOT ${isPlatformFunction("pronamespace::regnamespace::text", "proname")}
+       UNION ALL SELECT format('trigger %I on %s', tgname, tgrelid::regclass), proowner, pronamespace, 'pg_trigger'::regclass, t.oid FROM pg_trigger AS t
+         JOIN pg_class AS c ON c.oid = tgrelid JOIN pg_proc AS p ON p.oid = tgfoid WHERE NOT tgisinternal AND pronamespace = relnamespace
      ) AS objects JOIN pg_namespace AS n ON n.oid = schema
      WHERE (nspname = ANY($1::text[]) AND nspname NOT IN ('cron', 'pgmq') OR nspname IN (${sqlList(DATA_SCHEMAS)}))
        AND (owner::regrole::text = 'postgres' OR owner::regrole::text NOT IN (${sqlList(PLATFORM_ROLES)}))
@@ -238,7 +240,7 @@ async function leftBehind(control: ControlConnection, scope: Scope): Promise<Omi
   );
   if (rows.length === 0) return [];
   const reason =
-    `Objects of yours in schemas of the platform are not restored into another project: ${someOf(rows)}. ` +
+    `Objects of yours in schemas of the platform are not restored into another project: ${rows.map(({ name }) => name).join(", ")}. ` +
     "Move them to a schema of your own (ALTER … SET SCHEMA).";
   return [{ artifact: "objects in the platform's schemas", reason }];
 }

@@ -1,6 +1,6 @@
 import type { Omission } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
-import { PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PROVIDED_SCHEMAS, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PROVIDED_SCHEMAS, sqlList } from "./platform.ts";
 
 /** What no restore of a project makes, by name: each query gives rows of `name`. */
 const NOT_RESTORED: readonly {
@@ -24,6 +24,16 @@ const NOT_RESTORED: readonly {
     query: `
       SELECT quote_ident(extname) AS name FROM pg_extension AS e JOIN pg_available_extensions ON name = extname
       WHERE obj_description(e.oid, 'pg_extension') IS DISTINCT FROM comment ORDER BY extname`,
+  },
+  {
+    artifact: "the platform's schemas",
+    reason: (names) => `The target's platform makes its own schemas. What differs in yours is not restored: ${names}.`,
+    query: `
+      SELECT format('the comment on schema %s', nspname) AS name FROM pg_namespace AS n
+      WHERE nspname IN (${sqlList(DATA_SCHEMAS)}) AND obj_description(n.oid, 'pg_namespace') IS NOT NULL
+      UNION ALL SELECT format('no privilege USAGE of %s on schema %s', rolname, nspname) FROM pg_namespace AS n, pg_roles AS r
+      WHERE nspname IN (${sqlList(DATA_SCHEMAS)}) AND rolname IN ('anon', 'authenticated', 'service_role') AND NOT has_schema_privilege(r.oid, n.oid, 'USAGE')
+      ORDER BY name`,
   },
   {
     artifact: "publications of all tables",

@@ -1,7 +1,14 @@
 import type { Omission } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 import type { Scope } from "../postgres/scope/scope.ts";
-import { PLATFORM_DEFINITIONS, REMOVED_DEFINITIONS } from "./platform-definitions.ts";
+import {
+  isChanged,
+  KNOWN_MAJORS,
+  KNOWN_VERSIONS,
+  nameOf,
+  PLATFORM_DEFINITIONS,
+  REMOVED_DEFINITIONS,
+} from "./platform-definitions.ts";
 import { DATA_SCHEMAS } from "./platform.ts";
 import { TABLE_DEFINITIONS, type TableDefinition } from "./table-definitions.ts";
 
@@ -24,6 +31,9 @@ export const TABLES_PART = {
   title: `indexes, constraints, settings and comments ${ON_TABLES}`,
 };
 
+/** The function of a trigger. If the platform has never made it, it and the trigger are people's, or of a newer platform. */
+const CALLED = /EXECUTE FUNCTION (\S+\.\S+\(\))$/;
+
 /**
  * What people changed on the tables of `auth` and `storage`, whose definitions a restore takes from the target's platform. A
  * platform that is newer than {@link PLATFORM_DEFINITIONS} has definitions of its own that count as people's.
@@ -35,13 +45,19 @@ export async function ownDefinitions(
   chosen: Scope,
 ): Promise<{ parts: OwnPart[]; omitted: Omission[] }> {
   const known = new Map(Object.entries(PLATFORM_DEFINITIONS).map(([kind, names]) => [kind, new Set(names)]));
-  const tables = new Set(PLATFORM_DEFINITIONS.column.map((name) => tableOf(name)));
-  const found = (await control.query<TableDefinition>(TABLE_DEFINITIONS)).filter(({ table }) => tables.has(table));
-  const own = found.filter(
+  const { column, function: functions, type } = PLATFORM_DEFINITIONS;
+  const things = new Set([...column.map((name) => tableOf(name)), ...functions, ...type]);
+  const found = (await control.query<TableDefinition>(TABLE_DEFINITIONS)).filter(({ table }) => things.has(table));
+  const covered = found.filter(
     (each) =>
-      known.get(each.kind)?.has(nameOf(each)) !== true &&
-      !chosen.tables.includes(each.of) &&
-      !chosen.schemas.includes(each.table.slice(0, each.table.indexOf("."))),
+      !chosen.tables.includes(each.of) && !chosen.schemas.includes(each.table.slice(0, each.table.indexOf("."))),
+  );
+  const changed = KNOWN_MAJORS.includes(control.serverMajor) ? covered.filter(isChanged) : [];
+  const own = covered.filter(
+    (each) =>
+      each.kind !== "privilege" &&
+      !(each.kind === "trigger" && !functions.includes(CALLED.exec(each.sql)?.[1] ?? "")) &&
+      (known.get(each.kind)?.has(nameOf(each)) !== true || (each.kind === "comment" && changed.includes(each))),
   );
   const parts = [
     partOf(
@@ -53,20 +69,26 @@ export async function ownDefinitions(
       own.filter(({ needed }) => !needed),
     ),
   ].filter(({ statements }) => statements.length > 0);
+  const omitted: Omission[] = [];
+  const kept = changed.filter(({ kind }) => kind !== "comment").map(({ kind, shown }) => `the ${kind} ${shown}`);
+  if (kept.length > 0) {
+    const reason =
+      `${kept.join(", ")} differ from what every version of the platform makes that this program knows (${KNOWN_VERSIONS}): changes ` +
+      "of yours, or of a newer version. A restored project has them as its own platform makes them.";
+    omitted.push({ artifact: "changes of the platform's own definitions", reason });
+  }
   const dropped = droppedFrom(found);
-  if (dropped.length === 0) return { parts, omitted: [] };
-  const reason = `Supabase's own migrations make ${dropped.join(", ")}, which this database lacks: a restored project has them again.`;
-  return { parts, omitted: [{ artifact: "what is dropped from the platform's tables", reason }] };
+  if (dropped.length > 0) {
+    const reason = `Supabase's own migrations make ${dropped.join(", ")}, which this database lacks: a restored project has them again.`;
+    omitted.push({ artifact: "what is dropped from the platform's tables", reason });
+  }
+  return { parts, omitted };
 }
 
 function partOf({ name, title }: { name: string; title: string }, own: readonly TableDefinition[]): OwnPart {
   const kinds = Map.groupBy(own, ({ kind }) => kind);
   const contents = [...kinds].map(([kind, some]) => `${kind}: ${some.map(({ shown }) => shown).join(", ")}`);
   return { name, title, contents, statements: own.map(({ sql }) => sql) };
-}
-
-function nameOf({ table, name }: TableDefinition): string {
-  return name === "" ? table : `${table}.${name}`;
 }
 
 function tableOf(name: string): string {
@@ -85,9 +107,17 @@ function droppedFrom(found: readonly TableDefinition[]): string[] {
   };
   const older = new Set(lacking("column").map((name) => name.slice(0, name.indexOf("."))));
   const newest = DATA_SCHEMAS.filter((schema) => !older.has(schema));
-  return (["index", "constraint", "setting", "comment"] as const).flatMap((kind) =>
-    lacking(kind).flatMap((name) =>
-      newest.some((schema) => name.startsWith(`${schema}.`)) ? [`the ${kind} ${name}`] : [],
-    ),
+  const things = new Set(found.map(({ table }) => table));
+  return (["index", "constraint", "trigger", "setting", "privilege", "comment"] as const).flatMap((kind) =>
+    lacking(kind).flatMap((name) => {
+      const of = name.slice(0, name.lastIndexOf("."));
+      if (!newest.some((schema) => name.startsWith(`${schema}.`)) || (kind === "privilege" && !things.has(of)))
+        return [];
+      return [
+        kind === "privilege"
+          ? `the privilege ${name.slice(of.length + 1).replace("/", " of ")} on ${of}`
+          : `the ${kind} ${name}`,
+      ];
+    }),
   );
 }

@@ -88,7 +88,7 @@ function forbiddenOrNot(
   return refusable(
     sql,
     `${shown.join("; ")} (the table's owner must run it${values})`,
-    ["42501", "42704", "42P01"],
+    ["42501", "42704", "42P01", "42883"],
     object,
   );
 }

@@ -1,14 +1,15 @@
 import { RELATION_OPTIONS } from "../postgres/documented.ts";
-import { DATA_SCHEMAS, sqlList } from "./platform.ts";
+import { DATA_SCHEMAS, notOfExtension, sqlList } from "./platform.ts";
 
-/** Something on a table of `auth` or `storage`: the platform's own or people's. */
+/** Something on a table of `auth` or `storage`, or a function or type there: the platform's own or people's. */
 export interface TableDefinition {
-  readonly kind: "column" | "constraint" | "index" | "setting" | "comment";
-  /** `schema.table`, not quoted. */
+  readonly kind:
+    "column" | "constraint" | "index" | "trigger" | "rule" | "function" | "type" | "setting" | "privilege" | "comment";
+  /** `schema.table`, not quoted; of a function or a type this itself, a function's with the types of its arguments. */
   readonly table: string;
   /** The table, quoted where needed. */
   readonly of: string;
-  /** Not quoted; empty for a comment on the table itself. */
+  /** Not quoted; empty for a function or type, and for a comment on the table itself. */
   readonly name: string;
   /** Table and name, for people and quoted where needed. */
   readonly shown: string;
@@ -18,9 +19,24 @@ export interface TableDefinition {
   readonly needed: boolean;
 }
 
+/** Kinds of what the platform makes. */
+export type PlatformKind = Exclude<TableDefinition["kind"], "rule">;
+
+/**
+ * By kind: what the migrations of a schema have ever made, as words after their table. An index of a constraint is not among
+ * them. A hyphen stands before what a later migration has removed; after a name stand the fingerprints of its texts.
+ */
+export type PlatformTexts = Readonly<Partial<Record<PlatformKind, string>> & { version: string }>;
+
 const ON_TABLE = "format('ALTER TABLE %s ', shown)";
 
-/** Every definition on tables of the platform, in an order in which they can be made. Triggers and policies have a part of their own: people add only whole ones. */
+/** Roles of the API, whose privileges the platform gives. PUBLIC is 0. */
+const GRANTEES = `(SELECT 0::oid AS grantee, 'PUBLIC' AS role UNION ALL SELECT oid, rolname FROM pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role'))`;
+
+/**
+ * Every definition on tables of the platform, and of its functions and types, in an order in which they can be made. Policies, and
+ * triggers that call functions of people's own schemas, have a part of their own: the platform makes none.
+ */
 export const TABLE_DEFINITIONS = `
   WITH tables AS (
     SELECT c.*, nspname || '.' || relname AS "table", format('%I.%I', nspname, relname) AS shown
@@ -32,6 +48,16 @@ export const TABLE_DEFINITIONS = `
   ), indexes AS (
     SELECT "table", shown, i.*, c.relname AS name, indexrelid::regclass::text AS identity FROM tables AS t JOIN pg_index AS i ON indrelid = t.oid
       JOIN pg_class AS c ON c.oid = indexrelid
+  ), others AS (
+    SELECT 'function' AS kind, format('%s.%s(%s)', nspname, proname, replace(oidvectortypes(proargtypes), ' ', '')) AS "table", p.oid::regprocedure::text AS shown,
+      'ROUTINE ' || p.oid::regprocedure AS identity, obj_description(p.oid, 'pg_proc') AS comment, pg_get_functiondef(p.oid) AS sql,
+      coalesce(proacl, acldefault('f', proowner)) AS acl
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
+    WHERE nspname IN (${sqlList(DATA_SCHEMAS)}) AND prokind <> 'a' AND ${notOfExtension("pg_proc", "p.oid")}
+    UNION ALL
+    SELECT 'type', nspname || '.' || typname, t.oid::regtype::text, 'TYPE ' || t.oid::regtype, obj_description(t.oid, 'pg_type'),
+      (SELECT format('CREATE TYPE %s AS ENUM (%s)', t.oid::regtype, string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder)) FROM pg_enum WHERE enumtypid = t.oid), NULL
+    FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace WHERE nspname IN (${sqlList(DATA_SCHEMAS)}) AND typtype = 'e'
   ), found AS (
     SELECT 'column' AS kind, attnum AS at, "table", shown, attname AS name, true AS needed, format('COLUMN %s.%I', shown, attname) AS identity,
       col_description(attrelid, attnum) AS comment,
@@ -51,9 +77,24 @@ export const TABLE_DEFINITIONS = `
     SELECT 'index', 0, "table", shown, name, indisunique, 'INDEX ' || identity, obj_description(indexrelid, 'pg_class'), pg_get_indexdef(indexrelid)
     FROM indexes WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u', 'x'))
     UNION ALL
+    SELECT 'trigger', 0, "table", shown, tgname, false, format('TRIGGER %I ON %s', tgname, shown), obj_description(g.oid, 'pg_trigger'), pg_get_triggerdef(g.oid)
+    FROM tables AS t JOIN pg_trigger AS g ON tgrelid = t.oid JOIN pg_proc AS p ON p.oid = tgfoid
+    WHERE NOT tgisinternal AND tgparentid = 0 AND pronamespace = relnamespace
+    UNION ALL
+    SELECT 'rule', 0, "table", shown, rulename, false, format('RULE %I ON %s', rulename, shown), obj_description(r.oid, 'pg_rewrite'), rtrim(pg_get_ruledef(r.oid), ';')
+    FROM tables AS t JOIN pg_rewrite AS r ON ev_class = t.oid
+    UNION ALL
+    SELECT kind, 0, "table", shown, '', false, identity, comment, sql FROM others
+    UNION ALL
+    SELECT 'privilege', 0, "table", shown, privilege_type || '/' || role, false, NULL, NULL, format('GRANT %s ON %s TO %s', privilege_type, shown, role)
+    FROM (SELECT "table", 'TABLE ' || shown AS shown, coalesce(relacl, acldefault('r', relowner)) AS acl FROM tables
+      UNION ALL SELECT "table", 'ROUTINE ' || shown, acl FROM others WHERE kind = 'function') AS objects, aclexplode(acl) JOIN ${GRANTEES} AS roles USING (grantee)
+    WHERE privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') OR privilege_type = 'EXECUTE' AND grantee = 0
+    UNION ALL
     SELECT 'setting', 0, "table", shown, name, false, NULL, NULL, ${ON_TABLE} || sql FROM (
       SELECT "table", shown, 'row level security' AS name, 'ENABLE ROW LEVEL SECURITY' AS sql FROM tables WHERE relrowsecurity
       UNION ALL SELECT "table", shown, 'row level security for the owner', 'FORCE ROW LEVEL SECURITY' FROM tables WHERE relforcerowsecurity
+      UNION ALL SELECT "table", shown, 'unlogged', 'SET UNLOGGED' FROM tables WHERE relpersistence = 'u'
       UNION ALL SELECT "table", shown, 'replica identity', 'REPLICA IDENTITY ' || CASE relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING'
         ELSE (SELECT format('USING INDEX %I', name) FROM indexes AS i WHERE indrelid = tables.oid AND indisreplident) END
         FROM tables WHERE relreplident <> 'd'
@@ -74,9 +115,12 @@ export const TABLE_DEFINITIONS = `
     ) AS settings
   )
   SELECT * FROM (
-  SELECT kind, at, "table", shown AS of, name::text, CASE kind WHEN 'setting' THEN format('%s of %s', name, shown) ELSE shown || '.' || quote_ident(name) END AS shown, sql, needed FROM found
-  UNION ALL SELECT 'comment', 0, "table", shown, name, shown || '.' || quote_ident(name), format('COMMENT ON %s IS %L', identity, comment), false FROM found WHERE comment IS NOT NULL
+  SELECT kind, at, "table", shown AS of, name::text, CASE WHEN name = '' THEN shown WHEN kind = 'setting' THEN format('%s of %s', name, shown)
+    WHEN kind = 'privilege' THEN format('%s on %s', replace(name, '/', ' of '), lower(split_part(shown, ' ', 1)) || substring(shown FROM position(' ' IN shown)))
+    ELSE shown || '.' || quote_ident(name) END AS shown, sql, needed FROM found
+  UNION ALL SELECT 'comment', 0, "table", shown, name, shown || CASE WHEN name <> '' THEN '.' || quote_ident(name) ELSE '' END, format('COMMENT ON %s IS %L', identity, comment), false
+    FROM found WHERE comment IS NOT NULL
   UNION ALL SELECT 'comment', 0, "table", shown, '', shown, format('COMMENT ON TABLE %s IS %L', shown, obj_description(oid, 'pg_class')), false
     FROM tables WHERE obj_description(oid, 'pg_class') IS NOT NULL
   ) AS definitions
-  ORDER BY array_position(ARRAY['column', 'constraint', 'index', 'setting', 'comment'], kind), "table", at, shown`;
+  ORDER BY array_position(ARRAY['type', 'function', 'column', 'constraint', 'index', 'trigger', 'rule', 'setting', 'privilege', 'comment'], kind), "table", at, shown`;

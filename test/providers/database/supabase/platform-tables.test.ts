@@ -226,6 +226,42 @@ describe("what people added to the platform's tables", () => {
   });
 });
 
+describe("what the platform made", () => {
+  it("is named where people changed it, or took privileges from it", async () => {
+    await server.newProject("changed_inside");
+    await query(
+      server.postgres.url("changed_inside"),
+      `ALTER TABLE auth.users ALTER role SET DEFAULT 'member', ALTER aud TYPE text;
+       ALTER TABLE storage.objects DROP CONSTRAINT "objects_bucketId_fkey",
+         ADD CONSTRAINT "objects_bucketId_fkey" FOREIGN KEY (bucket_id) REFERENCES storage.buckets ON DELETE CASCADE;
+       ALTER FUNCTION auth.uid() SECURITY DEFINER; ALTER TYPE auth.factor_type ADD VALUE 'key';
+       DROP TRIGGER protect_buckets_delete ON storage.buckets; ALTER TABLE auth.audit_log_entries DISABLE ROW LEVEL SECURITY;
+       REVOKE SELECT ON storage.objects FROM anon; REVOKE EXECUTE ON FUNCTION auth.email() FROM PUBLIC; REVOKE USAGE ON SCHEMA storage FROM anon;
+       COMMENT ON TABLE auth.users IS 'Ours'`,
+    );
+    const backup = await backUp("changed_inside");
+    expect(backup.omitted).toEqual([
+      {
+        artifact: "changes of the platform's own definitions",
+        reason: expect.stringMatching(
+          /^the type auth\.factor_type, the function auth\.uid\(\), the column auth\.users\.aud, the column auth\.users\.role, the constraint storage\.objects\."objects_bucketId_fkey" differ from what every version .*supabase\/auth .*supabase\/storage/,
+        ) as string,
+      },
+      {
+        artifact: "what is dropped from the platform's tables",
+        reason: expect.stringMatching(
+          /make the trigger storage\.buckets\.protect_buckets_delete, the setting auth\.audit_log_entries\.row level security, the privilege EXECUTE of PUBLIC on auth\.email\(\), the privilege SELECT of anon on storage\.objects, which/,
+        ) as string,
+      },
+      {
+        artifact: "the platform's schemas",
+        reason: expect.stringContaining("no privilege USAGE of anon on schema storage") as string,
+      },
+    ]);
+    expect(backup.covers.get("platform-tables.sql")).toContain("comment: auth.users");
+  });
+});
+
 describe("a target of another version of the platform", () => {
   it("is refused before anything is restored where it lacks columns that postgres may not add, with what to do", async () => {
     await changedProject(
@@ -276,7 +312,12 @@ describe("a target of another version of the platform", () => {
        INSERT INTO storage.prefixes VALUES ('b', 'p', 1)`,
     );
     const backup = await backUp("older");
-    expect(backup.omitted).toEqual([]);
+    expect(backup.omitted).toEqual([
+      {
+        artifact: "changes of the platform's own definitions",
+        reason: expect.stringMatching(/^the function storage\.objects_insert_prefix_trigger\(\), .* differ/) as string,
+      },
+    ]);
     const url = await server.newProject("newer");
     const { differences, leftOut, refused } = await (
       await open("newer")
