@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { isAgeRecipient } from "./age-recipient.ts";
-import { databaseProviders, DatabaseConfig, needsEncryption } from "./database/index.ts";
-import type { DeployedTask, PolicyStatement } from "./definition.ts";
+import {
+  databaseProviders,
+  DatabaseConfig,
+  drillConfig,
+  drillServerFields,
+  needsEncryption,
+} from "./database/index.ts";
+import type { Access, DeployedTask, Lack, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
@@ -237,6 +243,7 @@ const Settings = z.strictObject({
           "database's own. Its database is only connected to. The role needs CREATEDB, and CREATEROLE where the server " +
           "lacks roles of the backup.",
       ),
+      ...drillServerFields,
       checks: z
         .array(DrillCheck)
         .min(1)
@@ -328,21 +335,43 @@ export function jobSecrets(job: JobSettings): JobSecret[] {
 }
 
 /** What all providers of a job declare that the role of one of its tasks on AWS must be allowed to do. */
-export function jobPermissions(job: JobConfig, task: Pick<DeployedTask, "access" | "partition">): PolicyStatement[] {
+export function jobPermissions(job: JobConfig, task: Omit<DeployedTask, "stack" | "job">): PolicyStatement[] {
   const about: DeployedTask = { ...task, stack: job.stack, job: job.name };
-  return declarations(job).flatMap(([config, kind]) => kind.permissions?.(config as never, about) ?? []);
+  return [
+    ...databases(job, task.access).map(([, config, kind]) => [config, kind] as const),
+    ...declarations(job),
+  ].flatMap(([config, kind]) => kind.permissions?.(config as never, about) ?? []);
+}
+
+/** What a job has to say besides where it is deployed to AWS; the fields are paths in the job. */
+export function lacksOnAws(job: JobSettings): Lack[] {
+  return databases(job).flatMap(([part, config, kind]) => {
+    const lack = kind.lacksOnAws?.(config as never);
+    return lack === undefined ? [] : [{ ...lack, field: `${part}.${lack.field}` }];
+  });
 }
 
 /** The TCP ports that a job's providers declare to connect to, sorted, without 443, which is always open. */
 export function jobPorts(job: JobSettings): number[] {
-  const ports = declarations(job).flatMap(([config, kind]) => kind.ports?.(config as never) ?? []);
+  const all = [[job.database, databaseProviders[job.database.kind]] as const, ...declarations(job)];
+  const ports = all.flatMap(([config, kind]) => kind.ports?.(config as never) ?? []);
   return [...new Set(ports)].filter((port) => port !== 443).sort((a, b) => a - b);
 }
 
-/** The configuration of each provider of a job, with what its kind declares. */
+/** The databases that a job's tasks with an access connect to, or all of them: where each stands in the job, and what its kind declares. */
+function databases({ database, drill }: JobSettings, access?: Access) {
+  const of = (part: string, config: DatabaseConfig) => [part, config, databaseProviders[config.kind]] as const;
+  return [
+    ...(access === "drill" || access === "prune" ? [] : [of("database", database)]),
+    ...(drill === undefined || access === "backup" || access === "prune"
+      ? []
+      : [of("drill", drillConfig(database, drill))]),
+  ];
+}
+
+/** The configuration of each other provider of a job, with what its kind declares. */
 function declarations(job: JobSettings) {
   return [
-    [job.database, databaseProviders[job.database.kind]] as const,
     ...(job.files ? [[job.files, filesProviders[job.files.kind]] as const] : []),
     ...job.destinations.map((config) => [config, storageProviders[config.kind]] as const),
     ...job.monitor.map((config) => [config, monitorProviders[config.kind]] as const),

@@ -20,6 +20,9 @@ export interface DeployedTask {
   readonly access: Access;
   /** AWS's partition, the second part of an ARN: `aws`, `aws-cn` or `aws-us-gov`. */
   readonly partition: string;
+  /** The stack's region, and the number of its account. */
+  readonly region: string;
+  readonly account: string;
 }
 
 /** A statement of an IAM policy. */
@@ -29,6 +32,15 @@ export interface PolicyStatement {
   readonly Resource: readonly string[];
   /** Condition operators, each with its keys and their values. */
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
+/** Something that a configuration has to say. */
+export interface Lack {
+  /** The field, or the one that it belongs into. */
+  readonly field: string;
+  /** To be read after the field's path. */
+  readonly message: string;
+  readonly fix: string;
 }
 
 /**
@@ -45,6 +57,10 @@ export interface ProviderDefinition<Schema extends z.ZodObject, Provider, Contex
   readonly secrets: readonly SecretField<z.output<Schema>>[];
   /** What the role of a task on AWS must be allowed to do for this configuration. Left out: nothing. */
   permissions?(config: z.output<Schema>, task: DeployedTask): readonly PolicyStatement[];
+  /**
+   * What the configuration lacks on AWS, where the role of a task is allowed exactly what the configuration names. Left out: nothing.
+   */
+  lacksOnAws?(config: z.output<Schema>): Lack | undefined;
   /** TCP ports that a run connects to, where they are not just 443, which is always open. */
   ports?(config: z.output<Schema>): readonly number[];
   /** Makes the provider. Throws `ProviderError` with `CONFIG` where the configuration cannot work. */

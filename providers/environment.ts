@@ -21,9 +21,18 @@ export function secretVariable(name: string): string {
   return `PROVISION_SECRET_${name}`;
 }
 
+/** The variable that holds an existing parameter of Systems Manager, with a hash as {@link arnVariable}. */
+export function ssmVariable(name: string): string {
+  return `PROVISION_SSM_${shortHash(name)}`;
+}
+
 /** The variable that holds an existing secret of AWS. Its name has a hash, since an ARN has characters that no variable may have. */
 export function arnVariable(arn: string): string {
-  return `PROVISION_ARN_${createHash("sha256").update(arn).digest("hex").slice(0, 16).toUpperCase()}`;
+  return `PROVISION_ARN_${shortHash(arn)}`;
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16).toUpperCase();
 }
 
 interface Schedule {

@@ -11,7 +11,10 @@ export const SecretName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, {
  * - `{ secret: name }`: one of the stack's, set with `pulumi config set --path --secret 'provision:secrets.name'`;
  * - `{ env: NAME }`: an environment variable of the runner;
  * - `{ file: path }`: a file on the runner's machine (its last newline is dropped);
- * - `{ arn: … }`: an existing Secrets Manager secret that never enters the stack's state.
+ * - `{ arn: … }`: an existing Secrets Manager secret that never enters the stack's state;
+ * - `{ ssm: … }`: an existing parameter of Systems Manager, by its name or its ARN.
+ *
+ * A run reads each value once, when it begins; on AWS, when its task starts. A secret that is rotated then counts from the next run on.
  */
 export const SecretRef = z
   .union(
@@ -44,8 +47,20 @@ export const SecretRef = z
           .describe("ARN of an existing AWS Secrets Manager secret.")
           .meta({ examples: ["arn:aws:secretsmanager:us-east-1:123456789012:secret:app-database-url"] }),
       }),
+      z.strictObject({
+        ssm: z
+          .string()
+          .regex(/^(arn:[\w-]+:ssm:[a-z0-9-]+:\d{12}:parameter)?\/?[\w.-]+(\/[\w.-]+)*$/, {
+            error: "expected the name of a parameter, like /app/database-url, or its ARN: arn:aws:ssm:…:parameter/…",
+          })
+          .describe("Name or ARN of an existing parameter of AWS Systems Manager.")
+          .meta({ examples: ["/app/database-url"] }),
+      }),
     ],
-    { error: "expected a reference to a secret: { secret: name }, { env: NAME }, { file: /path } or { arn: … }" },
+    {
+      error:
+        "expected a reference to a secret: { secret: name }, { env: NAME }, { file: /path }, { arn: … } or { ssm: … }",
+    },
   )
   .meta({ id: "SecretRef" });
 

@@ -108,7 +108,7 @@ export class Run {
         fix: "Add drill: { target: { secret: drillServerUrl } } to it, the URL of a server where a scratch database may be created.",
       });
     }
-    return createDatabase(drillConfig(database, drill.target), {
+    return createDatabase(drillConfig(database, drill), {
       secrets: { url: await this.secret(drill.target, "drill.target") },
     });
   }

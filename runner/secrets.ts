@@ -24,8 +24,9 @@ async function lookUp(ref: SecretRef, at: string, environment: NodeJS.ProcessEnv
     });
   }
   if ("file" in ref) return (await readSecretFile(ref.file, at)).replace(/\r?\n$/, "");
-  if ("arn" in ref) {
-    throw new ProviderError("CONFIG", `${at}: only the aws target can resolve ${ref.arn}.`, {
+  if ("arn" in ref || "ssm" in ref) {
+    const name = "arn" in ref ? ref.arn : ref.ssm;
+    throw new ProviderError("CONFIG", `${at}: only the aws target can resolve ${name}.`, {
       fix: "Outside AWS use { env: NAME } or { file: /path }.",
     });
   }

@@ -218,7 +218,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     const { image, keyArn, secretKeyArns = [] } = this.#args;
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
-    const arnsOf = (kind: "secret" | "arn") =>
+    const arnsOf = (kind: "secret" | "arn" | "ssm") =>
       pulumi.all(secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret)));
     const statements = pulumi
       .all([
@@ -226,10 +226,19 @@ export class BackupRunner extends pulumi.ComponentResource {
         logGroup.arn,
         arnsOf("secret"),
         arnsOf("arn"),
-        pulumi.all([keyArn, pulumi.output(secretKeyArns)]).apply(([own, others]) => [own, ...others]),
+        arnsOf("ssm"),
+        pulumi.all([keyArn, pulumi.output(secretKeyArns)]),
       ])
-      .apply(([repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns]) =>
-        executionStatements({ repositoryArn, logGroupArn, secretArns, existingSecretArns, keyArns }),
+      .apply(([repositoryArn, logGroupArn, secretArns, existingSecretArns, parameterArns, [own, existingKeyArns]]) =>
+        executionStatements({
+          repositoryArn,
+          logGroupArn,
+          secretArns,
+          existingSecretArns,
+          parameterArns,
+          keyArn: own,
+          existingKeyArns,
+        }),
       );
     return serviceRole(
       `${this.#name}-${job.name}-start`,
@@ -245,11 +254,14 @@ export class BackupRunner extends pulumi.ComponentResource {
   #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): aws.iam.Role {
     const { stack } = this.#args;
     const { access } = purposes[purpose];
-    const statements = pulumi.all([config, this.#account.partition]).apply(([complete, partition]) => [
-      ...jobPermissions(complete, { access, partition }),
-      // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
-      { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
-    ]);
+    const { partition, region, id } = this.#account;
+    const statements = pulumi
+      .all([config, partition, region, id])
+      .apply(([complete, ...[inPartition, inRegion, account]]) => [
+        ...jobPermissions(complete, { access, partition: inPartition, region: inRegion, account }),
+        // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
+        { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
+      ]);
     return serviceRole(
       `${this.#name}-${job.name}-${purpose}`,
       {
@@ -276,6 +288,7 @@ export class BackupRunner extends pulumi.ComponentResource {
   }
 
   #secretArn(job: string, { source }: SecretVariable): pulumi.Input<string> {
+    if ("ssm" in source) return this.#parameterArn(source.ssm);
     const key = "secret" in source ? source.secret : source.arn;
     const arn = Object.hasOwn(this.#args.secretArns, key) ? this.#args.secretArns[key] : undefined;
     if (arn !== undefined) return arn;
@@ -283,6 +296,12 @@ export class BackupRunner extends pulumi.ComponentResource {
     throw new pulumi.RunError(
       `The job ${job} refers to the secret ${key}, of which no ARN is known. Put it into secretArns.`,
     );
+  }
+  /** A parameter's own name begins with a slash where it is a path, which the ARN has once. */
+  #parameterArn(reference: string): pulumi.Input<string> {
+    if (reference.startsWith("arn:")) return reference;
+    const { partition, region, id } = this.#account;
+    return pulumi.interpolate`arn:${partition}:ssm:${region}:${id}:parameter/${reference.replace(/^\//, "")}`;
   }
 }
 

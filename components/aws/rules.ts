@@ -1,4 +1,4 @@
-import { closest, explain, type Problem } from "../../providers/config.ts";
+import { closest, explain, lacksOnAws, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
 import { AwsSettings, sizeOf, STACK_TAG } from "./settings.ts";
 import { sizeProblem, type Size } from "./settings/size.ts";
@@ -25,6 +25,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
     ...checkRegion(raw),
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap(checkSchedules),
+    ...jobs.flatMap(checkLacks),
     ...references.flatMap(checkSource),
     ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
     ...(bucket.success ? bucketProblems(bucket.data as AwsSettings["bucket"], raw.stack) : []),
@@ -100,6 +101,11 @@ function checkSchedules({ path, job }: CheckedJob): Problem[] {
   });
 }
 
+/** A task's role is allowed what its job names, so the job must name it. */
+function checkLacks({ path, job }: CheckedJob): Problem[] {
+  return lacksOnAws(job).map(({ field, message, fix }) => ({ path: `${path}.${field}`, message, fix }));
+}
+
 /** A task has no files and no variables but those that the stack gives it. */
 function checkSource({ path, kind }: Reference): Problem[] {
   if (kind !== "env" && kind !== "file") return [];
@@ -108,7 +114,7 @@ function checkSource({ path, kind }: Reference): Problem[] {
     {
       path: `${path}.${kind}`,
       message: `a task on the target aws has no access to ${what}`,
-      fix: "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+      fix: "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
     },
   ];
 }

@@ -159,7 +159,9 @@ export const AwsSettings = z
       .array(Key)
       .min(1)
       .optional()
-      .describe("KMS keys of existing secrets (`{ arn: … }`) that have one of their own. Default: none has.")
+      .describe(
+        "KMS keys of existing secrets (`{ arn: … }`) and parameters (`{ ssm: … }`) that have one of their own. Default: none has.",
+      )
       .meta({ examples: [["arn:aws:kms:eu-central-1:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000"]] }),
     readers: z
       .array(Arn("iam", "the ARN of a role or a user, or a pattern of it"))

@@ -20,10 +20,11 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
   ];
   const warnings: string[] = [];
   for (const { path, kind, value } of references) {
-    if (kind === "arn") {
+    if (kind === "arn" || kind === "ssm") {
+      const what = kind === "arn" ? "secret of AWS Secrets Manager" : "parameter of AWS Systems Manager";
       problems.push({
-        path: `${path}.arn`,
-        message: "a secret of AWS Secrets Manager cannot be read on the target host",
+        path: `${path}.${kind}`,
+        message: `a ${what} cannot be read on the target host`,
         fix: "Use a secret of the stack, { secret: name }, or a file on the machine, { file: /path }.",
       });
     } else if (kind === "env") {

@@ -33,7 +33,7 @@ export interface CheckedJobs {
 /** A reference to a secret, wherever in the configuration it stands. */
 export interface Reference {
   readonly path: string;
-  readonly kind: "secret" | "env" | "file" | "arn";
+  readonly kind: "secret" | "env" | "file" | "arn" | "ssm";
   readonly value: string;
 }
 

@@ -5,6 +5,7 @@ import { configOf, createFrom } from "../family.ts";
 import { ProviderError } from "../errors.ts";
 import type { SecretRef } from "../secret-ref.ts";
 import type { DatabaseProvider, Reader, RestoreArtifact, TableRows } from "./database.ts";
+import { serverFields } from "./postgres/connect/configured.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
 
@@ -45,15 +46,24 @@ export function needsEncryption(config: DatabaseConfig): string | undefined {
   return databaseProviders[config.kind].needsEncryption?.(config as never);
 }
 
+/** What a configuration may say of the server that drills restore into, beside its URL. */
+export const drillServerFields = serverFields;
+
+/** The server that drills restore into, as a job names it. */
+type DrillServer = { readonly target: SecretRef } & {
+  readonly [Field in keyof typeof drillServerFields]?: z.output<(typeof drillServerFields)[Field]>;
+};
+
 /** The configuration of the server that drills of a database restore into. */
-export function drillConfig(source: DatabaseConfig, url: SecretRef): DatabaseConfig {
+export function drillConfig(source: DatabaseConfig, server: DrillServer): DatabaseConfig {
   const { clients, scratch }: Reader = source;
   const kind = databaseProviders[source.kind].drillKind ?? source.kind;
+  const fields = Object.keys(drillServerFields) as (keyof typeof drillServerFields)[];
+  const given = [["clients", clients], ["scratch", scratch], ...fields.map((field) => [field, server[field]])];
   return DatabaseConfig.parse({
     kind,
-    url,
-    ...(clients !== undefined && { clients }),
-    ...(scratch !== undefined && { scratch }),
+    url: server.target,
+    ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
   });
 }
 

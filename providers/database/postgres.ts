@@ -4,7 +4,8 @@ import { type DatabaseProvider, defineDatabase } from "./database.ts";
 import { postgresFormats } from "./postgres/artifacts/formats.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 import { checkPostgres } from "./postgres/check.ts";
-import { parseConnectionUrl } from "./postgres/connect/connection-url.ts";
+import { configuredConnection, serverFields } from "./postgres/connect/configured.ts";
+import { rdsLack, rdsPermissions } from "./postgres/connect/rds-permissions.ts";
 import { place } from "./postgres/connect/control-connection.ts";
 import { identifyDatabase } from "./postgres/connect/identity.ts";
 import { openBackup } from "./postgres/dump/backup.ts";
@@ -48,17 +49,20 @@ export const postgres = defineDatabase({
   schema: z.strictObject({
     kind: z.literal("postgres").describe("Any PostgreSQL server."),
     ...postgresFields,
+    ...serverFields,
     ...parallelFields,
     ...databasesFields,
   }),
   secrets: ["url"],
   formats: postgresFormats,
   ports: postgresPorts,
+  permissions: rdsPermissions,
+  lacksOnAws: rdsLack,
   create: (config, context) =>
     // A throw inside becomes a rejection, as everywhere else.
     Promise.resolve().then(() => {
       const { clients, lockTimeoutSeconds, databases, excludeDatabases, jobs, scratch } = config;
-      const connection = parseConnectionUrl(context.secrets.url ?? "");
+      const connection = configuredConnection(context.secrets.url ?? "", config);
       const common = { clients, lockTimeoutSeconds, connection, jobs, scratch };
       if (databases !== "all" && excludeDatabases !== undefined) {
         throw new ProviderError("CONFIG", "excludeDatabases requires databases: all.", {

@@ -27,6 +27,7 @@ import { chosenIdentity, identityOption, type IdentityOptions } from "./identity
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly to?: string;
+  readonly auth: boolean;
   readonly files?: string;
   readonly filesKey?: string;
   readonly bucket?: string[];
@@ -58,6 +59,7 @@ export function addRestore(program: Command): void {
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--to <reference>", "URL of the target database: env:NAME, file:/path or secret:name")
+    .option("--no-auth", "connect with the password in the target's URL, where the job's database has auth")
     .option("--files <target>", "a folder for the files, or the URL of a Supabase project")
     .option(
       "--files-key <reference>",
@@ -128,7 +130,7 @@ export function addRestore(program: Command): void {
 type Source = Pick<RestoreRequest, "storage" | "job" | "id" | "identity">;
 
 async function restoreDatabase(run: Run, options: Options, to: SecretRef, source: Source): Promise<Restored> {
-  const target = await run.openDatabase(targetConfig(run, to, options.kind), "--to");
+  const target = await run.openDatabase(targetConfig(run, to, options), "--to");
   return restore({
     ...source,
     target,
@@ -171,8 +173,10 @@ function filesTarget(run: Run, target: string, key: string | undefined): Promise
 }
 
 /** The target is reached like the source, but for its address; another kind has nothing of the source's. */
-function targetConfig({ job }: Run, url: SecretRef, kind: Options["kind"] = job.database.kind): DatabaseConfig {
-  return DatabaseConfig.parse(kind === job.database.kind ? { ...job.database, url } : { kind, url });
+function targetConfig({ job: { database } }: Run, url: SecretRef, { kind, auth }: Options): DatabaseConfig {
+  if (kind !== undefined && kind !== database.kind) return DatabaseConfig.parse({ kind, url });
+  const fields = Object.entries(database).filter(([field]) => auth || field !== "auth");
+  return DatabaseConfig.parse({ ...Object.fromEntries(fields), url });
 }
 
 function workers(text: string): number {

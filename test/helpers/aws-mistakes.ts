@@ -557,11 +557,43 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "tokens of RDS, for whatever database there is",
+    change: withJob({ database: { kind: "postgres", url: { secret: "appUrl" }, auth: "rds-iam" } }),
+    problems: [
+      'provision:jobs[0].database.auth: on the target aws, expected the one database and user that the task\'s role may connect as, got "rds-iam"\n' +
+        "Write auth: { kind: rds-iam, resourceId: db-…, user: … }. The ids: aws rds describe-db-instances --query 'DBInstances[].[DBInstanceIdentifier,DbiResourceId]'; of Aurora: aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,DbClusterResourceId]'",
+    ],
+  },
+  {
+    name: "tokens of RDS, for a drill",
+    change: withJob({ drill: { target: { secret: "appUrl" }, auth: "rds-iam" } }),
+    problems: [
+      'provision:jobs[0].drill.auth: on the target aws, expected the one database and user that the task\'s role may connect as, got "rds-iam"\n' +
+        "Write auth: { kind: rds-iam, resourceId: db-…, user: … }. The ids: aws rds describe-db-instances --query 'DBInstances[].[DBInstanceIdentifier,DbiResourceId]'; of Aurora: aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,DbClusterResourceId]'",
+    ],
+  },
+  {
+    name: "a database by its name instead of its id, and a user by a wildcard",
+    change: withJob({
+      database: {
+        kind: "postgres",
+        url: { secret: "appUrl" },
+        auth: { kind: "rds-iam", resourceId: "shop", user: "*" },
+      },
+    }),
+    problems: [
+      'provision:jobs[0].database.auth.resourceId: expected the id that RDS itself gave: db-… of an instance, cluster-… of Aurora or prx-… of a proxy, got "shop"\n' +
+        "Write it, for example resourceId: db-ABCDEFGHIJKL01234. About resourceId: Id that RDS gave to the database (DbiResourceId; DbClusterResourceId of Aurora, prx-… of a proxy). It is not the database's name.",
+      'provision:jobs[0].database.auth.user: expected the user of the connection URL: letters, digits, _ . @ and -, got "*"\n' +
+        "Write it, for example user: backup. About user: The user of the connection URL, and the only one that a task on AWS may connect as.",
+    ],
+  },
+  {
     name: "a secret in a file",
     change: withUrl({ file: "/run/secrets/url" }),
     problems: [
       "provision:jobs[0].database.url.file: a task on the target aws has no access to a file of a machine\n" +
-        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+        "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
     ],
   },
   {
@@ -569,14 +601,14 @@ export const awsMistakes: readonly Mistake[] = [
     change: withUrl({ env: "APP_URL" }),
     problems: [
       "provision:jobs[0].database.url.env: a task on the target aws has no access to a variable of your own\n" +
-        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+        "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
     ],
   },
   {
     name: "a password where a reference belongs, on aws",
     change: withUrl(`postgres://u:${MISTAKE_MARKER}@db/app`),
     problems: [
-      "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … } or { arn: … }\n" +
+      "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … }, { arn: … } or { ssm: … }\n" +
         "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, and write url: { secret: NAME } here. If others may have seen the secret, change it where it comes from.",
     ],
   },
@@ -731,7 +763,7 @@ export const awsMistakes: readonly Mistake[] = [
       "aws:region: is missing; expected the region in which everything of the stack is made\n" +
         "pulumi config set aws:region eu-central-1",
       "provision:jobs[0].database.url.env: a task on the target aws has no access to a variable of your own\n" +
-        "Use a secret of the stack, { secret: name }, or an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }.",
+        "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
       "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +

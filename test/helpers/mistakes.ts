@@ -134,7 +134,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a password where a reference belongs",
     change: withUrl(`postgres://u:${MISTAKE_MARKER}@db/app`),
     problems: [
-      "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … } or { arn: … }\n" +
+      "provision:jobs[0].database.url: a secret must not stand here in plain text; expected a reference to a secret: { secret: … }, { env: … }, { file: … }, { arn: … } or { ssm: … }\n" +
         "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, and write url: { secret: NAME } here. If others may have seen the secret, change it where it comes from.",
     ],
   },
@@ -158,8 +158,8 @@ export const mistakes: readonly Mistake[] = [
     name: "a reference of an unknown form",
     change: withUrl({ vault: "app" }),
     problems: [
-      "provision:jobs[0].database.url.vault: there is no such field; allowed are secret, env, file and arn\n" +
-        "Remove it, or use one of secret, env, file and arn.",
+      "provision:jobs[0].database.url.vault: there is no such field; allowed are secret, env, file, arn and ssm\n" +
+        "Remove it, or use one of secret, env, file, arn and ssm.",
     ],
   },
   {
@@ -167,6 +167,30 @@ export const mistakes: readonly Mistake[] = [
     change: withUrl({ arn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:app" }),
     problems: [
       "provision:jobs[0].database.url.arn: a secret of AWS Secrets Manager cannot be read on the target host\n" +
+        "Use a secret of the stack, { secret: name }, or a file on the machine, { file: /path }.",
+    ],
+  },
+  {
+    name: "an unknown way to log in",
+    change: withJob({ database: { kind: "postgres", url: { secret: "appUrl" }, auth: "iam" } }),
+    problems: [
+      'provision:jobs[0].database.auth: expected rds-iam, or { kind: rds-iam, resourceId: db-…, user: … }, got "iam"\n' +
+        "Write it, for example auth: rds-iam. About auth: How the role proves who it is. `rds-iam`: with a token of Amazon RDS that is made for each new connection, so the URL has no password. On AWS write `{ kind: rds-iam, resourceId: db-…, user: … }`, by which the task's role may connect as that one user. Default: with the password in the URL.",
+    ],
+  },
+  {
+    name: "a root certificate by a relative path",
+    change: withJob({ database: { kind: "postgres", url: { secret: "appUrl" }, rootCertificate: "ca.pem" } }),
+    problems: [
+      'provision:jobs[0].database.rootCertificate: expected the absolute path of a file, rds or system, got "ca.pem"\n' +
+        "Write it, for example rootCertificate: rds. About rootCertificate: Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which this program brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. Default: sslrootcert of the URL, which goes before this; with `auth`, or a secret as RDS writes it, rds.",
+    ],
+  },
+  {
+    name: "a parameter of AWS on a host",
+    change: withUrl({ ssm: "/app/url" }),
+    problems: [
+      "provision:jobs[0].database.url.ssm: a parameter of AWS Systems Manager cannot be read on the target host\n" +
         "Use a secret of the stack, { secret: name }, or a file on the machine, { file: /path }.",
     ],
   },

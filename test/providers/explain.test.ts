@@ -24,7 +24,7 @@ function problemsOf(schema: z.ZodType, input: unknown, root?: string) {
   return result.success ? [] : explain(result.error, schema, input, root);
 }
 
-const reference = "a reference to a secret: { secret: … }, { env: … }, { file: … } or { arn: … }";
+const reference = "a reference to a secret: { secret: … }, { env: … }, { file: … }, { arn: … } or { ssm: … }";
 const setSecret = (field: string) =>
   "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, " +
   `and write ${field}: { secret: NAME } here.`;
@@ -149,14 +149,14 @@ const mistakes: [string, object, string, string, string][] = [
     "a misspelt reference to a secret",
     { database: { kind: "postgres", url: { secert: "appDatabaseUrl" } } },
     "jobs[0].database.url.secert",
-    "there is no such field; allowed are secret, env, file and arn",
+    "there is no such field; allowed are secret, env, file, arn and ssm",
     "Did you mean secret?",
   ],
   [
     "two references to a secret",
     { database: { kind: "postgres", url: { secret: "appDatabaseUrl", env: "APP_URL" } } },
     "jobs[0].database.url",
-    "expected only one of secret, env, file and arn, got secret and env",
+    "expected only one of secret, env, file, arn and ssm, got secret and env",
     "Keep one of them.",
   ],
   [
@@ -177,8 +177,8 @@ const mistakes: [string, object, string, string, string][] = [
     "an unknown field with a secret",
     { database: { kind: "postgres", url: { secret: "appDatabaseUrl" }, password: "hunter2" } },
     "jobs[0].database.password",
-    "there is no such field; allowed are kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, jobs, scratch, databases and excludeDatabases",
-    "Remove it, or use one of kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, jobs, scratch, databases and excludeDatabases.",
+    "there is no such field; allowed are kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, auth, rootCertificate, server, jobs, scratch, databases and excludeDatabases",
+    "Remove it, or use one of kind, url, clients, lockTimeoutSeconds, include, exclude, excludeData, auth, rootCertificate, server, jobs, scratch, databases and excludeDatabases.",
   ],
   [
     "one destination without a list",

@@ -7,6 +7,8 @@ function job(...destinations: object[]): JobConfig {
   return JobConfig.parse({ stack: "prod", name: "app", database, destinations });
 }
 
+const place = { partition: "aws", region: "eu-central-1", account: "123456789012" };
+
 describe("jobPorts", () => {
   it("is what the providers of a job declare, without the port that is always open", () => {
     expect(jobPorts(app)).toEqual([5432]);
@@ -21,6 +23,7 @@ describe("jobPermissions", () => {
   it("is what the providers of a job declare for an access", () => {
     const [get] = jobPermissions(job({ kind: "s3", bucket: "mine", prefix: "x" }), {
       access: "read",
+      ...place,
       partition: "aws-cn",
     });
     expect(get).toEqual({
@@ -31,7 +34,7 @@ describe("jobPermissions", () => {
   });
 
   it.each(["backup", "read", "drill", "prune"] as const)("is nothing for %s without a store of AWS", (access) => {
-    expect(jobPermissions(job({ kind: "filesystem", path: "/x" }), { access, partition: "aws" })).toEqual([]);
+    expect(jobPermissions(job({ kind: "filesystem", path: "/x" }), { access, ...place })).toEqual([]);
   });
 
   it("knows keys by their ARN, id or alias", () => {
@@ -39,7 +42,7 @@ describe("jobPermissions", () => {
       (kmsKeyId) => {
         const statements = jobPermissions(job({ kind: "s3", bucket: "mine", sse: { kmsKeyId } }), {
           access: "read",
-          partition: "aws",
+          ...place,
         });
         return statements.filter(({ Action }) => Action.includes("kms:Decrypt")).flatMap(({ Resource }) => Resource);
       },

@@ -69,6 +69,13 @@ describe("an error says where the reference stands, and how to fix it", () => {
       "{ env: NAME }",
     ],
     [
+      "a parameter outside of AWS",
+      { ssm: "/app/url" },
+      {},
+      "only the aws target can resolve /app/url",
+      "{ env: NAME }",
+    ],
+    [
       "no variable of the stack",
       { secret: "appUrl" },
       {},

@@ -9,8 +9,12 @@ export interface ExecutionNeeds {
   readonly secretArns: readonly string[];
   /** ARNs of secrets that existed before, as a person wrote them. */
   readonly existingSecretArns: readonly string[];
-  /** ARNs of the keys that encrypt the secrets. */
-  readonly keyArns: readonly string[];
+  /** ARNs of the parameters of Systems Manager. */
+  readonly parameterArns: readonly string[];
+  /** ARN of the stack's key, which encrypts its secrets. */
+  readonly keyArn: string;
+  /** ARNs of the keys that encrypt secrets and parameters which existed before, as far as they are not AWS's own. */
+  readonly existingKeyArns: readonly string[];
 }
 
 /** The statements of the role with which ECS pulls the image, reads the secrets and writes the log of a job's tasks. */
@@ -23,7 +27,8 @@ export function executionStatements(needs: ExecutionNeeds): PolicyStatement[] {
       Resource: [`${needs.logGroupArn}:*`],
     },
     ...(needs.repositoryArn === undefined ? [] : pull(needs.repositoryArn)),
-    ...(secrets.length === 0 ? [] : readSecrets(secrets, needs.keyArns)),
+    ...(secrets.length === 0 ? [] : readSecrets(secrets, [needs.keyArn, ...needs.existingKeyArns])),
+    ...(needs.parameterArns.length === 0 ? [] : readParameters(needs.parameterArns, needs.existingKeyArns)),
   ];
 }
 
@@ -48,6 +53,23 @@ function readSecrets(arns: readonly string[], keyArns: readonly string[]): Polic
       Resource: keyArns,
       Condition: { StringLike: { "kms:ViaService": "secretsmanager.*", "kms:EncryptionContext:SecretARN": arns } },
     },
+  ];
+}
+
+/** A parameter that AWS's own key encrypts needs no permission for that. */
+function readParameters(arns: readonly string[], keyArns: readonly string[]): PolicyStatement[] {
+  return [
+    { Effect: "Allow", Action: ["ssm:GetParameters"], Resource: arns },
+    ...(keyArns.length === 0
+      ? []
+      : [
+          {
+            Effect: "Allow",
+            Action: ["kms:Decrypt"],
+            Resource: keyArns,
+            Condition: { StringLike: { "kms:ViaService": "ssm.*", "kms:EncryptionContext:PARAMETER_ARN": arns } },
+          } as const,
+        ]),
   ];
 }
 

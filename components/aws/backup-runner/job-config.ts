@@ -1,5 +1,5 @@
 import { jobSecrets, type JobConfig, type JobSettings } from "../../../providers/config.ts";
-import { arnVariable, secretVariable } from "../../../providers/environment.ts";
+import { arnVariable, secretVariable, ssmVariable } from "../../../providers/environment.ts";
 import { monitorsOnAws } from "../../../providers/monitor/index.ts";
 import { withStackBucket, type StackBucket } from "../../../providers/storage/index.ts";
 import { purposes, type Purpose } from "./purposes.ts";
@@ -14,7 +14,7 @@ export function jobConfig(job: JobSettings, stack: string, bucket: StackBucket):
   const { drill, ...rest } = withoutSchedules(job);
   return withVariables({
     ...rest,
-    ...(drill !== undefined && { drill: { target: drill.target } }),
+    ...(drill !== undefined && { drill: withoutSchedule(drill) }),
     stack,
     destinations: job.destinations.map((destination) => withStackBucket(destination, bucket)),
     monitor: monitorsOnAws(job.monitor),
@@ -24,8 +24,8 @@ export function jobConfig(job: JobSettings, stack: string, bucket: StackBucket):
 /** A secret that a task gets: the variable that the runner reads, and where the value comes from. */
 export interface SecretVariable {
   readonly variable: string;
-  /** Name of the stack's secret, or the ARN of an existing one. */
-  readonly source: { readonly secret: string } | { readonly arn: string };
+  /** Name of the stack's secret, the ARN of an existing one, or the name or ARN of a parameter. */
+  readonly source: { readonly secret: string } | { readonly arn: string } | { readonly ssm: string };
 }
 
 /** The secrets that a job's task for a purpose gets, each once, by the name of the variable. */
@@ -36,12 +36,19 @@ export function secretVariables(job: JobSettings, purpose: Purpose): SecretVaria
     if (!parts.includes(String(path[0]))) continue;
     if ("secret" in ref) add({ variable: secretVariable(ref.secret), source: ref });
     if ("arn" in ref) add({ variable: arnVariable(ref.arn), source: ref });
+    if ("ssm" in ref) add({ variable: ssmVariable(ref.ssm), source: ref });
   }
   return [...found.values()].sort((one, other) => (one.variable < other.variable ? -1 : 1));
 
   function add(secret: SecretVariable): void {
     found.set(secret.variable, secret);
   }
+}
+
+function withoutSchedule(drill: NonNullable<JobSettings["drill"]>): JobSettings["drill"] {
+  const copy = { ...drill };
+  delete copy.schedule;
+  return copy;
 }
 
 function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "prune"> {
@@ -51,12 +58,13 @@ function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "pru
   return copy;
 }
 
-/** A task gets an existing secret as a variable too; it must not be able to ask Secrets Manager for more. */
+/** A task gets what exists at AWS as a variable too; it must not be able to ask there for more. */
 function withVariables<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => withVariables(item)) as T;
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value);
   const [first] = entries;
   if (first?.[0] === "arn" && entries.length === 1) return { env: arnVariable(String(first[1])) } as T;
+  if (first?.[0] === "ssm" && entries.length === 1) return { env: ssmVariable(String(first[1])) } as T;
   return Object.fromEntries(entries.map(([key, item]) => [key, withVariables(item as unknown)])) as T;
 }

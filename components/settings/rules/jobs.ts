@@ -91,5 +91,5 @@ export function references(value: unknown, path: string): Reference[] {
 }
 
 function isReferenceKind(kind: string): kind is Reference["kind"] {
-  return ["secret", "env", "file", "arn"].includes(kind);
+  return ["secret", "env", "file", "arn", "ssm"].includes(kind);
 }

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { reworded, toProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
-import { type ControlConnection, NO_TIMEOUTS, secretsOf } from "../postgres/connect/control-connection.ts";
+import { type ControlConnection, NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
 import type { ProgramDirectory } from "../postgres/programs/clients.ts";
-import { libpqEnvironment } from "../postgres/programs/libpq-environment.ts";
+import { connecting } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { IN_OWN_SCHEMA } from "./platform.ts";
@@ -69,12 +69,10 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
   };
   const messages = new RestoreMessages();
   const psql: Program = {
-    clients,
+    ...connecting(connection, control.host, clients),
     name: "psql",
     // Messages with SQLSTATEs and names of their own; anything else in them is withheld.
     args: [...psqlArguments(connection.database), "--file=-"],
-    env: libpqEnvironment(connection, control.host, clients),
-    secrets: secretsOf(connection),
     otherwise: "INTERNAL",
     tables: new Set(options.facts.tables.map(({ name }) => name)),
     onMessage: (line) => {

@@ -27,10 +27,12 @@ export interface Connection {
   readonly hosts: readonly ConnectionHost[];
   readonly user: string;
   readonly password: string | undefined;
+  /** Makes the password of one new connection to a host; left out where the password above is all there is. */
+  readonly token?: (host: ConnectionHost) => Promise<string>;
   readonly database: string;
   /** As the URL has it; undefined where it says nothing. */
   readonly sslMode: SslMode | undefined;
-  /** File with the trusted authorities' certificates, or `system` for the operating system's. */
+  /** File with the trusted authorities' certificates; `system` for the operating system's, `rds` for those of Amazon RDS. */
   readonly sslRootCertificate: string | undefined;
   /** File with the client's certificate. */
   readonly sslCertificate: string | undefined;

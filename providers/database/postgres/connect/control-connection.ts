@@ -5,6 +5,7 @@ import type { Client, ClientConfig } from "pg";
 import { abortedError, ProviderError } from "../../../errors.ts";
 import { majorVersion } from "../programs/clients.ts";
 import type { Connection, ConnectionHost } from "./connection-url.ts";
+import { RDS_ROOTS, rdsRoots } from "./rds.ts";
 import { carryRawBytes, parameterOf } from "./raw-connection.ts";
 import { serverError } from "../messages/server-errors.ts";
 
@@ -161,7 +162,7 @@ async function tlsWays(connection: Connection, host: string): Promise<Tls[]> {
   if (mode === "prefer") return [unverified, false];
   if (mode === "allow") return [false, unverified];
   if (mode === "require" && root === undefined) return [unverified];
-  const ca = root === "system" ? getCACertificates("system") : await readSetting("sslrootcert", root ?? "");
+  const ca = await authorities(root ?? "");
   const verified = { ...common, ca, rejectUnauthorized: true };
   // As in libpq, require with a root certificate checks the chain, and only verify-full the name too.
   const nameChecked = mode === "verify-full";
@@ -171,6 +172,11 @@ async function tlsWays(connection: Connection, host: string): Promise<Tls[]> {
       checkServerIdentity: (_name, certificate) => (nameChecked ? checkServerIdentity(host, certificate) : undefined),
     },
   ];
+}
+
+async function authorities(root: string): Promise<string | string[]> {
+  if (root === "system") return getCACertificates("system");
+  return root === RDS_ROOTS ? rdsRoots() : readSetting("sslrootcert", root);
 }
 
 async function readSetting(name: string, file: string): Promise<string> {
@@ -200,7 +206,7 @@ async function open(
     port: host.port,
     user: connection.user,
     // A function, because an absent password would be looked for in the environment and in somebody's home folder.
-    password: () => connection.password ?? noPassword(connection, host),
+    password: () => connection.token?.(host) ?? connection.password ?? noPassword(connection, host),
     database,
     ssl: tls,
     stream: () => socket,

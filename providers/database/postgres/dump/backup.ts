@@ -1,12 +1,12 @@
 import { ProviderError } from "../../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
 import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
-import { connect, type ControlConnection, NO_TIMEOUTS, secretsOf } from "../connect/control-connection.ts";
+import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
-import { databaseString, libpqEnvironment } from "../programs/libpq-environment.ts";
+import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
 import { inScope, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
@@ -256,10 +256,8 @@ export function rolesOf(source: Source): DatabaseArtifact {
 /** What every program that reads the snapshot's server needs. */
 export function programOf({ settings: { connection }, control, clients, facts }: Source) {
   return {
-    clients,
     // The host that has the snapshot, and no other of the URL.
-    env: libpqEnvironment(connection, control.host, clients),
-    secrets: secretsOf(connection),
+    ...connecting(connection, control.host, clients),
     otherwise: "INTERNAL",
     explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(facts.name, control.broken)),
   } satisfies Partial<Program>;

@@ -50,6 +50,16 @@ const MEANINGS: readonly Meaning[] = [
     fix: "Check the user and the password in the connection URL; special characters in it must be percent-encoded.",
   },
   {
+    // RDS itself, and its proxy, of a token.
+    states: [],
+    pattern: /PAM authentication failed|IAM authentication failed/,
+    code: "AUTH",
+    fix:
+      "Check that IAM authentication is enabled on the database, that its role was granted rds_iam, that the runner's AWS identity is " +
+      "allowed rds-db:connect on exactly this database and user, that the connection URL has the server's own endpoint, and that " +
+      "this machine's clock is right: a token is of one endpoint, region and user, and RDS takes it for 15 minutes.",
+  },
+  {
     states: ["28"],
     pattern: /no pg_hba\.conf entry|FATAL: +role "|is not permitted to log in/,
     code: "AUTH",

@@ -1,7 +1,10 @@
 import { existsSync } from "node:fs";
 import { ProviderError } from "../../../errors.ts";
-import type { ProgramDirectory } from "./clients.ts";
 import type { Connection, ConnectionHost } from "../connect/connection-url.ts";
+import { secretsOf } from "../connect/control-connection.ts";
+import { RDS_ROOTS, rdsRootsFile } from "../connect/rds.ts";
+import type { ProgramDirectory } from "./clients.ts";
+import type { Program } from "./program.ts";
 
 const NOWHERE = "/nonexistent";
 
@@ -13,11 +16,32 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
 ];
 
+/** What each program needs that connects to one host. */
+export function connecting(
+  connection: Connection,
+  host: ConnectionHost,
+  clients: ProgramDirectory,
+  applicationName?: string,
+): Pick<Program, "clients" | "env" | "fresh" | "secrets"> {
+  const { token, sslRootCertificate } = connection;
+  const trustsRds = sslRootCertificate === RDS_ROOTS;
+  const fresh = async (): Promise<Record<string, string>> => ({
+    ...(token !== undefined && { PGPASSWORD: await token(host) }),
+    ...(trustsRds && { PGSSLROOTCERT: await rdsRootsFile() }),
+  });
+  return {
+    clients,
+    env: libpqEnvironment(connection, host, clients, applicationName),
+    ...((token !== undefined || trustsRds) && { fresh }),
+    secrets: secretsOf(connection),
+  };
+}
+
 /**
  * The whole environment of a PostgreSQL program: what it needs to connect to one host, and nothing of this process's own
  * environment but PATH. It is the only way by which the password reaches the program.
  */
-export function libpqEnvironment(
+function libpqEnvironment(
   connection: Connection,
   { host, port }: ConnectionHost,
   clients: ProgramDirectory,

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Readable, type Writable } from "node:stream";
+import { PassThrough, Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { abortedError, type ErrorCode, ProviderError } from "../../../errors.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import { endWithRunner, withRawArguments } from "./command.ts";
 import { couldNotStart, MessageLines, ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
 import { programError, redact } from "../messages/server-errors.ts";
+import { prepared, preparedFor } from "./prepared.ts";
 
 /** How to run one of PostgreSQL's programs. */
 export interface Program {
@@ -16,6 +18,8 @@ export interface Program {
   readonly args: readonly string[];
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** More of the environment, made right before each start: a password that lives for minutes. Left out: there is no more. */
+  readonly fresh?: () => Promise<Readonly<Record<string, string>>>;
   /** What must not appear in an error. */
   readonly secrets: readonly string[];
   /** The code of a failure whose message is not known. */
@@ -46,8 +50,13 @@ function largeOutputBuffer(): Record<string, string> {
 /** Milliseconds that a program may take to end after SIGTERM before it is killed. */
 const KILL_AFTER_MS = 3000;
 
-/** pg_restore as a program that reads an archive and connects to no server. */
-export function archiveReader(clients: ProgramDirectory, args: readonly string[]): Program {
+/** A program that reads an archive and connects to no server. */
+interface ArchiveReader extends Program {
+  readonly fresh?: never;
+}
+
+/** pg_restore as an {@link ArchiveReader}. */
+export function archiveReader(clients: ProgramDirectory, args: readonly string[]): ArchiveReader {
   const env = { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() };
   return { clients, name: "pg_restore", args, env, secrets: [], otherwise: "INTEGRITY" };
 }
@@ -57,9 +66,25 @@ export function archiveReader(clients: ProgramDirectory, args: readonly string[]
  * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program.
  */
 export function readFrom(program: Program, signal: AbortSignal): Readable {
+  if (program.fresh !== undefined) return readLater(program, signal);
   const env = { ...program.env, ...largeOutputBuffer() };
   const running = start({ ...program, env }, ["ignore", "pipe", "pipe"], signal);
   return outputOf(running, running.exited);
+}
+
+/** As {@link readFrom}, once the program's environment is ready. */
+function readLater(program: Program, signal: AbortSignal): Readable {
+  const output = new PassThrough();
+  const givenUp = new AbortController();
+  output.once("close", () => {
+    givenUp.abort();
+  });
+  const chunks = async function* () {
+    yield* readFrom(await prepared(program), AbortSignal.any([signal, givenUp.signal])) as AsyncIterable<Buffer>;
+  };
+  // What fails in here becomes the stream's own error.
+  pipeline(chunks, output).catch(() => undefined);
+  return output;
 }
 
 /**
@@ -67,7 +92,7 @@ export function readFrom(program: Program, signal: AbortSignal): Readable {
  * exited with 0 and the source has come to its end, which says that all of it is right; otherwise it fails. A program that
  * reads no more does not keep the source from being read.
  */
-export function readThrough(program: Program, source: Readable, signal: AbortSignal): Readable {
+export function readThrough(program: ArchiveReader, source: Readable, signal: AbortSignal): Readable {
   const running = start(program, ["pipe", "pipe", "pipe"], signal);
   const stdin = existing(running.child.stdin);
   stdin.on("error", () => undefined);
@@ -89,7 +114,7 @@ export function readThrough(program: Program, source: Readable, signal: AbortSig
  * that beginning. What follows in the source is not read, so nothing says that any of it is right.
  */
 export async function readHead(
-  program: Program,
+  program: ArchiveReader,
   source: Readable,
   signal: AbortSignal,
 ): Promise<{ output: string; head: Buffer }> {
@@ -161,7 +186,8 @@ export async function feed(
   signal: AbortSignal,
   output?: (piece: Buffer) => void,
 ): Promise<void> {
-  const running = start(program, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
+  const ready = program.fresh === undefined ? program : await preparedFor(source, program);
+  const running = start(ready, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
   if (output !== undefined) existing(running.child.stdout).on("data", output);
   const stdin = existing(running.child.stdin);
   // Writing fails once the program has ended; its exit says why.
@@ -211,7 +237,8 @@ function drained(pipe: Writable, source: Readable): Promise<void> {
 /** Runs a program to its end, with an open file as its descriptor 3 where one is given. */
 export async function runProgram(program: Program, signal: AbortSignal, descriptor?: number): Promise<void> {
   const more = descriptor === undefined ? [] : [descriptor];
-  await start(program, ["ignore", "ignore", "pipe", ...more], signal).exited;
+  const ready = program.fresh === undefined ? program : await prepared(program);
+  await start(ready, ["ignore", "ignore", "pipe", ...more], signal).exited;
 }
 
 interface Running {

@@ -4,10 +4,10 @@ import { abortedError, ProviderError, reworded, toProviderError } from "../../..
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
 import { spool } from "../artifacts/spooled-archive.ts";
-import { connect, type ControlConnection, place, secretsOf, withConnection } from "../connect/control-connection.ts";
+import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
 import { DatabaseInUseError } from "../messages/server-errors.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
-import { databaseString, libpqEnvironment } from "../programs/libpq-environment.ts";
+import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { feed, type Program, runProgram } from "../programs/program.ts";
 import { rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
@@ -33,6 +33,7 @@ export function restorePostgres(
   return withConnection(settings.connection, options.signal, async (control) => {
     const { archive, clients } = await openArchive(control, artifacts, settings.clients);
     const empty = await checkTarget(control, options);
+    refuseLateConnection(settings, options);
     const rolesCreated = await createRoles(control, artifacts, options);
     if (options.dryRun === true) return planOf(control, archive, rolesCreated, options);
     const target: Target = { settings, control, clients, archive, options };
@@ -104,6 +105,16 @@ async function refuseRestoring(control: ControlConnection): Promise<void> {
   const problem = `Another restore is filling the database ${control.database}: process ${other.pid} of the server.`;
   throw new ProviderError("CONFLICT", problem, {
     fix: `Wait until it ends. If its runner was killed, SELECT pg_terminate_backend(${other.pid}) ends it and rolls it back.`,
+  });
+}
+
+/** With several workers pg_restore connects once more at its end, with the password that it began with. */
+function refuseLateConnection({ connection }: PostgresSettings, { jobs }: RestoreOptions): void {
+  if (jobs === 1 || connection.token === undefined) return;
+  const problem =
+    "A parallel restore may outlive its token: pg_restore connects once more at its end, without a new one.";
+  throw new ProviderError("CONFIG", problem, {
+    fix: "Restore with one job, or with a role that has a password: put it into the target's connection URL, and add --no-auth.",
   });
 }
 
@@ -231,7 +242,7 @@ async function rename(maintenance: ControlConnection, from: string, to: string, 
 function restoreProgram(target: Target, database: string, args: readonly string[], applicationName: string): Program {
   const { settings, control, clients, options } = target;
   return {
-    clients,
+    ...connecting(settings.connection, control.host, clients, applicationName),
     name: "pg_restore",
     args: [
       `--dbname=${databaseString(database)}`,
@@ -241,8 +252,6 @@ function restoreProgram(target: Target, database: string, args: readonly string[
       ...(options.noTablespaces === true ? ["--no-tablespaces"] : []),
       ...args,
     ],
-    env: libpqEnvironment(settings.connection, control.host, clients, applicationName),
-    secrets: secretsOf(settings.connection),
     otherwise: "INTERNAL",
   };
 }

@@ -5,7 +5,6 @@ import { ProviderError } from "../../../../../providers/errors.ts";
 import {
   archiveReader,
   feed,
-  type Program,
   readHead,
   readThrough,
 } from "../../../../../providers/database/postgres/programs/program.ts";
@@ -17,7 +16,7 @@ const never = new AbortController().signal;
 const CHUNK = Buffer.alloc(1024 * 1024);
 
 let folder: TemporaryFolder;
-let stopped: Program;
+let stopped: ReturnType<typeof archiveReader>;
 beforeAll(() => {
   folder = new TemporaryFolder();
   // As one after SIGSTOP: it neither reads nor ends.

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { ProviderError } from "../../../errors.ts";
+import { type Connection, parseConnectionUrl } from "./connection-url.ts";
+import { Auth, authFacts, RDS_ROOTS, rdsToken } from "./rds.ts";
+import { isServerSecret, serverSecretUrl } from "./server-secret.ts";
+
+/** The configuration fields that say how to connect to any PostgreSQL server, beside its URL. */
+export const serverFields = {
+  auth: Auth.optional().describe(
+    "How the role proves who it is. `rds-iam`: with a token of Amazon RDS that is made for each new connection, so the URL has no " +
+      "password. On AWS write `{ kind: rds-iam, resourceId: db-…, user: … }`, by which the task's role may connect as that one user. " +
+      "Default: with the password in the URL.",
+  ),
+  rootCertificate: z
+    .string()
+    .refine((file) => file.startsWith("/") || file === "system" || file === RDS_ROOTS, {
+      error: "expected the absolute path of a file, rds or system",
+    })
+    .optional()
+    .describe(
+      "Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which this " +
+        "program brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. " +
+        "Default: sslrootcert of the URL, which goes before this; with `auth`, or a secret as RDS writes it, rds.",
+    )
+    .meta({ examples: [RDS_ROOTS] }),
+  server: z
+    .string()
+    .regex(/^[^\s@]+\/[^\s/@]+$/, { error: "expected host:port/database, without user and password" })
+    .optional()
+    .describe(
+      "Where the server is, for a secret that holds only `username` and `password`, as one that RDS manages: " +
+        "host:5432/database. Default: as the secret says.",
+    )
+    .meta({ examples: ["app.abcdefghijkl.eu-central-1.rds.amazonaws.com:5432/app"] }),
+};
+
+interface ServerConfig {
+  readonly auth?: Auth | undefined;
+  readonly rootCertificate?: string | undefined;
+  readonly server?: string | undefined;
+}
+
+/**
+ * The connection that a configuration describes.
+ *
+ * @param secret a connection URL, or JSON as RDS writes it
+ * @throws {ProviderError} `CONFIG` where the two do not fit together
+ */
+export function configuredConnection(secret: string, { auth, rootCertificate, server }: ServerConfig): Connection {
+  const ofRds = isServerSecret(secret);
+  const url = parseConnectionUrl(ofRds ? serverSecretUrl(secret, server) : secret);
+  const root = url.sslRootCertificate ?? rootCertificate ?? (ofRds || auth !== undefined ? RDS_ROOTS : undefined);
+  const connection = { ...url, sslRootCertificate: root };
+  const verified = auth !== undefined || (root !== undefined && url.sslRootCertificate === undefined);
+  if (verified && url.sslMode !== undefined && url.sslMode !== "verify-full") {
+    const why = auth === undefined ? "rootCertificate" : "auth: rds-iam";
+    throw new ProviderError(
+      "CONFIG",
+      `${why} requires sslmode=verify-full, and the connection URL has ${url.sslMode}.`,
+      {
+        fix: "Remove sslmode from the connection URL: verify-full is then the default.",
+      },
+    );
+  }
+  const complete: Connection = verified ? { ...connection, sslMode: "verify-full" } : connection;
+  return auth === undefined ? complete : withTokens(complete, auth);
+}
+
+function withTokens(connection: Connection, auth: Auth): Connection {
+  const { user } = authFacts(auth);
+  if (connection.password !== undefined) {
+    throw new ProviderError("CONFIG", "auth: rds-iam connects with tokens, and the connection URL has a password.", {
+      fix:
+        "Remove the password from the connection URL, or remove auth to use it. To restore into a server that asks for this password, " +
+        "add --no-auth.",
+    });
+  }
+  if (user !== undefined && user !== connection.user) {
+    const problem = `auth.user is ${user}, and the connection URL has the user ${connection.user}.`;
+    throw new ProviderError("CONFIG", problem, {
+      fix: "Write the same user in both: the task's role may connect as that one only.",
+    });
+  }
+  if (connection.hosts.some(({ host }) => host.startsWith("/"))) {
+    throw new ProviderError(
+      "CONFIG",
+      "auth: rds-iam requires a host's name, and the connection URL has a unix socket.",
+      {
+        fix: "Write the endpoint of the RDS database into the connection URL.",
+      },
+    );
+  }
+  return { ...connection, token: (host) => rdsToken(connection, auth, host) };
+}
