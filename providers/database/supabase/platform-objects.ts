@@ -8,6 +8,9 @@ const OBJECT = new RegExp(
 const IS_RESTRICTIVE = new RegExp(`^CREATE POLICY ${NAME} ON ${TABLE} AS RESTRICTIVE `);
 const SETTING = new RegExp(`^ALTER TABLE (${TABLE}) (?:DISABLE|ENABLE REPLICA|ENABLE ALWAYS) TRIGGER (${NAME})$`);
 
+/** Needs a function of the platform, which the target's version may not have. */
+const OF_FUNCTION = /^(?:CREATE TRIGGER|COMMENT ON ROUTINE) /;
+
 /** As {@link RestoreMessages.missing} has a policy without which its table lets more through than it did. */
 const RESTRICTIVE = "restrictive policy";
 
@@ -70,7 +73,7 @@ export function platformObjectsOrNot(statements: readonly string[], strict: bool
  */
 export function onPlatformTable(sql: string, part: string, strict: boolean): string {
   const exists = refusable(sql, withoutValues(sql), ["42710", "42P07"]);
-  return strict ? exists : forbiddenOrNot(exists, [sql], undefined, part);
+  return strict ? exists : forbiddenOrNot(exists, [sql], undefined, part, OF_FUNCTION.test(sql) ? ["42883"] : []);
 }
 
 /**
@@ -82,13 +85,14 @@ function forbiddenOrNot(
   statements: readonly string[],
   object?: { readonly kind: string; readonly object: string },
   part = "platform-objects.sql",
+  more: readonly string[] = [],
 ): string {
   const shown = statements.map(withoutValues);
   const values = shown.join() === statements.join() ? "" : `, whose values ${part} of the backup has`;
   return refusable(
     sql,
     `${shown.join("; ")} (the table's owner must run it${values})`,
-    ["42501", "42704", "42P01", "42883"],
+    ["42501", "42704", "42P01", ...more],
     object,
   );
 }
