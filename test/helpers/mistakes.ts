@@ -198,7 +198,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a misspelt field",
     change: withJob({ retension: { last: 7 } }),
     problems: [
-      "provision:jobs[0].retension: there is no such field; allowed are name, schedule, database, files, destinations, encryption, signing, compression, retention, verify, timeoutMinutes, prune, drill and monitor\n" +
+      "provision:jobs[0].retension: there is no such field; allowed are name, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill and monitor\n" +
         "Did you mean retention?",
     ],
   },

@@ -8,20 +8,14 @@ import type { ProgramDirectory } from "./clients.ts";
 import { endWithRunner, withRawArguments } from "./command.ts";
 import { couldNotStart, MessageLines, ProgramMessages, type ProgramReport } from "../messages/program-messages.ts";
 import { programError, redact } from "../messages/server-errors.ts";
-import { prepared, preparedFor } from "./prepared.ts";
+import { type Preparable, prepared, preparedFor } from "./prepared.ts";
 
 /** How to run one of PostgreSQL's programs. */
-export interface Program {
+export interface Program extends Preparable {
   readonly clients: ProgramDirectory;
   readonly name: "pg_dump" | "pg_dumpall" | "pg_restore" | "psql";
   /** Never a secret: everybody on the machine can read them. */
   readonly args: readonly string[];
-  /** The whole environment. */
-  readonly env: Readonly<Record<string, string>>;
-  /** More of the environment, made right before each start: a password that lives for minutes. Left out: there is no more. */
-  readonly fresh?: () => Promise<Readonly<Record<string, string>>>;
-  /** What must not appear in an error. */
-  readonly secrets: readonly string[];
   /** The code of a failure whose message is not known. */
   readonly otherwise: ErrorCode;
   /** Says more of a failure, where it can. */
