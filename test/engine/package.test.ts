@@ -118,6 +118,7 @@ describe("the examples, with the package", () => {
 
     const ON_AWS = [
       ["existing-bucket", { appUrl: secret("postgres://u:p@db/app") }, ["app"]],
+      ["rds-in-a-private-subnet", { databasePassword: secret("p/w") }, ["app"]],
       ["ten-databases", { server: secret("postgres://u:p@db") }, Array.from({ length: 10 }, (_, n) => `shop-${n + 1}`)],
     ] as const;
 

@@ -18,6 +18,7 @@ const SERVICES = [
   "ecs",
   "iam",
   "kms",
+  "rds",
   "s3",
   "scheduler",
   "secretsmanager",

@@ -24,12 +24,14 @@ let evaluations = 0;
  *   deny everything: such statements are left out;
  * - moto forgets that a bucket sends its events to EventBridge, and says of a replication's rules that none copies delete markers,
  *   whatever it was told; both would be made good with every `up`;
- * - where the plugin is the Terraform provider itself, some inputs have Terraform's names, and so has a type that it tells by its
- *   name.
+ * - where the plugin is the Terraform provider itself, some inputs have Terraform's names, and so have types that it tells by their
+ *   names.
  */
 export function awsProgram(plugin: "official" | "stand-in", file = index): PulumiFn {
   if (plugin === "stand-in") {
     Object.assign(aws.s3.BucketReplicationConfig, { __pulumiType: REPLICATION });
+    Object.assign(aws.rds.Instance, { __pulumiType: "aws:db/instance:Instance" });
+    Object.assign(aws.rds.SubnetGroup, { __pulumiType: "aws:db/subnetGroup:SubnetGroup" });
   }
   return async () => {
     pulumi.runtime.registerStackTransformation(({ type, name, props, opts }) => {
