@@ -10,11 +10,13 @@ const ROOT = join(import.meta.dirname, "../..");
 
 const KINDS = [databaseProviders, storageProviders, filesProviders, monitorProviders].flatMap(Object.keys);
 
-/** Lines that hold the name of one of AWS's services, which is also that of a kind: in an ARN, or as KMS knows it. */
+/** Lines that hold the name of one of AWS's services, which is also that of a kind: in an ARN, as KMS knows it, or in an endpoint. */
 const SERVICES: Readonly<Record<string, RegExp>> = {
   "components/aws/settings/bucket.ts": /\bArn\("s3",/,
   "components/aws/backup-key.ts": /^const SERVICES = \[/,
   "components/aws/backup-bucket/replica.ts": /\bkeyStatements\(/,
+  "components/aws/settings/network.ts": /^const ENDPOINTS = \[/,
+  "components/aws/backup-network/endpoints.ts": /\bservices\b|\bserviceName\b|\bcommon\(/,
 };
 
 /** The lines of a file that hold the name of a kind in quotes. */
