@@ -228,7 +228,8 @@ describe("the job in a task definition", () => {
 
   it("is what the runner reads: with its stack, the stack's bucket and CloudWatch's metrics", async () => {
     const job = JobConfig.parse(JSON.parse((await variables("runner-prod-app-backup")).PROVISION_JOB ?? ""));
-    const { database, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes } = app;
+    const { database, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes } =
+      app;
     const [s3, dropbox] = app.destinations;
     expect(job).toEqual({
       name: "app",
