@@ -7,7 +7,7 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
-import { databaseObjects, type ManifestObject } from "./documents/manifest.ts";
+import { databaseObjects, type Manifest, type ManifestObject } from "./documents/manifest.ts";
 import { checkStored, openConfirmed } from "./open-plain.ts";
 import { readTwice } from "./second-read.ts";
 
@@ -30,6 +30,8 @@ export interface Restored extends RestoreReport {
   readonly from: string;
   /** The moment that the restored database shows. */
   readonly snapshotTime: string;
+  /** What the backup itself left out or names as differing, and why. Left out where there is nothing. */
+  readonly omitted?: Manifest["omitted"];
   readonly seconds: number;
 }
 
@@ -77,6 +79,7 @@ export async function restore({
     id: backup.id,
     from: storage.description,
     snapshotTime: database.snapshotTime,
+    ...(manifest.omitted.length > 0 && { omitted: manifest.omitted }),
     ...report,
     seconds: Math.round(performance.now() - begun) / 1000,
   };

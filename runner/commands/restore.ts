@@ -195,6 +195,10 @@ function describe(restored: Restored, dryRun: boolean): string[] {
       : `restored ${id} from ${from} into ${database}, ${seconds.toFixed(1)} s`,
     `  it shows the database as of ${snapshotTime}`,
     ...list(dryRun ? "the plan" : "what was done", restored.steps),
+    ...list(
+      "not in the backup",
+      restored.omitted?.map(({ artifact, reason }) => `${artifact}: ${reason}`),
+    ),
     ...list("deliberately not restored", restored.leftOut),
     ...list("refused by the server", restored.refused),
     ...list("compared with the backup", restored.compared),

@@ -69,6 +69,9 @@ describe("a Supabase project at the command line", () => {
     const { code, stdout, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL", "--confirm", reference);
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/compared with the backup:\n {4}tables: \d+ with \d+ rows\n/);
+    expect(stdout).toMatch(
+      / {2}not in the backup:\n( {4}.*\n)* {4}vault\.sql: Vault has 2 secrets that cannot be recovered/,
+    );
     expect(stdout).toContain("refused by the server:\n    EVENT TRIGGER note_ddl");
     expect(stdout).toContain("users: 40, and the 36 who have a password log in with it as before");
     expect(await query(server.postgres.url("copy"), "SELECT count(*)::int AS n FROM auth.users")).toEqual([{ n: 40 }]);
