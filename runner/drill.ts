@@ -5,7 +5,6 @@ import type {
   DatabaseProvider,
   Reader,
   RestoreArtifact,
-  RestoredTable,
   ScratchDatabase,
   TableRows,
 } from "../providers/database/database.ts";
@@ -17,6 +16,7 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { namesIn, readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
+import { differences } from "./drill-differences.ts";
 import { runChecks, type CheckOutcome } from "./drill-checks.ts";
 import { listable } from "./documents/document-bounds.ts";
 import { databaseObjects, type DrillRecord, type Manifest } from "./documents/manifest.ts";
@@ -292,27 +292,6 @@ async function* twice(
 
 function secondsOf(ms: number): number {
   return Math.round(ms) / 1000;
-}
-
-/** What differs between the manifest, the archive and what was restored, one sentence a table. */
-function differences(
-  manifest: readonly { readonly schema: string; readonly name: string }[],
-  archived: readonly TableRows[],
-  restored: readonly RestoredTable[],
-): string[] {
-  const nameOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
-  const inArchive = new Map(archived.map((table) => [nameOf(table), table]));
-  const inDatabase = new Map(restored.map((table) => [nameOf(table), table]));
-  const tables = new Map([...manifest, ...archived].map((table) => [nameOf(table), table]));
-  return [...tables].flatMap(([key, { schema, name }]) => {
-    const table = `The table ${schema}.${name}`;
-    const [before, after] = [inArchive.get(key), inDatabase.get(key)];
-    if (!after) return [`${table} was not restored.`];
-    // What an extension fills by itself is no business of the backup.
-    if (!before) return after.ofExtension ? [] : [`${table} has no data in the archive.`];
-    const same = after.ofExtension ? after.rows >= before.rows : after.rows === before.rows;
-    return same ? [] : [`${table} has ${before.rows} rows in the archive, and ${after.rows} were restored.`];
-  });
 }
 
 /** Whether a failure to restore is the backup's, and not that of the network, of a missing right, or of a full disk. */

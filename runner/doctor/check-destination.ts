@@ -16,7 +16,7 @@ import { fromFuture, futureError } from "../catalogue/future.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
 import { failed, guarded } from "./checks.ts";
 
-/** What is told of a suspicious backup: a schema that is dropped may have had thousands of tables. */
+/** Findings that are shown of a suspicious backup: a schema that is dropped may have had thousands of tables. */
 const SHOWN = 5;
 
 /**

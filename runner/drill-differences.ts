@@ -1,0 +1,22 @@
+import type { RestoredTable, TableRows } from "../providers/database/database.ts";
+
+/** What differs between the manifest, the archive and what was restored, one sentence a table. */
+export function differences(
+  manifest: readonly { readonly schema: string; readonly name: string }[],
+  archived: readonly TableRows[],
+  restored: readonly RestoredTable[],
+): string[] {
+  const nameOf = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
+  const inArchive = new Map(archived.map((table) => [nameOf(table), table]));
+  const inDatabase = new Map(restored.map((table) => [nameOf(table), table]));
+  const tables = new Map([...manifest, ...archived].map((table) => [nameOf(table), table]));
+  return [...tables].flatMap(([key, { schema, name }]) => {
+    const table = `The table ${schema}.${name}`;
+    const [before, after] = [inArchive.get(key), inDatabase.get(key)];
+    if (!after) return [`${table} was not restored.`];
+    // What an extension fills by itself is no business of the backup.
+    if (!before) return after.ofExtension ? [] : [`${table} has no data in the archive.`];
+    const same = after.ofExtension ? after.rows >= before.rows : after.rows === before.rows;
+    return same ? [] : [`${table} has ${before.rows} rows in the archive, and ${after.rows} were restored.`];
+  });
+}
