@@ -227,9 +227,11 @@ describe.skipIf(plugin === undefined)(
       expect(JobConfig.parse(JSON.parse(text))).toMatchObject({ name: "app", stack: "dev" });
     });
 
-    it("changes the schedule alone when the schedule changes", async () => {
+    it("changes the schedule, and when its alarms expect a backup, when the schedule changes", async () => {
       const changed = { ...app(), schedule: { ...NIGHTLY, cron: "30 4 * * *" } };
-      expect(await up({ jobs: [changed] })).toEqual([
+      expect((await up({ jobs: [changed] })).sort()).toEqual([
+        "update aws:cloudwatch/metricAlarm:MetricAlarm provision-alarms-dev-app-late",
+        "update aws:cloudwatch/metricAlarm:MetricAlarm provision-alarms-dev-app-no-object",
         "update aws:scheduler/schedule:Schedule provision-schedule-dev-app",
       ]);
     });
