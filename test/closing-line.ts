@@ -21,10 +21,12 @@ export default class ClosingLine implements Reporter {
 
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const count = earlier(this.#file);
+    const repeated: string[] = [];
     for (const module of modules) {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state !== "pending") count[state] += 1;
+        if (test.diagnostic()?.flaky === true) repeated.push(`${module.relativeModuleId} > ${test.fullName}`);
       }
       // A module that cannot be loaded has no tests that could fail.
       count.failed += module.errors().length;
@@ -34,6 +36,7 @@ export default class ClosingLine implements Reporter {
     if (this.#file !== undefined) writeFileSync(this.#file, JSON.stringify(count));
     // After the other reporters' summaries.
     process.on("exit", () => {
+      for (const name of repeated) console.log(`Failed at first, and passed when it was repeated: ${name}`);
       console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
     });
   }

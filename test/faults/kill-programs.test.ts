@@ -21,11 +21,12 @@ let sandbox: Sandbox;
 beforeAll(async () => {
   postgres = await startPostgres();
   await emptyDatabase(postgres, SOURCE);
-  // Restoring a row takes a tenth of a second, and dumping it no time.
+  // Restoring a row takes a tenth of a second, and dumping it no time. A row is large: when its sender was killed, the server
+  // still works off what the connection holds, which is some MB, and so at most some dozens of rows.
   await sql(
     postgres,
     SOURCE,
-    `CREATE TABLE slow AS SELECT i, repeat('x', 1000) AS text FROM generate_series(1, 3000) AS i;
+    `CREATE TABLE slow AS SELECT i, repeat('x', 100000) AS text FROM generate_series(1, 500) AS i;
      CREATE TABLE long (text text); ALTER TABLE long ALTER text SET STORAGE EXTERNAL; INSERT INTO long VALUES (repeat('x', 3000));
      CREATE FUNCTION wait(i int) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
      ALTER TABLE slow ADD CHECK (public.wait(i));

@@ -18,6 +18,13 @@ export function record(place: Place, text: string): void {
   appendFileSync(join(folder, String(process.pid)), `${JSON.stringify([place, text] satisfies Shown)}\n`);
 }
 
+/** What a process has recorded. Of one that was killed while it wrote, the last record may be a part, which counts as output. */
+export function readRecords(text: string): Shown[] {
+  const lines = text.split("\n");
+  const part = lines.pop() ?? "";
+  return [...lines.map((line) => JSON.parse(line) as Shown), ...(part === "" ? [] : [["output", part] as const])];
+}
+
 /** From now on this process and those that get its environment record into a folder. */
 export function recordInto(folder: string): void {
   process.env[FOLDER] = folder;

@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
 import { failureOf } from "../helpers/failure.ts";
 import { findLeaks } from "./find-leaks.ts";
-import { recorded } from "./record.ts";
+import { readRecords, recorded } from "./record.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 
 /** Set in the run of this file in which it leaks. */
@@ -41,6 +41,15 @@ if (process.env[LEAKING] === "yes") {
     server.close();
   });
 } else {
+  it("reads what a process recorded that was killed before, while and after it wrote", () => {
+    expect(readRecords("")).toEqual([]);
+    expect(readRecords('["URL","a"]\n["error","b')).toEqual([
+      ["URL", "a"],
+      ["output", '["error","b'],
+    ]);
+    expect(readRecords('["URL","a"]\n')).toEqual([["URL", "a"]]);
+  });
+
   it("fails a file of tests that shows a secret, names each, and shows none itself", { timeout: 120_000 }, async () => {
     const vitest = fileURLToPath(new URL("../../node_modules/vitest/vitest.mjs", import.meta.url));
     const env = { ...process.env, [LEAKING]: "yes" };

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { format } from "node:util";
 import { afterAll } from "vitest";
 import { findLeaks } from "./find-leaks.ts";
-import { record, recordInto, stopRecording, type Shown } from "./record.ts";
+import { readRecords, record, recordInto, stopRecording } from "./record.ts";
 import { registeredSecrets } from "../../tools/services/known-secrets.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "provision-recording-"));
@@ -27,11 +27,8 @@ for (const level of ["debug", "info", "log", "warn", "error"] as const) {
 afterAll(() => {
   // A request that was given up may still come as late as now.
   stopRecording();
-  const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
+  const shown = readdirSync(folder).flatMap((name) => readRecords(readFileSync(join(folder, name), "utf8")));
   rmSync(folder, { recursive: true });
-  const leaks = findLeaks(
-    lines.map((line) => JSON.parse(line) as Shown),
-    registeredSecrets(),
-  );
+  const leaks = findLeaks(shown, registeredSecrets());
   if (leaks.length > 0) throw new Error(`Secrets were shown:\n${leaks.join("\n")}`);
 });
