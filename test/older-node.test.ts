@@ -8,9 +8,9 @@ import { TemporaryFolder } from "./helpers/script.ts";
 const ROOT = join(import.meta.dirname, "..");
 const own = join(ROOT, "node_modules/.bin/node");
 if (!existsSync(own))
-  console.warn("npm has brought no Node.js for this machine: what the README says of it is not tested.");
+  console.warn("npm has brought no Node.js for this machine: what the documentation says of it is not tested.");
 
-describe.runIf(existsSync(own))("with another Node.js first on PATH, as the README says", () => {
+describe.runIf(existsSync(own))("with another Node.js first on PATH, as the documentation says", () => {
   let folder: TemporaryFolder;
   beforeAll(() => {
     folder = new TemporaryFolder();
@@ -22,7 +22,8 @@ describe.runIf(existsSync(own))("with another Node.js first on PATH, as the READ
   });
 
   it.each([`export PATH="$PWD/node_modules/.bin:$PATH"; pulumi up`, `npm exec -c 'pulumi up'`])("%s", (command) => {
-    for (const part of command.split("; ")) expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(part);
+    for (const part of command.split("; "))
+      expect(readFileSync(join(ROOT, "docs/getting-started.md"), "utf8")).toContain(part);
     const outside = (process.env.PATH ?? "").split(":").filter((place) => !place.includes("node_modules"));
     const result = spawnSync("/bin/sh", ["-c", command], {
       cwd: ROOT,
