@@ -185,10 +185,11 @@ const Settings = z.strictObject({
   drill: z
     .strictObject({
       schedule: Schedule.optional().describe("When it runs. Left out: only by hand, with `provision drill`."),
-      target: SecretRef.describe(
+      target: SecretRef.optional().describe(
         "Connection URL of a PostgreSQL server where a scratch database may be created and dropped, at least as new as the " +
           "database's own. Its database is only connected to. The role needs CREATEDB, and CREATEROLE where the server " +
-          "lacks roles of the backup.",
+          "lacks roles of the backup. Default: the runner starts a server for the drill, from the newest server programs on its " +
+          "machine, in the scratch folder.",
       ),
       ...drillServerFields,
       checks: z
@@ -196,6 +197,9 @@ const Settings = z.strictObject({
         .min(1)
         .optional()
         .describe("Questions to the restored database, whose answers a good backup must give. Default: none."),
+    })
+    .refine((drill) => drill.target !== undefined || !Object.keys(drillServerFields).some((field) => field in drill), {
+      error: `expected target as well: ${Object.keys(drillServerFields).join(", ")} say how to connect to it`,
     })
     .optional()
     .describe("Restores the newest verified backup into a scratch database and compares the two. Left out: no drills."),
@@ -307,12 +311,13 @@ export function jobPorts(job: JobSettings): number[] {
 
 /** The databases that a job's tasks with an access connect to, or all of them: where each stands in the job, and what its kind declares. */
 function databases({ database, drill }: JobSettings, access?: Access) {
-  const of = (part: string, config: DatabaseConfig) => [part, config, databaseProviders[config.kind]] as const;
+  const of = (part: string, config: DatabaseConfig | undefined) =>
+    config === undefined ? [] : [[part, config, databaseProviders[config.kind]] as const];
   return [
-    ...(access === "drill" || access === "prune" ? [] : [of("database", database)]),
+    ...(access === "drill" || access === "prune" ? [] : of("database", database)),
     ...(drill === undefined || access === "backup" || access === "prune"
       ? []
-      : [of("drill", drillConfig(database, drill))]),
+      : of("drill", drillConfig(database, drill))),
   ];
 }
 

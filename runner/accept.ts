@@ -2,10 +2,9 @@ import { ProviderError } from "../providers/errors.ts";
 import { ANOMALY } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "./catalogue/backup-folder.ts";
-import { namesIn } from "./catalogue/catalogue.ts";
+import { recordsBeside } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
 import type { AnomalyRecord } from "./documents/manifest.ts";
-import { recordsOf } from "./documents/records.ts";
 import { writeRecord } from "./documents/write-record.ts";
 import { PROGRAM } from "./version.ts";
 
@@ -33,7 +32,7 @@ export async function accept({ storage, job, id, reason, signal }: AcceptOptions
       fix: "`provision list` shows which backups are, and why.",
     });
   }
-  const after = recordsOf(await namesIn(storage, job, backup.id, signal));
+  const after = await recordsBeside(storage, job, backup.id, signal);
   const common = {
     format: 1,
     id: backup.id,

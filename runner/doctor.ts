@@ -6,6 +6,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
 import { failed, guarded, withFix } from "./doctor/checks.ts";
+import { checkSecretFiles } from "./doctor/secret-files.ts";
 import type { Run } from "./run.ts";
 
 /** Checks everything that a run of the job needs; each check says how to fix what fails. */
@@ -14,6 +15,7 @@ export async function* doctor(run: Run): AsyncGenerator<Check> {
 }
 
 async function* checks(run: Run): AsyncGenerator<Check> {
+  yield* checkSecretFiles(run.secretFiles);
   const identity = yield* checkDatabase(run);
   if (run.job.files) yield* checkFiles(run, run.job.files);
   yield* checkDestinations(run, identity);
@@ -114,12 +116,16 @@ function checkSigning({ job: { keys } }: Run): Check {
 async function* checkDrill(run: Run): AsyncGenerator<Check> {
   if (!run.job.drill) return;
   yield* guarded("drill", async () => {
-    const target = await run.openDrillTarget();
-    // Of which version and with which roles a backup will be is not known yet.
-    const facts = { serverVersion: "1", encoding: "UTF8", roles: [] };
-    const scratch = await target.createScratch({ facts, signal: run.signal });
-    await scratch.drop();
-    return `a scratch database was made and dropped on PostgreSQL ${scratch.serverVersion}, ${target.description}`;
+    const { database, server, close } = await run.openDrillTarget();
+    try {
+      // Of which version and with which roles a backup will be is not known yet.
+      const facts = { serverVersion: "1", encoding: "UTF8", roles: [] };
+      const scratch = await database.createScratch({ facts, signal: run.signal });
+      await scratch.drop();
+      return `a scratch database was made and dropped on PostgreSQL ${scratch.serverVersion}, ${server}`;
+    } finally {
+      await close();
+    }
   });
 }
 

@@ -14,7 +14,7 @@ import type { RunLog } from "../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
-import { namesIn, readManifest } from "./catalogue/catalogue.ts";
+import { recordsBeside, readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
 import { differences } from "./drill-differences.ts";
 import { runChecks, type CheckOutcome } from "./drill-checks.ts";
@@ -24,7 +24,7 @@ import { openConfirmed } from "./open-plain.ts";
 import { recoveryTime, tooSlow } from "./objectives.ts";
 import { requireProven } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
-import { recordName, recordsOf } from "./documents/records.ts";
+import { recordName } from "./documents/records.ts";
 import { writePiece } from "./stream/write-piece.ts";
 import { FlakyTransferError } from "./second-read.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -40,6 +40,8 @@ export interface DrillOptions {
   readonly source: Reader;
   /** On the server where the scratch database is made. */
   readonly target: DatabaseProvider;
+  /** That server, for people. */
+  readonly server: string;
   readonly identity: FileKeySource | undefined;
   /** Questions to the restored database. Default: none. */
   readonly checks?: readonly DrillCheck[] | undefined;
@@ -103,9 +105,9 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
 }
 
 async function drillBackup(options: DrillOptions, id: string): Promise<DrillReport> {
-  const { storage, job, target, log, signal } = options;
+  const { storage, job, server, log, signal } = options;
   const begun = performance.now();
-  const after = recordsOf(await namesIn(storage, job, id, signal));
+  const after = await recordsBeside(storage, job, id, signal);
   const manifest = await readManifest(storage, job, id, signal);
   refuseUndrillable(manifest);
   const warnings: string[] = [];
@@ -133,7 +135,7 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
   const recorded = await write(options, record, drilledAt);
   const { seconds: steps, ...shown } = facts;
   const seconds = secondsOf(performance.now() - begun);
-  return { ...shown, steps, from: storage.description, server: target.description, seconds, recorded, warnings };
+  return { ...shown, steps, from: storage.description, server, seconds, recorded, warnings };
 }
 
 /** What came of restoring a backup once. */

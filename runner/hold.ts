@@ -2,10 +2,9 @@ import { ProviderError } from "../providers/errors.ts";
 import { backupKey, HOLD, MANIFEST } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "./catalogue/backup-folder.ts";
-import { listBackups, namesIn, readManifest } from "./catalogue/catalogue.ts";
+import { listBackups, recordsBeside, readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
 import type { HoldRecord } from "./documents/manifest.ts";
-import { recordsOf } from "./documents/records.ts";
 import { writeRecord } from "./documents/write-record.ts";
 import { readFileIndex } from "./files/file-index.ts";
 import { contentKey } from "./files/file-pool.ts";
@@ -88,7 +87,7 @@ async function write(
   id: string,
   outcome: HoldRecord["outcome"],
 ): Promise<Omit<HoldReport, "locked">> {
-  const after = recordsOf(await namesIn(storage, job, id, signal));
+  const after = await recordsBeside(storage, job, id, signal);
   const end = until === undefined ? {} : { until: until.toISOString() };
   const common = { format: 1, id, program: PROGRAM, outcome, after, reason, ...end } as const;
   await writeRecord({ storage, job, id, signal }, (at): HoldRecord => ({ ...common, recordedAt: at.toISOString() }));

@@ -1,11 +1,18 @@
-import type { JobConfig } from "../providers/config.ts";
-import { createDatabase, databaseProviders, drillConfig, type DatabaseConfig } from "../providers/database/index.ts";
+import { jobSecrets, type JobConfig } from "../providers/config.ts";
+import {
+  createDatabase,
+  databaseProviders,
+  drillConfig,
+  startDrillServer,
+  type DatabaseConfig,
+  type DrillTarget,
+} from "../providers/database/index.ts";
 import type { DatabaseProvider } from "../providers/database/database.ts";
 import { alwaysOn, createMonitor, monitorProviders, type MonitorConfig } from "../providers/monitor/index.ts";
 import type { FilesProvider } from "../providers/files/files.ts";
 import { createFiles, filesProviders, type FilesConfig } from "../providers/files/index.ts";
 import type { RunLog, TelemetryProvider } from "../providers/monitor/monitor.ts";
-import { ProviderError } from "../providers/errors.ts";
+import { SECRETS_FILE_VARIABLE } from "../providers/environment.ts";
 import { referencesIn } from "../providers/secret-ref.ts";
 import type { SecretRef } from "../providers/secret-ref.ts";
 import { createStorage, storageProviders } from "../providers/storage/index.ts";
@@ -95,22 +102,26 @@ export class Run {
     return value;
   }
 
+  /** The files that the job's secrets are read from, each once. */
+  get secretFiles(): string[] {
+    const all = jobSecrets(this.job).flatMap(({ ref }) =>
+      "file" in ref ? ref.file : "secret" in ref ? (this.#environment[SECRETS_FILE_VARIABLE] ?? []) : [],
+    );
+    return [...new Set(all)];
+  }
+
   /** The job's database, or another one to restore into. */
   async openDatabase(config: DatabaseConfig = this.job.database, at = "database"): Promise<DatabaseProvider> {
     return createDatabase(config, { secrets: await this.#secrets(config, databaseProviders[config.kind].secrets, at) });
   }
 
-  /** The server of the job's drills. `CONFIG` where the job names none. */
-  async openDrillTarget(): Promise<DatabaseProvider> {
-    const { drill, database } = this.job;
-    if (!drill) {
-      throw new ProviderError("CONFIG", "The job names no server for drills.", {
-        fix: "Add drill: { target: { secret: drillServerUrl } } to it, the URL of a server where a scratch database may be created.",
-      });
-    }
-    return createDatabase(drillConfig(database, drill), {
-      secrets: { url: await this.secret(drill.target, "drill.target") },
-    });
+  /** The server of the job's drills, or one that is started for as long as it is open. */
+  async openDrillTarget(): Promise<DrillTarget> {
+    const { drill = {}, database } = this.job;
+    const config = drillConfig(database, drill);
+    if (config === undefined || drill.target === undefined) return startDrillServer(database, this.signal);
+    const target = await createDatabase(config, { secrets: { url: await this.secret(drill.target, "drill.target") } });
+    return { database: target, server: `the server of the ${target.description}`, close: () => Promise.resolve() };
   }
 
   /** One of the job's destinations, by its place in the configuration. */

@@ -5,7 +5,7 @@ import { backupKey, FILE_INDEX, MANIFEST, VERIFICATION } from "../providers/layo
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
-import { namesIn, readManifest } from "./catalogue/catalogue.ts";
+import { recordsBeside, readManifest } from "./catalogue/catalogue.ts";
 import { listable } from "./documents/document-bounds.ts";
 import { verifyFiles, type Found } from "./files/verify-files.ts";
 import { hasArchive, type Manifest, type VerificationRecord } from "./documents/manifest.ts";
@@ -13,7 +13,6 @@ import { ForeignBackupError } from "./catalogue/own-backup.ts";
 import { DamagedObjectError, checkStored, openPlain } from "./open-plain.ts";
 import { UnprovenBackupError } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
-import { recordsOf } from "./documents/records.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
 import { writeRecord } from "./documents/write-record.ts";
 
@@ -63,7 +62,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const warnings: string[] = [];
   let complete = true;
   // What comes while this reads may be about other bytes than those that it has read.
-  const after = [...new Set([...recordsOf(await namesIn(storage, job, id, signal)), ...alsoAfter])];
+  const after = [...new Set([...(await recordsBeside(storage, job, id, signal)), ...alsoAfter])];
   try {
     for await (const result of readObjects(options)) {
       if (typeof result === "string") {

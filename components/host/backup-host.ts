@@ -146,7 +146,9 @@ function toMachine({ connection }: HostArgs, secrets: BackupHostArgs["secrets"])
 function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
   const destinations = job.destinations.map((destination) => withFolder(destination, backupsIn(directory)));
   const { drill, ...rest } = job;
-  return { ...rest, ...(drill && { drill: { target: drill.target } }), stack, destinations };
+  const copy = drill && { ...drill };
+  delete copy?.schedule;
+  return { ...rest, ...(copy && { drill: copy }), stack, destinations };
 }
 
 /** A call of the runner as a shell on this machine takes it: through SSH and as another user where that is needed. */

@@ -261,6 +261,16 @@ export interface Programs {
   readonly scratch?: string | undefined;
 }
 
+/** An empty server that was started for a drill. */
+export interface ThrowawayServer {
+  /** The connection URL of its superuser. A secret. */
+  readonly url: string;
+  /** For people. */
+  readonly description: string;
+  /** Ends it, and removes all of it. */
+  stop(): Promise<void>;
+}
+
 /** How a kind's artifacts are read: {@link Programs}, and which kind it is. */
 export interface Reader extends Programs {
   readonly kind: string;
@@ -281,6 +291,14 @@ export interface DatabaseDefinition<
 
   /** The kind of the server that drills restore into. Default: this one. */
   readonly drillKind?: string;
+
+  /**
+   * Starts an empty server on this machine, for drills of jobs that name none. `CONFIG` where the machine cannot.
+   * Default: a job has to name one.
+   *
+   * @param config of the job's database, for what it says of the programs to use
+   */
+  startThrowaway?(config: Programs, signal: AbortSignal): Promise<ThrowawayServer>;
 
   /** Why a backup with artifacts of these formats cannot be drilled, and what to do instead. Default: any can be. */
   undrillable?(formats: readonly string[]): { readonly reason: string; readonly fix: string } | undefined;

@@ -49,22 +49,64 @@ export function needsEncryption(config: DatabaseConfig): string | undefined {
 /** What a configuration may say of the server that drills restore into, beside its URL. */
 export const drillServerFields = serverFields;
 
-/** The server that drills restore into, as a job names it. */
-type DrillServer = { readonly target: SecretRef } & {
+/** The server that drills restore into, as a job names it; without a target there is none. */
+type DrillServer = { readonly target?: SecretRef | undefined } & {
   readonly [Field in keyof typeof drillServerFields]?: z.output<(typeof drillServerFields)[Field]>;
 };
 
-/** The configuration of the server that drills of a database restore into. */
-export function drillConfig(source: DatabaseConfig, server: DrillServer): DatabaseConfig {
-  const { clients, scratch }: Reader = source;
-  const kind = databaseProviders[source.kind].drillKind ?? source.kind;
+/** The configuration of the server that drills of a database restore into; undefined where the job names none. */
+export function drillConfig(source: DatabaseConfig, server: DrillServer): DatabaseConfig | undefined {
+  if (server.target === undefined) return undefined;
   const fields = Object.keys(drillServerFields) as (keyof typeof drillServerFields)[];
-  const given = [["clients", clients], ["scratch", scratch], ...fields.map((field) => [field, server[field]])];
-  return DatabaseConfig.parse({
-    kind,
+  return drillDatabase(source, {
     url: server.target,
-    ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(fields.map((field) => [field, server[field]])),
   });
+}
+
+/** A database to restore a drill of another one into, and what ends with it. */
+export interface DrillTarget {
+  readonly database: DatabaseProvider;
+  /** The server, for people. */
+  readonly server: string;
+  /** Ends a server that was started for it. May fail as other providers do. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Starts a server on this machine for drills of a job that names none.
+ *
+ * @throws ProviderError `CONFIG` where its kind, or this machine, has none.
+ */
+export async function startDrillServer(source: DatabaseConfig, signal: AbortSignal): Promise<DrillTarget> {
+  const kind = databaseKind(drillKind(source));
+  if (kind.startThrowaway === undefined) {
+    throw new ProviderError("CONFIG", `Drills of the kind ${source.kind} need a server.`, {
+      fix: "Add drill: { target: { secret: drillServerUrl } } to the job.",
+    });
+  }
+  const { clients, scratch }: Reader = source;
+  const server = await kind.startThrowaway({ clients, scratch }, signal);
+  try {
+    // A reference has to stand there, and is not followed: the secret comes beside it.
+    const config = drillDatabase(source, { url: { env: "DRILL_SERVER" } });
+    const database = await createDatabase(config, { secrets: { url: server.url } });
+    return { database, server: server.description, close: () => server.stop() };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+function drillKind({ kind }: DatabaseConfig): string {
+  return databaseProviders[kind].drillKind ?? kind;
+}
+
+/** A database of the kind that drills restore into, read with the programs of the job's own. */
+function drillDatabase(source: DatabaseConfig, server: object): DatabaseConfig {
+  const { clients, scratch }: Reader = source;
+  const given = Object.entries({ kind: drillKind(source), clients, scratch, ...server });
+  return DatabaseConfig.parse(Object.fromEntries(given.filter(([, value]) => value !== undefined)));
 }
 
 /** Reads an artifact of a database's kind to its end; see {@link DatabaseDefinition.verify}. */

@@ -12,6 +12,7 @@ import { openBackup } from "./postgres/dump/backup.ts";
 import { openSeveral } from "./postgres/dump/several.ts";
 import { restorePostgres } from "./postgres/restore/restore.ts";
 import { createScratch } from "./postgres/restore/scratch-database.ts";
+import { startThrowaway } from "./postgres/throwaway/server.ts";
 import {
   databasesFields,
   parallelFields,
@@ -77,6 +78,7 @@ export const postgres = defineDatabase({
       }
       return openPostgres({ ...common, databases: { names: databases, except: excludeDatabases ?? [] } });
     }),
+  startThrowaway,
   verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config),
   countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
 });

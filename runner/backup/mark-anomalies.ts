@@ -1,9 +1,8 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import { ANOMALY } from "../../providers/layout.ts";
 import { anomaliesOf, describeAnomaly, figuresOf, isCollapse, type Anomaly, type Figures } from "../anomaly.ts";
-import { namesIn, readManifest } from "../catalogue/catalogue.ts";
+import { recordsBeside, readManifest } from "../catalogue/catalogue.ts";
 import type { AnomalyRecord, Manifest } from "../documents/manifest.ts";
-import { recordsOf } from "../documents/records.ts";
 import { writeRecord } from "../documents/write-record.ts";
 import { PROGRAM } from "../version.ts";
 import { live, warn, withFix, type Live } from "./destination.ts";
@@ -72,7 +71,7 @@ async function record(state: RunState, destination: Live, id: string, found: rea
   const { storage } = destination;
   try {
     const outcome = found.some(isCollapse) ? ANOMALY.bad : ANOMALY.good;
-    const after = recordsOf(await namesIn(storage, job, id, signal));
+    const after = await recordsBeside(storage, job, id, signal);
     await writeRecord({ storage, job, id, signal }, (at): AnomalyRecord => ({
       format: 1,
       id,

@@ -11,7 +11,7 @@ import { hasArchive, Manifest, unknownFormat } from "../documents/manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "../documents/record-reader.ts";
-import { timeIn, type OutcomeRecord } from "../documents/records.ts";
+import { recordsOf, timeIn, type OutcomeRecord } from "../documents/records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
 import { openSealed, parseSealed, unknownDocument } from "../documents/sealed-json.ts";
 import { readTwice } from "../second-read.ts";
@@ -90,8 +90,8 @@ export async function listWhole(
   return (await listBackups(storage, job, signal, only)).filter(({ state }) => state !== "unfinished");
 }
 
-/** The names of the files in a backup's folder. */
-export async function namesIn(
+/** The names of the records beside a backup; see {@link recordsOf}. */
+export async function recordsBeside(
   storage: StorageProvider,
   job: JobName,
   id: string,
@@ -99,7 +99,7 @@ export async function namesIn(
 ): Promise<string[]> {
   const names: string[] = [];
   for await (const object of storage.list(`${jobFolder(job)}/${id}`, { signal })) names.push(nameOf(object));
-  return names;
+  return recordsOf(names);
 }
 
 /**

@@ -19,7 +19,7 @@ export function addDrill(program: Command): void {
     .summary("restore a backup into a scratch database and compare the two")
     .description(
       "Restores a backup into a scratch database, which it creates on the server of the job's drill.target and always " +
-        "drops, and compares the two table by table: the manifest's tables with those restored, and the rows in the " +
+        "drops, or, where the job names none, on a server that it starts on this machine for that time. It compares the two table by table: the manifest's tables with those restored, and the rows in the " +
         "archive with those restored. Roles that the server lacks are created without rights, and dropped; owners and " +
         "privileges are not restored. The outcome is recorded beside the backup. Ends with 5 if anything differs, or if the restore took longer than objectives.recoveryTime, and with 1 if the store or the " +
         "server cannot be reached.",
@@ -37,25 +37,31 @@ export function addDrill(program: Command): void {
       return runCommand(options, EXIT.unexpected, async (run) => {
         const { log, signal } = run;
         const { job } = options.acceptUnproven ? run.withoutKeys() : run;
-        const target = await run.openDrillTarget();
         const identity = await chosenIdentity(run, options);
         const [first = 0] = chosenDestinations(run, options);
         const report = await withTelemetry(run, (telemetry) =>
-          withDestination(run, first, (storage) =>
-            drill({
-              storage,
-              job,
-              id,
-              source: job.database,
-              target,
-              identity,
-              checks: job.drill?.checks,
-              objectives: job.objectives,
-              telemetry,
-              log,
-              signal,
-            }),
-          ),
+          withDestination(run, first, async (storage) => {
+            const { database: target, server, close } = await run.openDrillTarget();
+            const { database: source, drill: { checks } = {}, objectives } = job;
+            try {
+              return await drill({
+                storage,
+                job,
+                id,
+                source,
+                target,
+                server,
+                identity,
+                checks,
+                objectives,
+                telemetry,
+                log,
+                signal,
+              });
+            } finally {
+              await close();
+            }
+          }),
         );
         return {
           json: report,
@@ -83,7 +89,7 @@ function describe({
 }: DrillReport): string[] {
   return [
     `${id} from ${from}: ${outcome === "drilled" ? "drilled" : "DRILL FAILED"}, ${seconds.toFixed(1)} s`,
-    `  ${tables} tables with ${rows} rows in the end, on the server of the ${server}`,
+    `  ${tables} tables with ${rows} rows in the end, on ${server}`,
     ...(steps === undefined ? [] : [`  ${describeSteps(steps)}`]),
     ...(recoveryTime === undefined || recoveryTime.met ? [] : [`  ${tooSlow(id, recoveryTime).message}`]),
     ...checks.map(({ name, ok, seconds: took }) => `  check ${name}: ${ok ? "ok" : "FAILED"}, ${took.toFixed(1)} s`),

@@ -1,9 +1,10 @@
-import type { Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import { listWhole } from "../catalogue/catalogue.ts";
 import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { sampleOf } from "../sample.ts";
 import { verify, type Verification } from "../verify.ts";
 import {
   describeFailed,
@@ -16,6 +17,8 @@ import { chosenIdentity, identityOption, type IdentityOptions } from "./identity
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly all?: boolean;
+  /** The share of the stored bytes to read, from 0 to 1. */
+  readonly sample?: number;
 }
 
 const OUTCOMES: Record<Verification["outcome"], string> = {
@@ -38,17 +41,26 @@ export function addVerify(program: Command): void {
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--all", "every backup of the job")
+    .addOption(
+      new Option(
+        "--sample <percent>",
+        "the backups that were not read for the longest time, for instance 5% of all stored bytes",
+      )
+        .argParser(parseShare)
+        .conflicts("all"),
+    )
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
         const { job, signal } = run;
+        const several = options.all === true || options.sample !== undefined;
         const identity = await chosenIdentity(run, options);
         const unread: FailedDestination[] = [];
         const { results, failed: away } = await inDestinations(run, options, async (storage) => {
-          const backups = options.all
-            ? await listWhole(storage, job, signal)
+          const backups = several
+            ? sampleOf(await listWhole(storage, job, signal), options.sample ?? 1)
             : [await chooseBackup(storage, job, id, signal)];
           const verifications: (Verification & { destination: string })[] = [];
           const common = { storage, job, programs: job.database, fileKeyOf: () => identity, signal };
@@ -57,7 +69,7 @@ export function addVerify(program: Command): void {
               verifications.push({ destination: storage.description, ...(await verify({ ...common, id: each })) });
             } catch (error) {
               // One that was pruned since, or is of a newer version, says nothing of the others.
-              if (!options.all || !(error instanceof ProviderError && ["CONFIG", "NOT_FOUND"].includes(error.code)))
+              if (!several || !(error instanceof ProviderError && ["CONFIG", "NOT_FOUND"].includes(error.code)))
                 throw error;
               const { code, message, fix } = error;
               unread.push({
@@ -88,4 +100,12 @@ export function addVerify(program: Command): void {
         };
       });
     });
+}
+
+/** `5%` as a share. */
+function parseShare(text: string): number {
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+  const share = Number(percent) / 100;
+  if (share > 0 && share <= 1) return share;
+  throw new InvalidArgumentError("Expected a percentage of more than 0% and at most 100%, like 5%.");
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
@@ -175,6 +175,14 @@ describe("a backup", () => {
     delete sandbox.environment.APP_URL;
     sandbox.environment.PROVISION_SECRETS_FILE = secrets;
     expect(await makeBackup(sandbox)).toMatchObject({ status: "ok" });
+    const checkOf = async () =>
+      (printed(await sandbox.run("doctor", "--json")) as Check[]).find(({ name }) => name === `secrets in ${secrets}`);
+    expect(await checkOf()).toEqual({ name: `secrets in ${secrets}`, ok: true, detail: "its mode is 0600" });
+    chmodSync(secrets, 0o644);
+    expect(await checkOf()).toMatchObject({
+      detail: "its mode is 0644: every user of this machine can read it",
+      fix: `chmod 600 ${secrets}, as the user that runs the backups.`,
+    });
   });
 
   it("is read back by a later verification, where it was not at once", async () => {
@@ -186,6 +194,10 @@ describe("a backup", () => {
     }
     expect((await listed(sandbox)).map(({ state }) => state)).toEqual(["unverified", "unverified"]);
     expect(printed(await sandbox.run("prune", "--json")) as PruneReport[]).toMatchObject([{ removed: [] }]);
+    const sampled = async () =>
+      (printed(await sandbox.run("verify", "--sample", "1%", "--json")) as Verification[]).map(({ id }) => id);
+    const ids = (await listed(sandbox)).map(({ id }) => id);
+    expect([await sampled(), await sampled()]).toEqual([[ids[0]], [ids[1]]]);
     expect((await sandbox.run("verify", "--all")).code).toBe(0);
     expect((await listed(sandbox)).map(({ state }) => state)).toEqual(["verified", "verified"]);
   });

@@ -3,10 +3,9 @@ import type { Retention } from "../../providers/config.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { newBackupId, timestamp } from "../../runner/catalogue/backup-id.ts";
-import { listBackups, namesIn } from "../../runner/catalogue/catalogue.ts";
+import { listBackups, recordsBeside } from "../../runner/catalogue/catalogue.ts";
 import { nextOrder } from "../../runner/catalogue/order.ts";
 import { prune } from "../../runner/prune.ts";
-import { recordsOf } from "../../runner/documents/records.ts";
 import { Random } from "../helpers/random.ts";
 import { documentFor } from "../helpers/sample-records.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
@@ -85,7 +84,7 @@ class History {
   }
 
   async #record(backup: Real, outcome: "verified" | "damaged", clock: number): Promise<void> {
-    const after = recordsOf(await namesIn(storage, job, backup.id, signal));
+    const after = await recordsBeside(storage, job, backup.id, signal);
     // As a verification does where one of its name is there already.
     let time = clock;
     while (after.includes(`${outcome}-${timestamp(new Date(time))}.json`)) time += 1000;

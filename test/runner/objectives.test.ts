@@ -2,22 +2,9 @@ import { describe, expect, it } from "vitest";
 import { JobSettings } from "../../providers/config.ts";
 import type { BackupFolder } from "../../runner/catalogue/backup-folder.ts";
 import { describePoint, recoveryPoint, recoveryTime, tooSlow } from "../../runner/objectives.ts";
+import { backupOf } from "../helpers/backup-folders.ts";
 
-const backup = (time: string, changes: Partial<BackupFolder> = {}): BackupFolder => ({
-  id: time,
-  time: new Date(time),
-  folder: "",
-  whole: true,
-  state: "verified",
-  order: Date.parse(time),
-  drill: undefined,
-  copied: undefined,
-  size: 1,
-  files: [],
-  records: [],
-  warnings: [],
-  ...changes,
-});
+const backup = (time: string, changes: Partial<BackupFolder> = {}) => backupOf(new Date(time), changes);
 const now = new Date("2026-11-27T12:00:00Z");
 const lost = { findings: ["…"], suspicious: true, accepted: undefined };
 

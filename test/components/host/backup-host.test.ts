@@ -94,7 +94,9 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
 
   it("schedules a job's drills beside its backups, with no word of when in its file", async () => {
     const recorded = await mockEngine({ preview });
-    const drill = { schedule: { cron: "0 6 * * 0", timezone: "UTC" }, target: { secret: "webUrl" } };
+    const checks = [{ name: "orders", sql: "SELECT count(*) FROM orders", atLeast: 1, timeoutSeconds: 60 }];
+    const server = { target: { secret: "webUrl" }, rootCertificate: "system", checks };
+    const drill = { schedule: { cron: "0 6 * * 0", timezone: "UTC" }, ...server };
     const host = new BackupHost(
       "host",
       args({
@@ -114,9 +116,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(timer).toContain("unit='provision.dev.app.drill'");
     expect(timer).toMatch(/ExecStart=.*"drill" "--job"/);
     expect(timer).not.toContain("PROVISION_SCHEDULE");
-    expect(JobConfig.parse(JSON.parse(String(all.get("host-app-file")?.stdin))).drill).toEqual({
-      target: drill.target,
-    });
+    expect(JobConfig.parse(JSON.parse(String(all.get("host-app-file")?.stdin))).drill).toEqual(server);
     expect(host.jobs.app?.drill).toContain(" drill --job /srv/provision/jobs/app.json");
     expect(host.jobs.web?.drill).toContain(" drill --job /srv/provision/jobs/web.json");
   });

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import type { Retention } from "../../../providers/config.ts";
 import type { BackupFolder, BackupState } from "../../../runner/catalogue/backup-folder.ts";
-import { timestamp } from "../../../runner/catalogue/backup-id.ts";
 import { describeKept, expired as expiredOf, keptBy, type Reason } from "../../../runner/catalogue/retention.ts";
+import { backupOf } from "../../helpers/backup-folders.ts";
 import { Random } from "../../helpers/random.ts";
 
 // Retention against a plain, slow model. The model knows the time zones from zdump, and asks of one backup at a time.
@@ -12,11 +12,8 @@ const PERIODS = ["hourly", "daily", "weekly", "monthly", "yearly"] as const;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-function backup(time: Date, state: BackupState = "verified", mark = 0, order = time.getTime()): BackupFolder {
-  const id = `${timestamp(time)}-${mark.toString(16).padStart(6, "0")}`;
-  const rest = { folder: `prod/app/${id}`, drill: undefined, copied: undefined, size: 1, files: [], records: [] };
-  return { id, time, whole: true, state, order, warnings: [], ...rest };
-}
+const backup = (time: Date, state: BackupState = "verified", mark = 0, order = time.getTime()) =>
+  backupOf(time, { time, state, order }, mark);
 
 const expired = (backups: readonly BackupFolder[], rule: Retention, context: { readonly timeZone: string }) =>
   expiredOf(backups, keptBy(backups, rule, context));

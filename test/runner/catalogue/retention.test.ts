@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Retention } from "../../../providers/config.ts";
 import type { BackupFolder, BackupState } from "../../../runner/catalogue/backup-folder.ts";
 import { expired as expiredOf, keptBy } from "../../../runner/catalogue/retention.ts";
-import { timestamp } from "../../../runner/catalogue/backup-id.ts";
+import { backupOf } from "../../helpers/backup-folders.ts";
 import { Random } from "../../helpers/random.ts";
 
 const expired = (backups: readonly BackupFolder[], rule: Retention) =>
@@ -11,23 +11,8 @@ const expired = (backups: readonly BackupFolder[], rule: Retention) =>
 const STATES: readonly BackupState[] = ["verified", "verified", "verified", "unverified", "damaged", "unfinished"];
 const DAY_MS = 86_400_000;
 
-function backup(time: Date, state: BackupState, mark: number): BackupFolder {
-  const id = `${timestamp(time)}-${mark.toString(16).padStart(6, "0")}`;
-  return {
-    id,
-    time: new Date(Math.floor(time.getTime() / 1000) * 1000),
-    folder: `prod/app/${id}`,
-    whole: state !== "unfinished",
-    state,
-    order: Math.floor(time.getTime() / 1000) * 1000,
-    drill: undefined,
-    copied: undefined,
-    size: 1,
-    files: [],
-    records: [],
-    warnings: [],
-  };
-}
+const backup = (time: Date, state: BackupState, mark: number) =>
+  backupOf(time, { state, whole: state !== "unfinished" }, mark);
 
 const at = (text: string, state: BackupState = "verified") => backup(new Date(text), state, 0);
 

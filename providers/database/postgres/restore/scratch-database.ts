@@ -105,8 +105,9 @@ async function createDatabase(control: ControlConnection, name: string, encoding
   const template = await control.one<{ encoding: string }>(
     "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'",
   );
-  // The locale C allows every encoding, the server's own may not.
-  const locale = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'`;
+  // The locale C of the C library allows every encoding, the server's own may not.
+  const provider = control.serverMajor < 15 ? "" : " LOCALE_PROVIDER libc";
+  const locale = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'${provider}`;
   try {
     if (!/^\w+$/.test(encoding)) throw new ProviderError("CONFIG", `"${encoding}" is no encoding.`);
     await control.query(`CREATE DATABASE ${control.quote(name)} TEMPLATE template0${locale}`);

@@ -1,0 +1,244 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Programs, ThrowawayServer } from "../../database.ts";
+import { abortedError, ProviderError } from "../../../errors.ts";
+import { explainFull, makeScratchFolder, type ScratchFolder } from "../artifacts/scratch-folder.ts";
+import { parseConnectionUrl } from "../connect/connection-url.ts";
+import { withConnection } from "../connect/control-connection.ts";
+import { findPrograms, type ProgramDirectory } from "../programs/clients.ts";
+import { endWithRunner } from "../programs/command.ts";
+import { type ServerUser, serverUser } from "./server-user.ts";
+
+/** Milliseconds in which a server's data folder must be made, in which it must answer, and in which it must end. */
+const PATIENCE_MS = 60_000;
+const END_PATIENCE_MS = 10_000;
+
+/** Milliseconds between two attempts to connect to a server that is starting. */
+const PAUSE_MS = 50;
+
+/** Characters that the path of a unix socket may have, on Linux (sun_path) and on macOS, the shorter. */
+const SOCKET_PATH = 103;
+
+/** Since this major version the locale C.UTF-8 is the server's own; before, the machine must have it. */
+const OWN_LOCALE_SINCE = 17;
+
+/** Characters of a program's messages that are kept for an error. */
+const KEPT = 2000;
+
+/** Nothing that this server holds must survive a crash; a database may have many tables, and each takes a lock. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: "",
+  fsync: "off",
+  full_page_writes: "off",
+  synchronous_commit: "off",
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  autovacuum: "off",
+  max_connections: "50",
+  max_locks_per_transaction: "1024",
+  // What it logs of a statement might have a row's values.
+  log_min_messages: "fatal",
+  log_min_error_statement: "panic",
+};
+
+/**
+ * Starts an empty server of the newest PostgreSQL on this machine, in a scratch folder, for this process alone: on a unix socket with
+ * a password. It ends with this process however that ends; what kill -9 leaves on disk the next scratch folder removes.
+ *
+ * @throws ProviderError `CONFIG` where this machine has no server programs, or they cannot be used; `QUOTA` where there is no room
+ */
+export async function startThrowaway(options: Programs, signal: AbortSignal): Promise<ThrowawayServer> {
+  const programs = await newestServer(options.clients);
+  const user = await serverUser();
+  const scratch = await makeScratchFolder(options.scratch);
+  try {
+    const folder = await serverFolder(scratch, user);
+    const password = randomBytes(16).toString("hex");
+    await initialise(programs, folder, password, user, signal);
+    const server = launch(programs, folder, user);
+    const url = `postgresql://postgres:${password}@/postgres?host=${encodeURIComponent(folder)}`;
+    try {
+      await waitUntilReady(server, url, signal);
+    } catch (error) {
+      await end(server.child);
+      throw error;
+    }
+    const stop = async () => {
+      await end(server.child);
+      await scratch.remove();
+    };
+    return { url, description: `a throwaway server of PostgreSQL ${programs.version}`, stop };
+  } catch (error) {
+    const explained = await explainFull(error, scratch.parent);
+    await scratch.remove();
+    throw signal.aborted ? abortedError(signal) : explained;
+  }
+}
+
+async function newestServer(clients: string | undefined): Promise<ProgramDirectory> {
+  const found = [
+    ...(await findPrograms("initdb")),
+    ...(clients === undefined ? [] : await findPrograms("initdb", clients)),
+  ];
+  const [newest] = found.sort((a, b) => b.major - a.major);
+  if (newest !== undefined) return newest;
+  throw new ProviderError(
+    "CONFIG",
+    "This machine has no PostgreSQL server for a drill: no initdb in the usual places or on PATH.",
+    {
+      fix:
+        "Install one at least as new as the database's (Debian and Ubuntu: apt-get install postgresql), or name a server in the job: " +
+        "drill: { target: { secret: drillServerUrl } }.",
+    },
+  );
+}
+
+/** The folder for the data and the socket, which the server's user owns. */
+async function serverFolder({ path, parent }: ScratchFolder, user: ServerUser | undefined): Promise<string> {
+  const folder = join(path, "server");
+  const length = join(folder, ".s.PGSQL.5432").length;
+  if (length > SOCKET_PATH) {
+    throw new ProviderError(
+      "CONFIG",
+      `${parent} is too long for the unix socket of a drill's server, by ${length - SOCKET_PATH} characters.`,
+      {
+        fix: "Name a scratch folder with a shorter path (database.scratch, or TMPDIR).",
+      },
+    );
+  }
+  await mkdir(folder, { mode: 0o700 });
+  if (user === undefined) return folder;
+  await chown(folder, user.uid, user.gid);
+  // It must reach its own folder, and can read nothing else in there.
+  for (const above of [path, join(path, "..")]) await chmod(above, 0o711);
+  return folder;
+}
+
+const environment = () => ({ PATH: process.env.PATH ?? "", LC_ALL: "C", TZ: "UTC" });
+
+async function initialise(
+  { directory, major }: ProgramDirectory,
+  folder: string,
+  password: string,
+  user: ServerUser | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = join(folder, "password");
+  await writeFile(file, password, { mode: 0o600 });
+  if (user !== undefined) await chown(file, user.uid, user.gid);
+  const locale =
+    major < OWN_LOCALE_SINCE
+      ? ["--locale=C.UTF-8"]
+      : ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"];
+  const args = [`--pgdata=${join(folder, "data")}`, "--username=postgres", `--pwfile=${file}`, "--auth=scram-sha-256"];
+  const child = start(join(directory, "initdb"), [...args, "--encoding=UTF8", ...locale, "--no-sync"], folder, user);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const kill = () => child.process.kill("SIGKILL");
+  limit.addEventListener("abort", kill, { once: true });
+  if (limit.aborted) kill();
+  const how = await child.ended;
+  limit.removeEventListener("abort", kill);
+  if (how === "0") return;
+  if (signal.aborted) throw abortedError(signal);
+  throw couldNot("initdb", how, child.messages(), folder, user);
+}
+
+/** A program that was started, with the end of what it has written to its standard error. */
+interface Started {
+  readonly process: ChildProcess;
+  /** Its exit code or the signal that ended it. */
+  readonly ended: Promise<string>;
+  messages(): string;
+}
+
+function start(file: string, args: readonly string[], folder: string, user: ServerUser | undefined): Started {
+  const [command, all] = endWithRunner(file, args);
+  const child = spawn(command, all, {
+    ...user,
+    cwd: folder,
+    env: environment(),
+    stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
+  });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-KEPT)));
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", ({ message }) => {
+      resolve(message);
+    });
+    child.once("close", (code, signal) => {
+      resolve(String(code ?? signal));
+    });
+  });
+  return { process: child, ended, messages: () => said.trim() };
+}
+
+/** A server that is starting or has started. */
+interface Server {
+  readonly child: Started;
+  readonly folder: string;
+  readonly user: ServerUser | undefined;
+}
+
+function launch({ directory }: ProgramDirectory, folder: string, user: ServerUser | undefined): Server {
+  const settings = Object.entries({ ...SETTINGS, unix_socket_directories: folder }).flatMap(([name, value]) => [
+    "-c",
+    `${name}=${value}`,
+  ]);
+  const child = start(join(directory, "postgres"), ["-D", join(folder, "data"), ...settings], folder, user);
+  const kill = () => child.process.kill("SIGQUIT");
+  // This process's own end must not leave it behind.
+  process.once("exit", kill);
+  void child.ended.then(() => process.off("exit", kill));
+  return { child, folder, user };
+}
+
+async function waitUntilReady({ child, folder, user }: Server, url: string, signal: AbortSignal): Promise<void> {
+  const connection = parseConnectionUrl(url);
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  let how: string | undefined;
+  void child.ended.then((end) => (how = end));
+  for (;;) {
+    try {
+      await withConnection(connection, deadline, (control) => control.query("SELECT 1"));
+      return;
+    } catch {
+      if (signal.aborted) throw abortedError(signal);
+      if (how !== undefined || deadline.aborted)
+        throw couldNot("postgres", how ?? `not ready after ${PATIENCE_MS / 1000} s`, child.messages(), folder, user);
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+/** Ends a server at once, and waits until it has ended. */
+async function end({ process: child, ended }: Started): Promise<void> {
+  child.kill("SIGQUIT");
+  const timer = setTimeout(() => child.kill("SIGKILL"), END_PATIENCE_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** A new server holds no data, so its messages have no row's values. */
+function couldNot(
+  program: string,
+  how: string,
+  messages: string,
+  folder: string,
+  user: ServerUser | undefined,
+): ProviderError {
+  const as =
+    user === undefined
+      ? ""
+      : ` It runs as ${user.name}, because PostgreSQL refuses to run as root, and that user must reach ${folder}.`;
+  return new ProviderError(
+    "INTERNAL",
+    `The drill's own server did not start: ${program} ended with ${how}.${messages === "" ? "" : ` ${messages}`}`,
+    {
+      fix: `Mend what the message says, or name a server in the job's drill.target.${as}`,
+    },
+  );
+}
