@@ -1,5 +1,5 @@
 import type { JobSettings } from "../providers/config.ts";
-import { parseCron, type CronFields } from "./cron.ts";
+import { parseCron, type CronFields } from "../providers/cron.ts";
 
 /** How far apart the runs of a schedule are. */
 export interface Cadence {

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../providers/config.ts";
 import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
-import { parseCron } from "../cron.ts";
+import { parseCron } from "../../providers/cron.ts";
 import { onCalendar } from "./calendar.ts";
 import { crontabLine } from "./crontab-line.ts";
 import { machineCommand, type Machine } from "./machine.ts";

@@ -1,4 +1,4 @@
-import { parseCron } from "../../cron.ts";
+import { parseCron } from "../../../providers/cron.ts";
 
 /** Days of the longest month, and of a week. */
 const [MONTH, WEEK] = [31, 7];

@@ -1,5 +1,5 @@
 import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../../providers/config.ts";
-import { parseCron } from "../../cron.ts";
+import { parseCron } from "../../../providers/cron.ts";
 import type { CheckedJob, CheckedJobs, RawSettings, Reference } from "../types.ts";
 import { isObject, parseJson } from "./raw.ts";
 
