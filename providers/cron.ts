@@ -125,3 +125,64 @@ function wrong(field: Field, part: string, what: string): Error {
 function sortedUnique(numbers: readonly number[]): number[] {
   return [...new Set(numbers)].sort((a, b) => a - b);
 }
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+
+/** Days within which whatever runs at all runs once: two leap days are among them. */
+const LONGEST_DAYS = 366 * 5;
+
+/** When something runs: a cron expression, and the time zone in which its fields are read. */
+interface ZonedCron {
+  readonly cron: string;
+  readonly timezone: string;
+}
+
+/**
+ * The times after one moment and up to another at which a schedule runs, the first of them first. Where clocks are put forward, a
+ * time that they leave out is an hour later; what comes twice where they are put back runs once.
+ *
+ * @throws Error where the expression cannot be read
+ */
+export function* runsBetween({ cron, timezone }: ZonedCron, after: Date, until: Date): Generator<Date, void> {
+  const fields = parseCron(cron);
+  const clock = new Intl.DateTimeFormat("en-US", { timeZone: timezone, timeZoneName: "longOffset" });
+  const dayOf = (time: Date) => Math.floor((time.getTime() + offsetMs(clock, time.getTime())) / DAY_MS);
+  // A day more: what clocks leave out at its end is on the next.
+  const last = dayOf(until) + 1;
+  for (let day = dayOf(after); day <= last; day += 1) {
+    if (!runsOn(fields, new Date(day * DAY_MS))) continue;
+    for (const hour of fields.hours) {
+      for (const minute of fields.minutes) {
+        const wall = day * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS;
+        const time = wall - offsetMs(clock, wall - offsetMs(clock, wall));
+        if (time > after.getTime() && time <= until.getTime()) yield new Date(time);
+      }
+    }
+  }
+}
+
+/**
+ * The first time after another at which a schedule runs; see {@link runsBetween}.
+ *
+ * @throws Error where it does not run within five years
+ */
+export function firstRun(schedule: ZonedCron, after: Date): Date {
+  for (const time of runsBetween(schedule, after, new Date(after.getTime() + LONGEST_DAYS * DAY_MS))) return time;
+  throw new Error(`"${schedule.cron}" does not run within five years`);
+}
+
+/** Whether a schedule runs on a day, which is given as its date in UTC. */
+export function runsOn(cron: CronFields, date: Date): boolean {
+  const inMonth = cron.days.includes(date.getUTCDate());
+  const inWeek = cron.weekdays.includes(date.getUTCDay());
+  return cron.months.includes(date.getUTCMonth() + 1) && (cron.eitherDay ? inMonth || inWeek : inMonth && inWeek);
+}
+
+/** How far a time zone's clocks are ahead of UTC at a time. */
+function offsetMs(clock: Intl.DateTimeFormat, time: number): number {
+  const name = clock.formatToParts(time).find(({ type }) => type === "timeZoneName")?.value ?? "";
+  const [, sign = "+", hours = 0, minutes = 0] = /([+-])(\d\d):(\d\d)/.exec(name) ?? [];
+  return Number(`${sign}1`) * (Number(hours) * HOUR_MS + Number(minutes) * MINUTE_MS);
+}

@@ -8,7 +8,8 @@ import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey } from "./backup-alarms/topic.ts";
-import { cadence, firstRun } from "../cadence.ts";
+import { firstRun } from "../../providers/cron.ts";
+import { cadence } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 
 /** What the alarms have to know of a job. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseCron } from "../../providers/cron.ts";
+import { firstRun, parseCron, runsBetween } from "../../providers/cron.ts";
 
 const allowed = "as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)";
 
@@ -61,5 +61,47 @@ describe("parseCron", () => {
     ["0 0 31 apr,jun *", 'no month of "apr,jun" has a day "31", so it would never run'],
   ])("refuses %s and says why", (expression, message) => {
     expect(() => parseCron(expression)).toThrow(new Error(message));
+  });
+});
+
+describe("firstRun", () => {
+  it.each([
+    ["0 3 * * *", "UTC", "2026-03-02T20:17:00Z", "2026-03-03T03:00:00.000Z"],
+    ["0 3 * * *", "UTC", "2026-03-03T03:00:00Z", "2026-03-04T03:00:00.000Z"],
+    ["*/15 8,20 * * *", "UTC", "2026-03-02T08:46:00Z", "2026-03-02T20:00:00.000Z"],
+    ["30 4 * * 0", "America/Sao_Paulo", "2026-03-02T20:17:00Z", "2026-03-08T07:30:00.000Z"],
+    // Of the next day there, while it is still the day before in UTC.
+    ["0 1 * * *", "Asia/Tokyo", "2026-03-02T15:30:00Z", "2026-03-02T16:00:00.000Z"],
+    // Clocks were put forward at 2:00, and back at 3:00.
+    ["0 3 * * *", "Europe/Berlin", "2026-03-28T20:00:00Z", "2026-03-29T01:00:00.000Z"],
+    ["30 2 * * *", "Europe/Berlin", "2026-03-28T20:00:00Z", "2026-03-29T01:30:00.000Z"],
+    ["0 4 * * *", "Europe/Berlin", "2026-10-24T20:00:00Z", "2026-10-25T03:00:00.000Z"],
+    ["0 0 29 2 *", "UTC", "2026-03-02T20:17:00Z", "2028-02-29T00:00:00.000Z"],
+  ])("%s in %s, after %s", (cron, timezone, after, first) => {
+    expect(firstRun({ cron, timezone }, new Date(after)).toISOString()).toBe(first);
+  });
+});
+
+describe("runsBetween", () => {
+  const runs = (cron: string, timezone: string, after: string, until: string) =>
+    [...runsBetween({ cron, timezone }, new Date(after), new Date(until))].map((time) => time.toISOString());
+
+  it("gives every run after the one moment, and up to the other", () => {
+    expect(runs("0 3 * * *", "UTC", "2026-03-01T03:00:00Z", "2026-03-03T03:00:00Z")).toEqual([
+      "2026-03-02T03:00:00.000Z",
+      "2026-03-03T03:00:00.000Z",
+    ]);
+  });
+
+  it("gives what the clocks leave out once, and what they repeat once", () => {
+    expect(runs("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z")).toEqual([
+      "2026-03-29T01:30:00.000Z",
+      "2026-03-30T00:30:00.000Z",
+    ]);
+    expect(runs("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T12:00:00Z")).toHaveLength(1);
+  });
+
+  it("gives none where the first is later", () => {
+    expect(runs("0 0 1 1 *", "UTC", "2026-01-02T00:00:00Z", "2026-12-31T00:00:00Z")).toEqual([]);
   });
 });
