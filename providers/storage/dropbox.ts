@@ -247,7 +247,7 @@ export const dropbox = defineStorage({
     const { refreshToken } = secrets;
     if (refreshToken === undefined || refreshToken === "") {
       throw new ProviderError("CONFIG", "The refresh token of the storage of kind dropbox is empty.", {
-        fix: "Set the secret that refreshToken refers to; the README says how to get one.",
+        fix: "Set the secret that refreshToken refers to; docs/stores.md says how to get one.",
       });
     }
     const { appKey, namespace, retrySeconds, stallTimeoutSeconds } = config;

@@ -108,7 +108,7 @@ it(
     const before = await listed();
     expect(before).toHaveLength(1);
     const former = join(folder.path, "former.json");
-    // As the README says: the old store's secrets are not the stack's any more, so the environment has them.
+    // As docs/stores.md says: the old store's secrets are not the stack's any more, so the environment has them.
     const job = readFileSync(join(directory, "jobs/app.json"), "utf8");
     writeFileSync(former, job.replaceAll(/"secret":\s*"dropbox(\w+)"/g, '"env": "DROPBOX_$1"'));
 

@@ -126,7 +126,7 @@ function contractOf(family: string, kind: string): string {
   );
 }
 
-describe("a provider of each family is added by the README's three steps", () => {
+describe("a provider of each family is added by the three steps of docs/extending.md", () => {
   it(
     "1. its class, and 2. its name in the index: that compiles, lint is clean, and nothing else was touched",
     async () => {

@@ -12,7 +12,7 @@ import { Sandbox } from "../helpers/sandbox.ts";
 const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 const MiB = 1024 * 1024;
 
-/** What the README promises, in megabytes. */
+/** What docs/files.md promises, in megabytes. */
 const limit = (parallel: number) => 280 + 16.8 * parallel;
 
 let postgres: Postgres;

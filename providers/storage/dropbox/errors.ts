@@ -19,7 +19,7 @@ export function tagsOf(answer: Answer): string[] {
 }
 
 const RENEW =
-  "and then get a new refresh token, as the README says: one that was made before does not have the new scope";
+  "and then get a new refresh token, as docs/stores.md says: one that was made before does not have the new scope";
 
 /** What a tag means for a caller, and what a person can do about it. The first that is found in an answer counts. */
 const meanings: Readonly<Record<string, Meaning>> = {
@@ -109,7 +109,7 @@ function byStatus(status: number): Meaning | undefined {
       "AUTH",
       "Dropbox does not accept the access token though it is new",
       "Check whether the app is still allowed (https://www.dropbox.com/account/connected_apps), and get a new refresh " +
-        "token as the README says.",
+        "token as docs/stores.md says.",
     ];
   }
   if (status === 403) {

@@ -37,7 +37,7 @@ function refused(answer: Answer): ProviderError | undefined {
     return new ProviderError("AUTH", `Dropbox does not accept the refresh token (invalid_grant${description}).`, {
       fix:
         "Get a new one: open https://www.dropbox.com/oauth2/authorize?client_id=<appKey>&response_type=code" +
-        "&token_access_type=offline, allow the app, exchange the code as the README says, and set the secret that " +
+        "&token_access_type=offline, allow the app, exchange the code as docs/stores.md says, and set the secret that " +
         "refreshToken refers to. A refresh token belongs to one app: appKey must be that app's.",
     });
   }

@@ -82,7 +82,7 @@ export function credentialsOf(
     const value = secrets[field];
     if (value !== undefined && value !== "") return value;
     throw new ProviderError("CONFIG", `${field} of the storage of kind google-drive is empty.`, {
-      fix: `Set the secret that ${field} refers to; the README says how to get one.`,
+      fix: `Set the secret that ${field} refers to; docs/stores.md says how to get one.`,
     });
   };
   if (serviceAccountKey !== undefined) return serviceAccount(secret("serviceAccountKey"), impersonate);

@@ -151,7 +151,7 @@ function byReason({ reason, message }: Complaint, account: string): Meaning | un
     return [
       "AUTH",
       "the access that was granted does not cover it",
-      "Get a new refresh token as the README says, with the scope https://www.googleapis.com/auth/drive.file. With that scope " +
+      "Get a new refresh token as docs/stores.md says, with the scope https://www.googleapis.com/auth/drive.file. With that scope " +
         "an app only sees what it made itself: for a folderId of a folder made by hand it must be " +
         "https://www.googleapis.com/auth/drive.",
     ];
@@ -172,8 +172,8 @@ function byStatus(status: number, { location, message }: Complaint, account: str
     return [
       "AUTH",
       "Google does not accept the access token though it is new",
-      "Check whether the app still has access (https://myaccount.google.com/connections), and get a new refresh token as the " +
-        "README says.",
+      "Check whether the app still has access (https://myaccount.google.com/connections), and get a new refresh token as " +
+        "docs/stores.md says.",
     ];
   }
   if (status === 403) {

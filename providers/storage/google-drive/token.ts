@@ -42,7 +42,7 @@ function ofUser(error: string, said: string, { body }: Answer): readonly [proble
   if (error === "invalid_grant") {
     return [
       "Google does not accept the refresh token",
-      "Get a new one as the README says, and set the secret that refreshToken refers to. A refresh token ends when its user " +
+      "Get a new one as docs/stores.md says, and set the secret that refreshToken refers to. A refresh token ends when its user " +
         "takes the access back, when it is not used for half a year, and after 7 days where the app's publishing status is " +
         "Testing: set it to In production (Google Auth Platform, Audience). It belongs to one client: clientId must be that " +
         "client's.",

@@ -1,5 +1,5 @@
 /**
- * The provider that `test/providers/three-steps.test.ts` adds to a copy of this tree, as somebody would by the README's
+ * The provider that `test/providers/three-steps.test.ts` adds to a copy of this tree, as somebody would by docs/extending.md's
  * three steps: objects in the memory of a small service, behind a token. There it stands in `providers/storage/memory.ts`.
  */
 import { Readable } from "node:stream";

@@ -738,7 +738,7 @@ describe("google-drive storage", () => {
       const error = await failure(put("object"));
       expect(error.code).toBe("AUTH");
       expect(error.message).toContain("(invalid_grant: Token has been expired or revoked.)");
-      expect(error.fix).toMatch(/Get a new one as the README says.* 7 days .*In production/);
+      expect(error.fix).toMatch(/Get a new one as docs\/stores\.md says.* 7 days .*In production/);
       expect(everythingIn(error)).not.toContain("revoked-token-77");
     });
 

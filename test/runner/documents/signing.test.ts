@@ -40,7 +40,7 @@ type Document = Record<string, unknown>;
 const fileOf = (id: string, name = "manifest.json") => join(backupFolder(sandbox, id), name);
 const documentIn = (file: string) => JSON.parse(readFileSync(file, "utf8")) as Document;
 
-/** The signature that a file bears, and the one that grep and openssl compute for it, as the README says. */
+/** The signature that a file bears, and the one that grep and openssl compute for it, as docs/security.md says. */
 function signatures(file: string, hexKey: string): { has: string; right: string } {
   const { signature } = documentIn(file);
   const script = `grep -vE '^  "(signature|checksum)": ' "$1" | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$(cat "$2")"`;

@@ -176,7 +176,7 @@ export class Judge {
   }
 }
 
-/** Checks a manifest's signature as the README tells a person to. */
+/** Checks a manifest's signature as docs/security.md tells a person to. */
 async function faultsOfSignature(manifest: string, key: string): Promise<string[]> {
   const { output } = await shell(
     `grep -vE '^  "(signature|checksum)": ' "$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$2"`,
