@@ -52,7 +52,7 @@ export function fieldTables(schema: Shape): FieldTable[] {
   function typeOf(shape: Shape): string {
     if (nameOf(shape) === SECRET) return "[secret](#secrets)";
     const { type, enum: choices, const: only, items, additionalProperties, ...rest } = resolve(shape);
-    if (only !== undefined) return `\`${String(only)}\``;
+    if (only !== undefined) return `\`${typeof only === "string" ? only : JSON.stringify(only)}\``;
     if (choices !== undefined) return choices.map((choice) => `\`${String(choice)}\``).join(" or ");
     const variants = variantsOf(rest);
     if (variants.some(isKind)) return "one of the kinds below";
