@@ -14,12 +14,15 @@ interface Outputs extends Partial<
   readonly jobs: AwsBackups["jobs"] | BackupHost["jobs"];
 }
 
-const { settings, key: signingKeyMade } = withSigning(readSettings());
+const { settings, key: signingKey } = withSigning(readSettings());
 
 /**
- * - `jobs`: of each job how it is scheduled, where its backups are, and the commands to use them.
+ * The stack's outputs:
  *
- * Of the target aws alone, else undefined:
+ * - `jobs`: of each job how it is scheduled, where its backups are, and the commands to use them.
+ * - `signingKey`: the key that signs the backups, where the stack has made it: a secret. Keep a copy of it apart from the stack.
+ *
+ * Of the target aws alone:
  *
  * - `image`: the runner's image with its digest, which the next stack takes over.
  * - `bucket`: the bucket's name; `cluster`: the name of the cluster in which the tasks run.
@@ -28,20 +31,21 @@ const { settings, key: signingKeyMade } = withSigning(readSettings());
  * - `key`: the ARN of the key that encrypts the backups, the secrets, the logs and the schedules.
  * - `deadLetterQueue`: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`.
  * - `securityGroupId`: the id of the tasks' security group, which a database's rule lets in.
+ *
+ * One object, since Pulumi warns of every named export that is undefined.
  */
-export const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } =
-  await deploy(settings);
-
-/** The key that signs the backups, where the stack has made it: a secret. Keep a copy of it apart from the stack. */
-export const signingKey = signingKeyMade;
+export default { ...(await deploy(settings)), ...(signingKey !== undefined && { signingKey }) };
 
 /** Each target's packages are loaded only where it is deployed: that of AWS takes a second and a half. */
 async function deploy(settings: Settings): Promise<Outputs> {
   const source = import.meta.dirname;
   if (settings.target === "aws") {
     const { AwsBackups } = await import("./components/aws/aws-backups.ts");
-    return new AwsBackups("provision", { ...settings, source });
+    const made = new AwsBackups("provision", { ...settings, source });
+    const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } = made;
+    return { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId };
   }
   const { BackupHost } = await import("./components/host/backup-host.ts");
-  return new BackupHost("host", { ...settings, source });
+  const { jobs } = new BackupHost("host", { ...settings, source });
+  return { jobs };
 }

@@ -308,9 +308,13 @@ function evaluatedAnew(file: string): PulumiFn {
   const url = pathToFileURL(file).href;
   return async () => {
     evaluations += 1;
-    const exported = (await import(/* @vite-ignore */ `${url}?run=${evaluations}`)) as Record<string, unknown>;
-    return { ...exported };
+    return outputsOf((await import(/* @vite-ignore */ `${url}?run=${evaluations}`)) as object);
   };
+}
+
+/** What Pulumi's own language host takes for the outputs of a program's module: its default export, else all that it exports. */
+export function outputsOf(module: object): Record<string, unknown> {
+  return { ...("default" in module ? (module.default as object) : module) };
 }
 
 let evaluations = 0;

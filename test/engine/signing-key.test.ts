@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BackupHost } from "../../components/host/backup-host.ts";
 import { readSettings } from "../../components/settings/settings.ts";
 import { JobConfig } from "../../providers/config.ts";
-import { secret, startEngine, type Engine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
+import { outputsOf, secret, startEngine, type Engine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 
@@ -41,8 +41,7 @@ async function program(): Promise<Record<string, unknown>> {
     );
   }
   evaluations += 1;
-  const exported = (await import(/* @vite-ignore */ `${source}/index.ts?run=${evaluations}`)) as object;
-  return { ...exported };
+  return outputsOf((await import(/* @vite-ignore */ `${source}/index.ts?run=${evaluations}`)) as object);
 }
 
 function configOf(signing?: StackConfig): StackConfig {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { secret, startEngine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
+import { outputsOf, secret, startEngine, type EngineStack, type StackConfig } from "../../tools/engine.ts";
 import { startMoto, type Moto } from "../../tools/services/moto.ts";
 import { awsProgram } from "./aws/program.ts";
 
@@ -56,7 +56,7 @@ describe("a stack of commit f0b8aa8, previewed with the program of today", () =>
       jobs: [job("filesystem")],
     } as StackConfig;
     // With a question mark of its own: the other program's evaluations are counted too.
-    const program: PulumiFn = async () => ({ ...((await import(`${project}/index.ts?former`)) as object) });
+    const program: PulumiFn = async () => outputsOf((await import(`${project}/index.ts?former`)) as object);
     const stack = await engine.stack({ program, config });
     const { taken, kept } = await previewOf(stack, formerState("host", { "@SOURCE@": project }));
     expect(taken).toEqual([]);

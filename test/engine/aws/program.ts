@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { PulumiFn } from "@pulumi/pulumi/automation/index.js";
+import { outputsOf } from "../../../tools/engine.ts";
 
 const index = fileURLToPath(new URL("../../../index.ts", import.meta.url));
 
@@ -46,8 +47,7 @@ export function awsProgram(plugin: "official" | "stand-in", file = index): Pulum
       };
     });
     evaluations += 1;
-    const exported = (await import(/* @vite-ignore */ `${file}?run=${evaluations}`)) as Record<string, unknown>;
-    return { ...exported };
+    return outputsOf((await import(/* @vite-ignore */ `${file}?run=${evaluations}`)) as object);
   };
 }
 
