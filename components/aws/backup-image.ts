@@ -4,6 +4,7 @@ import { local } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { buildScript, contentTag } from "./backup-image/build-script.ts";
 import { imageReferenceProblem, repositoryArnOf } from "./backup-image/image-reference.ts";
+import { platformOf, type Architecture } from "./backup-image/platform.ts";
 
 /** Days after which an image without a tag is removed. */
 const UNTAGGED_DAYS = 14;
@@ -13,7 +14,7 @@ export interface BackupImageBuild {
   /** This project's folder. */
   readonly source: string;
   /** The processor that the image is made for. Another one than this machine's needs QEMU's binfmt handlers here. */
-  readonly architecture: "arm64" | "x86_64";
+  readonly architecture: Architecture;
   /**
    * ARN of a key that encrypts the repository, lives as long as its images and lets ECR make grants; another one replaces the
    * repository. Default: ECR's own key of the account.
@@ -133,7 +134,7 @@ export class BackupImage extends pulumi.ComponentResource {
     repository: aws.ecr.Repository,
     { source, architecture, baseImage, profile = aws.config.profile }: BackupImageBuild,
   ): pulumi.Output<string> {
-    const platform = architecture === "arm64" ? "linux/arm64" : "linux/amd64";
+    const platform = platformOf(architecture);
     const choices = { platform, ...(baseImage !== undefined && { baseImage }) };
     // Seen from the folder in which the engine runs the program and the plugin too: its path differs from machine to machine.
     const dir = relative(process.cwd(), source);

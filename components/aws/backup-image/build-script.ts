@@ -35,6 +35,12 @@ digest=$(find_image)
 if [ -z "$digest" ]; then
   docker buildx version >/dev/null 2>&1 ||
     fail "Docker with buildx is not on this machine, which builds the runner's image." "Install it (https://docs.docker.com/engine/install/), or set provision:aws.image to an image that is built elsewhere."
+  # A builder that has not started yet names no platforms; the one in use has an asterisk.
+  platforms=$(docker buildx inspect 2>/dev/null | grep Platforms: | cut -d: -f2 | tr -d ' *' | tr '\\n' ',' || true)
+  case ,$platforms in
+    , | *",$PLATFORM,"*) ;;
+    *) fail "The builder of this machine makes no images for $PLATFORM, only for \${platforms%,}." "Let it run programs for $PLATFORM (https://docs.docker.com/build/building/multi-platform/#qemu), choose another builder (docker buildx use), or build on a machine with that processor." ;;
+  esac
   DOCKER_CONTEXT=$(docker context show)
   mkdir "$work/docker" "$work/bin"
   for each in "\${DOCKER_CONFIG:-$HOME/.docker}"/*; do

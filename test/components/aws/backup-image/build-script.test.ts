@@ -78,6 +78,23 @@ describe("the script that builds the image", () => {
     expect(stderr).toContain("RepositoryNotFoundException");
   });
 
+  it("says which builder it takes where this one makes no images for the processor", () => {
+    cloud.set("builder", "Nodes:\nPlatforms:        linux/amd64*, linux/amd64/v2, linux/386\n");
+    const { status, stdout, stderr } = build();
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toContain(
+      "builder of this machine makes no images for linux/arm64, only for linux/amd64,linux/amd64/v2,linux/386.",
+    );
+    expect(stderr).toContain("choose another builder");
+    expect(cloud.lines("built")).toEqual([]);
+    expect(build({ PLATFORM: "linux/amd64" })).toMatchObject({ status: 0, stdout: cloud.digest });
+  });
+
+  it("leaves it to the build where the builder names no platforms yet", () => {
+    cloud.set("builder", "Name: b\nDriver: docker-container\n\nNodes:\nStatus: inactive\n");
+    expect(build()).toMatchObject({ status: 0, stdout: cloud.digest });
+  });
+
   it("says what to install where there is no AWS CLI", () => {
     cloud.uninstall("aws");
     const { status, stderr } = build();
@@ -104,17 +121,26 @@ describe("tools/push-image.ts, by which CI builds the image", () => {
     expect(cloud.lines(`images/${contentTag(project, { platform: "linux/arm64" })}`)).toEqual([cloud.digest]);
   });
 
+  it("builds for the processor that the stacks' tasks have", () => {
+    const { REPOSITORY = "" } = cloud.environment;
+    expect(push(REPOSITORY, "x86_64")).toMatchObject({ status: 0, stdout: `${REPOSITORY}@${cloud.digest}\n` });
+    expect(cloud.lines("built")).toEqual(["linux/amd64"]);
+    expect(cloud.lines(`images/${contentTag(project, { platform: "linux/amd64" })}`)).toEqual([cloud.digest]);
+  });
+
   it("fails where the build does, and prints no image", () => {
     cloud.set("broken");
     expect(push(cloud.environment.REPOSITORY ?? "")).toMatchObject({ status: 1, stdout: "" });
   });
 
-  it.each([[[]], [["provision"]], [["123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision:v1"]]])(
-    "explains how to call it after %j",
-    (args) => {
-      const { status, stderr } = push(...args);
-      expect(status).toBe(2);
-      expect(stderr).toContain("usage: node tools/push-image.ts");
-    },
-  );
+  it.each([
+    [[]],
+    [["provision"]],
+    [["123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision:v1"]],
+    [["123456789012.dkr.ecr.eu-central-1.amazonaws.com/provision", "amd64"]],
+  ])("explains how to call it after %j", (args) => {
+    const { status, stderr } = push(...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain("usage: node tools/push-image.ts");
+  });
 });

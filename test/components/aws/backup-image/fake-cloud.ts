@@ -4,7 +4,7 @@ import { findOnPath } from "../../../../tools/install/executables.ts";
 import { TemporaryFolder } from "../../../helpers/script.ts";
 
 /** What the script may use of a machine beside `aws` and `docker`. */
-const UTILITIES = ["cat", "chmod", "cut", "grep", "ln", "mkdir", "mktemp", "rm", "sh", "sleep"];
+const UTILITIES = ["cat", "chmod", "cut", "grep", "ln", "mkdir", "mktemp", "rm", "sh", "sleep", "tr"];
 
 /** `aws`, as far as the script may use it: it refuses every other call, and a tag that is not there as ECR does. */
 const aws = `#!/bin/sh
@@ -48,6 +48,7 @@ echo "docker $*" >>"$CLOUD/calls"
 refuse() { echo "ERROR: $1" >&2; exit 1; }
 case "$1 $2" in
   "buildx version") [ ! -e "$CLOUD/no-buildx" ] || refuse "docker: unknown command: docker buildx" ;;
+  "buildx inspect") cat "$CLOUD/builder" ;;
   "context show") echo laptop ;;
   "buildx build")
     shift 2
@@ -112,6 +113,10 @@ export class FakeCloud {
     writeFileSync(join(path, "home/.docker/config.json"), '{"currentContext":"laptop"}');
     writeFileSync(join(path, "source/Dockerfile"), "");
     cloud.set("next-digest", `${cloud.digest}\n`);
+    cloud.set(
+      "builder",
+      "Name:          default\nDriver:        docker\n\nNodes:\nPlatforms:        linux/amd64*, linux/amd64/v2, linux/arm64\n",
+    );
     cloud.set("token", `${cloud.token}\n`);
     return cloud;
   }
@@ -135,7 +140,7 @@ export class FakeCloud {
     };
   }
 
-  /** Writes a file of the cloud's: `denied`, `no-buildx`, `broken`, `faster` change how it answers. */
+  /** Writes a file of the cloud's: `denied`, `no-buildx`, `broken`, `faster`, `builder` change how it answers. */
   set(name: string, content = ""): void {
     writeFileSync(join(this.#folder.path, "cloud", name), content);
   }
