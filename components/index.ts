@@ -31,7 +31,7 @@ export {
 } from "./aws/backup-schedule.ts";
 export { BackupSecrets, type BackupSecretsArgs } from "./aws/backup-secrets.ts";
 export type { AwsArgs, AwsSettings, LaterNetwork, MayComeLater } from "./aws/settings.ts";
-export type { DatabasePlace, Endpoint } from "./aws/settings/network.ts";
+export type { DatabasePlace, Endpoint, HttpsPlace } from "./aws/settings/network.ts";
 export { BackupHost, type BackupHostArgs, type JobOutputs } from "./host/backup-host.ts";
 export type { HostArgs, HostMayComeLater, HostSettings } from "./host/settings.ts";
 export type { FromJson, Later } from "./settings/later.ts";

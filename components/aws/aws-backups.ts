@@ -5,6 +5,7 @@ import { bucketRequest } from "../../providers/storage/index.ts";
 import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
 import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
+import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
@@ -209,7 +210,14 @@ export class AwsBackups extends pulumi.ComponentResource {
     const providerPorts = [...new Set(jobs.flatMap((job) => jobPorts(job)))].sort((one, other) => one - other);
     return new BackupNetwork(
       `${this.#name}-network`,
-      { ...this.#common(), ...network, databasePorts: ports, providerPorts },
+      {
+        ...this.#common(),
+        ...network,
+        databasePorts: ports,
+        providerPorts,
+        parameters: jobs.some((job) => jobSecrets(job).some(({ ref }) => "ssm" in ref)),
+        onlyAws: usesOnlyEndpoints(this.#args),
+      },
       { parent: this },
     );
   }

@@ -4,7 +4,7 @@ import { createNetwork } from "./backup-network/create-network.ts";
 import { makeEndpoints } from "./backup-network/endpoints.ts";
 import { defaultVpc, existingSubnets, subnetsByTags, vpcByTags, type Place } from "./backup-network/find-network.ts";
 import { fitName } from "../fit-name.ts";
-import { endpointsOf, HTTPS, type DatabasePlace, type Endpoint } from "./settings/network.ts";
+import { endpointsOf, HTTPS, type DatabasePlace, type Endpoint, type HttpsPlace } from "./settings/network.ts";
 
 /** Characters that AWS allows in a security group's name. */
 const GROUP_NAME = 255;
@@ -55,6 +55,12 @@ export interface BackupNetworkArgs {
    * same program makes must be known by then: take the subnet's id from its association. Default false.
    */
   readonly endpoints?: boolean | readonly Endpoint[] | undefined;
+  /** Whether tasks get parameters of Systems Manager: only then `endpoints: true` makes the endpoint of `ssm`. Default true. */
+  readonly parameters?: boolean | undefined;
+  /** Where port 443 leads. Default: to every address, or with `onlyAws` to the endpoints. */
+  readonly https?: readonly HttpsPlace[] | undefined;
+  /** Whether tasks use nothing at port 443 but what `endpoints: true` makes endpoints of; it then leads to these alone. Default false. */
+  readonly onlyAws?: boolean | undefined;
   /** Tags of everything that can have some. */
   readonly tags?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
@@ -62,7 +68,8 @@ export interface BackupNetworkArgs {
 /**
  * Where tasks run, and what they can reach: 443 and the databases' ports, by IPv4 and IPv6, and nothing reaches them.
  *
- * - With `databases` a database's port leads to a group or a range alone, and with `allowTo` the database lets the tasks in.
+ * - With `databases` a database's port leads to a group or a range alone, and with `allowTo` the database lets the tasks in. So
+ *   does 443 with `https`, and with `onlyAws` it leads to the endpoints that are made here.
  * - There is never a NAT gateway: it alone would cost ten times what all the rest does. Tasks in public subnets have a public
  *   address instead, for the minutes that they run.
  * - A Supabase project's direct host has only an IPv6 address. The network that `create` makes has IPv6, and most default VPCs
@@ -85,9 +92,13 @@ export class BackupNetwork extends pulumi.ComponentResource {
     const own = `${name}-${args.stack}`;
     const { securityGroupIds, allowTo, tags } = args;
     const found = place(own, args, this);
+    const services = endpointsOf(args.endpoints, args.parameters);
+    const endpoints = makeEndpoints(own, found, { stack: args.stack, services, tags }, this);
+    // Of a list others exist already, whose groups are not known here.
+    const https = args.https ?? (args.endpoints === true && args.onlyAws === true ? endpoints : undefined);
     this.securityGroupIds =
       securityGroupIds === undefined
-        ? pulumi.all([this.#makeGroup(own, found.vpcId, args)])
+        ? pulumi.all([this.#makeGroup(own, found.vpcId, { ...args, https })])
         : pulumi.output(securityGroupIds).apply((ids) => [...ids]);
     this.securityGroupId = this.securityGroupIds.apply(([first = ""]) => first);
     if (allowTo !== undefined) {
@@ -103,8 +114,6 @@ export class BackupNetwork extends pulumi.ComponentResource {
         { parent: this },
       );
     }
-    const services = endpointsOf(args.endpoints);
-    makeEndpoints(own, found, { stack: args.stack, services, tags }, this);
     if (args.dualStackTasks === true) {
       new aws.ecs.AccountSettingDefault(
         `${own}-dual-stack`,
@@ -127,7 +136,7 @@ export class BackupNetwork extends pulumi.ComponentResource {
 
   /** The tasks' own security group: its id. */
   #makeGroup(own: string, vpcId: pulumi.Output<string>, args: BackupNetworkArgs): pulumi.Output<string> {
-    const { stack, databasePorts = [5432], providerPorts = [], databases = [], tags } = args;
+    const { stack, databasePorts = [5432], providerPorts = [], databases = [], https = [], tags } = args;
     const group = new aws.ec2.SecurityGroup(
       fitName(own, GROUP_NAME),
       { description: `Backup tasks of the stack ${stack}: no way in`, vpcId, tags },
@@ -139,7 +148,7 @@ export class BackupNetwork extends pulumi.ComponentResource {
         { securityGroupId: group.id, description, ...tcp(port), ...to, tags },
         { parent: this },
       );
-    const narrowed = new Set(databases.map(({ port }) => port));
+    const narrowed = new Set([...databases.map(({ port }) => port), ...https.map(() => HTTPS)]);
     for (const port of new Set([HTTPS, ...databasePorts, ...providerPorts])) {
       if (narrowed.has(port)) continue;
       const description = port === HTTPS ? "AWS, stores and monitors" : `The port ${port} of a database or a store`;
@@ -148,6 +157,9 @@ export class BackupNetwork extends pulumi.ComponentResource {
     }
     for (const [index, database] of databases.entries()) {
       wayOut(`database-${index}`, database.port, "A database", targetOf(database));
+    }
+    for (const [index, target] of https.entries()) {
+      wayOut(`${HTTPS}-${index}`, HTTPS, "AWS, stores and monitors", targetOf(target));
     }
     return group.id;
   }
@@ -158,10 +170,14 @@ function tcp(port: number) {
 }
 
 /** Where a rule leads. */
-type Target = Pick<aws.vpc.SecurityGroupEgressRuleArgs, "cidrIpv4" | "cidrIpv6" | "referencedSecurityGroupId">;
+type Target = Pick<
+  aws.vpc.SecurityGroupEgressRuleArgs,
+  "cidrIpv4" | "cidrIpv6" | "prefixListId" | "referencedSecurityGroupId"
+>;
 
-function targetOf({ securityGroupId, cidr }: DatabasePlace): Target {
+function targetOf({ securityGroupId, cidr, prefixListId }: HttpsPlace): Target {
   if (securityGroupId !== undefined) return { referencedSecurityGroupId: securityGroupId };
+  if (prefixListId !== undefined) return { prefixListId };
   const range = pulumi.output(cidr);
   const only = (ipv6: boolean) =>
     range.apply((text) => (text?.includes(":") === ipv6 ? text : undefined)) as pulumi.Output<string>;

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { FromJson, Later } from "../settings/later.ts";
+import { ARCHITECTURES } from "./backup-image/platform.ts";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
-import { Network, type DatabasePlace } from "./settings/network.ts";
+import { Network, type DatabasePlace, type HttpsPlace } from "./settings/network.ts";
 
 /** The key of the tag that everything of a stack has, with the stack's name. */
 export const STACK_TAG = "provision:stack";
@@ -54,7 +55,7 @@ export const AwsSettings = z
       )
       .meta({ examples: [{ keepImages: 50 }] }),
     architecture: z
-      .enum(["arm64", "x86_64"])
+      .enum(ARCHITECTURES)
       .default("arm64")
       .describe("The processor that the image is made for. Default arm64, which costs a fifth less."),
     size: Size.prefault({}),
@@ -215,12 +216,14 @@ export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
 
 /** A network in which what another resource may make is an input. */
 export type LaterNetwork<T extends z.input<typeof Network>> = Later<
-  Omit<T, "allowTo" | "databases">,
+  Omit<T, "allowTo" | "databases" | "https">,
   "vpcId" | "subnetIds" | "securityGroupIds"
 > & {
   [Key in keyof Pick<T, "allowTo">]: Later<NonNullable<T["allowTo"]>, "securityGroupId">;
 } & {
   [Key in keyof Pick<T, "databases">]: readonly DatabasePlace[];
+} & {
+  [Key in keyof Pick<T, "https">]: readonly HttpsPlace[];
 };
 
 /** The settings of the AWS target, complete, as `AwsBackups` takes them. */

@@ -264,7 +264,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "rules for existing security groups",
     change: withAws({ network: { ports: [6432], securityGroupIds: [GROUP] } }),
     problems: [
-      "provision:aws.network: expected securityGroupIds without ports and databases, which are rules of the stack's own security group, got an object with ports, securityGroupIds\n" +
+      "provision:aws.network: expected securityGroupIds without ports, databases and https, which are rules of the stack's own security group, got an object with ports, securityGroupIds\n" +
         "Write it, for example network: { vpcId: vpc-0a1b2c3d4e5f60718, subnetIds: [subnet-0a1b2c3d4e5f60718] }. About network: Where the tasks run. Default: the account's default VPC of the region.",
     ],
   },
@@ -290,6 +290,14 @@ export const awsMistakes: readonly Mistake[] = [
     problems: [
       'provision:aws.network.databases[0].cidr: expected a range of IPv4 or IPv6 addresses, got "10.0.0.0"\n' +
         'Write it, for example cidr: "10.0.0.0/16". About cidr: A range of IPv4 or IPv6 addresses.',
+    ],
+  },
+  {
+    name: "a way to AWS by two places in one",
+    change: withAws({ network: { https: [{ cidr: "10.0.0.0/16", prefixListId: "pl-0a1b2c3d" }] } }),
+    problems: [
+      "provision:aws.network.https[0]: expected one of securityGroupId, cidr and prefixListId, got an object with cidr, prefixListId\n" +
+        'Write it, for example { cidr: "10.0.0.0/16" }.',
     ],
   },
   {
@@ -320,7 +328,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "an endpoint of a service that tasks do not use",
     change: withAws({ network: { endpoints: ["sqs"], subnetIds: [SUBNET], vpcId: VPC } }),
     problems: [
-      'provision:aws.network.endpoints[0]: expected "ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms" or "s3", got "sqs"\n' +
+      'provision:aws.network.endpoints[0]: expected "ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "sns", "kms" or "s3", got "sqs"\n' +
         "Write it, for example ecr.api.",
     ],
   },

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../../fit-name.ts";
-import { HTTPS, type Endpoint } from "../settings/network.ts";
+import { HTTPS, type Endpoint, type HttpsPlace } from "../settings/network.ts";
 import type { Place } from "./find-network.ts";
 
 /** Characters that AWS allows in a security group's name. */
@@ -17,13 +17,16 @@ interface EndpointsArgs {
 /**
  * Endpoints by which subnets without a way out reach AWS's services. Their private names hold for the whole VPC, and so all of its
  * addresses are let in: others than the tasks would lose the services otherwise.
+ *
+ * @returns where a task reaches them
  */
 export function makeEndpoints(
   name: string,
   { vpcId, subnetIds }: Place,
   { stack, services, tags }: EndpointsArgs,
   parent: pulumi.Resource,
-): void {
+): HttpsPlace[] {
+  const made: HttpsPlace[] = [];
   const region = aws.getRegionOutput({}, { parent }).region;
   const common = (service: Endpoint) => ({
     vpcId,
@@ -51,6 +54,7 @@ export function makeEndpoints(
       },
       { parent },
     );
+    made.push({ securityGroupId: group.id });
     const places = onePerZone(subnetIds, parent);
     for (const service of interfaces) {
       new aws.ec2.VpcEndpoint(
@@ -68,8 +72,10 @@ export function makeEndpoints(
   }
   if (services.includes("s3")) {
     const routeTableIds = routeTables({ vpcId, subnetIds }, parent);
-    new aws.ec2.VpcEndpoint(`${name}-s3`, { ...common("s3"), vpcEndpointType: "Gateway", routeTableIds }, { parent });
+    const gateway = { ...common("s3"), vpcEndpointType: "Gateway", routeTableIds };
+    made.push({ prefixListId: new aws.ec2.VpcEndpoint(`${name}-s3`, gateway, { parent }).prefixListId });
   }
+  return made;
 }
 
 /** The first subnet of each zone: an interface endpoint takes no second one. */

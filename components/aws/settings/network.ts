@@ -5,7 +5,7 @@ import { z } from "zod";
 export const HTTPS = 443;
 
 /** The services of AWS that tasks use, as the ends of their endpoints' names. All but S3 have interface endpoints. */
-const ENDPOINTS = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms", "s3"] as const;
+const ENDPOINTS = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "sns", "kms", "s3"] as const;
 
 /** A service of AWS that subnets without a way out can have an endpoint for. */
 export type Endpoint = (typeof ENDPOINTS)[number];
@@ -26,22 +26,40 @@ const LookUpTags = z
 
 const AddressRange = z.union([z.cidrv4(), z.cidrv6()]);
 
+/** A security group or a range of addresses. */
+const Place = {
+  securityGroupId: SecurityGroupId.optional(),
+  cidr: z
+    .string()
+    .refine((range) => AddressRange.safeParse(range).success, { error: "expected a range of IPv4 or IPv6 addresses" })
+    .optional()
+    .describe("A range of IPv4 or IPv6 addresses.")
+    .meta({ examples: ["10.0.0.0/16"] }),
+};
+
 /** The databases at one security group or range of addresses. */
 const Database = z
-  .strictObject({
-    securityGroupId: SecurityGroupId.optional(),
-    cidr: z
-      .string()
-      .refine((range) => AddressRange.safeParse(range).success, { error: "expected a range of IPv4 or IPv6 addresses" })
-      .optional()
-      .describe("A range of IPv4 or IPv6 addresses.")
-      .meta({ examples: ["10.0.0.0/16"] }),
-    port: DatabasePort,
-  })
+  .strictObject({ ...Place, port: DatabasePort })
   .refine(({ securityGroupId, cidr }) => (securityGroupId === undefined) !== (cidr === undefined), {
     error: "expected either securityGroupId or cidr",
   })
   .meta({ examples: [{ securityGroupId: "sg-0a1b2c3d4e5f60718", port: 5432 }] });
+
+/** Where AWS, stores and monitors are. */
+const HttpsPlace = z
+  .strictObject({
+    ...Place,
+    prefixListId: z
+      .string()
+      .regex(/^pl-[0-9a-f]{8,17}$/, { error: "expected the id of a prefix list: pl-…" })
+      .optional()
+      .describe("A prefix list: named addresses, such as those of S3 in the region.")
+      .meta({ examples: ["pl-0a1b2c3d"] }),
+  })
+  .refine((place) => Object.values(place).filter((value) => value !== undefined).length === 1, {
+    error: "expected one of securityGroupId, cidr and prefixListId",
+  })
+  .meta({ examples: [{ cidr: "10.0.0.0/16" }] });
 
 /** Where tasks run, as `provision:aws.network`. */
 export const Network = z
@@ -137,14 +155,23 @@ export const Network = z
           "as 5432. A port in a database's URL is not among them, since the URL is a secret.",
       )
       .meta({ examples: [[6432]] }),
+    https: z
+      .array(HttpsPlace)
+      .min(1)
+      .optional()
+      .describe(
+        `Where port ${HTTPS} leads: AWS's services or their endpoints, other stores and monitors. Default: to every address; with ` +
+          "`endpoints: true` and jobs that store in the stack's bucket alone and have no monitors, to the endpoints alone.",
+      )
+      .meta({ examples: [[{ cidr: "10.0.0.0/16" }, { prefixListId: "pl-0a1b2c3d" }]] }),
     endpoints: z
       .union([z.boolean(), z.array(z.enum(ENDPOINTS)).min(1)], {
         error: `expected true, false, or a list of ${ENDPOINTS.join(", ")}`,
       })
       .optional()
       .describe(
-        "Makes endpoints of AWS's services for existing subnets without a way out: true for all, or those of a list, where the VPC has " +
-          "some already. An interface endpoint costs some 7 USD a month and zone; that of s3, a gateway, costs nothing. The VPC needs " +
+        "Makes endpoints of AWS's services for existing subnets without a way out: true for all that the jobs use, or those of a list, where the VPC " +
+          "has some already. An interface endpoint costs some 7 USD a month and zone; that of s3, a gateway, costs nothing. The VPC needs " +
           "DNS support and DNS hostnames. Default false.",
       )
       .meta({ examples: [true] }),
@@ -168,10 +195,11 @@ export const Network = z
     error: "expected subnetIds or subnetTags with endpoints: the default VPC and one to create have a way out",
   })
   .refine(
-    ({ securityGroupIds, databases, ports }) =>
-      securityGroupIds === undefined || (databases === undefined && ports === undefined),
+    ({ securityGroupIds, databases, ports, https }) =>
+      securityGroupIds === undefined || [databases, ports, https].every((rules) => rules === undefined),
     {
-      error: "expected securityGroupIds without ports and databases, which are rules of the stack's own security group",
+      error:
+        "expected securityGroupIds without ports, databases and https, which are rules of the stack's own security group",
     },
   )
   .refine(({ databases = [] }) => databases.every(({ port }) => port !== HTTPS), {
@@ -189,20 +217,34 @@ function hasSubnets({ subnetIds, subnetTags }: { subnetIds?: unknown; subnetTags
   return subnetIds !== undefined || subnetTags !== undefined;
 }
 
-/** The services that the setting `endpoints` means. */
-export function endpointsOf(setting: boolean | readonly Endpoint[] = []): readonly Endpoint[] {
+/**
+ * The services that the setting `endpoints` means.
+ *
+ * @param parameters whether tasks get parameters of Systems Manager
+ */
+export function endpointsOf(setting: boolean | readonly Endpoint[] = [], parameters = true): readonly Endpoint[] {
   if (typeof setting !== "boolean") return setting;
-  return setting ? ENDPOINTS : [];
+  return setting ? ENDPOINTS.filter((service) => service !== "ssm" || parameters) : [];
 }
 
-/** Where databases are: either a security group or a range of addresses. */
-export interface DatabasePlace {
+/** Either a security group or a range of addresses. */
+interface NetworkPlace {
   /** The id of a security group. */
   readonly securityGroupId?: pulumi.Input<string> | undefined;
   /** A range of IPv4 or IPv6 addresses. */
   readonly cidr?: pulumi.Input<string> | undefined;
+}
+
+/** Where databases are. */
+export interface DatabasePlace extends NetworkPlace {
   /** The TCP port, another than 443. */
   readonly port: number;
+}
+
+/** Where AWS, stores and monitors are: one of the three. */
+export interface HttpsPlace extends NetworkPlace {
+  /** The id of a prefix list. */
+  readonly prefixListId?: pulumi.Input<string> | undefined;
 }
 
 /** A block of IPv4 addresses. */

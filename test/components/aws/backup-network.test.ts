@@ -189,17 +189,20 @@ describe("endpoints", () => {
       return { ids: values[0] === "subnet-1" ? ["rtb-1"] : [] };
     },
   };
-  const endpointsOf = async (endpoints: BackupNetworkArgs["endpoints"]) => {
-    const recorded = await mockEngine({ calls: answers, states });
+  const endpointsOf = async (endpoints: BackupNetworkArgs["endpoints"], more: Partial<BackupNetworkArgs> = {}) => {
+    const gateway = { "aws:ec2/vpcEndpoint:VpcEndpoint": { prefixListId: "pl-s3" } };
+    const recorded = await mockEngine({ calls: answers, states: { ...states, ...gateway } });
     const subnetIds = ["subnet-1", "subnet-2", "subnet-3"];
-    await registered(new BackupNetwork("network", { stack: "prod", vpcId: "vpc-1", subnetIds, endpoints }));
+    await registered(new BackupNetwork("network", { stack: "prod", vpcId: "vpc-1", subnetIds, endpoints, ...more }));
     return recorded;
   };
+  const servicesOf = (recorded: readonly RecordedResource[]) =>
+    recorded.filter(({ type }) => type.endsWith(":VpcEndpoint")).map(({ inputs }) => String(inputs.serviceName));
 
   it("are made for all services of the tasks, each once in a zone, and let in the whole VPC", async () => {
     const recorded = await endpointsOf(true);
     const endpoints = recorded.filter(({ type }) => type.endsWith(":VpcEndpoint"));
-    const interfaces = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "kms"];
+    const interfaces = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm", "sns", "kms"];
     expect(endpoints.map(({ inputs }) => inputs.serviceName).sort()).toEqual(
       [...interfaces, "s3"].map((service) => `com.amazonaws.eu-central-1.${service}`).sort(),
     );
@@ -223,6 +226,13 @@ describe("endpoints", () => {
     ]);
   });
 
+  it("are made for Systems Manager only where tasks get parameters of it, or the list names it", async () => {
+    const name = "com.amazonaws.eu-central-1.ssm";
+    expect(servicesOf(await endpointsOf(true, { parameters: true }))).toContain(name);
+    expect(servicesOf(await endpointsOf(true, { parameters: false }))).not.toContain(name);
+    expect(servicesOf(await endpointsOf(["ssm"], { parameters: false }))).toEqual([name]);
+  });
+
   it.each([
     [["s3" as const], ["VpcEndpoint network-prod-s3"]],
     [["logs" as const], ["SecurityGroup network-prod-endpoints", "VpcEndpoint network-prod-logs"]],
@@ -230,6 +240,63 @@ describe("endpoints", () => {
   ])("are made for no other services than %j", async (endpoints, made) => {
     const recorded = await endpointsOf(endpoints);
     expect(children(recorded)).toEqual([...group, ...rules(443, 5432), ...made].sort());
+  });
+});
+
+describe("the way to port 443", () => {
+  const groupOf = (recorded: readonly RecordedResource[]) =>
+    recorded
+      .filter(({ type, inputs }) => type.endsWith(":SecurityGroupEgressRule") && inputs.toPort === 443)
+      .map(({ inputs }) => [
+        inputs.referencedSecurityGroupId ?? inputs.prefixListId ?? inputs.cidrIpv4 ?? inputs.cidrIpv6,
+        inputs.fromPort,
+        inputs.ipProtocol,
+      ])
+      .sort();
+  const everywhere = [
+    ["0.0.0.0/0", 443, "tcp"],
+    ["::/0", 443, "tcp"],
+  ];
+  const network = async (more: Partial<BackupNetworkArgs>) => {
+    const gateway = { "aws:ec2/vpcEndpoint:VpcEndpoint": { prefixListId: "pl-s3" } };
+    const answers = {
+      ...calls,
+      "aws:ec2/getVpc:getVpc": { cidrBlockAssociations: [{ cidrBlock: "10.0.0.0/16" }] },
+      "aws:ec2/getRouteTables:getRouteTables": { ids: ["rtb-main"] },
+    };
+    const recorded = await mockEngine({ calls: answers, states: { ...states, ...gateway } });
+    await registered(new BackupNetwork("network", { stack: "prod", vpcId: "vpc-1", subnetIds: ["subnet-1"], ...more }));
+    return groupOf(recorded);
+  };
+
+  it("leads to the endpoints alone where all are made here and tasks need nothing else", async () => {
+    expect(await network({ endpoints: true, onlyAws: true })).toEqual([
+      ["network-prod-endpoints-id", 443, "tcp"],
+      ["pl-s3", 443, "tcp"],
+    ]);
+  });
+
+  it.each([
+    ["tasks need other services too", { endpoints: true }],
+    ["only some endpoints are made here", { endpoints: ["s3" as const], onlyAws: true }],
+    ["there are no endpoints", { onlyAws: true }],
+  ])("leads everywhere where %s", async (_, more) => {
+    expect(await network(more)).toEqual(everywhere);
+  });
+
+  it("leads where the setting says, whatever endpoints there are", async () => {
+    const https = [
+      { securityGroupId: "sg-proxy" },
+      { cidr: "10.0.0.0/16" },
+      { cidr: "2001:db8::/56" },
+      { prefixListId: "pl-1" },
+    ];
+    expect((await network({ endpoints: true, onlyAws: true, https })).map(([to]) => to)).toEqual([
+      "10.0.0.0/16",
+      "2001:db8::/56",
+      "pl-1",
+      "sg-proxy",
+    ]);
   });
 });
 
