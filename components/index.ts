@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { AwsBackups, type AwsBackupsArgs, type AwsJobOutputs } from "./aws/aws-backups.ts";
+export { AwsBackups, type AwsBackupsArgs } from "./aws/aws-backups.ts";
+export type { AwsJobOutputs } from "./aws/aws-backups/job-outputs.ts";
 export { BackupAlarms, type AlarmJob, type BackupAlarmsArgs } from "./aws/backup-alarms.ts";
 export { BackupBucket, type BackupBucketArgs } from "./aws/backup-bucket.ts";
 export type { AccessLogs } from "./aws/backup-bucket/access-logs.ts";

@@ -3,8 +3,8 @@ import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.t
 import { jobFolder } from "../../providers/layout.ts";
 import { bucketRequest } from "../../providers/storage/index.ts";
 import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
-import { runCommands, type RunCommands, type TaskPlace } from "./aws-backups/run-commands.ts";
-import { entryName, scheduleEntries } from "./aws-backups/schedule-entries.ts";
+import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
+import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
@@ -14,7 +14,7 @@ import { BackupDashboard } from "./backup-dashboard.ts";
 import { BackupImage } from "./backup-image.ts";
 import { BackupKey } from "./backup-key.ts";
 import { BackupNetwork } from "./backup-network.ts";
-import { BackupRunner, type BackupTask } from "./backup-runner.ts";
+import { BackupRunner } from "./backup-runner.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
 import { fitArns, principalsOf } from "./principals.ts";
@@ -34,17 +34,6 @@ export interface AwsBackupsArgs {
   readonly jobSecretNames: readonly string[];
   /** The folder of this project, whose runner is built. Default: its own, also as a package. */
   readonly source?: string;
-}
-
-/** What a person needs to know of a job. */
-export interface AwsJobOutputs extends RunCommands {
-  /** The ARNs of its schedules by task: `backup`, and where there are such `prune` and `drill`. */
-  readonly schedules: Readonly<Record<string, pulumi.Output<string>>>;
-  /** The ARNs of its task definitions by task. */
-  readonly taskDefinitions: Readonly<Record<string, pulumi.Output<string>>>;
-  /** The ARNs of its tasks' roles by task. */
-  readonly roles: Readonly<Record<string, pulumi.Output<string>>>;
-  readonly logGroup: pulumi.Output<string>;
 }
 
 /**
@@ -300,34 +289,6 @@ interface Parts {
   readonly image: BackupImage;
   readonly network: BackupNetwork;
   readonly runner: BackupRunner;
-}
-
-function jobOutputs(
-  jobs: readonly JobSettings[],
-  { tasks: tasksByJob }: BackupRunner,
-  { scheduleArns }: BackupSchedule,
-  place: TaskPlace,
-): Record<string, AwsJobOutputs> {
-  const entries = jobs.map((job): [string, AwsJobOutputs] => {
-    const tasks = tasksByJob[job.name];
-    if (tasks === undefined) throw new Error(`the runner has no tasks for ${job.name}`);
-    const byTask = <T>(value: (task: BackupTask, purpose: string) => T | undefined): Record<string, T> =>
-      Object.fromEntries(
-        Object.entries(tasks).flatMap(([purpose, task]): [string, T][] => {
-          const found = value(task, purpose);
-          return found === undefined ? [] : [[purpose, found]];
-        }),
-      );
-    const outputs: AwsJobOutputs = {
-      ...runCommands(job, tasks, place),
-      schedules: byTask((_, purpose) => scheduleArns[entryName(job.name, purpose)]),
-      taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
-      roles: byTask(({ roleArn }) => roleArn),
-      logGroup: tasks.backup.logGroupName,
-    };
-    return [job.name, outputs];
-  });
-  return Object.fromEntries(entries);
 }
 
 /** The ARNs of the secrets that existed before and that jobs refer to, each once. */
