@@ -8,7 +8,15 @@ import { withSigning } from "./components/signing-key.ts";
 interface Outputs extends Partial<
   Pick<
     AwsBackups,
-    "image" | "bucket" | "dashboard" | "alarmTopic" | "cluster" | "key" | "deadLetterQueue" | "securityGroupId"
+    | "image"
+    | "bucket"
+    | "dashboard"
+    | "alarmTopic"
+    | "cluster"
+    | "key"
+    | "deadLetterQueue"
+    | "securityGroupId"
+    | "schedulerPolicies"
   >
 > {
   readonly jobs: AwsBackups["jobs"] | BackupHost["jobs"];
@@ -32,6 +40,8 @@ const { settings, key: signingKey } = withSigning(readSettings());
  * - `deadLetterQueue`: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`.
  * - `securityGroupId`: the id of the tasks' security group, which a database's rule lets in.
  *
+ * - `schedulerPolicies`: what an existing role of the scheduler (`roles.scheduler`) needs.
+ *
  * One object, since Pulumi warns of every named export that is undefined.
  */
 export default { ...(await deploy(settings)), ...(signingKey !== undefined && { signingKey }) };
@@ -43,7 +53,11 @@ async function deploy(settings: Settings): Promise<Outputs> {
     const { AwsBackups } = await import("./components/aws/aws-backups.ts");
     const made = new AwsBackups("provision", { ...settings, source });
     const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } = made;
-    return { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId };
+    const { schedulerPolicies } = made;
+    return {
+      ...{ jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId },
+      ...(schedulerPolicies !== undefined && { schedulerPolicies }),
+    };
   }
   const { BackupHost } = await import("./components/host/backup-host.ts");
   const { jobs } = new BackupHost("host", { ...settings, source });

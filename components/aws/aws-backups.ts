@@ -6,7 +6,7 @@ import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
 import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
 import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
-import { sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
+import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
@@ -18,6 +18,7 @@ import { BackupRunner } from "./backup-runner.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
 import { fitArns, principalsOf } from "./principals.ts";
+import type { RolePolicies } from "./service-role.ts";
 
 /** Arguments of {@link AwsBackups}. */
 export interface AwsBackupsArgs {
@@ -65,6 +66,8 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly deadLetterQueue: pulumi.Output<string>;
   /** The id of the tasks' security group, or of the first of the existing ones: what a database's rule lets in. */
   readonly securityGroupId: pulumi.Output<string>;
+  /** What the existing role of the scheduler needs; undefined without one. */
+  readonly schedulerPolicies: RolePolicies | undefined;
 
   readonly #name: string;
   readonly #args: AwsBackupsArgs;
@@ -103,6 +106,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.dashboard = dashboard.url;
     this.deadLetterQueue = schedule.deadLetterQueueUrl;
     this.securityGroupId = network.securityGroupId;
+    this.schedulerPolicies = schedule.policies;
     this.registerOutputs({
       jobs: this.jobs,
       image: this.image,
@@ -113,6 +117,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       dashboard: this.dashboard,
       deadLetterQueue: this.deadLetterQueue,
       securityGroupId: this.securityGroupId,
+      ...(this.schedulerPolicies !== undefined && { schedulerPolicies: this.schedulerPolicies }),
     });
   }
 
@@ -230,6 +235,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         clusterArn: settings.clusterArn,
         logs: settings.logs,
         sizes: Object.fromEntries(jobs.map(({ name }) => [name, sizeOf(settings, name)])),
+        roles: Object.fromEntries(jobs.map(({ name }) => [name, rolesOf(settings, name)])),
         architecture: settings.architecture === "arm64" ? "ARM64" : "X86_64",
       },
       { parent: this },
@@ -249,6 +255,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         clusterArn,
         network,
         keyArn: key.arn,
+        roleArn: settings.roles.scheduler,
       },
       { parent: this },
     );

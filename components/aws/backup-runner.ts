@@ -6,9 +6,10 @@ import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
 import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
+import type { JobRoleArns } from "./settings/roles.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
-import { serviceRole, type RoleSettings } from "./service-role.ts";
+import { serviceRole, type RolePolicies, type RoleSettings, type ServiceRole } from "./service-role.ts";
 
 /** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
 const NAME = 255;
@@ -52,6 +53,8 @@ export interface BackupRunnerArgs {
   readonly sizes?: Readonly<Record<string, Partial<Size>>> | undefined;
   /** The image's processor. Default ARM64, which costs a fifth less. */
   readonly architecture?: "ARM64" | "X86_64" | undefined;
+  /** ARNs of existing roles by job, which stay as they are: see `policies` of a task. Default: each task gets one of its own. */
+  readonly roles?: Readonly<Record<string, JobRoleArns>> | undefined;
   /** ARN of the policy that bounds what any of the roles can ever be allowed. Default: none. */
   readonly permissionsBoundary?: pulumi.Input<string> | undefined;
   /** IAM path of the roles, for instance `/backups/`. Default `/`. */
@@ -76,8 +79,12 @@ export interface BackupTask {
   readonly roleArn: pulumi.Output<string>;
   /** The role with which ECS starts the task. */
   readonly executionRoleArn: pulumi.Output<string>;
-  /** When its execution role was made, and with that the job. */
-  readonly createdAt: pulumi.Output<string>;
+  /** When its roles were made, and with that the job; undefined where both existed. */
+  readonly createdAt?: pulumi.Output<string>;
+  /** What its role needs, where it is an existing one. */
+  readonly policies?: RolePolicies;
+  /** What its execution role needs, where it is an existing one. */
+  readonly executionPolicies?: RolePolicies;
   readonly logGroupName: pulumi.Output<string>;
   /** With what the names of its log streams begin, where other tasks write to the group too. */
   readonly logStreamPrefix?: string;
@@ -197,13 +204,16 @@ export class BackupRunner extends pulumi.ComponentResource {
         },
         { parent: this },
       );
+      const createdAt = executionRole.createDate ?? role.createDate;
       return {
         family,
         taskDefinitionArn: definition.arn,
         roleArn: role.arn,
         executionRoleArn: executionRole.arn,
-        createdAt: executionRole.createDate,
         logGroupName: logGroup.name,
+        ...(createdAt !== undefined && { createdAt }),
+        ...(role.policies !== undefined && { policies: role.policies }),
+        ...(executionRole.policies !== undefined && { executionPolicies: executionRole.policies }),
         ...(logStreamPrefix !== undefined && { logStreamPrefix }),
       };
     };
@@ -214,7 +224,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     };
   }
 
-  #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: Named): aws.iam.Role {
+  #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: Named): ServiceRole {
     const { image, keyArn, secretKeyArns = [] } = this.#args;
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
@@ -246,12 +256,13 @@ export class BackupRunner extends pulumi.ComponentResource {
         ...this.#roleSettings(),
         description: `ECS starts the tasks of the backup job ${job.name} of the stack ${this.#args.stack} with it.`,
         statements,
+        existing: this.#args.roles?.[job.name]?.execution,
       },
       this,
     );
   }
 
-  #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): aws.iam.Role {
+  #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): ServiceRole {
     const { stack } = this.#args;
     const { access } = purposes[purpose];
     const { partition, region, id } = this.#account;
@@ -268,6 +279,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         ...this.#roleSettings(),
         description: `What the ${purpose} task of the backup job ${job.name} of the stack ${stack} may do.`,
         statements,
+        existing: this.#args.roles?.[job.name]?.[purpose],
       },
       this,
     );

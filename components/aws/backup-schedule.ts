@@ -8,7 +8,7 @@ import { scheduleExpression } from "./backup-schedule/expression.ts";
 import { CONTAINER_NAME } from "./backup-runner/container.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "./policy.ts";
-import { serviceRole } from "./service-role.ts";
+import { serviceRole, type RolePolicies, type ServiceRole } from "./service-role.ts";
 
 /** Characters that AWS allows in the names of a schedule and a group, and of a queue. */
 const SCHEDULE_NAME = 64;
@@ -67,6 +67,8 @@ export interface BackupScheduleArgs {
   readonly maxRetries?: number | undefined;
   /** ARN of the KMS key of the schedules. */
   readonly keyArn: pulumi.Input<string>;
+  /** ARN of an existing role that starts the tasks, which stays as it is: see `policies`. Default: roles of the component's own. */
+  readonly roleArn?: pulumi.Input<string> | undefined;
   /** ARN of the policy that bounds what the roles can ever be allowed. Default: none. */
   readonly permissionsBoundary?: pulumi.Input<string> | undefined;
   /** IAM path of the roles, for instance `/backups/`. Default `/`. */
@@ -93,6 +95,8 @@ export class BackupSchedule extends pulumi.ComponentResource {
   readonly deadLetterQueueArn: pulumi.Output<string>;
   /** ARNs of the scheduler's roles. */
   readonly roleArns: readonly pulumi.Output<string>[];
+  /** What an existing role needs. */
+  readonly policies: RolePolicies | undefined;
 
   /** @throws RunError where a schedule is none that AWS has */
   constructor(name: string, args: BackupScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -105,8 +109,9 @@ export class BackupSchedule extends pulumi.ComponentResource {
       parent: this,
     });
     const queue = this.#deadLetterQueue(`${own}-not-started`, tags);
-    const roles = new Map<string, aws.iam.Role>();
-    for (const [bucket, entries] of spread(args.entries)) {
+    const roles = new Map<string, ServiceRole>();
+    const groups = args.roleArn === undefined ? spread(args.entries) : [["", Object.entries(args.entries)] as const];
+    for (const [bucket, entries] of groups) {
       const statements = pulumi
         .all([
           account,
@@ -135,6 +140,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
           account: account.id,
           description: `EventBridge Scheduler starts backup tasks of the stack ${stack} with it.`,
           statements,
+          existing: args.roleArn,
           permissionsBoundary: args.permissionsBoundary,
           rolePath: args.rolePath,
           tags: args.tags,
@@ -193,6 +199,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
     this.deadLetterQueueUrl = queue.url;
     this.deadLetterQueueArn = queue.arn;
     this.roleArns = [...new Set(roles.values())].map(({ arn }) => arn);
+    [this.policies] = [...roles.values()].map(({ policies }) => policies);
     this.registerOutputs({
       groupName: this.groupName,
       scheduleArns: this.scheduleArns,

@@ -35,7 +35,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
           ...checkImage(settings),
           ...checkReplica(settings, raw.region),
           ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
-          ...checkSizes(settings, jobs),
+          ...checkByJob(settings, jobs),
           ...checkAlarms(settings, raw.region),
           ...checkTags(settings),
         ]),
@@ -160,17 +160,12 @@ function checkTags({ tags }: AwsSettings): Problem[] {
   ];
 }
 
-function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
-  const names = jobs.map(({ job }) => job.name);
-  const unknown = Object.keys(settings.sizes).filter((name) => !names.includes(name));
-  const wrong = (path: string, size: Size): Problem[] => {
-    const found = sizeProblem(size);
-    if (found === undefined) return [];
-    return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];
-  };
-  return [
-    ...unknown.map((name): Problem => {
-      const path = `${PATH}.sizes.${name}`;
+/** Exceptions for jobs that there are not. */
+function unknownJobs(field: string, found: readonly string[], names: readonly string[]): Problem[] {
+  return found
+    .filter((name) => !names.includes(name))
+    .map((name): Problem => {
+      const path = `${PATH}.${field}.${name}`;
       const near = closest(name, names);
       const remove = `Remove it: pulumi config rm --path '${path}'`;
       return {
@@ -178,7 +173,20 @@ function checkSizes(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem
         message: `there is no job of that name; there are ${names.join(", ")}`,
         fix: near === undefined ? remove : `Did you mean ${near}? If not: ${remove}`,
       };
-    }),
+    });
+}
+
+/** What is set by the name of a job. */
+function checkByJob(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem[] {
+  const names = jobs.map(({ job }) => job.name);
+  const wrong = (path: string, size: Size): Problem[] => {
+    const found = sizeProblem(size);
+    if (found === undefined) return [];
+    return [{ path, message: found.message, fix: `pulumi config set --path '${path}.memory' ${found.memory}` }];
+  };
+  return [
+    ...unknownJobs("sizes", Object.keys(settings.sizes), names),
+    ...unknownJobs("roles.jobs", Object.keys(settings.roles.jobs ?? {}), names),
     ...wrong(`${PATH}.size`, settings.size),
     ...names
       .filter((name) => settings.sizes[name] !== undefined)

@@ -29,6 +29,25 @@ export interface ServiceRoleArgs extends RoleSettings {
   readonly sourceArn: pulumi.Input<string>;
   readonly description: string;
   readonly statements: pulumi.Input<readonly PolicyStatement[]>;
+  /** ARN of a role that exists, which stays as it is. Default: one is made. */
+  readonly existing?: pulumi.Input<string> | undefined;
+}
+
+/** What an existing role needs: policy documents as JSON. */
+export interface RolePolicies {
+  /** The trust policy: who may take the role, on behalf of what. */
+  readonly trust: pulumi.Output<string>;
+  /** A policy to attach: what may be done with it. */
+  readonly permissions: pulumi.Output<string>;
+}
+
+/** A role that a service takes. */
+export interface ServiceRole {
+  readonly arn: pulumi.Output<string>;
+  /** When it was made; undefined of an existing one. */
+  readonly createDate: pulumi.Output<string> | undefined;
+  /** What it needs; undefined of one that is made here, which has it. */
+  readonly policies: RolePolicies | undefined;
 }
 
 /** The arguments of a role that keep it within the account's limits: every role of the stack has them. */
@@ -40,34 +59,34 @@ export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
  * A role that one service can take, on behalf of this account's resources alone (the confused deputy), with one inline
  * policy. Inline, because the policy belongs to this role alone.
  */
-export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): aws.iam.Role {
-  const role = new aws.iam.Role(
+export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): ServiceRole {
+  const trust = pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: args.service },
+        Action: "sts:AssumeRole",
+        Condition: {
+          StringEquals: { "aws:SourceAccount": args.account },
+          ArnLike: { "aws:SourceArn": args.sourceArn },
+        },
+      },
+    ],
+  });
+  const permissions = pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements });
+  if (args.existing !== undefined) {
+    return { arn: pulumi.output(args.existing), createDate: undefined, policies: { trust, permissions } };
+  }
+  const {
+    arn,
+    createDate,
+    name: role,
+  } = new aws.iam.Role(
     fitName(name, ROLE_NAME),
-    {
-      description: args.description,
-      assumeRolePolicy: pulumi.jsonStringify({
-        Version: "2012-10-17",
-        Statement: [
-          {
-            Effect: "Allow",
-            Principal: { Service: args.service },
-            Action: "sts:AssumeRole",
-            Condition: {
-              StringEquals: { "aws:SourceAccount": args.account },
-              ArnLike: { "aws:SourceArn": args.sourceArn },
-            },
-          },
-        ],
-      }),
-      ...roleLimits(args),
-      tags: args.tags,
-    },
+    { description: args.description, assumeRolePolicy: trust, ...roleLimits(args), tags: args.tags },
     { parent },
   );
-  new aws.iam.RolePolicy(
-    fitName(`${name}-policy`, ROLE_NAME),
-    { role: role.name, policy: pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements }) },
-    { parent },
-  );
-  return role;
+  new aws.iam.RolePolicy(fitName(`${name}-policy`, ROLE_NAME), { role, policy: permissions }, { parent });
+  return { arn, createDate, policies: undefined };
 }

@@ -3,6 +3,7 @@ import type { FromJson, Later } from "../settings/later.ts";
 import { ARCHITECTURES } from "./backup-image/platform.ts";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
+import { JOB_ROLES, Roles, type JobRole, type JobRoleArns } from "./settings/roles.ts";
 import { Network, type DatabasePlace, type HttpsPlace } from "./settings/network.ts";
 
 /** The key of the tag that everything of a stack has, with the stack's name. */
@@ -173,6 +174,10 @@ export const AwsSettings = z
           "restores by hand. ARNs, in which * and ? are allowed. Default: the one that runs `pulumi up`. With several, name all.",
       )
       .meta({ examples: [["arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:role/on-call"]] }),
+    roles: Roles.prefault({}).describe(
+      "Existing roles, by their ARNs, whose policies are left unchanged: the outputs `policies` say what each needs. That of the " +
+        "scheduler has to trust EventBridge Scheduler beforehand. Left out: the stack makes them.",
+    ),
     permissionsBoundary: z
       .string()
       .regex(/^arn:[\w-]+:iam::(\d{12}|aws):policy\/[\w+=,.@/-]+$/, {
@@ -202,7 +207,7 @@ export type AwsSettings = FromJson<z.output<typeof AwsSettings>>;
 
 /** Settings in which what another resource may make is an input. */
 export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
-  Omit<T, "network" | "bucket" | "alarms" | "logs">,
+  Omit<T, "network" | "bucket" | "alarms" | "logs" | "roles">,
   "image" | "clusterArn" | "keyArn" | "permissionsBoundary" | "secretKeyArns"
 > & {
   [Key in keyof Pick<T, "network">]: LaterNetwork<NonNullable<T["network"]>>;
@@ -212,6 +217,13 @@ export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
   [Key in keyof Pick<T, "alarms">]: Later<NonNullable<T["alarms"]>, "topicArn">;
 } & {
   [Key in keyof Pick<T, "logs">]: Later<NonNullable<T["logs"]>, "group">;
+} & {
+  [Key in keyof Pick<T, "roles">]: LaterRoles<NonNullable<T["roles"]>>;
+};
+
+/** Existing roles that another resource may make. */
+export type LaterRoles<T extends z.input<typeof Roles>> = Later<Omit<T, "jobs">, JobRole | "scheduler"> & {
+  [Key in keyof Pick<T, "jobs">]: Readonly<Record<string, JobRoleArns>>;
 };
 
 /** A network in which what another resource may make is an input. */
@@ -232,4 +244,10 @@ export type AwsArgs = MayComeLater<AwsSettings>;
 /** The size of a job's tasks: its own where it has one, filled up with the size of all. */
 export function sizeOf({ size, sizes }: Pick<AwsSettings, "size" | "sizes">, job: string): Size {
   return { ...size, ...sizes[job] };
+}
+
+/** The existing roles of a job's tasks: its own where it has one, else that of all. */
+export function rolesOf({ roles: { jobs = {}, ...all } }: Pick<AwsArgs, "roles">, job: string) {
+  const found = JOB_ROLES.map((role) => [role, jobs[job]?.[role] ?? all[role]] as const);
+  return Object.fromEntries(found.filter(([, arn]) => arn !== undefined)) as JobRoleArns;
 }

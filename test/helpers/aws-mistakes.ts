@@ -120,7 +120,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a misspelt field of the target",
     change: withAws({ netwerk: {} }),
     problems: [
-      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
         "Did you mean network?",
     ],
   },
@@ -128,7 +128,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a field in the wrong place",
     change: withAws({ vpcId: VPC }),
     problems: [
-      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
         "Move it into network: network.vpcId.",
     ],
   },
@@ -136,7 +136,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "settings that are no object",
     change: { ...awsConfig, aws: "us-east-1" },
     problems: [
-      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
         'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
     ],
   },
@@ -711,6 +711,22 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "an existing role by its name",
+    change: withAws({ roles: { execution: "backup-tasks" } }),
+    problems: [
+      'provision:aws.roles.execution: expected the ARN of a role: arn:aws:iam::…:role/…, got "backup-tasks"\n' +
+        "Write it, for example execution: arn:aws:iam::123456789012:role/backup-tasks. About execution: ECS starts the tasks with it: it pulls the image, reads the secrets and writes the log. Default: the stack makes one.",
+    ],
+  },
+  {
+    name: "an existing role for a job that there is not",
+    change: withAws({ roles: { jobs: { ap: { backup: "arn:aws:iam::123456789012:role/ap-backup" } } } }),
+    problems: [
+      "provision:aws.roles.jobs.ap: there is no job of that name; there are app\n" +
+        "Did you mean app? If not: Remove it: pulumi config rm --path 'provision:aws.roles.jobs.ap'",
+    ],
+  },
+  {
     name: "a replica in the stack's own region",
     change: withAws({ bucket: { replica: { region: "us-east-1" } } }),
     problems: [
@@ -774,7 +790,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
-      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
       "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
         "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +

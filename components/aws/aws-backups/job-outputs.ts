@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../../providers/config.ts";
 import type { BackupRunner, BackupTask } from "../backup-runner.ts";
 import type { BackupSchedule } from "../backup-schedule.ts";
+import type { RolePolicies } from "../service-role.ts";
 import { runCommands, type RunCommands, type TaskPlace } from "./run-commands.ts";
 import { entryName } from "./schedule-entries.ts";
 
@@ -13,6 +14,8 @@ export interface AwsJobOutputs extends RunCommands {
   readonly taskDefinitions: Readonly<Record<string, pulumi.Output<string>>>;
   /** The ARNs of its tasks' roles by task. */
   readonly roles: Readonly<Record<string, pulumi.Output<string>>>;
+  /** What existing roles need: by task, and as `execution` what ECS starts the tasks with. Only where the job has any. */
+  readonly policies?: Readonly<Record<string, RolePolicies>>;
   readonly logGroup: pulumi.Output<string>;
 }
 
@@ -33,11 +36,14 @@ export function jobOutputs(
           return found === undefined ? [] : [[purpose, found]];
         }),
       );
+    const { executionPolicies: execution } = tasks.backup;
+    const policies = { ...byTask((task) => task.policies), ...(execution !== undefined && { execution }) };
     const outputs: AwsJobOutputs = {
       ...runCommands(job, tasks, place),
       schedules: byTask((_, purpose) => scheduleArns[entryName(job.name, purpose)]),
       taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
       roles: byTask(({ roleArn }) => roleArn),
+      ...(Object.keys(policies).length > 0 && { policies }),
       logGroup: tasks.backup.logGroupName,
     };
     return [job.name, outputs];
