@@ -23,3 +23,8 @@ export function awsAccount(parent: pulumi.Resource): AwsAccount {
     partition: aws.getPartitionOutput({}, { parent }).partition,
   };
 }
+
+/** The number of the account that a component's provider works in. */
+export async function callerAccount(parent: pulumi.Resource): Promise<string> {
+  return (await aws.getCallerIdentity({}, { parent })).accountId;
+}

@@ -8,6 +8,7 @@ import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn } from "./aws-account.ts";
+import { lookUp } from "./look-ups.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
@@ -80,6 +81,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.#args = args;
     const { stack, region, jobs } = args;
     const { readers, bucket: bucketSettings } = args.aws;
+    const lookedUp = lookUp(args, this);
     this.#readers = (readers === undefined ? callerArn(this).apply(principalsOf) : pulumi.output([...readers])).apply(
       (arns) => [...arns, ...(bucketSettings.breakGlass ?? [])],
     );
@@ -107,7 +109,8 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.deadLetterQueue = schedule.deadLetterQueueUrl;
     this.securityGroupId = network.securityGroupId;
     this.schedulerPolicies = schedule.policies;
-    this.registerOutputs({
+    // A program ends when all is registered, and what was looked up has to be said before.
+    const outputs = {
       jobs: this.jobs,
       image: this.image,
       bucket: this.bucket,
@@ -118,7 +121,8 @@ export class AwsBackups extends pulumi.ComponentResource {
       deadLetterQueue: this.deadLetterQueue,
       securityGroupId: this.securityGroupId,
       ...(this.schedulerPolicies !== undefined && { schedulerPolicies: this.schedulerPolicies }),
-    });
+    };
+    this.registerOutputs(lookedUp.then(() => outputs));
   }
 
   /** What every part gets. */

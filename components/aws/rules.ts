@@ -8,6 +8,8 @@ import { scheduleExpression } from "./backup-schedule/expression.ts";
 import type { AwsTarget, CheckedJob, Reference, TargetFindings, TargetInput } from "../settings/types.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { checkOwnBucket } from "./rules/own-bucket.ts";
+import { longLockWarnings } from "./rules/long-lock.ts";
+import { checkPlaces } from "./rules/places.ts";
 import { REGIONS } from "./rules/regions.ts";
 import { isCron } from "../settings/rules/jobs.ts";
 import { isObject, parseJson } from "../settings/rules/raw.ts";
@@ -34,6 +36,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
       : [
           ...checkImage(settings),
           ...checkReplica(settings, raw.region),
+          ...checkPlaces(settings, raw.region),
           ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
           ...checkByJob(settings, jobs),
           ...checkAlarms(settings, raw.region),
@@ -194,11 +197,8 @@ function checkByJob(settings: AwsSettings, jobs: readonly CheckedJob[]): Problem
   ];
 }
 
-function warningsOf(
-  { alarms, schedules }: AwsSettings,
-  raw: TargetInput["raw"],
-  jobs: readonly CheckedJob[],
-): string[] {
+function warningsOf(settings: AwsSettings, raw: TargetInput["raw"], jobs: readonly CheckedJob[]): string[] {
+  const { alarms, schedules } = settings;
   const paused = !schedules.enabled && jobs.some(({ job }) => job.schedule !== undefined);
   const unheard = alarms.emails.length === 0 && alarms.topicArn === undefined;
   const ignored = !["{}", undefined].includes(raw.values.get("host"));
@@ -213,6 +213,7 @@ function warningsOf(
           "Nobody gets the alarms. Add an address: pulumi config set --path 'provision:aws.alarms.emails[0]' ops@example.com",
         ]
       : []),
+    ...longLockWarnings(settings, jobs),
     ...(ignored ? ["provision:host has no effect on the target aws."] : []),
   ];
 }

@@ -53,8 +53,8 @@ export function awsSettings({
 }: AwsProgramSettings): CommonSettings & Omit<AwsTarget, "aws"> & { readonly aws: AwsArgs } {
   const exampleOf = (path: Path): unknown => {
     const found = exampleAt(AwsSettings, path, aws);
-    // An alarm tells topics of its own region alone.
-    return typeof found === "string" ? found.replace(/^(arn:[^:]*:sns:)[^:]*/, `$1${region ?? ""}`) : found;
+    // What exists has to be in the stack's region.
+    return typeof found === "string" ? found.replace(/^(arn:[^:]*:(?:sns|ecs|kms):)[^:]*/, `$1${region ?? ""}`) : found;
   };
   const check = (own: unknown) => checked("aws", common, own, region);
   const { settings, complete } = checkedLater("aws", aws, LATER, exampleOf, check);

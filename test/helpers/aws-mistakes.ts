@@ -69,6 +69,22 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a cluster and keys of other regions",
+    change: withAws({
+      clusterArn: "arn:aws:ecs:eu-west-1:123456789012:cluster/shared",
+      keyArn: "arn:aws:kms:eu-west-1:123456789012:key/1",
+      bucket: { existing: "acme-backups", keyArn: "arn:aws:kms:eu-west-2:123456789012:key/2" },
+    }),
+    problems: [
+      "provision:aws.clusterArn: arn:aws:ecs:eu-west-1:123456789012:cluster/shared is in eu-west-1, and the stack in us-east-1\n" +
+        "Name one of us-east-1, or leave it out: pulumi config rm --path 'provision:aws.clusterArn'",
+      "provision:aws.keyArn: arn:aws:kms:eu-west-1:123456789012:key/1 is in eu-west-1, and the stack in us-east-1\n" +
+        "Name one of us-east-1, or leave it out: pulumi config rm --path 'provision:aws.keyArn'",
+      "provision:aws.bucket.keyArn: arn:aws:kms:eu-west-2:123456789012:key/2 is in eu-west-2, and the stack in us-east-1\n" +
+        "Name one of us-east-1, or leave it out: pulumi config rm --path 'provision:aws.bucket.keyArn'",
+    ],
+  },
+  {
     name: "no image",
     change: withAws({ image: undefined }),
     problems: [
@@ -715,7 +731,7 @@ export const awsMistakes: readonly Mistake[] = [
     change: withAws({ roles: { execution: "backup-tasks" } }),
     problems: [
       'provision:aws.roles.execution: expected the ARN of a role: arn:aws:iam::…:role/…, got "backup-tasks"\n' +
-        "Write it, for example execution: arn:aws:iam::123456789012:role/backup-tasks. About execution: ECS starts the tasks with it: it pulls the image, reads the secrets and writes the log. Default: the stack makes one.",
+        'Write it, for example execution: "arn:aws:iam::123456789012:role/backup-tasks". About execution: ECS starts the tasks with it: it pulls the image, reads the secrets and writes the log. Default: the stack makes one.',
     ],
   },
   {

@@ -72,13 +72,21 @@ printf %s "$digest"`;
 /**
  * A tag that stands for what an image is built from: the Dockerfile, the files of this project that go into the image, the
  * lock file among them, and the build's own choices. It is the same on every machine, and another as soon as anything of it
- * changes.
+ * changes. It ends with the processor's name, which ECR itself does not show.
  *
  * @param source this project's folder
  * @param choices whatever else decides what is built: the platform, the base image
  */
-export function contentTag(source: string, choices: Readonly<Record<string, string>>): string {
+export function contentTag(
+  source: string,
+  choices: { readonly platform: string; readonly baseImage?: string },
+): string {
   const own = ["Dockerfile", ".dockerignore"].map((name) => [name, readFileSync(join(source, name), "utf8")]);
   const content = JSON.stringify([own, Object.entries(runnerFiles(source)), Object.entries(choices).sort()]);
-  return `content-${createHash("sha256").update(content).digest("hex").slice(0, 40)}`;
+  return `content-${createHash("sha256").update(content).digest("hex").slice(0, 40)}${tagEnd(choices.platform)}`;
+}
+
+/** What tags of images for a platform end with. */
+export function tagEnd(platform: string): string {
+  return platform.replace(/^linux\//, "-");
 }

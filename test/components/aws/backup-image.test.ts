@@ -111,7 +111,7 @@ describe.each([false, true])("BackupImage that builds (preview: %s)", (preview) 
       PLATFORM: "linux/arm64",
       BASE_IMAGE: "debian:x",
       AWS_PROFILE: "ops",
-      TAG: expect.stringMatching(/^content-[0-9a-f]{40}$/) as string,
+      TAG: expect.stringMatching(/^content-[0-9a-f]{40}-arm64$/) as string,
     });
   });
 });

@@ -93,6 +93,7 @@ describe("checkSettings", () => {
         schedules: { enabled: true, flexibleMinutes: 5, maxRetries: 3 },
         logs: { retentionDays: 365 },
         secretRecoveryDays: 30,
+        roles: {},
         tags: {},
       },
     });
@@ -115,6 +116,28 @@ describe("checkSettings", () => {
     ]);
     const byHand = { ...awsConfig.jobs[0], schedule: undefined };
     expect(check({ ...awsConfig, jobs: [byHand], aws: paused }).warnings).toEqual([]);
+  });
+
+  it("warns of a lock that outlives the retention, with what is then stored for nothing", () => {
+    const [first] = awsConfig.jobs;
+    const jobs = [
+      { ...first, retention: { last: 7 } },
+      { ...first, name: "hourly", schedule: { cron: "0 * * * *" }, retention: { last: 48 } },
+      { ...first, name: "kept", retention: { daily: 90 } },
+      { ...first, name: "elsewhere", destinations: [{ kind: "s3", bucket: "own" }], retention: { last: 7 } },
+    ];
+    const locked = (days: number) => ({
+      ...awsConfig,
+      jobs,
+      aws: { ...awsConfig.aws, bucket: { objectLock: { days } } },
+    });
+    expect(check(locked(30)).warnings).toEqual([
+      "The lock of 30 days (provision:aws.bucket.objectLock.days) outlives the retention. What prune removes stays stored, and is paid " +
+        "for, until its lock ends. app: 23 days longer than the 7 of its retention, up to 23 backups more; " +
+        "hourly: 28 days longer than the 2 of its retention, up to 672 backups more.",
+    ]);
+    expect(check(locked(2)).warnings).toEqual([]);
+    expect(check({ ...awsConfig, jobs }).warnings).toEqual([]);
   });
 
   it("takes secrets of Secrets Manager, sizes by job and a confirmed removal on aws", () => {

@@ -1,0 +1,127 @@
+import * as aws from "@pulumi/aws";
+import type { AwsArgs } from "../settings.ts";
+import { plain, plainList } from "./plain.ts";
+import type { Questions } from "./questions.ts";
+
+/** The addresses of everything: where a default route leads. */
+const EVERYWHERE = ["0.0.0.0/0", "::/0"];
+
+/** Whether the VPC, its subnets and the security groups exist, and whether tasks get from the subnets to AWS. */
+export async function lookUpNetwork(questions: Questions, { network }: Pick<AwsArgs, "network">): Promise<void> {
+  const vpcId = plain(network.vpcId);
+  const subnetIds = plainList(network.subnetIds);
+  await Promise.all([
+    lookUpGroups(questions, plainList(network.securityGroupIds)),
+    vpcId !== undefined && lookUpVpc(questions, vpcId),
+    lookUpSubnets(questions, subnetIds, vpcId).then((found) => {
+      // With endpoints of all services a way out is not needed.
+      return network.endpoints === true ? undefined : lookUpRoutes(questions, found, network);
+    }),
+  ]);
+}
+
+async function lookUpVpc(questions: Questions, id: string): Promise<void> {
+  const filters = [{ name: "vpc-id", values: [id] }];
+  const vpcs = await questions.ask(
+    `the VPC ${id}`,
+    async () => (await aws.ec2.getVpcs({ filters }, questions.opts)).ids,
+  );
+  if (vpcs?.length === 0) {
+    questions.warn(`network.vpcId: the VPC ${id} does not exist in ${questions.region} of this account.`);
+  }
+}
+
+async function lookUpGroups(questions: Questions, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const filters = [{ name: "group-id", values: [...ids] }];
+  const found = await questions.ask(
+    `the security groups ${ids.join(", ")}`,
+    async () => (await aws.ec2.getSecurityGroups({ filters }, questions.opts)).ids,
+  );
+  for (const id of ids) {
+    if (found === undefined || found.includes(id)) continue;
+    const place = `${questions.region} of this account`;
+    questions.warn(`network.securityGroupIds: the security group ${id} does not exist in ${place}.`);
+  }
+}
+
+/** The subnets that exist. */
+async function lookUpSubnets(
+  questions: Questions,
+  ids: readonly string[],
+  vpcId: string | undefined,
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const filtersOf = (inVpc: boolean) => [
+    { name: "subnet-id", values: [...ids] },
+    ...(inVpc && vpcId !== undefined ? [{ name: "vpc-id", values: [vpcId] }] : []),
+  ];
+  const subnets = async (inVpc: boolean) =>
+    (await aws.ec2.getSubnets({ filters: filtersOf(inVpc) }, questions.opts)).ids.map(String);
+  const found = await questions.ask(`the subnets ${ids.join(", ")}`, () =>
+    Promise.all([subnets(false), subnets(true)]),
+  );
+  if (found === undefined) return [];
+  const [existing, ofVpc] = found;
+  for (const id of ids) {
+    if (!existing.includes(id)) {
+      questions.warn(`network.subnetIds: the subnet ${id} does not exist in ${questions.region} of this account.`);
+    } else if (!ofVpc.includes(id)) {
+      questions.warn(`network.subnetIds: the subnet ${id} is not in the VPC ${String(vpcId)} of network.vpcId.`);
+    }
+  }
+  return ids.filter((id) => existing.includes(id));
+}
+
+/** Whether tasks get out of subnets: to an internet gateway with a public address alone, to anything else with a private one. */
+async function lookUpRoutes(questions: Questions, ids: readonly string[], network: AwsArgs["network"]): Promise<void> {
+  const publicIp = plain(network.assignPublicIp) ?? false;
+  await Promise.all(
+    ids.map(async (id) => {
+      const targets = await questions.ask(`the routes of the subnet ${id}`, () => defaultRoutes(questions, id));
+      if (targets === undefined) return;
+      if (targets.length === 0) {
+        questions.warn(
+          `network.subnetIds: no route of the subnet ${id} leads out of its VPC, and a task that reaches neither ECR, Secrets Manager ` +
+            "nor the logs does not start. Route 0.0.0.0/0 to a NAT gateway, set network.endpoints to true, or let the VPC have endpoints of these services.",
+        );
+      } else if (!publicIp && targets.every((target) => target.startsWith("igw-"))) {
+        questions.warn(
+          `network.subnetIds: the subnet ${id} leads out through an internet gateway, which takes nothing from a task without a public ` +
+            "address. Set network.assignPublicIp to true, or name private subnets with a NAT gateway.",
+        );
+      }
+    }),
+  );
+}
+
+/** The ids of what the default routes of a subnet lead to. */
+async function defaultRoutes(questions: Questions, subnetId: string): Promise<string[]> {
+  const tables = async (filters: { name: string; values: string[] }[]) =>
+    (await aws.ec2.getRouteTables({ filters }, questions.opts)).ids;
+  const [own] = await tables([{ name: "association.subnet-id", values: [subnetId] }]);
+  const main = async () => {
+    const { vpcId } = await aws.ec2.getSubnet({ id: subnetId }, questions.opts);
+    const [table] = await tables([
+      { name: "association.main", values: ["true"] },
+      { name: "vpc-id", values: [vpcId] },
+    ]);
+    return table;
+  };
+  const routeTableId = own ?? (await main());
+  if (routeTableId === undefined) return [];
+  const { routes } = await aws.ec2.getRouteTable({ routeTableId }, questions.opts);
+  return routes
+    .filter(({ cidrBlock, ipv6CidrBlock }) => EVERYWHERE.includes(cidrBlock) || EVERYWHERE.includes(ipv6CidrBlock))
+    .map(({ gatewayId, natGatewayId, transitGatewayId, networkInterfaceId, vpcEndpointId, egressOnlyGatewayId }) => {
+      const targets = [
+        gatewayId,
+        natGatewayId,
+        transitGatewayId,
+        networkInterfaceId,
+        vpcEndpointId,
+        egressOnlyGatewayId,
+      ];
+      return targets.find((target) => target !== "") ?? "another";
+    });
+}

@@ -1,0 +1,28 @@
+import * as aws from "@pulumi/aws";
+import { JOB_ROLES } from "../settings/roles.ts";
+import type { AwsArgs } from "../settings.ts";
+import { plain } from "./plain.ts";
+import type { Questions } from "./questions.ts";
+
+/** Whether the existing roles exist, in this account: ECS and the scheduler take no others. */
+export async function lookUpRoles(
+  questions: Questions,
+  { roles: { scheduler, jobs = {}, ...all } }: Pick<AwsArgs, "roles">,
+  account: string | undefined,
+): Promise<void> {
+  const named = [all, ...Object.values(jobs)].flatMap((roles) => JOB_ROLES.map((role) => roles[role]));
+  const arns = new Set([scheduler, ...named].flatMap((arn) => plain(arn) ?? []));
+  await Promise.all(
+    [...arns].map(async (arn) => {
+      const owner = arn.split(":")[4];
+      if (account !== undefined && owner !== account) {
+        questions.warn(
+          `roles: ${arn} is of the account ${owner ?? ""}, and tasks of ${account} take roles of their own account alone.`,
+        );
+        return;
+      }
+      const name = arn.split("/").at(-1) ?? "";
+      await questions.ask(`the role ${name}`, () => aws.iam.getRole({ name }, questions.opts));
+    }),
+  );
+}

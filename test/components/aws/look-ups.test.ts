@@ -1,0 +1,245 @@
+import * as pulumi from "@pulumi/pulumi";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { lookUp } from "../../../components/aws/look-ups.ts";
+import { AwsSettings } from "../../../components/aws/settings.ts";
+import { JobSettings } from "../../../providers/config.ts";
+import { mockEngine, registered } from "../../helpers/mocks.ts";
+
+const REGION = "eu-central-1";
+const VPC = "vpc-0a1b2c3d4e5f60718";
+const [FIRST, SECOND] = ["subnet-0a1b2c3d4e5f60718", "subnet-1a1b2c3d4e5f60718"] as const;
+const DIGEST = `sha256:${"ab".repeat(32)}`;
+const IMAGE = `123456789012.dkr.ecr.${REGION}.amazonaws.com/provision@${DIGEST}`;
+const KEY = `arn:aws:kms:${REGION}:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000`;
+const secret = (name: string, account = "123456789012") => `arn:aws:secretsmanager:${REGION}:${account}:secret:${name}`;
+
+type Answers = NonNullable<NonNullable<Parameters<typeof mockEngine>[0]>["calls"]>;
+
+/** An account that has all that is asked for, with two private subnets: one with a table of its own, one with the main one. */
+const complete: Answers = {
+  "aws:ec2/getVpcs:getVpcs": { ids: [VPC] },
+  "aws:ec2/getSubnets:getSubnets": { ids: [FIRST, SECOND] },
+  "aws:ec2/getSubnet:getSubnet": { vpcId: VPC },
+  "aws:ec2/getSecurityGroups:getSecurityGroups": { ids: ["sg-0a1b2c3d4e5f60718"] },
+  "aws:ec2/getRouteTables:getRouteTables": ({ filters }) => {
+    const wanted = JSON.stringify(filters);
+    if (wanted.includes("association.main")) return { ids: ["rtb-main"] };
+    return { ids: wanted.includes(FIRST) ? ["rtb-1"] : [] };
+  },
+  "aws:ec2/getRouteTable:getRouteTable": { routes: [route({ natGatewayId: "nat-1" })] },
+  "aws:ecr/getImages:getImages": { imageIds: [{ imageDigest: DIGEST, imageTag: "content-1234-arm64" }] },
+  "aws:kms/getKey:getKey": { keyState: "Enabled" },
+  "aws:s3/getBucket:getBucket": { bucketRegion: REGION },
+  "aws:secretsmanager/getSecrets:getSecrets": { arns: [secret("team/url-AbCdEf")] },
+  "aws:iam/getRole:getRole": { arn: "arn:aws:iam::123456789012:role/tasks" },
+};
+
+function route(target: object): object {
+  const none = { gatewayId: "", natGatewayId: "", transitGatewayId: "", networkInterfaceId: "", vpcEndpointId: "" };
+  return { cidrBlock: "0.0.0.0/0", ipv6CidrBlock: "", egressOnlyGatewayId: "", ...none, ...target };
+}
+
+const job = (url: string) =>
+  JobSettings.parse({
+    name: "app",
+    database: { kind: "postgres", url: { arn: url } },
+    destinations: [{ kind: "s3" }],
+  });
+
+const everything = {
+  image: IMAGE,
+  keyArn: KEY,
+  bucket: { existing: "acme-backups" },
+  network: { vpcId: VPC, subnetIds: [FIRST, SECOND], securityGroupIds: ["sg-0a1b2c3d4e5f60718"] },
+  roles: { execution: "arn:aws:iam::123456789012:role/tasks" },
+};
+
+function refuse(): never {
+  const details =
+    "1 error occurred:\n\t* UnauthorizedOperation: You are not authorized\n    at a page of\n    at traces";
+  // As the engine tells an error of a provider.
+  throw Object.assign(new Error("UNKNOWN"), { details });
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** What a preview warns of, and what it asked. */
+async function preview(
+  answers: Answers = {},
+  aws: object = {},
+  { url = secret("team/url-AbCdEf"), dryRun = true }: { readonly url?: string; readonly dryRun?: boolean } = {},
+) {
+  const asked: string[] = [];
+  await mockEngine({
+    preview: dryRun,
+    calls: { ...complete, ...answers },
+    asked: (token) => asked.push(token.split(":").at(-1) ?? ""),
+  });
+  const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue(undefined).mockClear();
+  const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
+  const settings = AwsSettings.parse({ ...everything, ...aws }) as AwsSettings;
+  await lookUp({ region: REGION, aws: settings, jobs: [job(url), job(url)] }, parent);
+  await registered(parent);
+  return { warnings: warn.mock.calls.map(([message]) => message), asked };
+}
+
+describe("what a preview looks up", () => {
+  it("is not spoken of where all is there", async () => {
+    expect((await preview()).warnings).toEqual([]);
+  });
+
+  it("is nothing where an `up` follows the preview", async () => {
+    expect(await preview({}, {}, { dryRun: false })).toEqual({ warnings: [], asked: [] });
+  });
+
+  it("is each thing once, however many jobs use it", async () => {
+    const { asked } = await preview();
+    expect(asked.filter((token) => token === "getSecrets")).toHaveLength(1);
+    expect(asked.filter((token) => token === "getImages")).toHaveLength(1);
+  });
+
+  it("is nothing that another resource makes", async () => {
+    const later = {
+      image: pulumi.output(IMAGE),
+      keyArn: pulumi.output(KEY),
+      bucket: { existing: pulumi.output("made") },
+      network: { vpcId: pulumi.output(VPC), subnetIds: pulumi.output([FIRST]) },
+      roles: {},
+    };
+    const asked: string[] = [];
+    await mockEngine({ preview: true, asked: (token) => asked.push(token) });
+    const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
+    const aws = { ...(AwsSettings.parse({}) as AwsSettings), ...later, bucket: { ...later.bucket, protect: false } };
+    await lookUp({ region: REGION, aws: aws as never, jobs: [] }, parent);
+    await registered(parent);
+    expect(asked).toEqual(["aws:index/getCallerIdentity:getCallerIdentity"]);
+  });
+});
+
+describe("a preview warns of", () => {
+  it.each<[string, Answers, object, string]>([
+    [
+      "a VPC that is not there",
+      { "aws:ec2/getVpcs:getVpcs": { ids: [] } },
+      {},
+      `the VPC ${VPC} does not exist in ${REGION}`,
+    ],
+    [
+      "a subnet that is not there",
+      { "aws:ec2/getSubnets:getSubnets": { ids: [FIRST] } },
+      {},
+      `the subnet ${SECOND} does not exist in ${REGION}`,
+    ],
+    [
+      "a subnet of another VPC",
+      {
+        "aws:ec2/getSubnets:getSubnets": ({ filters }) => ({
+          ids: JSON.stringify(filters).includes("vpc-id") ? [FIRST] : [FIRST, SECOND],
+        }),
+      },
+      {},
+      `the subnet ${SECOND} is not in the VPC ${VPC}`,
+    ],
+    [
+      "a security group that is not there",
+      { "aws:ec2/getSecurityGroups:getSecurityGroups": { ids: [] } },
+      {},
+      "the security group sg-0a1b2c3d4e5f60718 does not exist",
+    ],
+    [
+      "a subnet without a way out, by the main route table",
+      {
+        "aws:ec2/getRouteTable:getRouteTable": ({ routeTableId }) => ({
+          routes: routeTableId === "rtb-main" ? [] : [route({ transitGatewayId: "tgw-1" })],
+        }),
+      },
+      {},
+      `no route of the subnet ${SECOND} leads out of its VPC`,
+    ],
+    [
+      "an image that is not there",
+      { "aws:ecr/getImages:getImages": { imageIds: [{ imageDigest: "sha256:other", imageTag: "v1" }] } },
+      {},
+      `the repository provision of the account 123456789012 in ${REGION} has no image ${DIGEST}`,
+    ],
+    [
+      "an image for another processor",
+      { "aws:ecr/getImages:getImages": { imageIds: [{ imageDigest: DIGEST, imageTag: "content-1234-amd64" }] } },
+      {},
+      "it is made for x86_64, and the tasks have arm64",
+    ],
+    [
+      "a key that is not in use",
+      { "aws:kms/getKey:getKey": { keyState: "PendingDeletion" } },
+      {},
+      "is not enabled (PendingDeletion)",
+    ],
+    [
+      "a bucket of another region",
+      { "aws:s3/getBucket:getBucket": { bucketRegion: "us-east-1" } },
+      {},
+      `the bucket acme-backups is in us-east-1, and the stack in ${REGION}`,
+    ],
+    [
+      "a secret that is not there",
+      { "aws:secretsmanager/getSecrets:getSecrets": { arns: [secret("team/url-2-AbCdEf")] } },
+      {},
+      "The secret team/url-AbCdEf",
+    ],
+    [
+      "a role of another account",
+      {},
+      { roles: { scheduler: "arn:aws:iam::210987654321:role/tasks" } },
+      "arn:aws:iam::210987654321:role/tasks is of the account 210987654321",
+    ],
+  ])("%s", async (_, answers, aws, message) => {
+    const { warnings } = await preview(answers, aws);
+    expect(warnings).toEqual([expect.stringContaining(message)]);
+  });
+
+  it("a public subnet whose tasks have no public address", async () => {
+    const answers = { "aws:ec2/getRouteTable:getRouteTable": { routes: [route({ gatewayId: "igw-1" })] } };
+    const network = { vpcId: VPC, subnetIds: [FIRST] };
+    const { warnings } = await preview(answers, { network });
+    expect(warnings).toEqual([expect.stringContaining("Set network.assignPublicIp to true")]);
+    expect((await preview(answers, { network: { ...network, assignPublicIp: true } })).warnings).toEqual([]);
+  });
+
+  it("no missing route where there are endpoints of all services", async () => {
+    const answers = { "aws:ec2/getRouteTable:getRouteTable": { routes: [] } };
+    const network = { vpcId: VPC, subnetIds: [FIRST], endpoints: true };
+    expect((await preview(answers, { network })).warnings).toEqual([]);
+  });
+
+  it("no secret that is written without the ending of its name, and none of another account", async () => {
+    expect((await preview({}, {}, { url: secret("team/url") })).warnings).toEqual([]);
+    expect((await preview({}, {}, { url: `${secret("team/url-AbCdEf")}:password::` })).warnings).toEqual([]);
+    expect((await preview({}, {}, { url: secret("url-AbCdEf", "210987654321") })).warnings).toEqual([]);
+  });
+});
+
+describe("credentials that may ask nothing", () => {
+  it("lead to one warning of a line, which names all that is unknown", async () => {
+    const refused = Object.fromEntries(Object.keys(complete).map((token) => [token, refuse]));
+    const { warnings } = await preview(refused);
+    expect(warnings).toHaveLength(1);
+    const [warning = ""] = warnings;
+    expect(warning).not.toContain("\n");
+    expect(warning).not.toContain("traces");
+    expect(warning).toMatch(/\* UnauthorizedOperation: You are not authorized$/);
+    for (const name of [
+      VPC,
+      FIRST,
+      "sg-0a1b2c3d4e5f60718",
+      "provision",
+      KEY,
+      "acme-backups",
+      "team/url-AbCdEf",
+      "tasks",
+    ]) {
+      expect(warning).toContain(name);
+    }
+  });
+});
