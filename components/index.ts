@@ -7,6 +7,7 @@ export { AwsBackups, type AwsBackupsArgs } from "./aws/aws-backups.ts";
 export type { AwsJobOutputs } from "./aws/aws-backups/job-outputs.ts";
 export { BackupAlarms, type AlarmJob, type BackupAlarmsArgs } from "./aws/backup-alarms.ts";
 export { BackupBucket, type BackupBucketArgs } from "./aws/backup-bucket.ts";
+export { BackupCopyBucket, type BackupCopyBucketArgs } from "./aws/backup-copy-bucket.ts";
 export type { AccessLogs } from "./aws/backup-bucket/access-logs.ts";
 export type { StorageTransition } from "./aws/backup-bucket/lifecycle.ts";
 export type { BucketJob, ObjectLock } from "./aws/backup-bucket/lock.ts";
@@ -32,7 +33,7 @@ export {
 } from "./aws/backup-schedule.ts";
 export { BackupSecrets, type BackupSecretsArgs } from "./aws/backup-secrets.ts";
 export type { RolePolicies } from "./aws/service-role.ts";
-export type { AwsArgs, AwsSettings, LaterNetwork, LaterRoles, MayComeLater } from "./aws/settings.ts";
+export type { AwsArgs, AwsSettings, LaterBucket, LaterNetwork, LaterRoles, MayComeLater } from "./aws/settings.ts";
 export type { DatabasePlace, Endpoint, HttpsPlace } from "./aws/settings/network.ts";
 export type { JobRole, JobRoleArns } from "./aws/settings/roles.ts";
 export { BackupHost, type BackupHostArgs, type JobOutputs } from "./host/backup-host.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { FromJson, Later } from "../settings/later.ts";
+import type { Replica } from "./backup-bucket/replica.ts";
 import { ARCHITECTURES } from "./backup-image/platform.ts";
 import { Size, SizeFields } from "./settings/size.ts";
 import { Arn, Bucket, Key } from "./settings/bucket.ts";
@@ -212,13 +213,18 @@ export type MayComeLater<T extends z.input<typeof AwsSettings>> = Later<
 > & {
   [Key in keyof Pick<T, "network">]: LaterNetwork<NonNullable<T["network"]>>;
 } & {
-  [Key in keyof Pick<T, "bucket">]: Later<NonNullable<T["bucket"]>, "existing" | "keyArn">;
+  [Key in keyof Pick<T, "bucket">]: LaterBucket<NonNullable<T["bucket"]>>;
 } & {
   [Key in keyof Pick<T, "alarms">]: Later<NonNullable<T["alarms"]>, "topicArn">;
 } & {
   [Key in keyof Pick<T, "logs">]: Later<NonNullable<T["logs"]>, "group">;
 } & {
   [Key in keyof Pick<T, "roles">]: LaterRoles<NonNullable<T["roles"]>>;
+};
+
+/** A bucket that another resource may make, or copy to. */
+export type LaterBucket<T extends z.input<typeof Bucket>> = Later<Omit<T, "replica">, "existing" | "keyArn"> & {
+  [Key in keyof Pick<T, "replica">]: Replica;
 };
 
 /** Existing roles that another resource may make. */

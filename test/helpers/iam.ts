@@ -2,7 +2,7 @@ import { runSimulation, type Simulation } from "@cloud-copilot/iam-simulate";
 
 /** What somebody tries. */
 export interface Attempted {
-  /** The ARN of a role of the account. */
+  /** The ARN of a role. */
   readonly principal: string;
   /** The policy of that role. */
   readonly policy: unknown;
@@ -10,6 +10,8 @@ export interface Attempted {
   readonly resource: string;
   /** The policy of the resource. Default: none. */
   readonly resourcePolicy?: unknown;
+  /** The account that has the resource. Default: the principal's own. */
+  readonly owner?: string;
   readonly context?: Readonly<Record<string, string | string[]>>;
 }
 
@@ -21,17 +23,17 @@ export const EVERYTHING = { Version: "2012-10-17", Statement: [{ Effect: "Allow"
 
 /** Whether IAM allows an attempt, by the simulator of Cloud Copilot. */
 export async function isAllowed(attempted: Attempted): Promise<boolean> {
-  const { principal, policy, action, resource, resourcePolicy, context = {} } = attempted;
+  const { principal, policy, action, resource, resourcePolicy, owner = ACCOUNT, context = {} } = attempted;
   const everything = [{ name: "everything", policy: EVERYTHING }];
   const simulation: Simulation = {
     request: {
       principal,
       action,
-      resource: { resource, accountId: ACCOUNT },
+      resource: { resource, accountId: owner },
       // What AWS itself adds to every request of an identity of the account.
       contextVariables: {
         "aws:PrincipalArn": principal,
-        "aws:PrincipalAccount": ACCOUNT,
+        "aws:PrincipalAccount": principal.split(":")[4] ?? "",
         "aws:SecureTransport": "true",
         ...context,
       },

@@ -21,9 +21,8 @@ export interface NewReplica {
 }
 
 /**
- * A bucket that exists, in another account or region. It has versions, and Object Lock where the stack's bucket has it. For
- * another account, its policy lets the role `replicationRoleArn` do `s3:ReplicateObject`, `s3:ReplicateDelete` and
- * `s3:ObjectOwnerOverrideToBucketOwner`, and its key's policy `kms:Encrypt` and `kms:GenerateDataKey`.
+ * A bucket that exists, in another account or region. It has versions, and Object Lock where the stack's bucket has it. In another
+ * account, `BackupCopyBucket` makes one whose policies let the role `replicationRoleArn` copy to it.
  */
 export interface ExistingReplica {
   readonly bucketArn: pulumi.Input<string>;

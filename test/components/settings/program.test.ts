@@ -32,6 +32,36 @@ describe("awsSettings", () => {
     expect(await unwrap(pulumi.output(settings.secrets))).toEqual({ appUrl: "postgres://u:p@db/app" });
   });
 
+  it("takes roles, and a bucket to copy to, that other resources make", async () => {
+    const role = "arn:aws:iam::123456789012:role/made";
+    const bucketArn = "arn:aws:s3:::copies";
+    const keyArn = "arn:aws:kms:eu-central-1:210987654321:key/1";
+    const { aws } = awsSettings(
+      written({
+        image: IMAGE,
+        roles: { scheduler: pulumi.output(role), jobs: { app: { backup: pulumi.output(role) } } },
+        network: {
+          vpcId: "vpc-0a1b2c3d4e5f60718",
+          subnetIds: ["subnet-0a1b2c3d4e5f60718"],
+          https: [{ prefixListId: pulumi.output("pl-0a1b2c3d") }],
+        },
+        bucket: {
+          replica: { bucketArn: pulumi.output(bucketArn), keyArn: pulumi.output(keyArn), accountId: "210987654321" },
+        },
+      }),
+    );
+    const { roles, bucket, network } = aws;
+    expect(await promised(pulumi.output([roles, bucket.replica, network.https]))).toEqual([
+      { scheduler: role, jobs: { app: { backup: role } } },
+      { bucketArn, keyArn, accountId: "210987654321" },
+      [{ prefixListId: "pl-0a1b2c3d" }],
+    ]);
+    const wrong = awsSettings(written({ image: IMAGE, roles: { scheduler: pulumi.output("made") } }));
+    await expect(promised(pulumi.output(wrong.aws.roles))).rejects.toThrow(
+      "aws.roles.scheduler: expected the ARN of a role",
+    );
+  });
+
   it("takes outputs where other resources make something, and keeps the rest", async () => {
     const { aws } = awsSettings(
       written({
