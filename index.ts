@@ -16,6 +16,7 @@ interface Outputs extends Partial<
     | "key"
     | "deadLetterQueue"
     | "securityGroupId"
+    | "replicationRoleArn"
     | "schedulerPolicies"
   >
 > {
@@ -40,6 +41,7 @@ const { settings, key: signingKey } = withSigning(readSettings());
  * - `deadLetterQueue`: the URL of the queue of starts that failed, for `aws sqs receive-message` and `purge-queue`.
  * - `securityGroupId`: the id of the tasks' security group, which a database's rule lets in.
  *
+ * - `replicationRoleArn`: the role with which S3 copies to `bucket.replica`.
  * - `schedulerPolicies`: what an existing role of the scheduler (`roles.scheduler`) needs.
  *
  * One object, since Pulumi warns of every named export that is undefined.
@@ -53,9 +55,10 @@ async function deploy(settings: Settings): Promise<Outputs> {
     const { AwsBackups } = await import("./components/aws/aws-backups.ts");
     const made = new AwsBackups("provision", { ...settings, source });
     const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } = made;
-    const { schedulerPolicies } = made;
+    const { replicationRoleArn, schedulerPolicies } = made;
     return {
       ...{ jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId },
+      ...(replicationRoleArn !== undefined && { replicationRoleArn }),
       ...(schedulerPolicies !== undefined && { schedulerPolicies }),
     };
   }

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** The account that the default provider works in, and where. */
+/** The account that a provider works in, and where. */
 export interface AwsAccount {
   /** The account's number. */
   readonly id: pulumi.Output<string>;
@@ -15,11 +15,16 @@ export function callerArn(parent: pulumi.Resource): pulumi.Output<string> {
   return aws.getCallerIdentityOutput({}, { parent }).arn;
 }
 
-/** The account, region and partition of the default provider. Asks AWS, at no cost, in a preview too. */
+/** The region of a component's provider. */
+export function providerRegion(parent: pulumi.Resource): pulumi.Output<string> {
+  return aws.getRegionOutput({}, { parent }).region;
+}
+
+/** The account, region and partition of a component's provider. Asks AWS, at no cost, in a preview too. */
 export function awsAccount(parent: pulumi.Resource): AwsAccount {
   return {
     id: aws.getCallerIdentityOutput({}, { parent }).accountId,
-    region: aws.getRegionOutput({}, { parent }).region,
+    region: providerRegion(parent),
     partition: aws.getPartitionOutput({}, { parent }).partition,
   };
 }

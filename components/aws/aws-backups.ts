@@ -7,7 +7,7 @@ import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
 import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
-import { callerArn } from "./aws-account.ts";
+import { callerArn, providerRegion } from "./aws-account.ts";
 import { lookUp } from "./look-ups.ts";
 import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
@@ -25,7 +25,7 @@ import type { RolePolicies } from "./service-role.ts";
 export interface AwsBackupsArgs {
   /** The stack's name: part of every name. */
   readonly stack: string;
-  /** The region of the default provider. */
+  /** The region of the provider: of the option `provider`, else of the default one. */
   readonly region: string;
   /** What `provision:aws` says, complete. */
   readonly aws: AwsArgs;
@@ -45,6 +45,8 @@ export interface AwsBackupsArgs {
  * It sets no budget (`aws.budgets.Budget`): that watches an account, not a stack. The tag `provision:stack` on everything tells its
  * costs apart, once it is activated as a cost allocation tag.
  *
+ * A stack may have several, each with a name and a `provider` of its own, for other regions and accounts.
+ *
  * What no argument sets, Pulumi's option `transformations` of this component does: it gets every resource before it is made.
  *
  * Its parts are children `<name>-key`, `<name>-bucket` and so on. One that gets another name in a later version keeps the old one
@@ -56,6 +58,8 @@ export class AwsBackups extends pulumi.ComponentResource {
   /** The runner's image with its digest: what another stack takes over. */
   readonly image: pulumi.Output<string>;
   readonly bucket: pulumi.Output<string>;
+  /** The region in which everything is, but for a replica. */
+  readonly region: pulumi.Output<string>;
   readonly cluster: pulumi.Output<string>;
   /** The ARN of the key that encrypts the backups, the secrets, the logs and the schedules. */
   readonly key: pulumi.Output<string>;
@@ -67,6 +71,8 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly deadLetterQueue: pulumi.Output<string>;
   /** The id of the tasks' security group, or of the first of the existing ones: what a database's rule lets in. */
   readonly securityGroupId: pulumi.Output<string>;
+  /** The role with which S3 copies to the replica, for the policy of a bucket in another account; undefined without a replica. */
+  readonly replicationRoleArn: pulumi.Output<string> | undefined;
   /** What the existing role of the scheduler needs; undefined without one. */
   readonly schedulerPolicies: RolePolicies | undefined;
 
@@ -85,6 +91,13 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.#readers = (readers === undefined ? callerArn(this).apply(principalsOf) : pulumi.output([...readers])).apply(
       (arns) => [...arns, ...(bucketSettings.breakGlass ?? [])],
     );
+    this.region = providerRegion(this).apply((provided) => {
+      if (provided === region) return region;
+      throw new pulumi.RunError(
+        `${name} is set up for ${region}, and its provider works in ${provided}. Give awsSettings the region ${provided}, or ${name} a ` +
+          `provider of ${region}: new aws.Provider("${region}", { region: "${region}" }).`,
+      );
+    });
     // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
     const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
     const { key, bucket, secrets } = this.#makeStores(principals);
@@ -108,6 +121,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.dashboard = dashboard.url;
     this.deadLetterQueue = schedule.deadLetterQueueUrl;
     this.securityGroupId = network.securityGroupId;
+    this.replicationRoleArn = bucket.replicationRoleArn;
     this.schedulerPolicies = schedule.policies;
     // A program ends when all is registered, and what was looked up has to be said before.
     const outputs = {
@@ -120,6 +134,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       dashboard: this.dashboard,
       deadLetterQueue: this.deadLetterQueue,
       securityGroupId: this.securityGroupId,
+      ...(this.replicationRoleArn !== undefined && { replicationRoleArn: this.replicationRoleArn }),
       ...(this.schedulerPolicies !== undefined && { schedulerPolicies: this.schedulerPolicies }),
     };
     this.registerOutputs(lookedUp.then(() => outputs));

@@ -58,6 +58,8 @@ export async function mockEngine(
     readonly calls?: Readonly<Record<string, Answer | ((inputs: Answer) => Answer)>>;
     /** Gets each function of a provider that is called, with what it is asked. */
     readonly asked?: (token: string, inputs: Answer) => void;
+    /** Gets, of each resource and each function that is called, its type or token and the provider that serves it. */
+    readonly served?: (what: string, provider: string | undefined) => void;
     /** What AWS says of resources once they exist, by their type, beside a name and an ARN; a function gets the resource's name. */
     readonly states?: Readonly<
       Record<string, Readonly<Record<string, unknown>> | ((name: string) => Readonly<Record<string, unknown>>)>
@@ -67,7 +69,8 @@ export async function mockEngine(
   const recorded: RecordedResource[] = [];
   await pulumi.runtime.setMocks(
     {
-      newResource: ({ type, name, inputs }) => {
+      newResource: ({ type, name, inputs, provider }) => {
+        options.served?.(type, provider);
         const record = inputs as Record<string, unknown>;
         recorded.push({ type, name, inputs: record });
         const id = `${name}-id`;
@@ -79,7 +82,8 @@ export async function mockEngine(
           };
         return { id, state: { ...record, stdout: options.stdout?.(name) ?? "", stderr: "" } };
       },
-      call: ({ token, inputs }) => {
+      call: ({ token, inputs, provider }) => {
+        options.served?.(token, provider);
         options.asked?.(token, inputs as Answer);
         const answer = options.calls?.[token] ?? awsAnswers[token] ?? {};
         return typeof answer === "function" ? answer(inputs as Answer) : answer;

@@ -65,7 +65,9 @@ async function measure(jobs: number): Promise<Measurement> {
         return { id: `${name}-id`, state: inputs as Record<string, unknown> };
       },
       call: ({ token }) =>
-        token.includes("getVpcs") ? { ids: ["vpc-1"] } : { ids: ["subnet-1"], accountId: "1", id: "us-east-1" },
+        token.includes("getVpcs")
+          ? { ids: ["vpc-1"] }
+          : { ids: ["subnet-1"], accountId: "1", id: "us-east-1", region: "us-east-1" },
     },
     "provision",
     "bench",
