@@ -8,6 +8,8 @@ import { jobSettings, type JobArgs } from "./job.ts";
 export interface AwsBackupArgs extends JobArgs {
   /** The runner's image by its digest: registry/repository@sha256:… */
   image: pulumi.Input<string>;
+  /** The region in which everything is made: that of the provider. Default: `aws:region`. */
+  region?: string;
   /** The name of a bucket that exists. Default: a new one, locked, which outlives the stack. */
   bucket?: pulumi.Input<string>;
   /** The VPC of `subnetIds`. Default: the account's default VPC. */
@@ -36,7 +38,7 @@ export class AwsBackup extends pulumi.ComponentResource {
   /** @throws RunError which lists all that is wrong with the arguments */
   constructor(name: string, args: AwsBackupArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:index:AwsBackup", name, {}, opts);
-    const { job, image, bucket, vpcId, subnetIds, alarmTopicArn, alarmEmails } = args;
+    const { job, image, region, bucket, vpcId, subnetIds, alarmTopicArn, alarmEmails } = args;
     const aws = {
       image,
       ...(bucket !== undefined && { bucket: { existing: bucket } }),
@@ -46,7 +48,11 @@ export class AwsBackup extends pulumi.ComponentResource {
         ...(alarmEmails !== undefined && { emails: alarmEmails }),
       },
     };
-    const written = awsSettings({ ...jobSettings(args, { kind: "s3" }), aws });
+    const written = awsSettings({
+      ...jobSettings(args, { kind: "s3" }),
+      aws,
+      ...(region !== undefined && { region }),
+    });
     const { settings, key } = withSigning(written, `${name}-signing`, { parent: this });
     const backups = new AwsBackups(`${name}-aws`, settings, { parent: this });
     const outputs = backups.jobs[job];
