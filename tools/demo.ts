@@ -147,7 +147,7 @@ async function demo(postgres: Postgres, engine: Engine): Promise<void> {
     if (backup?.state !== "verified" || more.length > 0) throw new StepFailed("The run made no verified backup.");
     return [`one backup of ${bytes(backup.size)}, encrypted and ${backup.state}`, undefined];
   });
-  await step("List", async () => [(await shell(job.list)).trim().split("\n").at(-1)?.trim() ?? "", undefined]);
+  await step("List", async () => [(await shell(job.list)).split("\n")[1]?.trim() ?? "", undefined]);
   await step("Verify in full", async () => [(await shell(job.verify)).trim(), undefined]);
   const target = postgres.url("restored");
   await step("Restore into an empty database", async () => {
