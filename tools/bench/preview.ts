@@ -24,6 +24,9 @@ const LIMITS = {
   growth: 1.3,
 };
 
+/** The image's digest. */
+const DIGEST = `sha256:${"0".repeat(64)}`;
+
 /** What a preview of some jobs cost. */
 interface Measurement {
   readonly jobs: number;
@@ -38,7 +41,7 @@ function configOf(jobs: number): Record<string, string> {
     "aws:region": "us-east-1",
     "provision:target": "aws",
     "provision:aws": JSON.stringify({
-      image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"0".repeat(64)}`,
+      image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@${DIGEST}`,
       alarms: { emails: ["ops@example.com"] },
     }),
     "provision:secrets": JSON.stringify(
@@ -67,7 +70,13 @@ async function measure(jobs: number): Promise<Measurement> {
       call: ({ token }) =>
         token.includes("getVpcs")
           ? { ids: ["vpc-1"] }
-          : { ids: ["subnet-1"], accountId: "1", id: "us-east-1", region: "us-east-1" },
+          : {
+              ids: ["subnet-1"],
+              accountId: "1",
+              id: "us-east-1",
+              region: "us-east-1",
+              imageIds: [{ imageDigest: DIGEST }],
+            },
     },
     "provision",
     "bench",
