@@ -21,6 +21,15 @@ const START = Date.UTC(2024, 0, 1);
  * less than twice in five years counts as five years.
  */
 export function cadence(expression: string): Cadence {
+  const known = cadences.get(expression) ?? readCadence(expression);
+  cadences.set(expression, known);
+  return known;
+}
+
+/** What was read, by the expression: alarms and locks ask for the same ones over and over. */
+const cadences = new Map<string, Cadence>();
+
+function readCadence(expression: string): Cadence {
   const cron = parseCron(expression);
   const times = cron.hours.flatMap((hour) => cron.minutes.map((minute) => hour + minute / 60));
   const first = times[0] ?? 0;
