@@ -36,11 +36,16 @@ LABEL org.opencontainers.image.title="provision" \
 # The clients come from apt.postgresql.org, one for each major version that it supports. 0 takes Debian's own instead, for
 # places that do not reach that server.
 ARG PGDG=1
+# A server of the newest version, for drills of jobs that name none. Empty leaves it out.
+ARG DRILL_SERVER=1
 RUN set -eu; \
     export DEBIAN_FRONTEND=noninteractive; \
     add() { apt-get install -y --no-install-recommends "$@"; }; \
     apt-get update; \
     add age ca-certificates postgresql-client-common zstd; \
+    # The server's package makes and starts no cluster.
+    mkdir -p /etc/postgresql-common/createcluster.d; \
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/none.conf; \
     if [ "$PGDG" = 1 ]; then \
       printf '%s\n' \
         'Types: deb' \
@@ -50,9 +55,9 @@ RUN set -eu; \
         'Signed-By: /usr/share/postgresql-common/pgdg/apt.postgresql.org.asc' \
         >/etc/apt/sources.list.d/pgdg.sources; \
       apt-get update; \
-      add postgresql-client-15 postgresql-client-16 postgresql-client-17 postgresql-client-18; \
+      add postgresql-client-15 postgresql-client-16 postgresql-client-17 postgresql-client-18 ${DRILL_SERVER:+postgresql-18}; \
     else \
-      add postgresql-client; \
+      add postgresql-client ${DRILL_SERVER:+postgresql}; \
     fi; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log; \
     groupadd --gid 10001 provision; \

@@ -55,6 +55,8 @@ export interface ProviderDefinition<Schema extends z.ZodObject, Provider, Contex
    * inside another is written with a dot: `s3.accessKeyId`.
    */
   readonly secrets: readonly SecretField<z.output<Schema>>[];
+  /** Fields that need not be there, for which `provision init` asks all the same. Default: none. */
+  readonly asks?: readonly (keyof z.output<Schema> & string)[];
   /** What the role of a task on AWS must be allowed to do for this configuration. Left out: nothing. */
   permissions?(config: z.output<Schema>, task: DeployedTask): readonly PolicyStatement[];
   /**

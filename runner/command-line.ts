@@ -5,6 +5,7 @@ import { addBackup } from "./commands/backup.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
+import { addInit } from "./commands/init.ts";
 import { addList } from "./commands/list.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addRestore } from "./commands/restore.ts";
@@ -48,6 +49,7 @@ A store that cannot be reached is no damage: it ends a backup with 4 and anythin
 with 3 if another can be reached.
 
 Examples:
+  provision init app.json
   provision doctor --job app.json
   provision backup --job app.json
   provision list --job app.json --json
@@ -56,6 +58,7 @@ Examples:
     // Each command takes this over when it is added.
     .exitOverride(onExit);
   for (const add of [
+    addInit,
     addBackup,
     addVerify,
     addRestore,

@@ -251,6 +251,7 @@ export const filesystem = defineStorage({
       .meta({ examples: ["/srv/backups"] }),
     ...storageFields,
   }),
+  asks: ["path"],
   secrets: [],
   folder: { path: ({ path }) => path, at: (config, path) => ({ path, ...config }) },
   place: ({ path, prefix = "" }) => (path === undefined ? [path, prefix] : [resolve(path, prefix)]),

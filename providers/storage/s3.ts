@@ -266,6 +266,7 @@ export class S3StorageProvider implements StorageProvider {
 /** Keeps objects in a bucket of Amazon S3, or of any service that speaks its protocol. */
 export const s3 = defineStorage({
   schema: s3Schema,
+  asks: ["bucket", "region", "endpoint"],
   secrets: ["accessKeyId", "secretAccessKey"],
   permissions: s3Permissions,
   place: ({ endpoint, bucket, prefix }) => [endpoint, bucket, prefix],

@@ -147,6 +147,12 @@ describe.skipIf(reason !== undefined)("the image, as ECS runs it", () => {
     const lists = printed(await start("list", "--json").ended) as Listed[];
     expect(lists.map(({ backups }) => backups.map(({ state }) => state))).toEqual([["verified"], ["verified"]]);
     expect(await start("verify", "latest").ended).toMatchObject({ code: 0 });
+    // On the image's own server, since the job names none.
+    const drilled = await start("drill", "--json").ended;
+    expect(printed(drilled)).toMatchObject({
+      outcome: "drilled",
+      server: expect.stringContaining("throwaway") as string,
+    });
 
     // The way out without the runner. Debian's client is newer than the server may be, so nothing can be restored into it.
     writeFileSync(join(folder.path, "identity"), identity, { mode: 0o644 });

@@ -24,6 +24,7 @@ describe("help", () => {
     const { code, stdout, stderr } = await provision(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
     for (const command of [
+      "init",
       "backup",
       "verify",
       "restore",
@@ -42,14 +43,24 @@ describe("help", () => {
     expect(stdout).toContain("PROVISION_SECRETS_FILE");
   });
 
-  it.each(["backup", "verify", "restore", "drill", "list", "copy", "prune", "hold", "release", "doctor", "schema"])(
-    "of %s",
-    async (command) => {
-      const { code, stdout } = await provision([command, "--help"]);
-      expect(code).toBe(0);
-      expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
-    },
-  );
+  it.each([
+    "init",
+    "backup",
+    "verify",
+    "restore",
+    "drill",
+    "list",
+    "copy",
+    "prune",
+    "hold",
+    "release",
+    "doctor",
+    "schema",
+  ])("of %s", async (command) => {
+    const { code, stdout } = await provision([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
+  });
 });
 
 it("prints its version", async () => {

@@ -37,6 +37,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_level: "minimal",
   max_wal_senders: "0",
   autovacuum: "off",
+  // A container's /dev/shm is often small.
+  dynamic_shared_memory_type: "mmap",
   max_connections: "50",
   max_locks_per_transaction: "1024",
   // What it logs of a statement might have a row's values.
