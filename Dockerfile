@@ -59,6 +59,9 @@ RUN set -eu; \
     else \
       add postgresql-client ${DRILL_SERVER:+postgresql}; \
     fi; \
+    # Only the server's just-in-time compiler needs LLVM, a third of the image, and drills run without it.
+    dpkg-query --show --showformat='${Package}\n' 'libllvm*' 'libz3-*' 2>/dev/null \
+      | xargs --no-run-if-empty dpkg --purge --force-depends; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log; \
     groupadd --gid 10001 provision; \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin provision; \

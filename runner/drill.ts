@@ -248,7 +248,7 @@ async function restoreAndCount(
         reading.begun += 1;
         plain.once("end", () => (reading.ended += 1));
         const bytes = new PassThrough();
-        const counting = countArtifactRows(source, artifact, bytes);
+        const counting = countArtifactRows(source, artifact, bytes, signal);
         counting.catch(() => undefined);
         copies.push({ bytes, counting });
         return Readable.from(twice(plain, bytes, counting, progress), { objectMode: false });

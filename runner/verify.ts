@@ -112,7 +112,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     const artifact = { name: object.artifact, format: object.format, clientVersion: manifest.database.clientVersion };
     const database = { ...options.programs, kind: manifest.database.kind };
     const read = () =>
-      inFull ? verifyArtifact(database, artifact, openPlain(source, signal)) : checkStored(source, signal);
+      inFull ? verifyArtifact(database, artifact, openPlain(source, signal), signal) : checkStored(source, signal);
     try {
       yield { inFull, ...(await wholeAfter(storage.description, read)) };
     } catch (error) {

@@ -130,7 +130,7 @@ export async function measureImage({ root }: BuiltImage): Promise<{ name: string
   const parts = {
     "the whole image": ".",
     "Node.js": "usr/local/bin/node",
-    "PostgreSQL's clients": "usr/lib/postgresql",
+    "PostgreSQL's programs": "usr/lib/postgresql",
     "what the runner depends on": "app/node_modules",
     "the runner": "app/runner",
     "the providers": "app/providers",

@@ -312,22 +312,26 @@ export interface DatabaseDefinition<
    * passed on as it is. The bytes are consumed or destroyed when the promise settles.
    *
    * @param config the job's, for what it says of the programs to use
+   * @param signal ends the programs, also when all bytes have been read: one that is stopped would be waited for without end
    */
   verify(
     artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
     bytes: Readable,
-    config?: Programs,
+    config: Programs,
+    signal: AbortSignal,
   ): Promise<void>;
 
   /**
    * Counts the rows of each table that an artifact holds, by reading it to its end. Errors are those of `verify`.
    *
    * @param config as of `verify`
+   * @param signal as of `verify`
    */
   countRows(
     artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
     bytes: Readable,
-    config?: Programs,
+    config: Programs,
+    signal: AbortSignal,
   ): Promise<TableRows[]>;
 }
 

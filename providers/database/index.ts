@@ -114,8 +114,9 @@ export function verifyArtifact(
   config: Reader,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
+  signal: AbortSignal,
 ): Promise<void> {
-  return databaseKind(config.kind).verify(artifact, bytes, config);
+  return databaseKind(config.kind).verify(artifact, bytes, config, signal);
 }
 
 /** Counts the rows that an artifact of a database's kind holds; see {@link DatabaseDefinition.countRows}. */
@@ -123,6 +124,7 @@ export function countArtifactRows(
   config: Reader,
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
+  signal: AbortSignal,
 ): Promise<TableRows[]> {
-  return databaseKind(config.kind).countRows(artifact, bytes, config);
+  return databaseKind(config.kind).countRows(artifact, bytes, config, signal);
 }

@@ -79,6 +79,6 @@ export const postgres = defineDatabase({
       return openPostgres({ ...common, databases: { names: databases, except: excludeDatabases ?? [] } });
     }),
   startThrowaway,
-  verify: (artifact, bytes, config) => verifyPostgresArtifact(artifact, bytes, config),
-  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
+  verify: (artifact, bytes, config, signal) => verifyPostgresArtifact(artifact, bytes, config, signal),
+  countRows: (artifact, bytes, config, signal) => countPostgresRows(artifact, bytes, config, signal),
 });

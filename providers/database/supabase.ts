@@ -168,9 +168,9 @@ export const supabase = defineDatabase({
       const settings = { clients, lockTimeoutSeconds, vault, selection: config };
       return openSupabase({ ...settings, connection: { ...connection, sslRootCertificate } }, tls === "off");
     }),
-  async verify(artifact, bytes, config) {
+  async verify(artifact, bytes, config, signal) {
     if (artifact.format === "inventory") await readInventory(artifact.name, bytes);
-    else await verifyPostgresArtifact(artifact, bytes, config);
+    else await verifyPostgresArtifact(artifact, bytes, config, signal);
   },
-  countRows: (artifact, bytes, config) => countPostgresRows(artifact, bytes, config),
+  countRows: (artifact, bytes, config, signal) => countPostgresRows(artifact, bytes, config, signal),
 });

@@ -356,7 +356,7 @@ export function describeDatabaseContract(kind: string, open: OpenDatabase): void
 
     it("verifies what is whole, and nothing that is cut off or something else", async () => {
       const verify = (format: DatabaseArtifact["format"], bytes: Buffer): Promise<void> =>
-        verifyArtifact({ kind }, { name: "x", format, clientVersion: facts.clientVersion }, streamOf(bytes));
+        verifyArtifact({ kind }, { name: "x", format, clientVersion: facts.clientVersion }, streamOf(bytes), never);
       await verify("pg_dump-custom", dump);
       await verify("roles-sql", roles);
       const part = Buffer.from(writePart("policies", ["CREATE POLICY p ON t"]));
@@ -393,14 +393,14 @@ export function describeDatabaseContract(kind: string, open: OpenDatabase): void
       for (const format of kind === "supabase" ? ([...formats, "inventory"] as const) : formats) {
         const bytes = failingStream(format === "pg_dump-custom" ? dump : roles, damaged);
         const artifact = { name: "x", format, clientVersion: facts.clientVersion };
-        expect(await failure(verifyArtifact({ kind }, artifact, bytes))).toBe(damaged);
+        expect(await failure(verifyArtifact({ kind }, artifact, bytes, never))).toBe(damaged);
       }
     });
 
     it("asks for newer client programs than there are by name", async () => {
       const artifact = { name: "x", format: "pg_dump-custom", clientVersion: "99.1" } as const;
       const bytes = streamOf(dump);
-      const error = await failure(verifyArtifact({ kind }, artifact, bytes));
+      const error = await failure(verifyArtifact({ kind }, artifact, bytes, never));
       expect(error.code).toBe("CONFIG");
       expect(error.message).toContain("99");
       expect(bytes.destroyed).toBe(true);

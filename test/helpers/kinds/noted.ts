@@ -68,9 +68,9 @@ export const noted = defineDatabase({
   secrets: ["url"],
   formats: { ...postgres.formats, [FORMAT]: "extra" },
   create: ({ note }, { secrets }) => Promise.resolve().then(() => openNoted(secrets.url ?? "", note)),
-  async verify(artifact, bytes, config) {
+  async verify(artifact, bytes, config, signal) {
     if (artifact.format === FORMAT) await readNote(bytes);
-    else await postgres.verify(artifact, bytes, config);
+    else await postgres.verify(artifact, bytes, config, signal);
   },
-  countRows: (artifact, bytes, config) => postgres.countRows(artifact, bytes, config),
+  countRows: (artifact, bytes, config, signal) => postgres.countRows(artifact, bytes, config, signal),
 });

@@ -13,7 +13,8 @@ import { readRoles } from "../roles/roles-sql.ts";
 export async function verifyPostgresArtifact(
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
-  programs: Programs = {},
+  programs: Programs,
+  signal: AbortSignal,
 ): Promise<void> {
   try {
     switch (artifact.format) {
@@ -26,7 +27,7 @@ export async function verifyPostgresArtifact(
       case "pg_dump-custom":
       case "pg_dump-directory":
         // `--list` would not do: it reads the table of contents alone, and accepts an archive that is cut off.
-        await readArchive(artifact, bytes, programs, ["--file=/dev/null"]);
+        await readArchive(artifact, bytes, programs, signal, ["--file=/dev/null"]);
         return;
       default:
         throw new ProviderError(
@@ -43,14 +44,15 @@ export async function verifyPostgresArtifact(
 export async function countPostgresRows(
   artifact: Pick<RestoreArtifact, "name" | "format" | "clientVersion">,
   bytes: Readable,
-  programs: Programs = {},
+  programs: Programs,
+  signal: AbortSignal,
 ): Promise<TableRows[]> {
   try {
     if (!isArchive(artifact)) {
       throw new ProviderError("INTERNAL", `${artifact.name} is no archive of tables.`);
     }
     const counter = new CopyCounter();
-    await readArchive(artifact, bytes, programs, ["--data-only", "--file=-"], (piece) => {
+    await readArchive(artifact, bytes, programs, signal, ["--data-only", "--file=-"], (piece) => {
       counter.write(piece);
     });
     return counter.finish();
@@ -68,10 +70,10 @@ async function readArchive(
   { format, clientVersion }: Pick<RestoreArtifact, "format" | "clientVersion">,
   bytes: Readable,
   programs: Programs,
+  signal: AbortSignal,
   args: readonly string[],
   output?: (piece: Buffer) => void,
 ): Promise<void> {
-  const { signal } = new AbortController();
   const reason = `pg_dump ${clientVersion} wrote the archive`;
   const clients = await chooseClients(majorVersion(clientVersion), reason, programs.clients);
   if (format === "pg_dump-custom") {

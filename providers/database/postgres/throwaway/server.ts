@@ -37,6 +37,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   wal_level: "minimal",
   max_wal_senders: "0",
   autovacuum: "off",
+  jit: "off",
   // A container's /dev/shm is often small.
   dynamic_shared_memory_type: "mmap",
   max_connections: "50",

@@ -59,7 +59,7 @@ describe("a project's table that changes between the snapshot and its lock", () 
     expect(rows[table]).toBe(expected);
     const [dump] = backup.artifacts;
     if (dump === undefined) throw new Error("The backup has no artifact.");
-    const counted = await countArtifactRows({ kind: "postgres", scratch: tmpdir() }, dump, dump.open(never));
+    const counted = await countArtifactRows({ kind: "postgres", scratch: tmpdir() }, dump, dump.open(never), never);
     expect(counted.find((each) => `${each.schema}.${each.name}` === table)?.rows).toBe(expected);
   });
 

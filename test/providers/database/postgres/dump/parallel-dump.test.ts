@@ -90,8 +90,8 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     expect(names[0]).toBe("toc.dat");
     const ending = version === "PostgreSQL 17" ? ".dat.zst" : ".dat.gz";
     expect(names.filter((name) => name.endsWith(ending)).length).toBeGreaterThan(15);
-    await verifyArtifact(programs(), artifact(), artifact().open(never));
-    const rows = await countArtifactRows(programs(), artifact(), artifact().open(never));
+    await verifyArtifact(programs(), artifact(), artifact().open(never), never);
+    const rows = await countArtifactRows(programs(), artifact(), artifact().open(never), never);
     expect(rows).toContainEqual({ schema: "shop", name: "order_items", rows: expect.any(Number) as number });
   });
 
@@ -119,7 +119,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
   it("is refused where its end, or a file of it, is missing or damaged", async () => {
     const bytes = await bytesOf();
     for (const length of [0, 100, 512, 5000, Math.floor(bytes.length / 2), bytes.length - 20_000]) {
-      const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes.subarray(0, length))));
+      const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes.subarray(0, length)), never));
       expect(error.code, `${length} of ${bytes.length} bytes: ${error.message}`).toBe("INTEGRITY");
     }
     const { url, provider } = await target();
@@ -143,7 +143,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
     tar.entry(header, "");
     tar.finalize();
     const bytes = await buffer(tar);
-    const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes)));
+    const error = await failureOf(verifyArtifact(programs(), artifact(), streamOf(bytes), never));
     expect(error.code).toBe("INTEGRITY");
     expect(error.message).toContain(header.name);
   });
@@ -206,7 +206,7 @@ describe.each([["the installed PostgreSQL"], ["PostgreSQL 17"]])("a dump by seve
       }
       execFileSync("mount", ["-o", "remount,size=200k", small]);
       const reading = await failureOf(
-        verifyArtifact({ ...programs(), scratch: small }, artifact(), artifact().open(never)),
+        verifyArtifact({ ...programs(), scratch: small }, artifact(), artifact().open(never), never),
       );
       const { provider } = await target();
       const restoring = await failureOf(provider.restore(stored.artifacts, options({ scratchDirectory: small })));

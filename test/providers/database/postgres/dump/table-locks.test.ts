@@ -39,7 +39,7 @@ describe("a table that changes between the snapshot and its lock", () => {
   };
   const rowsOf = async ({ artifacts: [dump] }: StoredBackup) => {
     if (dump === undefined) throw new Error("The backup has no artifact.");
-    const rows = await countArtifactRows({ kind: "postgres", scratch: tmpdir() }, dump, dump.open(never));
+    const rows = await countArtifactRows({ kind: "postgres", scratch: tmpdir() }, dump, dump.open(never), never);
     return Object.fromEntries(rows.map(({ schema, name, rows: count }) => [`${schema}.${name}`, count]));
   };
   const all = { "public.counted": 1000, "Odd one.a.b": 500 };
