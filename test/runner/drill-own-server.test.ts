@@ -146,4 +146,11 @@ describe("a drill without a target", () => {
     ]);
     execFileSync("rmdir", [long]);
   });
+
+  it.runIf(process.getuid?.() === 0)("says which folder its user cannot enter, where the runner is root", async () => {
+    chmodSync(sandbox.path, 0o700);
+    await makeBackup(sandbox);
+    const { code, stderr } = await sandbox.run("drill");
+    expect([code, stderr]).toEqual([2, expect.stringContaining(` cannot enter ${sandbox.path}.\nFix: chmod o+x`)]);
+  });
 });

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, chown, mkdir, realpath, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Programs, ThrowawayServer } from "../../database.ts";
 import { abortedError, ProviderError } from "../../../errors.ts";
@@ -66,11 +66,11 @@ export async function startThrowaway(options: Programs, signal: AbortSignal): Pr
     try {
       await waitUntilReady(server, url, signal);
     } catch (error) {
-      await end(server.child);
+      await end(server);
       throw error;
     }
     const stop = async () => {
-      await end(server.child);
+      await end(server);
       await scratch.remove();
     };
     return { url, description: `a throwaway server of PostgreSQL ${programs.version}`, stop };
@@ -116,8 +116,27 @@ async function serverFolder({ path, parent }: ScratchFolder, user: ServerUser | 
   if (user === undefined) return folder;
   await chown(folder, user.uid, user.gid);
   // It must reach its own folder, and can read nothing else in there.
-  for (const above of [path, join(path, "..")]) await chmod(above, 0o711);
+  for (const above of [path, dirname(path)]) await chmod(above, 0o711);
+  await requireEntry(await realpath(parent), user);
   return folder;
+}
+
+/** Checks that a user can enter a folder, and all those above it. */
+async function requireEntry(folder: string, { name, uid, gid }: ServerUser): Promise<void> {
+  for (let each = folder; ; each = dirname(each)) {
+    const found = await stat(each);
+    const mayEnter = found.uid === uid ? 0o100 : found.gid === gid ? 0o010 : 0o001;
+    if ((found.mode & mayEnter) === 0) {
+      throw new ProviderError(
+        "CONFIG",
+        `The drill's own server runs as ${name}, since PostgreSQL refuses to run as root, and ${name} cannot enter ${each}.`,
+        {
+          fix: `chmod o+x ${each}, or name another scratch folder (database.scratch, or TMPDIR), or run the drill as another user than root.`,
+        },
+      );
+    }
+    if (each === dirname(each)) return;
+  }
 }
 
 const environment = () => ({ PATH: process.env.PATH ?? "", LC_ALL: "C", TZ: "UTC" });
@@ -146,7 +165,7 @@ async function initialise(
   limit.removeEventListener("abort", kill);
   if (how === "0") return;
   if (signal.aborted) throw abortedError(signal);
-  throw couldNot("initdb", how, child.messages(), folder, user);
+  throw couldNot("initdb", how, child.messages());
 }
 
 /** A program that was started, with the end of what it has written to its standard error. */
@@ -179,14 +198,7 @@ function start(file: string, args: readonly string[], folder: string, user: Serv
   return { process: child, ended, messages: () => said.trim() };
 }
 
-/** A server that is starting or has started. */
-interface Server {
-  readonly child: Started;
-  readonly folder: string;
-  readonly user: ServerUser | undefined;
-}
-
-function launch({ directory }: ProgramDirectory, folder: string, user: ServerUser | undefined): Server {
+function launch({ directory }: ProgramDirectory, folder: string, user: ServerUser | undefined): Started {
   const settings = Object.entries({ ...SETTINGS, unix_socket_directories: folder }).flatMap(([name, value]) => [
     "-c",
     `${name}=${value}`,
@@ -196,10 +208,10 @@ function launch({ directory }: ProgramDirectory, folder: string, user: ServerUse
   // This process's own end must not leave it behind.
   process.once("exit", kill);
   void child.ended.then(() => process.off("exit", kill));
-  return { child, folder, user };
+  return child;
 }
 
-async function waitUntilReady({ child, folder, user }: Server, url: string, signal: AbortSignal): Promise<void> {
+async function waitUntilReady(child: Started, url: string, signal: AbortSignal): Promise<void> {
   const connection = parseConnectionUrl(url);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   let how: string | undefined;
@@ -211,7 +223,7 @@ async function waitUntilReady({ child, folder, user }: Server, url: string, sign
     } catch {
       if (signal.aborted) throw abortedError(signal);
       if (how !== undefined || deadline.aborted)
-        throw couldNot("postgres", how ?? `not ready after ${PATIENCE_MS / 1000} s`, child.messages(), folder, user);
+        throw couldNot("postgres", how ?? `not ready after ${PATIENCE_MS / 1000} s`, child.messages());
       await sleep(PAUSE_MS);
     }
   }
@@ -226,22 +238,9 @@ async function end({ process: child, ended }: Started): Promise<void> {
 }
 
 /** A new server holds no data, so its messages have no row's values. */
-function couldNot(
-  program: string,
-  how: string,
-  messages: string,
-  folder: string,
-  user: ServerUser | undefined,
-): ProviderError {
-  const as =
-    user === undefined
-      ? ""
-      : ` It runs as ${user.name}, because PostgreSQL refuses to run as root, and that user must reach ${folder}.`;
-  return new ProviderError(
-    "INTERNAL",
-    `The drill's own server did not start: ${program} ended with ${how}.${messages === "" ? "" : ` ${messages}`}`,
-    {
-      fix: `Mend what the message says, or name a server in the job's drill.target.${as}`,
-    },
-  );
+function couldNot(program: string, how: string, messages: string): ProviderError {
+  const said = messages === "" ? "" : ` ${messages}`;
+  return new ProviderError("INTERNAL", `The drill's own server did not start: ${program} ended with ${how}.${said}`, {
+    fix: "Mend what the message says, or name a server in the job's drill.target.",
+  });
 }
