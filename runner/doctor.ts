@@ -4,6 +4,7 @@ import type { FilesConfig } from "../providers/files/index.ts";
 import { jobFolder } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import { createHeader } from "./age/encrypt.ts";
+import { checkObjectives } from "./doctor/check-objectives.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
 import { failed, guarded, withFix } from "./doctor/checks.ts";
 import { checkSecretFiles } from "./doctor/secret-files.ts";
@@ -18,6 +19,7 @@ async function* checks(run: Run): AsyncGenerator<Check> {
   yield* checkSecretFiles(run.secretFiles);
   const identity = yield* checkDatabase(run);
   if (run.job.files) yield* checkFiles(run, run.job.files);
+  yield* checkObjectives(run.job);
   yield* checkDestinations(run, identity);
   yield* checkEncryption(run);
   yield checkSigning(run);
