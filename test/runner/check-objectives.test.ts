@@ -17,7 +17,7 @@ it.each([
   [
     "0 */4 * * *",
     "30m",
-    'objectives.recoveryPoint is 30m, but up to 1 h are between its runs ("0 */4 * * *")',
+    'objectives.recoveryPoint is 30m, but up to 4 h are between its runs ("0 */4 * * *")',
     "Run the job more often",
   ],
   [
