@@ -13,12 +13,14 @@ if (plugin === undefined) {
 afterAll(() => engine.stop());
 
 interface State {
-  readonly deployment: {
-    readonly resources: readonly {
-      readonly urn: string;
-      readonly type: string;
-      readonly outputs?: { readonly arn?: string; readonly region?: string };
-    }[];
+  readonly checkpoint: {
+    readonly latest: {
+      readonly resources: readonly {
+        readonly urn: string;
+        readonly type: string;
+        readonly outputs?: { readonly arn?: string; readonly region?: string };
+      }[];
+    };
   };
 }
 
@@ -31,8 +33,8 @@ describe.skipIf(plugin === undefined)("one stack with jobs in two regions, by ex
       const stack = await engine.stack({ program, config: { ...moto.config, "aws:region": "ap-southeast-2" } });
       expect(Object.keys((await stack.up()).summary)).toEqual(["create"]);
 
-      const { deployment } = JSON.parse(await stack.exportState()) as State;
-      const places = deployment.resources.flatMap(({ urn, type, outputs }) => {
+      const { resources } = (JSON.parse(await stack.exportState()) as State).checkpoint.latest;
+      const places = resources.flatMap(({ urn, type, outputs }) => {
         const place = outputs?.region ?? outputs?.arn?.split(":")[3] ?? "";
         if (!type.startsWith("aws:") || place === "") return [];
         return [[urn.split("::").at(-1)?.split("-")[0], place].join(" ")];

@@ -25,7 +25,6 @@ function settings(name: string, region: string, bucket: object) {
       aws: {
         image: `123456789012.dkr.ecr.${region}.amazonaws.com/provision@sha256:${"ab".repeat(32)}`,
         bucket,
-        network: { create: {} },
         alarms: { emails: ["ops@example.com"] },
       },
       jobs: [
