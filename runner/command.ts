@@ -99,6 +99,7 @@ export async function runCommand(
     const result = await work(run);
     if (options.json) printJson(result.json);
     else process.stdout.write(visible(result.lines));
+    await taken();
     return exit(result.exitCode);
   } catch (failed) {
     // What failed after the run was aborted failed because of that.
@@ -108,6 +109,20 @@ export async function runCommand(
     report(told);
     return exit(exitCodeOf(error, failure));
   }
+}
+
+/**
+ * Waits until the standard output's reader has taken everything, or is gone: a process that ends before loses what does not fit into the
+ * pipe. The job's time limit ends this, too.
+ */
+function taken(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      resolve();
+    };
+    process.stdout.once("error", done);
+    process.stdout.write("", done);
+  });
 }
 
 /** Where a defect arose, without its message. */
