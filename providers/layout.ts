@@ -7,6 +7,7 @@
  *                                /files.jsonl.zst      the index of the files that the backup has
  *                                /<artifact>.zst[.age]
  *     <prefix>/<stack>/<job>/files/…                   the files' contents, which backups share
+ *     <prefix>/<stack>/<job>/reports/<time>.html       published reports, and their signatures
  */
 
 /** Name of the object that makes a folder a backup. */
@@ -17,6 +18,9 @@ export const FILE_INDEX = { name: "files.jsonl", format: "file-index" } as const
 
 /** The folder beside the backups that holds the contents of files. */
 export const FILES_FOLDER = "files";
+
+/** The folder beside the backups that holds published reports. */
+const REPORTS_FOLDER = "reports";
 
 /** What {@link contentObject} makes. */
 export const CONTENT_OBJECT = /^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/;
@@ -56,6 +60,11 @@ export function jobFolder(job: JobName, prefix?: string): string {
 /** The key of an object in a backup's folder. */
 export function backupKey(job: JobName, id: string, object: string): string {
   return `${jobFolder(job)}/${id}/${object}`;
+}
+
+/** The folder of a job's published reports. */
+export function reportsFolder(job: JobName): string {
+  return `${jobFolder(job)}/${REPORTS_FOLDER}`;
 }
 
 /** The object that holds a file's content, below the job's folder: `random` keeps two writes of one content apart. */

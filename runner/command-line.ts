@@ -8,6 +8,7 @@ import { addDrill } from "./commands/drill.ts";
 import { addInit } from "./commands/init.ts";
 import { addList } from "./commands/list.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addReport } from "./commands/report.ts";
 import { addRestore } from "./commands/restore.ts";
 import { addSchema } from "./commands/schema.ts";
 import { addHold, addRelease } from "./commands/hold.ts";
@@ -64,6 +65,7 @@ Examples:
     addRestore,
     addDrill,
     addList,
+    addReport,
     addCopy,
     addPrune,
     addAccept,

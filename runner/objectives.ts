@@ -24,10 +24,15 @@ export function recoveryPoint(
 ): RecoveryPoint | undefined {
   if (objectives?.recoveryPoint === undefined) return undefined;
   const objectiveSeconds = parseDuration(objectives.recoveryPoint) / 1000;
-  const newest = backups.findLast(({ state, unusual }) => state === "verified" && unusual?.suspicious !== true);
+  const newest = backups.findLast(isRecoverable);
   if (newest === undefined) return { newest: null, seconds: null, objectiveSeconds, met: false };
   const seconds = Math.round((now.getTime() - newest.time.getTime()) / 1000);
   return { newest: newest.time.toISOString(), seconds, objectiveSeconds, met: seconds <= objectiveSeconds };
+}
+
+/** Whether a backup is one to recover to: read in full, and without the suspicion that it has lost something. */
+export function isRecoverable({ state, unusual }: Pick<BackupFolder, "state" | "unusual">): boolean {
+  return state === "verified" && unusual?.suspicious !== true;
 }
 
 /** A recovery point as a sentence. */
@@ -64,7 +69,7 @@ export function tooSlow(id: string, { seconds, objectiveSeconds }: RecoveryTime)
 }
 
 /** Seconds as people say them: `94 s`, `45 min`, `18 h`, `3.5 days`. */
-function readable(seconds: number): string {
+export function readable(seconds: number): string {
   if (seconds < 120) return `${Math.round(seconds)} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;

@@ -16,8 +16,8 @@ import { expired, keptBy, type Kept } from "./catalogue/retention.ts";
 const MARGIN_MS = 3_600_000;
 
 /** The moment before which whatever was begun is over, lock or no lock: no run of a job outlives its time limit. */
-export function beforeAnyRun({ timeoutMinutes }: Pick<JobConfig, "timeoutMinutes">): Date {
-  return new Date(Date.now() - timeoutMinutes * 60_000 - MARGIN_MS);
+export function beforeAnyRun({ timeoutMinutes }: Pick<JobConfig, "timeoutMinutes">, now = new Date()): Date {
+  return new Date(now.getTime() - timeoutMinutes * 60_000 - MARGIN_MS);
 }
 
 /** What {@link prune} works on. */

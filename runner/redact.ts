@@ -65,6 +65,16 @@ export class Redactor {
     return placed.replace(URL_PASSWORD, `$1${MASK}`);
   }
 
+  /** A value of plain objects, lists and texts, with every text redacted. */
+  redactAll<Value>(value: Value): Value {
+    if (typeof value === "string") return this.redact(value) as Value;
+    if (Array.isArray(value)) return value.map((each: unknown) => this.redactAll(each)) as Value;
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, each]) => [name, this.redactAll<unknown>(each)]),
+    ) as Value;
+  }
+
   #build(): void {
     const isPublic = (form: string) => [...this.#public].some((text) => text.includes(form));
     const [weak, strong] = [true, false].map((which) => [...this.#forms].filter((form) => isPublic(form) === which));

@@ -110,6 +110,11 @@ export class Run {
     return [...new Set(all)];
   }
 
+  /** What is written elsewhere than to the log and the output, without the secrets that are known. */
+  withoutSecrets<Value>(value: Value): Value {
+    return this.#redactor.redactAll(value);
+  }
+
   /** The job's database, or another one to restore into. */
   async openDatabase(config: DatabaseConfig = this.job.database, at = "database"): Promise<DatabaseProvider> {
     return createDatabase(config, { secrets: await this.#secrets(config, databaseProviders[config.kind].secrets, at) });

@@ -111,6 +111,11 @@ export class S3StorageProvider implements StorageProvider {
     return setLegalHold(this.#service, paths, held, signal);
   }
 
+  /** S3 says it to those who may `s3:GetObjectRetention`. */
+  async lockedUntil(key: string, options: RequestOptions = {}): Promise<Date | undefined> {
+    return (await this.#head(this.#path(key), options)).ObjectLockRetainUntilDate;
+  }
+
   /** Ends multipart uploads. An upload that is still going fails then. */
   async removeUnfinished(prefix: string, begunBefore: Date): Promise<number> {
     let removed = 0;

@@ -82,6 +82,14 @@ export interface StorageProvider {
   setHold?(keys: readonly string[], held: boolean, options?: RequestOptions): Promise<boolean>;
 
   /**
+   * Until when the store itself refuses to remove an object; undefined where it does not, or does not say. Left out by stores that
+   * have no such locks.
+   *
+   * @throws ProviderError `NOT_FOUND` where there is no such object
+   */
+  lockedUntil?(key: string, options?: RequestOptions): Promise<Date | undefined>;
+
+  /**
    * Removes what interrupted uploads below a folder left behind (partial files, multipart uploads) if it was begun before
    * the given moment, and says how many there were.
    */

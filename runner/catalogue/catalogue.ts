@@ -53,9 +53,32 @@ export async function listBackups(
   only?: string,
 ): Promise<BackupFolder[]> {
   const folders = await listFolders(storage, job, signal);
-  const wanted = folders.filter(({ id }) => only === undefined || id === only);
-  const read = (some: ListedFolder[], concurrency: number) =>
-    pMap(some, (folder) => readBackup(storage, job, folder, signal), { concurrency });
+  return readFolders(
+    folders.filter(({ id }) => only === undefined || id === only),
+    (folder) => readBackup(storage, job, folder, signal),
+  );
+}
+
+/**
+ * The same of all backups, with every record of a drill: the others read as few as tell how a backup stands.
+ *
+ * @param visit gets each backup's manifest that can be read
+ */
+export async function listInFull(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+  visit: (manifest: Manifest) => void,
+): Promise<BackupFolder[]> {
+  const folders = await listFolders(storage, job, signal);
+  return readFolders(folders, (folder) => readBackup(storage, job, folder, signal, visit));
+}
+
+async function readFolders(
+  wanted: readonly ListedFolder[],
+  readOne: (folder: ListedFolder) => Promise<BackupFolder>,
+): Promise<BackupFolder[]> {
+  const read = (some: ListedFolder[], concurrency: number) => pMap(some, readOne, { concurrency });
   // One of the largest takes a quarter of a gigabyte of memory.
   const [large, small] = [true, false].map((is) => wanted.filter((folder) => hasLargeDocument(folder) === is));
   return [...(await read(small ?? [], PARALLEL)), ...(await read(large ?? [], 1))].sort(byOrder);
@@ -187,12 +210,17 @@ function describe(job: JobName, id: string, files: readonly StoredObject[]): Lis
   };
 }
 
-/** Reads how a backup stands: its manifest, and as few of its records as tell it. */
+/**
+ * Reads how a backup stands: its manifest, and as few of its records as tell it.
+ *
+ * @param visit gets its manifest; then all records of its drills are read
+ */
 async function readBackup(
   storage: StorageProvider,
   job: JobName,
   folder: ListedFolder,
   signal: AbortSignal,
+  visit?: (manifest: Manifest) => void,
 ): Promise<BackupFolder> {
   const { id, time, files } = folder;
   const manifest = files.find((file) => nameOf(file) === MANIFEST);
@@ -208,6 +236,7 @@ async function readBackup(
     const open = await readOpenManifest(storage, job, id, signal);
     const { manifest: content } = open;
     ({ signed } = open);
+    visit?.(content);
     order = orderOf(time, manifest.modified, content);
     database = databaseOf(content);
     if (!hasArchive(content)) {
@@ -230,7 +259,7 @@ async function readBackup(
   };
   const reader = new RecordReader(id, files, read, warnings);
   const verification = await reader.standing(VERIFICATION);
-  const drill = await reader.standing(DRILL);
+  const drill = await reader.standing(DRILL, visit !== undefined);
   const hold = holdOf(await reader.standing(HOLD), files, reader.records);
   const anomaly = await reader.standing(ANOMALY);
   const unusual = anomaly && {

@@ -102,7 +102,7 @@ export interface InDestinations<T> {
 export async function inDestinations<T>(
   run: Run,
   options: DestinationOptions,
-  work: (storage: StorageProvider) => Promise<T>,
+  work: (storage: StorageProvider, index: number) => Promise<T>,
 ): Promise<InDestinations<T>> {
   const results: T[] = [];
   const failures: { readonly destination: string; readonly error: ProviderError }[] = [];
@@ -112,7 +112,7 @@ export async function inDestinations<T>(
       results.push(
         await withDestination(run, index, (storage) => {
           destination = storage.description;
-          return work(storage);
+          return work(storage, index);
         }),
       );
     } catch (error) {

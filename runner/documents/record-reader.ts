@@ -36,15 +36,22 @@ export class RecordReader {
     this.#warnings = warnings;
   }
 
-  /** The record that tells how the trial ended. */
-  async standing<G extends Outcome, B extends Outcome>(trial: Trial<G, B>): Promise<OutcomeRecord<G | B> | undefined> {
+  /**
+   * The record that tells how the trial ended.
+   *
+   * @param every whether all records of the trial are read; default: as few as tell it
+   */
+  async standing<G extends Outcome, B extends Outcome>(
+    trial: Trial<G, B>,
+    every = false,
+  ): Promise<OutcomeRecord<G | B> | undefined> {
     const found: OutcomeRecord<G | B>[] = [];
     for (const file of this.#named(trial.bad)) found.push(...(await this.#record(file, trial.bad)));
     const refutes = found.length > 0;
     for (const file of this.#named(trial.good)) {
       found.push(...(await this.#record(file, trial.good)));
       // Most have one record. Where there is nothing to refute, the newest good one is enough.
-      if (!refutes && found.length > 0) break;
+      if (!refutes && !every && found.length > 0) break;
     }
     return standing(found, trial);
   }

@@ -28,6 +28,8 @@ export interface OutcomeRecord<O extends Outcome = Outcome> {
   readonly hold: Pick<HoldRecord, "reason" | "until"> | undefined;
   /** What is far from usual; undefined for all other records. */
   readonly anomaly: Pick<AnomalyRecord, "anomalies" | "accepted"> | undefined;
+  /** How a drill went; left out by all other records. */
+  readonly drill?: DrillRecord;
 }
 
 /** The name of the file that records an outcome beside a backup. */
@@ -89,7 +91,7 @@ function readRecord(key: string, text: string, outcome: Outcome) {
     case DRILL.good:
     case DRILL.bad: {
       const record = unseal(key, text, DrillRecord);
-      return { record, at: new Date(record.drilledAt) };
+      return { record, at: new Date(record.drilledAt), drill: record };
     }
     case HOLD.good:
     case HOLD.bad: {

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { ProviderError } from "../../providers/errors.ts";
 import { parseTimestamp } from "../catalogue/backup-id.ts";
 import { withoutSignature, type SealedDocument } from "./sealed-json.ts";
@@ -8,6 +8,9 @@ const KEY = /^(?:provision-key-(\d{8}T\d{6}Z)-)?([0-9a-f]{64})$/i;
 
 /** A signature: the key's mark, which tells it from others, and the HMAC. */
 const SIGNATURE = /^hmac-sha256:([0-9a-f]{8}):([0-9a-f]{64})$/;
+
+/** Bytes of a key that is derived from another. */
+const KEY_BYTES = 32;
 
 /** A key that signs. */
 class SigningKey {
@@ -25,6 +28,10 @@ class SigningKey {
 
   hmac(text: string): Buffer {
     return createHmac("sha256", this.#bytes).update(text).digest();
+  }
+
+  derive(purpose: string): Buffer {
+    return Buffer.from(hkdfSync("sha256", this.#bytes, "", purpose, KEY_BYTES));
   }
 }
 
@@ -54,6 +61,14 @@ export class SigningKeys {
   /** Tells the key that signs from others. */
   get mark(): string {
     return this.#current.mark;
+  }
+
+  /**
+   * Another key of 32 bytes for some purpose, always the same (HKDF-SHA-256). Nobody who knows it, or what it signs, learns anything of the
+   * key that signs manifests.
+   */
+  derive(purpose: string): Buffer {
+    return this.#current.derive(purpose);
   }
 
   /** The signature of a document. */

@@ -17,6 +17,7 @@ export const NEEDS = [
   "zstd",
   "crontab",
   "faketime",
+  "chromium",
 ] as const;
 
 /** One thing that a file of tests needs; see {@link NEEDS}. */

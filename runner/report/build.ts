@@ -1,0 +1,193 @@
+import type { JobConfig } from "../../providers/config.ts";
+import { VERIFICATION } from "../../providers/layout.ts";
+import { parseDuration } from "../../providers/duration.ts";
+import type { BackupFolder } from "../catalogue/backup-folder.ts";
+import { describeFuture, fromFuture } from "../catalogue/future.ts";
+import { byOrder } from "../catalogue/order.ts";
+import { isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
+import { isRecoverable } from "../objectives.ts";
+import { beforeAnyRun } from "../prune.ts";
+import { PROGRAM } from "../version.ts";
+import { daysOf } from "./days.ts";
+import { drillsOf } from "./drills.ts";
+import type { StoreContents } from "./read-store.ts";
+import type { BackupReport, Copy, DestinationReport, HoldReport, JobReport, Objective, Report } from "./report.ts";
+import { restoreCommand } from "./restore-command.ts";
+import { headlineOf, headlineOfAll } from "./headline.ts";
+
+/** Sentences of one kind that are shown: a hostile folder may give any number. */
+const SHOWN = 100;
+
+/** What is known of a job before it is put together. */
+export interface JobContents {
+  readonly job: JobConfig;
+  /** The file that the job was read from; undefined where the environment has it. */
+  readonly file: string | undefined;
+  readonly stores: readonly StoreContents[];
+  readonly failed: readonly UnreadStore[];
+}
+
+/** A destination that could not be read. */
+export interface UnreadStore {
+  readonly number: number;
+  readonly description: string;
+  /** Why, and how to fix it. */
+  readonly problem: string;
+}
+
+/** A report on some jobs, as of a moment. */
+export function buildReport(contents: readonly JobContents[], now: Date): Report {
+  const jobs = contents.map((each) => buildJob(each, now));
+  return { format: 1, program: PROGRAM, madeAt: now.toISOString(), headline: headlineOfAll(jobs), jobs };
+}
+
+/** One copy, with what its manifest and its store say. */
+interface Found {
+  readonly store: StoreContents;
+  readonly backup: BackupFolder;
+  readonly kept: Kept | null | undefined;
+}
+
+function buildJob({ job, file, stores, failed }: JobContents, now: Date): JobReport {
+  const timeZone = job.schedule?.timezone ?? "UTC";
+  const found = stores.flatMap((store) => {
+    const own = store.backups.filter(({ state }) => state !== "foreign" && state !== "unproven");
+    const keeps = job.retention && keptBy(own, job.retention, { timeZone });
+    return own.map((backup): Found => {
+      const kept = keeps && isRuled(backup) ? (keeps.get(backup) ?? null) : undefined;
+      return { store, backup, kept };
+    });
+  });
+  const byId = [...Map.groupBy(found, ({ backup }) => backup.id).values()].sort(([a], [b]) =>
+    a && b ? byOrder(a.backup, b.backup) : 0,
+  );
+  const backups = byId.map(reportOf);
+  const drills = drillsOf(found.map(({ backup }) => backup));
+  const newest = byId.findLast((copies) => copies.some(({ backup }) => isRecoverable(backup)));
+  const recoverable = newest && recoverableOf(newest, now);
+  const lastDrill = drills.find(({ ok }) => ok);
+  const proven = lastDrill && {
+    ...{ id: lastDrill.id, time: lastDrill.time },
+    seconds: lastDrill.seconds?.restore ?? lastDrill.recoveryTime?.seconds ?? null,
+  };
+  const { days, missedSince } = daysOf({
+    ...{ job, now, drills },
+    backups: found.map(({ backup }) => backup),
+    overBefore: beforeAnyRun(job, now),
+  });
+  const newestFacts = factsOf(byId.at(-1) ?? []);
+  const point = objectiveOf(recoverable?.ageSeconds, job.objectives?.recoveryPoint);
+  const time = objectiveOf(proven?.seconds ?? undefined, job.objectives?.recoveryTime);
+  const known = {
+    ...{ stack: job.stack, job: job.name, timeZone },
+    schedule: job.schedule ?? null,
+    recoverable: recoverable ?? null,
+    recoveryPoint: point,
+    proven: proven ?? null,
+    recoveryTime: time,
+    destinations: [...stores.map(destinationOf), ...failed.map(unreadable)].sort((a, b) => a.number - b.number),
+    ...{ calendar: days, missedSince, backups, drills },
+    omitted: newestFacts?.omitted ?? [],
+    restore: newest && recoverable ? restoreCommand(job, file, recoverable, factsOf(newest)) : null,
+    warnings: warningsOf(stores, now),
+  };
+  return { ...known, headline: headlineOf(known) };
+}
+
+/** Of several copies the facts are equal: those of the first whose manifest can be read. */
+function factsOf(copies: readonly Found[]) {
+  return copies.flatMap(({ store, backup }) => store.facts.get(backup.id) ?? [])[0];
+}
+
+function reportOf(copies: readonly Found[]): BackupReport {
+  const [first] = copies;
+  const facts = factsOf(copies);
+  const unusual = copies.flatMap(({ backup }) => backup.unusual ?? []);
+  return {
+    id: first?.backup.id ?? "",
+    time: (first?.backup.time ?? new Date(0)).toISOString(),
+    seconds: facts?.seconds ?? null,
+    storedBytes: facts?.storedBytes ?? null,
+    plainBytes: facts?.plainBytes ?? null,
+    suspicious: unusual.some(({ suspicious }) => suspicious),
+    findings: [...new Set(unusual.flatMap(({ findings }) => findings))].slice(0, SHOWN),
+    accepted: unusual.find(({ accepted }) => accepted !== undefined)?.accepted ?? null,
+    copies: copies.map(copyOf),
+  };
+}
+
+function copyOf({ store, backup, kept }: Found): Copy {
+  const { id, state, signed, records } = backup;
+  const readAt = records.filter(({ outcome }) => outcome === VERIFICATION.good).map(({ time }) => time.toISOString());
+  return {
+    destination: store.number,
+    state,
+    verifiedAt: state === "verified" ? (readAt.sort().at(-1) ?? null) : null,
+    ...(signed !== undefined && { signed }),
+    lockedUntil: store.locks.get(id)?.toISOString() ?? null,
+    hold: holdOf(backup),
+    ...(kept !== undefined && { kept: kept && { reasons: kept.reasons, until: kept.until } }),
+  };
+}
+
+function holdOf(backup: BackupFolder): HoldReport | null {
+  const { hold } = backup;
+  if (hold === undefined || !isHeld(backup)) return null;
+  const { reason, since, until } = hold;
+  return { reason, since: since?.toISOString() ?? null, until: until?.toISOString() ?? null };
+}
+
+function recoverableOf(copies: readonly Found[], now: Date): NonNullable<JobReport["recoverable"]> {
+  const good = copies.filter(({ backup }) => isRecoverable(backup));
+  const [first] = good;
+  const time = first?.backup.time ?? now;
+  const locks = good.flatMap(({ store, backup }) => store.locks.get(backup.id)?.toISOString() ?? []).sort();
+  return {
+    id: first?.backup.id ?? "",
+    time: time.toISOString(),
+    ageSeconds: Math.round((now.getTime() - time.getTime()) / 1000),
+    destinations: good.map(({ store }) => store.number),
+    lockedUntil: locks.at(-1) ?? null,
+    hold: good.flatMap(({ backup }) => holdOf(backup) ?? [])[0] ?? null,
+  };
+}
+
+function objectiveOf(seconds: number | undefined, promised: string | undefined): Objective | null {
+  if (seconds === undefined || promised === undefined) return null;
+  const objectiveSeconds = parseDuration(promised) / 1000;
+  return { seconds, objectiveSeconds, met: seconds <= objectiveSeconds };
+}
+
+function destinationOf({ number, description, backups }: StoreContents): DestinationReport {
+  const own = backups.filter(({ state }) => state !== "foreign" && state !== "unproven");
+  const count = (is: (backup: BackupFolder) => boolean) => own.filter(is).length;
+  return {
+    ...{ number, description, problem: null, backups: own.length },
+    verified: count(({ state }) => state === "verified"),
+    damaged: count(({ state }) => state === "damaged"),
+    suspicious: count(({ unusual }) => unusual?.suspicious === true),
+    held: count(isHeld),
+    bytes: own.reduce((sum, { size }) => sum + size, 0),
+    oldest: own[0]?.time.toISOString() ?? null,
+    newest: own.at(-1)?.time.toISOString() ?? null,
+    recoverable: own.findLast(isRecoverable)?.time.toISOString() ?? null,
+  };
+}
+
+function unreadable({ number, description, problem }: UnreadStore): DestinationReport {
+  return {
+    ...{ number, description, problem },
+    ...{ backups: 0, verified: 0, damaged: 0, suspicious: 0, held: 0, bytes: 0 },
+    ...{ oldest: null, newest: null, recoverable: null },
+  };
+}
+
+function warningsOf(stores: readonly StoreContents[], now: Date): string[] {
+  const all = stores.flatMap(({ description, backups }) => [
+    ...backups.flatMap(({ foreign, unproven }) => foreign ?? unproven ?? []).map(({ message }) => message),
+    ...backups.flatMap(({ warnings }) => warnings).map((warning) => `${description}: ${warning}`),
+    ...fromFuture(backups, now).map((each) => describeFuture(each, now)),
+  ]);
+  const shown = all.slice(0, SHOWN);
+  return all.length > SHOWN ? [...shown, `And ${all.length - SHOWN} more: see \`provision list\`.`] : shown;
+}
