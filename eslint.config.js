@@ -40,7 +40,7 @@ function boundaries(files, patterns, allowTypeImports = false) {
 }
 
 export default defineConfig(
-  globalIgnores(["node_modules/", "dist/", "docs/api/"]),
+  globalIgnores(["node_modules/", "dist/", "docs/api/", "site/"]),
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
