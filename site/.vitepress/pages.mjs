@@ -2,7 +2,15 @@
 export const GROUPS = {
   Begin: ["getting-started", "configuration", "aws", "costs"],
   "What is backed up": ["databases", "supabase", "files", "stores", "encryption", "retention"],
-  "When it matters": ["restore", "verification-and-drills", "monitoring", "security", "guard-rails", "commands"],
+  "When it matters": [
+    "restore",
+    "verification-and-drills",
+    "report",
+    "monitoring",
+    "security",
+    "guard-rails",
+    "commands",
+  ],
   "About Provision": ["comparison", "performance", "upgrades", "architecture", "extending"],
   "For contributors": ["promises", "imitations", "words"],
 };
