@@ -42,10 +42,12 @@ export class Questions {
 
   /** Names in one warning all that AWS did not answer. */
   conclude(): void {
-    const [first] = this.#unanswered;
+    // In an order that the answers' times do not decide.
+    const unanswered = this.#unanswered.toSorted((one, other) => (one.what < other.what ? -1 : 1));
+    const [first] = unanswered;
     if (first === undefined) return;
     this.warn(
-      `AWS says nothing of ${this.#unanswered.map(({ what }) => what).join(", ")}. Each is missing, or belongs to another account ` +
+      `AWS says nothing of ${unanswered.map(({ what }) => what).join(", ")}. Each is missing, or belongs to another account ` +
         `or region, or these credentials may not read it. About ${first.what}: ${first.reason}`,
     );
   }
