@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { checkSettings } from "../../components/settings/rules.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { commandLine } from "../../runner/command-line.ts";
+import { EXIT } from "../../runner/exit-codes.ts";
 import { ROOT } from "../../tools/tests/imports.ts";
 import { anchorsOf, commandsOf, inlineCodeOf, linksOf, PAGES, snippetsOf, type Snippet, wordsOf } from "./markdown.ts";
 
@@ -133,6 +134,16 @@ describe("the commands in the documentation", () => {
       account.checked += 1;
       expect(commandProblem(command), command).toBeUndefined();
     }
+  });
+
+  it("are all on the page of commands, with every exit code", () => {
+    const page = readFileSync(join(ROOT, "docs/commands.md"), "utf8");
+    const program = commandLine((error) => {
+      throw error;
+    });
+    for (const command of program.commands) expect(page).toMatch(new RegExp(`^\\| \`${command.name()}[ \`]`, "m"));
+    const codes = [...page.matchAll(/^\| ([\d, ]+?) +\|/gm)].flatMap(([, list = ""]) => list.split(", ").map(Number));
+    expect(codes).toEqual(Object.values(EXIT).sort((a, b) => a - b));
   });
 
   it("are checked indeed: an unknown option or command is a problem", () => {
