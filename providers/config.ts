@@ -9,6 +9,7 @@ import {
 } from "./database/index.ts";
 import type { Access, DeployedTask, Lack, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
+import { Name, Rename } from "./job-name.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
 import { referencesIn, SecretRef } from "./secret-ref.ts";
 import { DrillCheck } from "./drill-check.ts";
@@ -24,12 +25,8 @@ export type { Retention } from "./retention.ts";
 export { parseDuration } from "./duration.ts";
 export { closest } from "./explain/closest.ts";
 export type { Access, PolicyStatement } from "./definition.ts";
+export { firstName, underFirstName, type JobNames } from "./job-name.ts";
 export { SecretName } from "./secret-ref.ts";
-
-/** A job's or a stack's name: it becomes part of keys in a store, of unit names and of names at AWS. */
-const Name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, {
-  error: "expected 1 to 40 lower-case letters, digits and '-', not at the ends",
-});
 
 /** When a job runs. */
 export const Schedule = z
@@ -111,6 +108,9 @@ const objective = (meaning: string) =>
 /** The fields of a job. */
 const Settings = z.strictObject({
   name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
+  rename: Rename.optional().describe(
+    "Where the job had another name: it goes on in the folder of its first one. Stays for as long as the job. Default: it had none.",
+  ),
   schedule: Schedule.optional().describe("When it runs. Left out: only by hand."),
   database: DatabaseConfig.describe("What is backed up."),
   files: FilesConfig.optional().describe(

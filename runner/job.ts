@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { JobConfig } from "../providers/config.ts";
+import { JobConfig, underFirstName } from "../providers/config.ts";
 import { JOB_VARIABLE, readSchedule, SCHEDULE_VARIABLE } from "../providers/environment.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { explain } from "../providers/explain.ts";
@@ -23,7 +23,7 @@ export async function loadJob(file: string | undefined, environment: NodeJS.Proc
   }
   json = withSchedule(json, environment[SCHEDULE_VARIABLE]);
   const parsed = JobConfig.safeParse(json);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return underFirstName(parsed.data);
   const problems = explain(parsed.error, JobConfig, json);
   throw new ProviderError(
     "CONFIG",

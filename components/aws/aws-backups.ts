@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
+import { firstName, jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
 import { jobFolder } from "../../providers/layout.ts";
 import { bucketRequest } from "../../providers/storage/index.ts";
 import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
@@ -253,6 +253,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         keyArn: key.arn,
         clusterArn: settings.clusterArn,
         logs: settings.logs,
+        removeLogs: settings.bucket.removeOnDestroy,
         sizes: Object.fromEntries(jobs.map(({ name }) => [name, sizeOf(settings, name)])),
         roles: Object.fromEntries(jobs.map(({ name }) => [name, rolesOf(settings, name)])),
         architecture: settings.architecture === "arm64" ? "ARM64" : "X86_64",
@@ -324,11 +325,13 @@ function existingSecrets(jobs: readonly JobSettings[]): string[] {
 }
 
 /** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
-function alarmJob({ name, schedule, destinations }: JobSettings, stack: string): AlarmJob {
+function alarmJob(job: JobSettings, stack: string): AlarmJob {
+  const { name, rename, schedule, destinations } = job;
   const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
   return {
     name,
+    rename,
     ...(schedule !== undefined && { schedule }),
-    ...(own !== undefined && { prefix: jobFolder({ stack, name }, own.prefix) }),
+    ...(own !== undefined && { prefix: jobFolder({ stack, name: firstName(job) }, own.prefix) }),
   };
 }

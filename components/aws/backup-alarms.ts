@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings } from "../../providers/config.ts";
+import { firstName, type JobNames, type JobSettings } from "../../providers/config.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
 import { noneFor, type Watched } from "./backup-alarms/none-for.ts";
@@ -12,9 +12,8 @@ import { firstRun } from "../../providers/cron.ts";
 import { cadence } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 
-/** What the alarms have to know of a job. */
-export interface AlarmJob {
-  readonly name: string;
+/** What the alarms have to know of a job. Its metrics have its first name, as has its folder. */
+export interface AlarmJob extends JobNames {
   /** When it runs. A job without a schedule is only watched for tasks that fail. */
   readonly schedule?: JobSettings["schedule"];
   /**
@@ -125,28 +124,29 @@ export class BackupAlarms extends pulumi.ComponentResource {
       ? receiptsQueue(context, account)
       : undefined;
     const rare: RareJob[] = [];
-    for (const { name: job, schedule, prefix, since } of args.jobs) {
+    for (const job of args.jobs) {
+      const { schedule, prefix, since } = job;
       if (schedule === undefined) continue;
       const firstDue = since === undefined ? undefined : pulumi.output(since).apply((made) => dueAfter(schedule, made));
       const hours = Math.ceil(cadence(schedule.cron).longestHours + graceHours);
       if (hours > LONGEST_LOOK_BACK_HOURS) {
-        rare.push({ name: job, schedule });
+        rare.push({ ...job, schedule });
         const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
         const late = {
-          ...rareLateness(stack, job, grace, firstDue),
-          alarmDescription: describeLate(stack, job, grace),
+          ...rareLateness(stack, firstName(job), grace, firstDue),
+          alarmDescription: describeLate(stack, job.name, grace),
         };
-        alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
+        alarm(context, "late", { ...late, actionsEnabled: enabled }, true, job);
         continue;
       }
       const watched = { hours, graceHours, firstDue };
-      const late = { ...succeeded(stack, job, watched), alarmDescription: describeLate(stack, job, hours) };
-      alarm(context, `${job}-late`, { ...late, actionsEnabled: enabled }, true);
-      alarm(context, `${job}-shrunk`, shrunk(stack, job, hours, args.shrinkPercent ?? 50), false);
+      const late = { ...succeeded(stack, job, watched), alarmDescription: describeLate(stack, job.name, hours) };
+      alarm(context, "late", { ...late, actionsEnabled: enabled }, true, job);
+      alarm(context, "shrunk", shrunk(stack, job, hours, args.shrinkPercent ?? 50), false, job);
       if (prefix !== undefined && queueArn !== undefined) {
         const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn);
-        const missing = { ...stored(stack, job, watched, rule), actionsEnabled: enabled };
-        alarm(context, `${job}-no-object`, missing, true);
+        const missing = { ...stored(stack, job.name, watched, rule), actionsEnabled: enabled };
+        alarm(context, "no-object", missing, true, job);
       }
     }
     if (rare.length > 0) markDueTimes(context, account, rare, enabled);
@@ -176,8 +176,9 @@ function dueAfter(schedule: NonNullable<AlarmJob["schedule"]>, made: string): nu
   return Number.isNaN(time.getTime()) ? undefined : firstRun(schedule, time).getTime() / 1000;
 }
 
-function succeeded(stack: string, job: string, watched: Watched): aws.cloudwatch.MetricAlarmArgs {
-  return noneFor({ namespace: NAMESPACE, metricName: "RunSucceeded", dimensions: { stack, job } }, watched);
+function succeeded(stack: string, job: JobNames, watched: Watched): aws.cloudwatch.MetricAlarmArgs {
+  const dimensions = { stack, job: firstName(job) };
+  return noneFor({ namespace: NAMESPACE, metricName: "RunSucceeded", dimensions }, watched);
 }
 
 function stored(
@@ -196,16 +197,16 @@ function stored(
  * Compares each backup with the one before: the sizes, repeated from one backup to the next, and the change from hour to
  * hour. The window holds both backups, and the alarm ends by itself when the older one leaves it.
  */
-function shrunk(stack: string, job: string, hours: number, percent: number): aws.cloudwatch.MetricAlarmArgs {
+function shrunk(stack: string, job: JobNames, hours: number, percent: number): aws.cloudwatch.MetricAlarmArgs {
   return {
-    alarmDescription: `A backup of the job ${job} of ${stack} is more than ${percent} % smaller than the one before it. See whether data is missing in the database before prune lets go of the older backups.`,
+    alarmDescription: `A backup of the job ${job.name} of ${stack} is more than ${percent} % smaller than the one before it. See whether data is missing in the database before prune lets go of the older backups.`,
     metricQueries: [
       {
         id: "bytes",
         metric: {
           namespace: NAMESPACE,
           metricName: "PlainBytes",
-          dimensions: { stack, job },
+          dimensions: { stack, job: firstName(job) },
           period: HOUR_SECONDS,
           stat: "Minimum",
         },

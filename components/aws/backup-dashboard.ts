@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { JobNames } from "../../providers/config.ts";
 import { dashboardBody, JOBS_A_DASHBOARD } from "./backup-dashboard/body.ts";
 
 /** Arguments of {@link BackupDashboard}. */
@@ -7,7 +8,7 @@ export interface BackupDashboardArgs {
   /** The stack's name, as it is in the metrics, and part of the dashboard's. */
   readonly stack: string;
   /** The names of the jobs. */
-  readonly jobs: readonly { readonly name: string }[];
+  readonly jobs: readonly JobNames[];
   /** The region of the metrics, and part of the dashboard's name. */
   readonly region: pulumi.Input<string>;
 }
@@ -30,8 +31,7 @@ export class BackupDashboard extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupDashboard", name, {}, opts);
-    const { stack } = args;
-    const jobs = args.jobs.map((job) => job.name);
+    const { stack, jobs } = args;
     const first = pulumi.interpolate`provision-${stack}-${args.region}`;
     for (let start = 0, page = 1; start === 0 || start < jobs.length; start += JOBS_A_DASHBOARD, page += 1) {
       const suffix = page === 1 ? "" : `-${page}`;

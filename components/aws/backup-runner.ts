@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { jobPermissions, type JobConfig, type JobSettings } from "../../providers/config.ts";
+import { firstName, jobPermissions, type JobConfig, type JobSettings } from "../../providers/config.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
@@ -9,6 +9,7 @@ import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purpose
 import type { JobRoleArns } from "./settings/roles.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
+import { formerNames } from "./former-names.ts";
 import { serviceRole, type RolePolicies, type RoleSettings, type ServiceRole } from "./service-role.ts";
 
 /** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
@@ -49,6 +50,8 @@ export interface BackupRunnerArgs {
     /** Days for which logs are kept, one of the numbers that CloudWatch Logs takes. Default 365. */
     readonly retentionDays?: pulumi.Input<number> | undefined;
   };
+  /** Whether the log group of a job that is removed goes with it, and all of them with the stack. Default false: AWS keeps them. */
+  readonly removeLogs?: boolean;
   /** The tasks' sizes by job. Default: 1 CPU, 2 GiB and no more scratch space than every task has. */
   readonly sizes?: Readonly<Record<string, Partial<Size>>> | undefined;
   /** The image's processor. Default ARM64, which costs a fifth less. */
@@ -71,7 +74,7 @@ interface Named {
 
 /** A task that can be started. */
 export interface BackupTask {
-  /** The task definition's family: `provision_<stack>_<job>_<purpose>`. */
+  /** The task definition's family: `provision_<stack>_<job>_<purpose>`, with the job's first name. */
   readonly family: string;
   /** The task definition's ARN with its revision. */
   readonly taskDefinitionArn: pulumi.Output<string>;
@@ -102,14 +105,14 @@ export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Parti
  *   should start with another's secrets. Four or five roles a job are 1000 for 200 to 250 jobs, which is what an account has
  *   unless AWS raises its quota (Service Quotas, "Roles per account", up to 5000).
  * - The role of `backup` may also read, in its own folder: each backup is read back before it counts.
- * - Log groups go with the stack: the bucket says what a backup is and that it was verified. `deletionProtectionEnabled` would make
- *   `destroy` fail; a transformation sets it (see `AwsBackups`).
+ * - The log group of a job outlives it, and the stack, until its last line is too old (`retentionDays`): it says what became of backups
+ *   that are still there. `deletionProtectionEnabled` is for a transformation (see `AwsBackups`).
  * - Container Insights costs some cents a month here, since tasks run for minutes.
  * - There is no capacity provider, and so no Fargate Spot: a backup that is taken away in the middle is none.
  * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database.
  * - Task definitions stay when they are replaced (`skipDestroy`), so that a former state of the stack can be run again.
  * - Children are named after the component, the stack, the job and the purpose. One that is renamed in a later version keeps
- *   the old name in its `aliases`.
+ *   the old name in its `aliases`, and so does one of a job that is renamed.
  */
 export class BackupRunner extends pulumi.ComponentResource {
   readonly clusterArn: pulumi.Output<string>;
@@ -152,10 +155,11 @@ export class BackupRunner extends pulumi.ComponentResource {
       const arn = pulumi.interpolate`arn:${partition}:logs:${region}:${id}:log-group:${logs.group}`;
       return { arn, name: pulumi.output(logs.group) };
     }
+    const child = (name: string) => fitName(`${this.#name}-${name}`, NAME);
     return new aws.cloudwatch.LogGroup(
-      fitName(`${this.#name}-${job.name}`, NAME),
+      child(job.name),
       { retentionInDays: logs?.retentionDays ?? RETENTION_DAYS, kmsKeyId: keyArn, tags },
-      { parent: this },
+      { parent: this, aliases: formerNames(job, child), retainOnDelete: this.#args.removeLogs !== true },
     );
   }
 
@@ -167,14 +171,15 @@ export class BackupRunner extends pulumi.ComponentResource {
       .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
     const logGroup = this.#logGroup(job);
     // In a group of its own a job's streams need no more than the purpose.
-    const logStreamPrefix = logs?.group === undefined ? undefined : `${stack}/${job.name}/`;
+    const logStreamPrefix = logs?.group === undefined ? undefined : `${stack}/${firstName(job)}/`;
     const further = furtherPurposes(job);
     const executionRole = this.#executionRole(job, ["backup", ...further, "restore"], logGroup);
     const task = (purpose: Purpose): BackupTask => {
       const role = this.#taskRole(job, purpose, config);
-      const family = `provision_${stack}_${job.name}_${purpose}`;
+      const family = `provision_${stack}_${firstName(job)}_${purpose}`;
+      const child = (name: string) => `${this.#name}-${name}-${purpose}`;
       const definition = new aws.ecs.TaskDefinition(
-        `${this.#name}-${job.name}-${purpose}`,
+        child(job.name),
         {
           family,
           requiresCompatibilities: ["FARGATE"],
@@ -202,7 +207,7 @@ export class BackupRunner extends pulumi.ComponentResource {
           skipDestroy: true,
           tags: this.#args.tags,
         },
-        { parent: this },
+        { parent: this, aliases: formerNames(job, child) },
       );
       const createdAt = executionRole.createDate ?? role.createDate;
       return {
@@ -250,8 +255,9 @@ export class BackupRunner extends pulumi.ComponentResource {
           existingKeyArns,
         }),
       );
+    const child = (name: string) => `${this.#name}-${name}-start`;
     return serviceRole(
-      `${this.#name}-${job.name}-start`,
+      child(job.name),
       {
         ...this.#roleSettings(),
         description: `ECS starts the tasks of the backup job ${job.name} of the stack ${this.#args.stack} with it.`,
@@ -259,6 +265,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         existing: this.#args.roles?.[job.name]?.execution,
       },
       this,
+      formerNames(job, child),
     );
   }
 
@@ -273,8 +280,9 @@ export class BackupRunner extends pulumi.ComponentResource {
         // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
         { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
       ]);
+    const child = (name: string) => `${this.#name}-${name}-${purpose}`;
     return serviceRole(
-      `${this.#name}-${job.name}-${purpose}`,
+      child(job.name),
       {
         ...this.#roleSettings(),
         description: `What the ${purpose} task of the backup job ${job.name} of the stack ${stack} may do.`,
@@ -282,6 +290,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         existing: this.#args.roles?.[job.name]?.[purpose],
       },
       this,
+      formerNames(job, child),
     );
   }
 

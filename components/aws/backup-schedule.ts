@@ -39,6 +39,8 @@ export interface ScheduleEntry {
   readonly family: string;
   /** ARNs of the task's two roles, which the scheduler passes on. */
   readonly roleArns: readonly pulumi.Input<string>[];
+  /** Its names before its job was renamed, the first one first. Default: none. */
+  readonly former?: readonly string[];
 }
 
 /** Where the tasks run; see `BackupNetwork`. */
@@ -153,8 +155,9 @@ export class BackupSchedule extends pulumi.ComponentResource {
       const { cron, timezone } = entry.schedule;
       const role = roles.get(key);
       if (role === undefined) throw new Error(`no role for the schedule ${key}`);
+      const child = (name: string) => fitName(`${own}-${name}`, SCHEDULE_NAME);
       const schedule = new aws.scheduler.Schedule(
-        fitName(`${own}-${key}`, SCHEDULE_NAME),
+        child(key),
         {
           description: `Starts the task ${entry.family}.`,
           groupName: group.name,
@@ -189,7 +192,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
             deadLetterConfig: { arn: queue.arn },
           },
         },
-        { parent: this },
+        { parent: this, aliases: (entry.former ?? []).map((former) => ({ name: child(former) })) },
       );
       return [key, schedule.arn];
     });
@@ -234,7 +237,7 @@ type NamedEntry = readonly [key: string, entry: ScheduleEntry];
 function spread(entries: BackupScheduleArgs["entries"]): Map<string, NamedEntry[]> {
   const found = new Map<string, NamedEntry[]>();
   for (const entry of Object.entries(entries)) {
-    const number = createHash("sha256").update(entry[0]).digest().readUInt16BE() % MAX_ROLES;
+    const number = createHash("sha256").update(entry[1].former?.[0] ?? entry[0]).digest().readUInt16BE() % MAX_ROLES;
     const bucket = String(number).padStart(2, "0");
     const others = found.get(bucket);
     if (others === undefined) found.set(bucket, [entry]);

@@ -58,8 +58,15 @@ export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
 /**
  * A role that one service can take, on behalf of this account's resources alone (the confused deputy), with one inline
  * policy. Inline, because the policy belongs to this role alone.
+ *
+ * @param aliases the names that it had before
  */
-export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.Resource): ServiceRole {
+export function serviceRole(
+  name: string,
+  args: ServiceRoleArgs,
+  parent: pulumi.Resource,
+  aliases: readonly { readonly name: string }[] = [],
+): ServiceRole {
   const trust = pulumi.jsonStringify({
     Version: "2012-10-17",
     Statement: [
@@ -85,8 +92,13 @@ export function serviceRole(name: string, args: ServiceRoleArgs, parent: pulumi.
   } = new aws.iam.Role(
     fitName(name, ROLE_NAME),
     { description: args.description, assumeRolePolicy: trust, ...roleLimits(args), tags: args.tags },
-    { parent },
+    { parent, aliases: aliases.map((former) => ({ name: fitName(former.name, ROLE_NAME) })) },
   );
-  new aws.iam.RolePolicy(fitName(`${name}-policy`, ROLE_NAME), { role, policy: permissions }, { parent });
+  const policyName = (of: string) => fitName(`${of}-policy`, ROLE_NAME);
+  new aws.iam.RolePolicy(
+    policyName(name),
+    { role, policy: permissions },
+    { parent, aliases: aliases.map((former) => ({ name: policyName(former.name) })) },
+  );
   return { arn, createDate, policies: undefined };
 }

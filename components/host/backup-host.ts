@@ -1,6 +1,6 @@
 import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { JobConfig, JobSettings } from "../../providers/config.ts";
+import { underFirstName, type JobConfig, type JobSettings } from "../../providers/config.ts";
 import { BackupFolders } from "./backup-folders.ts";
 import { withFolder } from "../../providers/storage/index.ts";
 import { backupFolders, backupsIn, describeDestinations } from "./destinations.ts";
@@ -56,6 +56,7 @@ export class BackupHost extends pulumi.ComponentResource {
     const machine = toMachine(host, args.secrets);
     const common = { machine, ...(host.user !== undefined && { user: host.user }) };
     const jobs = args.jobs.map(({ schedule, ...job }) => ({
+      name: job.name,
       schedule,
       drillSchedule: job.drill?.schedule,
       job: toJobConfig(job, stack, directory),
@@ -81,9 +82,9 @@ export class BackupHost extends pulumi.ComponentResource {
     );
 
     const place = { node: installation.node, cli: installation.cli, secretsFile };
-    const entries = jobs.map(({ job, schedule, drillSchedule }): [string, JobOutputs] => {
-      const path = `${directory}/jobs/${job.name}.json`;
-      const file = new JobFile(`${name}-${job.name}`, { ...common, path, job }, inFolder);
+    const entries = jobs.map(({ name: jobName, job, schedule, drillSchedule }): [string, JobOutputs] => {
+      const path = `${directory}/jobs/${jobName}.json`;
+      const file = new JobFile(`${name}-${jobName}`, { ...common, path, job }, inFolder);
       const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
       const schedules = { backup: schedule, drill: drillSchedule };
       const timer = (task: "backup" | "drill") => {
@@ -91,14 +92,14 @@ export class BackupHost extends pulumi.ComponentResource {
         return (
           at &&
           new Schedule(
-            `${name}-${job.name}-${task === "backup" ? "" : `${task}-`}schedule`,
+            `${name}-${jobName}-${task === "backup" ? "" : `${task}-`}schedule`,
             {
               ...common,
-              job: { ...job, schedule: at },
+              job: { ...job, name: jobName, schedule: at },
               ...(task === "backup" ? {} : { task }),
               command: runnerCommand(place, path, task),
               byHand: forPerson(task),
-              logFile: `${directory}/logs/${job.name}.log`,
+              logFile: `${directory}/logs/${jobName}.log`,
               writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
               scheduler: host.scheduler,
             },
@@ -117,7 +118,7 @@ export class BackupHost extends pulumi.ComponentResource {
         ...(job.drill ? { drill: forPerson("drill") } : {}),
         restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
       };
-      return [job.name, outputs];
+      return [jobName, outputs];
     });
     this.jobs = Object.fromEntries(entries);
     this.registerOutputs({ jobs: this.jobs });
@@ -145,7 +146,7 @@ function toMachine({ connection }: HostArgs, secrets: BackupHostArgs["secrets"])
  */
 function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
   const destinations = job.destinations.map((destination) => withFolder(destination, backupsIn(directory)));
-  const { drill, ...rest } = job;
+  const { drill, ...rest } = underFirstName(job);
   const copy = drill && { ...drill };
   delete copy?.schedule;
   return { ...rest, ...(copy && { drill: copy }), stack, destinations };

@@ -32,6 +32,7 @@ const COPIED = { objectLock: "off", accessLogs: {}, replica: { region: "eu-west-
 interface JobOutputs {
   readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "restore", string>>;
   readonly schedules: Readonly<Record<string, string>>;
+  readonly logGroup: string;
   readonly run: string;
   readonly follow: string;
   readonly restore: string;
@@ -267,6 +268,32 @@ describe.skipIf(plugin === undefined)(
         const removed = await up();
         expect(ofOthers(removed)).toEqual([]);
         expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
+      },
+      UP_MS,
+    );
+
+    it(
+      "renames a job where it stands, with its backups, and keeps the log of one that is removed",
+      async () => {
+        const { logGroup, taskDefinitions } = await job(dev, "app");
+        const steps = await up({ jobs: [{ ...app(), name: "shop", rename: { from: "app" } }] });
+        expect(steps.filter((step) => !step.startsWith("update "))).toEqual([]);
+        expect(steps.length).toBeGreaterThan(5);
+        const renamed = await job(dev, "shop");
+        expect(renamed).toMatchObject({ logGroup, taskDefinitions });
+        const ended = await runTask(moto.url, renamed.taskDefinitions.backup);
+        expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+        expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/shop/"))).toBe(false);
+        // The log groups of this job, and of the one that the test before has removed.
+        const { logGroups } = await awsCall<{ logGroups: { logGroupName: string }[] }>(moto.url, "logs", {
+          target: "Logs_20140328.DescribeLogGroups",
+          body: {},
+        });
+        const names = logGroups.map(({ logGroupName }) => logGroupName);
+        expect(names).toContain(logGroup);
+        expect(names.some((name) => name.startsWith("provision-runner-dev-notes"))).toBe(true);
+        await up({ jobs: [{ ...app(), rename: { from: ["app", "shop"] } }] });
+        expect(await up()).toEqual([]);
       },
       UP_MS,
     );

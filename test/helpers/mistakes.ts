@@ -198,7 +198,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a misspelt field",
     change: withJob({ retension: { last: 7 } }),
     problems: [
-      "provision:jobs[0].retension: there is no such field; allowed are name, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill and monitor\n" +
+      "provision:jobs[0].retension: there is no such field; allowed are name, rename, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill and monitor\n" +
         "Did you mean retention?",
     ],
   },
@@ -320,6 +320,21 @@ export const mistakes: readonly Mistake[] = [
       'provision:jobs[1].name: "app" is already the name of provision:jobs[0]; each job needs its own\n' +
         "pulumi config set --path 'provision:jobs[1].name' app-2",
     ],
+  },
+  {
+    name: "a renamed job whose former name another one has, and a second that says it was the same",
+    change: {
+      jobs: [
+        job,
+        { ...job, name: "shop", rename: { from: "app" } },
+        { ...job, name: "store", rename: { from: ["old", "app"] } },
+      ],
+    },
+    problems: [1, 2].map(
+      (index) =>
+        `provision:jobs[${index}].rename.from: "app" is a name of provision:jobs[0] too, which would have this job's backups\n` +
+        `Name the job that it was, or a new one: pulumi config rm --path 'provision:jobs[${index}].rename'`,
+    ),
   },
   {
     name: "a job's name with capitals and a space",

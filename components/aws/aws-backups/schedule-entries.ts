@@ -1,5 +1,6 @@
 import type { JobSettings } from "../../../providers/config.ts";
 import type { JobTasks } from "../backup-runner.ts";
+import { formerNames } from "../former-names.ts";
 import type { Purpose } from "../backup-runner/purposes.ts";
 import type { ScheduleEntry } from "../backup-schedule.ts";
 
@@ -23,8 +24,9 @@ export function scheduleEntries(
       const task = tasks[job.name]?.[purpose as Purpose];
       if (task === undefined || schedule === undefined) return [];
       const { taskDefinitionArn, family, roleArn, executionRoleArn } = task;
-      const entry = { schedule, taskDefinitionArn, family, roleArns: [roleArn, executionRoleArn] };
-      return [[entryName(job.name, purpose), entry]];
+      const roleArns = [roleArn, executionRoleArn];
+      const former = formerNames(job, (name) => entryName(name, purpose)).map(({ name }) => name);
+      return [[entryName(job.name, purpose), { schedule, taskDefinitionArn, family, roleArns, former }]];
     }),
   );
   return Object.fromEntries(entries);

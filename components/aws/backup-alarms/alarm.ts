@@ -1,6 +1,8 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import type { JobNames } from "../../../providers/config.ts";
 import { fitName } from "../../fit-name.ts";
+import { formerNames } from "../former-names.ts";
 import type { RoleLimits } from "../service-role.ts";
 
 /** What all children of the alarms' component share. */
@@ -28,21 +30,28 @@ export const LONGEST_LOOK_BACK_HOURS = 168;
 /** Namespace of the metrics in the runner's log. */
 export const NAMESPACE = "Provision";
 
-/** An alarm that tells the topic; also when it is over, where `tellsEnd`. */
+/**
+ * An alarm that tells the topic; also when it is over, where `tellsEnd`.
+ *
+ * @param job the job that it is about. Default: all of the stack
+ */
 export function alarm(
   { parent, name, topicArn, tags }: AlarmContext,
   suffix: string,
   args: aws.cloudwatch.MetricAlarmArgs,
   tellsEnd: boolean,
+  job?: JobNames,
 ): void {
+  const child = (jobName?: string) =>
+    fitName([name, ...(jobName === undefined ? [] : [jobName]), suffix].join("-"), ALARM_NAME);
   new aws.cloudwatch.MetricAlarm(
-    fitName(`${name}-${suffix}`, ALARM_NAME),
+    child(job?.name),
     {
       ...args,
       alarmActions: [topicArn],
       ...(tellsEnd && { okActions: [topicArn] }),
       tags,
     },
-    { parent },
+    { parent, aliases: job === undefined ? [] : formerNames(job, child) },
   );
 }

@@ -1,16 +1,16 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings } from "../../../providers/config.ts";
+import { firstName, type JobNames, type JobSettings } from "../../../providers/config.ts";
 import type { AwsAccount } from "../aws-account.ts";
 import { scheduleExpression } from "../backup-schedule/expression.ts";
 import { fitName } from "../../fit-name.ts";
+import { formerNames } from "../former-names.ts";
 import { policy } from "../policy.ts";
 import { roleLimits } from "../service-role.ts";
 import { HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./alarm.ts";
 
 /** A job that runs too rarely for an alarm to look back to its last run. */
-export interface RareJob {
-  readonly name: string;
+export interface RareJob extends JobNames {
   readonly schedule: NonNullable<JobSettings["schedule"]>;
 }
 
@@ -77,15 +77,17 @@ export function markDueTimes(
     { parent },
   );
   const dueState = pulumi.output(enabled).apply((due) => (due ? "ENABLED" : "DISABLED"));
+  const childName = (child: string) => fitName(`${name}-${child}`, NAME);
   const schedule = (
     child: string,
     expression: string,
     timezone: string,
     state: pulumi.Input<string>,
     data: readonly Datum[],
+    aliases: pulumi.Alias[] = [],
   ): void => {
     new aws.scheduler.Schedule(
-      fitName(`${name}-${child}`, NAME),
+      childName(child),
       {
         groupName: group.name,
         description: `Marks when backups of ${stack} are due, for their alarms`,
@@ -100,16 +102,20 @@ export function markDueTimes(
           retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },
         },
       },
-      { parent, dependsOn: [rolePolicy] },
+      { parent, dependsOn: [rolePolicy], aliases },
     );
   };
-  for (const { name: job, schedule: when } of jobs) {
-    schedule(`${job}-due`, scheduleExpression(when.cron), when.timezone, dueState, [datum(stack, job, "BackupDue", 1)]);
+  for (const job of jobs) {
+    const { cron, timezone } = job.schedule;
+    const data = [datum(stack, firstName(job), "BackupDue", 1)];
+    const aliases = formerNames(job, (former) => childName(`${former}-due`));
+    schedule(`${job.name}-due`, scheduleExpression(cron), timezone, dueState, data, aliases);
   }
   for (let start = 0; start < jobs.length; start += JOBS_A_CALL) {
     const zeros = jobs
       .slice(start, start + JOBS_A_CALL)
-      .flatMap(({ name: job }) => [datum(stack, job, "BackupDue", 0), datum(stack, job, "RunSucceeded", 0)]);
+      .map(firstName)
+      .flatMap((job) => [datum(stack, job, "BackupDue", 0), datum(stack, job, "RunSucceeded", 0)]);
     schedule(start === 0 ? "zeros" : `zeros-${start / JOBS_A_CALL + 1}`, "rate(1 day)", "UTC", "ENABLED", zeros);
   }
 }

@@ -1,8 +1,10 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import type { JobNames } from "../../../providers/config.ts";
 import { MANIFEST } from "../../../providers/layout.ts";
 import type { AwsAccount } from "../aws-account.ts";
 import { fitName } from "../../fit-name.ts";
+import { formerNames } from "../former-names.ts";
 import { denyWithoutTls, policy } from "../policy.ts";
 import { RULE_NAME, type AlarmContext } from "./alarm.ts";
 
@@ -54,15 +56,16 @@ export function receiptsQueue({ parent, name, tags }: AlarmContext, account: Aws
  */
 export function storedObjectRule(
   { parent, name, stack, tags }: AlarmContext,
-  job: string,
+  job: JobNames,
   prefix: string,
   bucketName: pulumi.Input<string>,
   queueArn: pulumi.Input<string>,
 ): pulumi.Output<string> {
+  const ruleName = (of: string) => fitName(`${name}-${of}-stored`, RULE_NAME);
   const rule = new aws.cloudwatch.EventRule(
-    fitName(`${name}-${job}-stored`, RULE_NAME),
+    ruleName(job.name),
     {
-      description: `Stored backups of the job ${job} of ${stack}`,
+      description: `Stored backups of the job ${job.name} of ${stack}`,
       eventPattern: pulumi.jsonStringify({
         source: ["aws.s3"],
         "detail-type": ["Object Created"],
@@ -73,12 +76,13 @@ export function storedObjectRule(
       }),
       tags,
     },
-    { parent },
+    { parent, aliases: formerNames(job, ruleName) },
   );
+  const targetName = (of: string) => `${name}-${of}-stored-target`;
   new aws.cloudwatch.EventTarget(
-    `${name}-${job}-stored-target`,
+    targetName(job.name),
     { rule: rule.name, targetId: "receipts", arn: queueArn },
-    { parent },
+    { parent, aliases: formerNames(job, targetName) },
   );
   return rule.name;
 }

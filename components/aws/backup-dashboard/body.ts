@@ -1,3 +1,5 @@
+import { firstName, type JobNames } from "../../../providers/config.ts";
+
 /** Metrics that the widgets of one job hold: one each of age and duration, two of size, three of outcome. */
 const METRICS_A_JOB = 7;
 
@@ -34,7 +36,7 @@ interface Widget {
 type Line = readonly [...names: string[], look: Readonly<Record<string, unknown>>];
 
 /** The body of a dashboard of some jobs: in a row, their age, size, duration and outcome. */
-export function dashboardBody(stack: string, jobs: readonly string[], region: string): { widgets: Widget[] } {
+export function dashboardBody(stack: string, jobs: readonly JobNames[], region: string): { widgets: Widget[] } {
   const perRow = Math.max(1, Math.ceil(jobs.length / ROWS));
   const title: Widget = {
     type: "text",
@@ -49,12 +51,13 @@ export function dashboardBody(stack: string, jobs: readonly string[], region: st
   const widgets = [title];
   for (let start = 0, row = 0; start < jobs.length; start += perRow, row += 1) {
     const shown = jobs.slice(start, start + perRow);
-    const label = shown.length === 1 ? (shown[0] ?? "") : `${shown[0] ?? ""} … ${shown.at(-1) ?? ""}`;
+    const [first, last] = [shown[0]?.name ?? "", shown.at(-1)?.name ?? ""];
+    const label = shown.length === 1 ? first : `${first} … ${last}`;
     const alone = shown.length === 1;
     const graphs = [
       graph(
         `${label}: age`,
-        shown.map((job) => line(stack, job, "NewestVerifiedAge", { label: job })),
+        shown.map((job) => line(stack, job, "NewestVerifiedAge", { label: job.name })),
         {
           stat: "Maximum",
           yAxis: { left: { min: 0, label: "Seconds", showUnits: false } },
@@ -63,14 +66,14 @@ export function dashboardBody(stack: string, jobs: readonly string[], region: st
       graph(
         `${label}: size`,
         shown.flatMap((job) => [
-          line(stack, job, "PlainBytes", { label: alone ? "in the database's dump" : job }),
-          line(stack, job, "StoredBytes", { label: alone ? "stored" : `${job}, stored` }),
+          line(stack, job, "PlainBytes", { label: alone ? "in the database's dump" : job.name }),
+          line(stack, job, "StoredBytes", { label: alone ? "stored" : `${job.name}, stored` }),
         ]),
         { stat: "Maximum", yAxis: { left: { min: 0, label: "Bytes", showUnits: false } } },
       ),
       graph(
         `${label}: duration`,
-        shown.map((job) => line(stack, job, "RunDuration", { label: job })),
+        shown.map((job) => line(stack, job, "RunDuration", { label: job.name })),
         {
           stat: "Maximum",
           yAxis: { left: { min: 0, label: "Seconds", showUnits: false } },
@@ -79,7 +82,7 @@ export function dashboardBody(stack: string, jobs: readonly string[], region: st
       graph(
         `${label}: outcome`,
         shown.flatMap((job) => {
-          const of = alone ? "" : `${job}: `;
+          const of = alone ? "" : `${job.name}: `;
           return [
             line(stack, job, "RunSucceeded", { label: `${of}verified`, color: GREEN }),
             line(stack, job, "RunPartial", { label: `${of}partial`, color: ORANGE }),
@@ -107,6 +110,6 @@ function graph(title: string, metrics: readonly Line[], look: Readonly<Record<st
   return { title, view: "timeSeries", period: 3600, ...look, metrics };
 }
 
-function line(stack: string, job: string, metric: string, look: Readonly<Record<string, unknown>>): Line {
-  return ["Provision", metric, "stack", stack, "job", job, look];
+function line(stack: string, job: JobNames, metric: string, look: Readonly<Record<string, unknown>>): Line {
+  return ["Provision", metric, "stack", stack, "job", firstName(job), look];
 }

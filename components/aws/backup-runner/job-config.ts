@@ -1,4 +1,4 @@
-import { jobSecrets, type JobConfig, type JobSettings } from "../../../providers/config.ts";
+import { jobSecrets, underFirstName, type JobConfig, type JobSettings } from "../../../providers/config.ts";
 import { arnVariable, secretVariable, ssmVariable } from "../../../providers/environment.ts";
 import { monitorsOnAws } from "../../../providers/monitor/index.ts";
 import { withStackBucket, type StackBucket } from "../../../providers/storage/index.ts";
@@ -11,7 +11,7 @@ import { purposes, type Purpose } from "./purposes.ts";
  * When its tasks run is their schedules' business alone, so that a changed schedule changes nothing else.
  */
 export function jobConfig(job: JobSettings, stack: string, bucket: StackBucket): JobConfig {
-  const { drill, ...rest } = withoutSchedules(job);
+  const { drill, ...rest } = withoutSchedules(underFirstName(job));
   return withVariables({
     ...rest,
     ...(drill !== undefined && { drill: withoutSchedule(drill) }),

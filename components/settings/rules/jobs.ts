@@ -41,7 +41,23 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
     }
     if (result.success) problems.push(...sameDestinationProblems(result.data.destinations, root));
   }
+  problems.push(...renameProblems(jobs));
   return { jobs, problems, references: references(list, path) };
+}
+
+/** An earlier name that another job has, or had: both would write to one folder, and each be taken for the other. */
+function renameProblems(jobs: readonly CheckedJob[]): Problem[] {
+  return jobs.flatMap(({ path, job: { rename } }, index) =>
+    (rename?.from ?? []).flatMap((former): Problem[] => {
+      const other = jobs.find(
+        ({ job }, at) => at !== index && (job.name === former || (at < index && job.rename?.from.includes(former))),
+      );
+      if (other === undefined) return [];
+      const message = `"${former}" is a name of ${other.path} too, which would have this job's backups`;
+      const fix = `Name the job that it was, or a new one: pulumi config rm --path '${path}.rename'`;
+      return [{ path: `${path}.rename.from`, message, fix }];
+    }),
+  );
 }
 
 /** Whether a text is a time of cron. */

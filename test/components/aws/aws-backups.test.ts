@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { AwsBackups, type AwsBackupsArgs } from "../../../components/aws/aws-backups.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
-import { JobConfig } from "../../../providers/config.ts";
+import { JobConfig, JobSettings } from "../../../providers/config.ts";
 import { app, IMAGE, web } from "../../helpers/aws-jobs.ts";
 import { watchOptions } from "../../helpers/aws.ts";
 import { isSecret, mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
@@ -271,6 +271,49 @@ describe("AwsBackups", () => {
     expect(roles.map(({ name, inputs }) => ({ name, ...inputs }))).toEqual(
       roles.map(({ name }) => expect.objectContaining({ name, ...limits }) as unknown),
     );
+  });
+
+  it("changes what a renamed job has where it stands, and leaves its folder, its metrics and its names at AWS", async () => {
+    const monthly = { schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
+    const named = (names: object, others: object) => JobSettings.parse({ ...app, ...others, ...names });
+    const before = await deploy({}, { jobs: [named({ name: "app" }, {}), named({ name: "books" }, monthly)] });
+    const after = await deploy(
+      {},
+      {
+        jobs: [
+          named({ name: "store", rename: { from: ["app", "shop"] } }, {}),
+          named({ name: "ledger", rename: { from: "books" } }, monthly),
+        ],
+      },
+    );
+    const aliases = after.recorded.flatMap(({ name }) =>
+      [after.watch.of(name).aliases ?? []].flat().map((alias) => (alias as { name: string }).name),
+    );
+    const found = new Set([...after.recorded.map(({ name }) => name), ...aliases]);
+    const lost = before.recorded.map(({ name }) => name).filter((name) => !found.has(name));
+    expect(lost).toEqual([]);
+    expect(aliases).toContain("provision-runner-prod-shop");
+    const asAws = ({ recorded }: typeof after) => ({
+      families: ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition")
+        .map(({ inputs }) => String(inputs.family))
+        .sort(),
+      dimensions: ofType(recorded, "aws:cloudwatch/metricAlarm:MetricAlarm")
+        .flatMap(({ inputs }) => JSON.stringify(inputs).match(/"job":"\w+"/g) ?? [])
+        .sort(),
+      jobs: ofType(recorded, "aws:ecs/taskDefinition:TaskDefinition")
+        .map(({ inputs }) => /\\"name\\":\\"(\w+)\\"/.exec(String(inputs.containerDefinitions))?.[1] ?? "")
+        .sort(),
+      keys: ofType(recorded, "aws:cloudwatch/eventRule:EventRule")
+        .map(({ inputs }) => String(inputs.eventPattern))
+        .sort(),
+    });
+    expect(asAws(after)).toEqual(asAws(before));
+    expect(asAws(before).jobs).toEqual([...Array<string>(4).fill("app"), ...Array<string>(4).fill("books")]);
+    expect(Object.keys(after.backups.jobs)).toEqual(["store", "ledger"]);
+    const [late] = ofType(after.recorded, "aws:cloudwatch/metricAlarm:MetricAlarm").filter(({ name }) =>
+      name.endsWith("-store-late"),
+    );
+    expect(late?.inputs.alarmDescription).toContain("The job store of prod");
   });
 
   it("lets a program change any argument and option of each resource, by Pulumi's transformations", async () => {

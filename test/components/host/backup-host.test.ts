@@ -92,6 +92,19 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     });
   });
 
+  it("keeps a renamed job's backups in the folder of its first name", async () => {
+    const recorded = await mockEngine({ preview });
+    const host = new BackupHost("host", args({ jobs: [{ ...app, name: "shop", rename: { from: ["app"] } }] }));
+    await registered(host);
+    const file = commands(recorded).get("host-shop-file");
+    const written = JSON.parse(String(file?.stdin)) as object;
+    expect(JobConfig.parse(written).name).toBe("app");
+    expect(written).not.toHaveProperty("rename");
+    expect(String(file?.create)).toContain("/srv/provision/jobs/shop.json");
+    expect(String(commands(recorded).get("host-shop-schedule-timer")?.create)).toContain("unit='provision.dev.shop'");
+    expect(host.jobs.shop?.backups).toContain("filesystem: /srv/provision/backups/dev/app");
+  });
+
   it("schedules a job's drills beside its backups, with no word of when in its file", async () => {
     const recorded = await mockEngine({ preview });
     const checks = [{ name: "orders", sql: "SELECT count(*) FROM orders", atLeast: 1, timeoutSeconds: 60 }];

@@ -14,6 +14,7 @@ const FORGOTTEN: Readonly<Record<string, readonly string[]>> = {
   "aws:s3/bucketNotification:BucketNotification": ["eventbridge"],
   "aws:s3/bucketReplicationConfig:BucketReplicationConfig": ["rules"],
   [REPLICATION]: ["rules"],
+  "aws:cloudwatch/metricAlarm:MetricAlarm": ["alarmName"],
 };
 
 let evaluations = 0;
@@ -25,6 +26,7 @@ let evaluations = 0;
  *   deny everything: such statements are left out;
  * - moto forgets that a bucket sends its events to EventBridge, and says of a replication's rules that none copies delete markers,
  *   whatever it was told; both would be made good with every `up`;
+ * - an alarm keeps the name that it got first, which Pulumi's own plugin sees to by itself;
  * - where the plugin is the Terraform provider itself, some inputs have Terraform's names, and so have types that it tells by their
  *   names.
  */
