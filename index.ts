@@ -18,6 +18,7 @@ interface Outputs extends Partial<
     | "securityGroupId"
     | "replicationRoleArn"
     | "schedulerPolicies"
+    | "stateMachinePolicies"
   >
 > {
   readonly jobs: AwsBackups["jobs"] | BackupHost["jobs"];
@@ -42,7 +43,7 @@ const { settings, key: signingKey } = withSigning(readSettings());
  * - `securityGroupId`: the id of the tasks' security group, which a database's rule lets in.
  *
  * - `replicationRoleArn`: the role with which S3 copies to `bucket.replica`.
- * - `schedulerPolicies`: what an existing role of the scheduler (`roles.scheduler`) needs.
+ * - `schedulerPolicies`, `stateMachinePolicies`: what existing roles of both (`roles.scheduler`, `roles.stateMachine`) need.
  *
  * One object, since Pulumi warns of every named export that is undefined.
  */
@@ -55,11 +56,12 @@ async function deploy(settings: Settings): Promise<Outputs> {
     const { AwsBackups } = await import("./components/aws/aws-backups.ts");
     const made = new AwsBackups("provision", { ...settings, source });
     const { jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId } = made;
-    const { replicationRoleArn, schedulerPolicies } = made;
+    const { replicationRoleArn, schedulerPolicies, stateMachinePolicies } = made;
     return {
       ...{ jobs, image, bucket, dashboard, alarmTopic, cluster, key, deadLetterQueue, securityGroupId },
       ...(replicationRoleArn !== undefined && { replicationRoleArn }),
       ...(schedulerPolicies !== undefined && { schedulerPolicies }),
+      ...(stateMachinePolicies !== undefined && { stateMachinePolicies }),
     };
   }
   const { BackupHost } = await import("./components/host/backup-host.ts");

@@ -75,6 +75,8 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly replicationRoleArn: pulumi.Output<string> | undefined;
   /** What the existing role of the scheduler needs; undefined without one. */
   readonly schedulerPolicies: RolePolicies | undefined;
+  /** What the existing role of the state machine needs; undefined without one. */
+  readonly stateMachinePolicies: RolePolicies | undefined;
 
   readonly #name: string;
   readonly #args: AwsBackupsArgs;
@@ -123,6 +125,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.securityGroupId = network.securityGroupId;
     this.replicationRoleArn = bucket.replicationRoleArn;
     this.schedulerPolicies = schedule.policies;
+    this.stateMachinePolicies = schedule.machinePolicies;
     // A program ends when all is registered, and what was looked up has to be said before.
     const outputs = {
       jobs: this.jobs,
@@ -136,6 +139,7 @@ export class AwsBackups extends pulumi.ComponentResource {
       securityGroupId: this.securityGroupId,
       ...(this.replicationRoleArn !== undefined && { replicationRoleArn: this.replicationRoleArn }),
       ...(this.schedulerPolicies !== undefined && { schedulerPolicies: this.schedulerPolicies }),
+      ...(this.stateMachinePolicies !== undefined && { stateMachinePolicies: this.stateMachinePolicies }),
     };
     this.registerOutputs(lookedUp.then(() => outputs));
   }
@@ -276,6 +280,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         network,
         keyArn: key.arn,
         roleArn: settings.roles.scheduler,
+        machineRoleArn: settings.roles.stateMachine,
       },
       { parent: this },
     );
@@ -285,6 +290,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         ...this.#withRoles(),
         ...settings.alarms,
         enabled: settings.schedules.enabled,
+        restarts: settings.schedules.restarts,
         jobs: jobs.map((job) => ({ ...alarmJob(job, stack), since: runner.tasks[job.name]?.backup.createdAt })),
         clusterArn,
         sharedCluster: settings.clusterArn !== undefined,

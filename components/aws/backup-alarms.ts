@@ -54,6 +54,8 @@ export interface BackupAlarmsArgs extends RoleLimits {
    * about weekly gets 24 at least. 1 to 144. Default 3.
    */
   readonly graceHours?: number;
+  /** How often schedules start a task again that was killed or could not start: messages about one say so. Default 0. */
+  readonly restarts?: number;
   /** Percents by which a backup may be smaller than the last one, before compression. Default 50. */
   readonly shrinkPercent?: number;
   /** Tags of whatever has tags. */
@@ -117,7 +119,12 @@ export class BackupAlarms extends pulumi.ComponentResource {
       tags,
     };
     const { sharedCluster = false } = args;
-    tellOfFailedTasks(context, args.clusterArn, sharedCluster ? ofStack(stack, account) : undefined);
+    tellOfFailedTasks(
+      context,
+      args.clusterArn,
+      args.restarts ?? 0,
+      sharedCluster ? ofStack(stack, account) : undefined,
+    );
     alarm(context, "dead-letters", deadLetters(stack, args.deadLetterQueueName), false);
 
     const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)

@@ -109,7 +109,8 @@ export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Parti
  *   that are still there. `deletionProtectionEnabled` is for a transformation (see `AwsBackups`).
  * - Container Insights costs some cents a month here, since tasks run for minutes.
  * - There is no capacity provider, and so no Fargate Spot: a backup that is taken away in the middle is none.
- * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database.
+ * - ECS has neither a limit of time nor one of overlap. The runner has both: `timeoutMinutes`, and a lock in the database. What a
+ *   schedule starts is stopped from outside too (`BackupSchedule`).
  * - Task definitions stay when they are replaced (`skipDestroy`), so that a former state of the stack can be run again.
  * - Children are named after the component, the stack, the job and the purpose. One that is renamed in a later version keeps
  *   the old name in its `aliases`, and so does one of a job that is renamed.

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { JobSettings, PolicyStatement } from "../../providers/config.ts";
-import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
+import type { JobSettings } from "../../providers/config.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
-import { CONTAINER_NAME } from "./backup-runner/container.ts";
+import { runInput, runMachine } from "./backup-schedule/run-machine.ts";
+import { machineStatements, schedulerStatements } from "./backup-schedule/statements.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "./policy.ts";
 import { serviceRole, type RolePolicies, type ServiceRole } from "./service-role.ts";
@@ -21,14 +20,20 @@ const FLEXIBLE_MINUTES = 5;
 const MAX_RETRIES = 3;
 const MAX_AGE_SECONDS = 3600;
 
+/** Retries that fit into that time: the pauses between them grow from half a minute to ten. */
+const MOST_RETRIES = 8;
+
 /** Seconds for which the queue keeps what could not be started: 14 days, the most that SQS keeps. */
 const KEEP_SECONDS = 1_209_600;
 
-/**
- * Roles at most. A role's policy holds 10,240 characters, which is some 30 entries; an account has 1000 roles. With 64 of them
- * 600 entries are nine or ten a role.
- */
-const MAX_ROLES = 64;
+/** How often a task is started again that was killed or could not start. */
+const RESTARTS = 2;
+
+/** Minutes that a job's run may take if it does not say so. */
+const TIMEOUT_MINUTES = 1_440;
+
+/** Characters of a state machine's name. */
+const MACHINE_NAME = 80;
 
 /** What is started when. */
 export interface ScheduleEntry {
@@ -37,8 +42,10 @@ export interface ScheduleEntry {
   /** ARN of the task definition with its revision. */
   readonly taskDefinitionArn: pulumi.Input<string>;
   readonly family: string;
-  /** ARNs of the task's two roles, which the scheduler passes on. */
+  /** ARNs of the task's two roles, which are passed on to it. */
   readonly roleArns: readonly pulumi.Input<string>[];
+  /** Minutes after which the runner ends by itself; a quarter of an hour later its task is stopped. Default 1440. */
+  readonly timeoutMinutes?: number;
   /** Its names before its job was renamed, the first one first. Default: none. */
   readonly former?: readonly string[];
 }
@@ -67,10 +74,17 @@ export interface BackupScheduleArgs {
   readonly flexibleMinutes?: number | undefined;
   /** How often a start that failed is tried again within an hour, 0 to 185. Default 3. */
   readonly maxRetries?: number | undefined;
+  /**
+   * How often a task is started again that could not start, was killed (for want of memory, say), or lost its host, 0 to 3. What ends
+   * with an exit code of the runner's is not. Default 2, five and ten minutes later.
+   */
+  readonly restarts?: number | undefined;
   /** ARN of the KMS key of the schedules. */
   readonly keyArn: pulumi.Input<string>;
-  /** ARN of an existing role that starts the tasks, which stays as it is: see `policies`. Default: roles of the component's own. */
+  /** ARN of an existing role of the schedules, which stays as it is: see `policies`. Default: one of the component's own. */
   readonly roleArn?: pulumi.Input<string> | undefined;
+  /** The same of the state machine that runs the tasks: see `machinePolicies`. */
+  readonly machineRoleArn?: pulumi.Input<string> | undefined;
   /** ARN of the policy that bounds what the roles can ever be allowed. Default: none. */
   readonly permissionsBoundary?: pulumi.Input<string> | undefined;
   /** IAM path of the roles, for instance `/backups/`. Default `/`. */
@@ -80,13 +94,15 @@ export interface BackupScheduleArgs {
 }
 
 /**
- * Starts tasks on time with EventBridge Scheduler: a group, a schedule for each entry, roles that may start exactly these
- * tasks, and a queue for what could not be started.
+ * Starts tasks on time with EventBridge Scheduler: a group, a schedule for each entry, and a queue for what could not be started.
+ * Between the schedules and the tasks is one state machine of Step Functions for all of them: it stops a task that runs for too long,
+ * and starts one again that was killed or could not start (see `runMachine`).
  *
  * - A failed start is retried three times in an hour. AWS's default, 185 times in a day, would start a nightly backup at noon.
  * - The flexible window is five minutes: Sentry reports a run as missed after ten.
  * - The queue has SQS's own key: it holds only names of tasks, and a failing KMS key would lose the message about a failure.
  * - The runner reads its schedule from a variable: its monitors need it, and its task definition need not change with it.
+ * - An execution's history stays for 90 days and holds nothing but names; no log of it is written.
  */
 export class BackupSchedule extends pulumi.ComponentResource {
   readonly groupName: pulumi.Output<string>;
@@ -97,13 +113,15 @@ export class BackupSchedule extends pulumi.ComponentResource {
   readonly deadLetterQueueArn: pulumi.Output<string>;
   /** ARNs of the scheduler's roles. */
   readonly roleArns: readonly pulumi.Output<string>[];
-  /** What an existing role needs. */
+  /** What an existing role of the schedules needs. */
   readonly policies: RolePolicies | undefined;
+  /** What an existing role of the state machine needs. */
+  readonly machinePolicies: RolePolicies | undefined;
 
   /** @throws RunError where a schedule is none that AWS has */
   constructor(name: string, args: BackupScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupSchedule", name, {}, opts);
-    const { stack, network, flexibleMinutes = FLEXIBLE_MINUTES } = args;
+    const { stack, flexibleMinutes = FLEXIBLE_MINUTES } = args;
     const own = `${name}-${stack}`;
     const tags = { tags: args.tags };
     const account = awsAccount(this);
@@ -111,50 +129,30 @@ export class BackupSchedule extends pulumi.ComponentResource {
       parent: this,
     });
     const queue = this.#deadLetterQueue(`${own}-not-started`, tags);
-    const roles = new Map<string, ServiceRole>();
-    const groups = args.roleArn === undefined ? spread(args.entries) : [["", Object.entries(args.entries)] as const];
-    for (const [bucket, entries] of groups) {
-      const statements = pulumi
-        .all([
-          account,
-          args.clusterArn,
-          queue.arn,
-          args.keyArn,
-          group.name,
-          pulumi.all(entries.flatMap(([, { roleArns }]) => roleArns)),
-        ])
-        .apply(([where, clusterArn, queueArn, keyArn, groupName, roleArns]) =>
-          schedulerStatements(where, {
-            clusterArn,
-            queueArn,
-            keyArn,
-            groupName,
-            roleArns,
-            families: entries.map(([, { family }]) => family),
-          }),
-        );
-      const role = serviceRole(
-        `${own}-scheduler-${bucket}`,
-        {
-          service: "scheduler.amazonaws.com",
-          // What AWS compares with is the group, not the single schedule.
-          sourceArn: group.arn,
-          account: account.id,
-          description: `EventBridge Scheduler starts backup tasks of the stack ${stack} with it.`,
-          statements,
-          existing: args.roleArn,
-          permissionsBoundary: args.permissionsBoundary,
-          rolePath: args.rolePath,
-          tags: args.tags,
-        },
-        this,
-      );
-      for (const [key] of entries) roles.set(key, role);
-    }
+    const machineRole = this.#machineRole(`${own}-run-tasks`, account, queue, args);
+    const machine = this.#machine(`${own}-run`, account, queue, machineRole, args);
+    const role = serviceRole(
+      `${own}-start-run`,
+      {
+        service: "scheduler.amazonaws.com",
+        // What AWS compares with is the group, not the single schedule.
+        sourceArn: group.arn,
+        account: account.id,
+        description: `EventBridge Scheduler has backup tasks of the stack ${stack} run with it.`,
+        statements: pulumi
+          .all([account, machine.arn, queue.arn, args.keyArn, group.name])
+          .apply(([where, machineArn, queueArn, keyArn, groupName]) =>
+            schedulerStatements(where, { machineArn, queueArn, keyArn, groupName }),
+          ),
+        existing: args.roleArn,
+        permissionsBoundary: args.permissionsBoundary,
+        rolePath: args.rolePath,
+        tags: args.tags,
+      },
+      this,
+    );
     const schedules = Object.entries(args.entries).map(([key, entry]): [string, pulumi.Output<string>] => {
       const { cron, timezone } = entry.schedule;
-      const role = roles.get(key);
-      if (role === undefined) throw new Error(`no role for the schedule ${key}`);
       const child = (name: string) => fitName(`${own}-${name}`, SCHEDULE_NAME);
       const schedule = new aws.scheduler.Schedule(
         child(key),
@@ -168,23 +166,16 @@ export class BackupSchedule extends pulumi.ComponentResource {
           state: pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED")),
           kmsKeyArn: args.keyArn,
           target: {
-            arn: args.clusterArn,
+            arn: machine.arn,
             roleArn: role.arn,
-            ecsParameters: {
-              taskDefinitionArn: entry.taskDefinitionArn,
-              taskCount: 1,
-              launchType: "FARGATE",
-              platformVersion: "LATEST",
-              propagateTags: "TASK_DEFINITION",
-              enableEcsManagedTags: true,
-              enableExecuteCommand: false,
-              networkConfiguration: {
-                subnets: pulumi.output(network.subnetIds).apply((ids) => [...ids]),
-                securityGroups: pulumi.output(network.securityGroupIds).apply((ids) => [...ids]),
-                assignPublicIp: network.assignPublicIp,
-              },
-            },
-            input: overrides(entry),
+            input: pulumi.output(entry.taskDefinitionArn).apply((arn) =>
+              JSON.stringify(
+                runInput(arn, entry.schedule, {
+                  timeoutMinutes: entry.timeoutMinutes ?? TIMEOUT_MINUTES,
+                  restarts: args.restarts ?? RESTARTS,
+                }),
+              ),
+            ),
             retryPolicy: {
               maximumEventAgeInSeconds: MAX_AGE_SECONDS,
               maximumRetryAttempts: args.maxRetries ?? MAX_RETRIES,
@@ -201,8 +192,9 @@ export class BackupSchedule extends pulumi.ComponentResource {
     this.deadLetterQueueName = queue.name;
     this.deadLetterQueueUrl = queue.url;
     this.deadLetterQueueArn = queue.arn;
-    this.roleArns = [...new Set(roles.values())].map(({ arn }) => arn);
-    [this.policies] = [...roles.values()].map(({ policies }) => policies);
+    this.roleArns = [role.arn];
+    this.policies = role.policies;
+    this.machinePolicies = machineRole.policies;
     this.registerOutputs({
       groupName: this.groupName,
       scheduleArns: this.scheduleArns,
@@ -211,6 +203,60 @@ export class BackupSchedule extends pulumi.ComponentResource {
       deadLetterQueueArn: this.deadLetterQueueArn,
       roleArns: this.roleArns,
     });
+  }
+
+  #machineRole(name: string, account: AwsAccount, queue: aws.sqs.Queue, args: BackupScheduleArgs): ServiceRole {
+    const entries = Object.values(args.entries);
+    return serviceRole(
+      name,
+      {
+        service: "states.amazonaws.com",
+        // The machine has no name before its role is there: all of the account's in this region.
+        sourceArn: pulumi.interpolate`arn:${account.partition}:states:${account.region}:${account.id}:stateMachine:*`,
+        account: account.id,
+        description: `Step Functions runs backup tasks of the stack ${args.stack} with it.`,
+        statements: pulumi
+          .all([account, args.clusterArn, queue.arn, pulumi.all(entries.flatMap(({ roleArns }) => roleArns))])
+          .apply(([where, clusterArn, queueArn, roleArns]) =>
+            machineStatements(where, { clusterArn, queueArn, roleArns, families: entries.map(({ family }) => family) }),
+          ),
+        existing: args.machineRoleArn,
+        permissionsBoundary: args.permissionsBoundary,
+        rolePath: args.rolePath,
+        tags: args.tags,
+      },
+      this,
+    );
+  }
+
+  #machine(
+    name: string,
+    account: AwsAccount,
+    queue: aws.sqs.Queue,
+    role: ServiceRole,
+    { network, clusterArn, maxRetries = MAX_RETRIES, tags }: BackupScheduleArgs,
+  ): aws.sfn.StateMachine {
+    const { subnetIds, securityGroupIds, assignPublicIp } = network;
+    const definition = pulumi
+      .all([account.partition, clusterArn, queue.id, subnetIds, securityGroupIds, assignPublicIp])
+      .apply(([partition, cluster, queueUrl, subnets, groups, publicIp]) =>
+        JSON.stringify(
+          runMachine({
+            partition,
+            clusterArn: cluster,
+            subnetIds: subnets,
+            securityGroupIds: groups,
+            assignPublicIp: publicIp,
+            queueUrl,
+            maxRetries: Math.min(maxRetries, MOST_RETRIES),
+          }),
+        ),
+      );
+    return new aws.sfn.StateMachine(
+      fitName(name, MACHINE_NAME),
+      { definition, roleArn: role.arn, tags },
+      { parent: this },
+    );
   }
 
   #deadLetterQueue(name: string, tags: Pick<aws.sqs.QueueArgs, "tags">) {
@@ -229,75 +275,6 @@ export class BackupSchedule extends pulumi.ComponentResource {
     );
     return queue;
   }
-}
-
-type NamedEntry = readonly [key: string, entry: ScheduleEntry];
-
-/** The entries by role. Which one an entry has depends on its own name alone: another entry more or less changes nothing. */
-function spread(entries: BackupScheduleArgs["entries"]): Map<string, NamedEntry[]> {
-  const found = new Map<string, NamedEntry[]>();
-  for (const entry of Object.entries(entries)) {
-    const number = createHash("sha256").update(entry[1].former?.[0] ?? entry[0]).digest().readUInt16BE() % MAX_ROLES;
-    const bucket = String(number).padStart(2, "0");
-    const others = found.get(bucket);
-    if (others === undefined) found.set(bucket, [entry]);
-    else others.push(entry);
-  }
-  return found;
-}
-
-/** What the scheduler may do: start these tasks in this cluster, hand them their roles, and tell of what it could not start. */
-function schedulerStatements(
-  { partition, region, id }: pulumi.Unwrap<AwsAccount>,
-  needs: {
-    readonly clusterArn: string;
-    readonly queueArn: string;
-    readonly keyArn: string;
-    readonly groupName: string;
-    readonly roleArns: readonly string[];
-    readonly families: readonly string[];
-  },
-): PolicyStatement[] {
-  const ecs = `arn:${partition}:ecs:${region}:${id}`;
-  return [
-    {
-      Effect: "Allow",
-      Action: ["ecs:RunTask"],
-      Resource: [...new Set(needs.families)].map((family) => `${ecs}:task-definition/${family}:*`),
-      Condition: { ArnEquals: { "ecs:cluster": needs.clusterArn } },
-    },
-    {
-      Effect: "Allow",
-      Action: ["ecs:TagResource"],
-      Resource: [`${ecs}:task/${needs.clusterArn.split("/").at(-1) ?? ""}/*`],
-      Condition: { StringEquals: { "ecs:CreateAction": "RunTask" } },
-    },
-    {
-      Effect: "Allow",
-      Action: ["iam:PassRole"],
-      Resource: [...new Set(needs.roleArns)],
-      Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
-    },
-    { Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [needs.queueArn] },
-    {
-      Effect: "Allow",
-      Action: ["kms:Decrypt"],
-      Resource: [needs.keyArn],
-      Condition: {
-        ArnLike: {
-          "kms:EncryptionContext:aws:scheduler:schedule:arn": `arn:${partition}:scheduler:${region}:${id}:schedule/${needs.groupName}/*`,
-        },
-      },
-    },
-  ];
-}
-
-/** What the schedule adds to the task definition. */
-function overrides({ schedule }: ScheduleEntry): string {
-  const environment = [{ name: SCHEDULE_VARIABLE, value: writeSchedule(schedule) }];
-  return JSON.stringify({
-    containerOverrides: [{ name: CONTAINER_NAME, environment }],
-  });
 }
 
 function expressionOf(key: string, cron: string): string {

@@ -94,6 +94,15 @@ export const AwsSettings = z
             "Minutes over which starts are spread, so that not all jobs start at once; 0 for none. Default 5, because monitors wait ten.",
           ),
         maxRetries: z.int().min(0).max(185).default(3).describe("Retries of a failed start within an hour. Default 3."),
+        restarts: z
+          .int()
+          .min(0)
+          .max(3)
+          .default(2)
+          .describe(
+            "How often a task is started again that could not start, was killed (for want of memory, say), or lost its host; a run that fails " +
+              "by itself is not. Default 2, five and ten minutes later.",
+          ),
       })
       .prefault({})
       .describe("How EventBridge Scheduler starts the tasks."),
@@ -177,7 +186,7 @@ export const AwsSettings = z
       .meta({ examples: [["arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:role/on-call"]] }),
     roles: Roles.prefault({}).describe(
       "Existing roles, by their ARNs, whose policies are left unchanged: the outputs `policies` say what each needs. That of the " +
-        "scheduler has to trust EventBridge Scheduler beforehand. Left out: the stack makes them.",
+        "scheduler has to trust EventBridge Scheduler beforehand, that of the state machine Step Functions. Left out: the stack makes them.",
     ),
     permissionsBoundary: z
       .string()
@@ -228,7 +237,10 @@ export type LaterBucket<T extends z.input<typeof Bucket>> = Later<Omit<T, "repli
 };
 
 /** Existing roles that another resource may make. */
-export type LaterRoles<T extends z.input<typeof Roles>> = Later<Omit<T, "jobs">, JobRole | "scheduler"> & {
+export type LaterRoles<T extends z.input<typeof Roles>> = Later<
+  Omit<T, "jobs">,
+  JobRole | "scheduler" | "stateMachine"
+> & {
   [Key in keyof Pick<T, "jobs">]: Readonly<Record<string, JobRoleArns>>;
 };
 

@@ -127,11 +127,14 @@ export const backupsDrilled: StackValidationPolicy = {
   },
 };
 
-/** The schedules that are on and start the task. */
+/** The schedules that are on and start the task, which they name in the input of a state machine. */
 function schedulesOf(task: PolicyResource, resources: readonly PolicyResource[]): PolicyResource[] {
   return ofType(resources, SCHEDULE).filter((schedule) => {
     if (known((): unknown => schedule.props.state) === "DISABLED") return false;
-    const arn = known(() => at(schedule.props, "target.ecsParameters.taskDefinitionArn"));
+    const arn = known(() => {
+      const input = at(schedule.props, "target.input");
+      return typeof input === "string" ? at(JSON.parse(input), "taskDefinition") : undefined;
+    });
     return arn === undefined ? names(schedule, "target", task) : arn === known((): unknown => task.props.arn);
   });
 }

@@ -1,6 +1,7 @@
 import { S3 } from "@aws-sdk/client-s3";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { RunInput } from "../../components/aws/backup-schedule/run-machine.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { secret, startEngine, type EngineStack, type Outcome, type StackConfig } from "../../tools/engine.ts";
@@ -113,16 +114,17 @@ describe.skipIf(plugin === undefined)(
       return outputs;
     }
 
-    /** What the schedule of a task hands to ECS. */
+    /** What the schedule of a task hands to the state machine, which hands it to ECS. */
     async function scheduled(arn: string): Promise<{ readonly taskDefinition: string; readonly overrides: Overrides }> {
       const [group = "", name = ""] = arn.split("/").slice(1);
-      const { Target } = await awsCall<{ Target: { Input: string; EcsParameters: { TaskDefinitionArn: string } } }>(
-        moto.url,
-        "scheduler",
-        { path: `/schedules/${name}?groupName=${group}` },
-      );
-      const { containerOverrides } = JSON.parse(Target.Input) as { containerOverrides: [Overrides] };
-      return { taskDefinition: Target.EcsParameters.TaskDefinitionArn, overrides: containerOverrides[0] };
+      const { Target } = await awsCall<{ Target: { Arn: string; Input: string } }>(moto.url, "scheduler", {
+        path: `/schedules/${name}?groupName=${group}`,
+      });
+      const { taskDefinition, environment } = JSON.parse(Target.Input) as RunInput;
+      const overrides = {
+        environment: environment.map(({ Name: variable, Value }) => ({ name: variable, value: Value })),
+      };
+      return { taskDefinition, overrides };
     }
 
     const bucketOf = async (stack: EngineStack) => String((await stack.outputs()).bucket?.value);
@@ -255,7 +257,7 @@ describe.skipIf(plugin === undefined)(
       async () => {
         // What all jobs share is replaced or gets longer, as the lists of who uses a key or a secret; nothing that the other job needs is changed.
         const shared =
-          /Dashboard|provision-key-key|provisionSigningKey-policy|provision-schedule-dev-scheduler-\d\d|provision-alarms-dev-(due|zeros)/;
+          /Dashboard|provision-key-key|provisionSigningKey-policy|provision-schedule-dev-run-tasks|provision-alarms-dev-(due|zeros)/;
         const ofOthers = (steps: readonly string[]) =>
           steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
         await up();

@@ -38,6 +38,7 @@ const arnEnds: Readonly<Record<string, (name: string, inputs: Readonly<Record<st
   "aws:sqs/queue:Queue": (name) => `sqs:eu-central-1:123456789012:${name}`,
   "aws:cloudwatch/logGroup:LogGroup": (name) => `logs:eu-central-1:123456789012:log-group:${name}`,
   "aws:scheduler/scheduleGroup:ScheduleGroup": (name) => `scheduler:eu-central-1:123456789012:schedule-group/${name}`,
+  "aws:sfn/stateMachine:StateMachine": (name) => `states:eu-central-1:123456789012:stateMachine:${name}`,
   "aws:ecs/taskDefinition:TaskDefinition": (_, { family }) =>
     `ecs:eu-central-1:123456789012:task-definition/${String(family)}:1`,
 };

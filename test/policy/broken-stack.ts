@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 
 /** A job as a task gets it; see `JOB_VARIABLE`. */
 const job = (changes: object) => JSON.stringify({ name: "app", verify: true, retention: { daily: 7 }, ...changes });
@@ -17,9 +18,9 @@ function schedule(name: string, definition: aws.ecs.TaskDefinition): void {
     scheduleExpression: "cron(0 3 * * ? *)",
     flexibleTimeWindow: { mode: "OFF" },
     target: {
-      arn: "arn:aws:ecs:us-east-1:123456789012:cluster/backups",
+      arn: "arn:aws:states:us-east-1:123456789012:stateMachine:run",
       roleArn: "arn:aws:iam::123456789012:role/scheduler",
-      ecsParameters: { taskDefinitionArn: definition.arn },
+      input: pulumi.jsonStringify({ taskDefinition: definition.arn }),
     },
   });
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ensureMoto } from "../install/moto.ts";
 import type { StackConfig } from "../engine.ts";
 import { freePort } from "../free-port.ts";
+import { startStepFunctions } from "./step-functions.ts";
 
 /** How long the server may take to start, in milliseconds: it loads all of botocore. */
 const START_MS = 60_000;
@@ -54,6 +55,7 @@ export async function startMoto(): Promise<Moto> {
     if (server.exitCode !== null || Date.now() > end) throw new Error(`moto did not start: ${said}`);
     await sleep(100);
   }
+  const stepFunctions = await startStepFunctions(url);
   return {
     url,
     config: {
@@ -62,9 +64,10 @@ export async function startMoto(): Promise<Moto> {
       "aws:secretKey": "test",
       "aws:skipCredentialsValidation": true,
       "aws:s3UsePathStyle": true,
-      "aws:endpoints": [Object.fromEntries(SERVICES.map((service) => [service, url]))],
+      "aws:endpoints": [{ ...Object.fromEntries(SERVICES.map((service) => [service, url])), sfn: stepFunctions.url }],
     },
     async stop() {
+      await stepFunctions.stop();
       const closed = once(server, "close");
       if (server.kill("SIGKILL")) await closed;
     },

@@ -24,9 +24,12 @@ export function scheduleEntries(
       const task = tasks[job.name]?.[purpose as Purpose];
       if (task === undefined || schedule === undefined) return [];
       const { taskDefinitionArn, family, roleArn, executionRoleArn } = task;
+      const { timeoutMinutes } = job;
       const roleArns = [roleArn, executionRoleArn];
       const former = formerNames(job, (name) => entryName(name, purpose)).map(({ name }) => name);
-      return [[entryName(job.name, purpose), { schedule, taskDefinitionArn, family, roleArns, former }]];
+      return [
+        [entryName(job.name, purpose), { schedule, taskDefinitionArn, family, roleArns, former, timeoutMinutes }],
+      ];
     }),
   );
   return Object.fromEntries(entries);

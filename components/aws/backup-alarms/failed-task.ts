@@ -1,13 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../../fit-name.ts";
+import { GOOD_EXIT_CODES } from "../task-ends.ts";
 import { RULE_NAME, type AlarmContext } from "./alarm.ts";
-
-/**
- * Exit codes of the runner that are no failure: done, and another run of the job at work. EventBridge Scheduler may start a
- * task twice, and the second one then ends with 6.
- */
-const GOOD_EXIT_CODES = [0, 6];
 
 /** Ends of a task that its exit code does not tell: one that could not start has none. */
 const BAD_STOP_CODES = [
@@ -21,11 +16,13 @@ const BAD_STOP_CODES = [
 /**
  * Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, restore.
  *
+ * @param restarts how often a scheduled task is started again that was killed or could not start, which the message says
  * @param definitions with what the ARNs of the task definitions begin that are watched. Default: all are.
  */
 export function tellOfFailedTasks(
   { parent, name, stack, topicArn, tags }: AlarmContext,
   clusterArn: pulumi.Input<string>,
+  restarts: number,
   definitions?: pulumi.Input<string>,
 ): void {
   const rule = new aws.cloudwatch.EventRule(
@@ -62,7 +59,10 @@ export function tellOfFailedTasks(
         // EventBridge puts a text into quotation marks only where the template has them.
         inputTemplate:
           `"A task of the backups of ${stack} failed: <reason> (exit code <code>)."\n` +
-          `"Task <task>"\n"Task definition <definition>"`,
+          `"Task <task>"\n"Task definition <definition>"` +
+          (restarts === 0
+            ? ""
+            : `\n"If a schedule started it, and it was killed or could not start, it is started again, ${restarts} times at most."`),
       },
     },
     { parent },

@@ -7,11 +7,11 @@ import type { Questions } from "./questions.ts";
 /** Whether the existing roles exist, in this account: ECS and the scheduler take no others. */
 export async function lookUpRoles(
   questions: Questions,
-  { roles: { scheduler, jobs = {}, ...all } }: Pick<AwsArgs, "roles">,
+  { roles: { scheduler, stateMachine, jobs = {}, ...all } }: Pick<AwsArgs, "roles">,
   account: string | undefined,
 ): Promise<void> {
   const named = [all, ...Object.values(jobs)].flatMap((roles) => JOB_ROLES.map((role) => roles[role]));
-  const arns = new Set([scheduler, ...named].flatMap((arn) => plain(arn) ?? []));
+  const arns = new Set([scheduler, stateMachine, ...named].flatMap((arn) => plain(arn) ?? []));
   await Promise.all(
     [...arns].map(async (arn) => {
       const owner = arn.split(":")[4];

@@ -23,7 +23,8 @@ const JobRoles = {
 export const Roles = z
   .strictObject({
     ...JobRoles,
-    scheduler: existing("EventBridge Scheduler starts the tasks with it."),
+    scheduler: existing("EventBridge Scheduler has the tasks run with it."),
+    stateMachine: existing("Step Functions starts, sees and stops the tasks with it."),
     jobs: z
       .record(z.string(), z.strictObject(JobRoles).partial())
       .optional()

@@ -242,8 +242,12 @@ describe("AwsBackups", () => {
     for (const { inputs } of ofType(recorded, "aws:scheduler/schedule:Schedule").filter(({ name }) =>
       name.includes("-schedule-"),
     )) {
-      expect(inputs).toMatchObject({ kmsKeyArn: keyArn, target: { arn: clusterArn } });
+      expect(inputs).toMatchObject({ kmsKeyArn: keyArn });
     }
+    const [machine] = ofType(recorded, "aws:sfn/stateMachine:StateMachine");
+    expect(String(machine?.inputs.definition).match(/"Cluster":"[^"]*"/g)).toEqual(
+      Array.from({ length: 3 }, () => `"Cluster":"${clusterArn}"`),
+    );
     // Others run tasks there too, which are no business of the backups' alarms.
     const failed = ofType(recorded, "aws:cloudwatch/eventRule:EventRule").find(({ name }) => name.includes("failed"));
     expect(JSON.parse(String(failed?.inputs.eventPattern))).toMatchObject({

@@ -237,6 +237,20 @@ describe("BackupAlarms", () => {
     });
   });
 
+  it("says with a failed task whether it is started again", async () => {
+    const template = async (changes: Partial<BackupAlarmsArgs>) => {
+      const recorded = await mockEngine();
+      await registered(new BackupAlarms("alarms", args(changes)));
+      const target = inputsOf(recorded, "cloudwatch/eventTarget:EventTarget", /failed-task/);
+      return (target.inputTransformer as { inputTemplate: string }).inputTemplate;
+    };
+    expect(await template({})).not.toContain("again");
+    const lines = (await template({ restarts: 2 })).split("\n");
+    expect(lines.at(-1)).toMatch(/^"If a schedule started it, .* is started again, 2 times at most\."$/);
+    // EventBridge takes lines of text in quotation marks.
+    expect(lines.filter((line) => !/^".*"$/.test(line))).toEqual([]);
+  });
+
   it("lets only alarms of the account and EventBridge publish to the encrypted topic", async () => {
     const recorded = await mockEngine();
     await registered(new BackupAlarms("alarms", args({ tags: { team: "db" } })));

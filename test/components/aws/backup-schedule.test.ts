@@ -5,6 +5,7 @@ import {
   type BackupScheduleArgs,
   type ScheduleEntry,
 } from "../../../components/aws/backup-schedule.ts";
+import type { RunInput } from "../../../components/aws/backup-schedule/run-machine.ts";
 import { KEY } from "../../helpers/aws-jobs.ts";
 import { mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 
@@ -52,20 +53,21 @@ async function deploy(changes: Partial<BackupScheduleArgs> = {}, preview = false
 }
 
 describe.each([false, true])("BackupSchedule (preview: %s)", (preview) => {
-  it("makes a group, a schedule for each entry, roles and a queue for what could not be started", async () => {
+  it("makes a group, a schedule for each entry, what runs the tasks, roles and a queue for what could not be started", async () => {
     const { recorded } = await deploy({}, preview);
     const kinds = recorded.map(({ type, name }) => `${type.split(":").at(-1) ?? ""} ${name}`).sort();
     expect(kinds).toEqual([
       "BackupSchedule schedule",
       "Queue schedule-prod-not-started",
       "QueuePolicy schedule-prod-not-started",
-      expect.stringMatching(/^Role schedule-prod-scheduler-\d\d$/),
-      expect.stringMatching(/^Role schedule-prod-scheduler-\d\d$/),
-      expect.stringMatching(/^RolePolicy schedule-prod-scheduler-\d\d-policy$/),
-      expect.stringMatching(/^RolePolicy schedule-prod-scheduler-\d\d-policy$/),
+      "Role schedule-prod-run-tasks",
+      "Role schedule-prod-start-run",
+      "RolePolicy schedule-prod-run-tasks-policy",
+      "RolePolicy schedule-prod-start-run-policy",
       "Schedule schedule-prod-app",
       "Schedule schedule-prod-app-prune",
       "ScheduleGroup schedule-prod",
+      "StateMachine schedule-prod-run",
     ]);
   });
 
@@ -75,12 +77,13 @@ describe.each([false, true])("BackupSchedule (preview: %s)", (preview) => {
     const schedule = new BackupSchedule("schedule", args({ clusterArn: cluster.arn }));
     await registered(schedule);
     expect(schedules(recorded).size).toBe(2);
-    expect(typeof schedules(recorded).get("schedule-prod-app")?.target.arn === "string").toBe(!preview);
+    const machine = recorded.find(({ type }) => type === "aws:sfn/stateMachine:StateMachine");
+    expect(typeof machine?.inputs.definition === "string").toBe(!preview);
   });
 });
 
 describe("a schedule", () => {
-  it("starts its task in its time zone, in a window, on Fargate, with few retries and a queue for what fails", async () => {
+  it("has its task run in its time zone, in a window, with few retries and a queue for what fails", async () => {
     const { recorded } = await deploy();
     const { target, ...rest } = schedules(recorded).get("schedule-prod-app") ?? { target: {} };
     expect(rest).toEqual({
@@ -93,50 +96,44 @@ describe("a schedule", () => {
       kmsKeyArn: KEY,
     });
     expect(target).toMatchObject({
-      arn: "arn:aws:ecs:eu-central-1:123456789012:cluster/runner-prod",
-      ecsParameters: {
-        taskDefinitionArn: "arn:aws:ecs:eu-central-1:123456789012:task-definition/provision_prod_app_backup:7",
-        launchType: "FARGATE",
-        platformVersion: "LATEST",
-        propagateTags: "TASK_DEFINITION",
-        enableEcsManagedTags: true,
-        networkConfiguration: {
-          subnets: ["subnet-1", "subnet-2"],
-          securityGroups: ["sg-1"],
-          assignPublicIp: true,
-        },
-      },
+      arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:schedule-prod-run",
+      roleArn: "arn:aws:iam::123456789012:role/schedule-prod-start-run",
       retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 3 },
       deadLetterConfig: { arn: "arn:aws:sqs:eu-central-1:123456789012:schedule-prod-not-started" },
     });
   });
 
-  it("tells the runner when it is started, and what to do where that is said", async () => {
-    const { recorded } = await deploy();
-    const input = (name: string) => JSON.parse(String(schedules(recorded).get(name)?.target.input)) as unknown;
-    const told = (value: string) => [{ name: "PROVISION_SCHEDULE", value }];
-    expect(input("schedule-prod-app")).toEqual({
-      containerOverrides: [{ name: "runner", environment: told("30 3 * * 1-5 America/Sao_Paulo") }],
+  it("says which task, when it is started, and after how long it is stopped", async () => {
+    const hasty = { ...weekly, timeoutMinutes: 30 };
+    const { recorded } = await deploy({ entries: { app: nightly, "app-prune": hasty } });
+    const input = (name: string) => JSON.parse(String(schedules(recorded).get(name)?.target.input)) as RunInput;
+    expect(input("schedule-prod-app")).toMatchObject({
+      taskDefinition: "arn:aws:ecs:eu-central-1:123456789012:task-definition/provision_prod_app_backup:7",
+      environment: [{ Name: "PROVISION_SCHEDULE", Value: "30 3 * * 1-5 America/Sao_Paulo" }],
+      restarts: 2,
     });
-    expect(input("schedule-prod-app-prune")).toEqual({
-      containerOverrides: [{ name: "runner", environment: told("0 5 * * 0 UTC") }],
-    });
+    expect(input("schedule-prod-app-prune").environment).toEqual([
+      { Name: "PROVISION_SCHEDULE", Value: "0 5 * * 0 UTC" },
+    ]);
+    const minutes = (name: string) => (input(name).looks * input(name).lookSeconds) / 60;
+    expect([minutes("schedule-prod-app"), minutes("schedule-prod-app-prune")]).toEqual([
+      expect.closeTo(1440 + 15, -1),
+      30 + 15,
+    ]);
   });
 
-  it("changes alone when its time changes, and its role stays when another entry comes", async () => {
+  it("changes alone when its time changes, and when another entry comes but for what the machine may do", async () => {
     const before = await deploy();
     const changed = { ...nightly, schedule: { cron: "0 4 * * *", timezone: "UTC" } };
-    const after = await deploy({ entries: { other: weekly, app: changed, "app-prune": weekly } });
+    const other = { ...weekly, family: "provision_prod_other_prune" };
+    const after = await deploy({ entries: { other, app: changed, "app-prune": weekly } });
     const others = (recorded: readonly RecordedResource[]) =>
       new Map(recorded.filter(({ type }) => !type.startsWith("provision:")).map((one) => [one.name, one.inputs]));
     const now = others(after.recorded);
     const differing = [...others(before.recorded)].filter(([name, inputs]) => {
       return JSON.stringify(now.get(name)) !== JSON.stringify(inputs);
     });
-    expect(differing.map(([name]) => name)).toEqual(["schedule-prod-app"]);
-    expect(now.get("schedule-prod-app")?.target).toMatchObject({
-      roleArn: schedules(before.recorded).get("schedule-prod-app")?.target.roleArn,
-    });
+    expect(differing.map(([name]) => name).sort()).toEqual(["schedule-prod-app", "schedule-prod-run-tasks-policy"]);
   });
 
   it("can be off, punctual, and tried again never", async () => {
@@ -165,21 +162,22 @@ describe("a schedule", () => {
   });
 });
 
-describe("the scheduler's roles", () => {
-  it("can be taken for schedules of the group alone", async () => {
+describe("the roles", () => {
+  it("can be taken for schedules of the group, and for state machines of the account, alone", async () => {
     const { recorded } = await deploy({ permissionsBoundary: "arn:aws:iam::123456789012:policy/b", rolePath: "/x/" });
-    const roles = recorded.filter(({ type }) => type === "aws:iam/role:Role");
-    for (const { inputs } of roles) {
-      expect(inputs).toMatchObject({ permissionsBoundary: "arn:aws:iam::123456789012:policy/b", path: "/x/" });
-      expect(JSON.parse(String(inputs.assumeRolePolicy))).toMatchObject({
+    const of = (name: string) => recorded.find((one) => one.type === "aws:iam/role:Role" && one.name === name)?.inputs;
+    for (const [name, service, source] of [
+      ["schedule-prod-start-run", "scheduler", "scheduler:eu-central-1:123456789012:schedule-group/schedule-prod"],
+      ["schedule-prod-run-tasks", "states", "states:eu-central-1:123456789012:stateMachine:*"],
+    ] as const) {
+      expect(of(name)).toMatchObject({ permissionsBoundary: "arn:aws:iam::123456789012:policy/b", path: "/x/" });
+      expect(JSON.parse(String(of(name)?.assumeRolePolicy))).toMatchObject({
         Statement: [
           {
-            Principal: { Service: "scheduler.amazonaws.com" },
+            Principal: { Service: `${service}.amazonaws.com` },
             Condition: {
               StringEquals: { "aws:SourceAccount": "123456789012" },
-              ArnLike: {
-                "aws:SourceArn": "arn:aws:scheduler:eu-central-1:123456789012:schedule-group/schedule-prod",
-              },
+              ArnLike: { "aws:SourceArn": `arn:aws:${source}` },
             },
           },
         ],
@@ -187,7 +185,7 @@ describe("the scheduler's roles", () => {
     }
   });
 
-  it("are few, with policies that IAM takes, for 600 entries with the longest names", async () => {
+  it("are two, with policies that IAM takes, for 600 entries with the longest names", async () => {
     const long = "x".repeat(30);
     const arn = (name: string) => `arn:aws:iam::123456789012:role/${name.padEnd(64, "x")}`;
     const entries = Object.fromEntries(
@@ -198,10 +196,12 @@ describe("the scheduler's roles", () => {
       }),
     );
     const { recorded, schedule } = await deploy({ entries });
-    expect(schedule.roleArns.length).toBe(64);
+    expect(schedule.roleArns.length).toBe(1);
     const policies = recorded.filter(({ type }) => type === "aws:iam/rolePolicy:RolePolicy");
+    expect(policies).toHaveLength(2);
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, without whitespace.
     expect(Math.max(...policies.map(({ inputs }) => String(inputs.policy).length))).toBeLessThan(10_240);
+    expect(policies.map(({ inputs }) => String(inputs.policy)).join()).toContain(`:task-definition/provision_${long}`);
   });
 });
 

@@ -89,8 +89,8 @@ describe("existing roles of tasks", () => {
   });
 });
 
-describe("an existing role of the scheduler", () => {
-  it("starts every task, and comes with the policies that it needs", async () => {
+describe("existing roles of the scheduler and the state machine", () => {
+  it("run every task, and come with the policies that they need", async () => {
     const recorded = await mockEngine();
     const entry = (family: string) => ({
       schedule: { cron: "0 3 * * *", timezone: "UTC" },
@@ -106,6 +106,7 @@ describe("an existing role of the scheduler", () => {
       network: { subnetIds: ["subnet-1"], securityGroupIds: ["sg-1"], assignPublicIp: true },
       keyArn: KEY,
       roleArn: role("scheduler"),
+      machineRoleArn: role("machine"),
     });
     await registered(schedule);
     expect(rolesIn(recorded)).toEqual([]);
@@ -116,11 +117,23 @@ describe("an existing role of the scheduler", () => {
     expect(await Promise.all(schedule.roleArns.map(unwrap))).toEqual([role("scheduler")]);
     const definition = (family: string) => `arn:aws:ecs:${REGION}:${ACCOUNT}:task-definition/${family}:7`;
     for (const family of families) {
-      expect(await may(schedule.policies, "ecs:RunTask", definition(family), { "ecs:cluster": CLUSTER })).toBe(true);
+      expect(await may(schedule.machinePolicies, "ecs:RunTask", definition(family), { "ecs:cluster": CLUSTER })).toBe(
+        true,
+      );
       const toTasks = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
-      expect(await may(schedule.policies, "iam:PassRole", role(family), toTasks)).toBe(true);
+      expect(await may(schedule.machinePolicies, "iam:PassRole", role(family), toTasks)).toBe(true);
     }
-    expect(await may(schedule.policies, "ecs:RunTask", definition("other"), { "ecs:cluster": CLUSTER })).toBe(false);
+    const other = definition("other");
+    expect(await may(schedule.machinePolicies, "ecs:RunTask", other, { "ecs:cluster": CLUSTER })).toBe(false);
+    const machine = recorded.find(({ type }) => type === "aws:sfn/stateMachine:StateMachine");
+    expect(machine?.inputs.roleArn).toBe(role("machine"));
+    const start = "states:StartExecution";
+    const machineArn = `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:schedule-prod-run`;
+    expect(await may(schedule.policies, start, machineArn)).toBe(true);
+    expect(await may(schedule.policies, start, `${machineArn}-2`)).toBe(false);
+    expect(await trusted(schedule.machinePolicies)).toEqual([
+      ["Allow", { Service: "states.amazonaws.com" }, "sts:AssumeRole", expect.anything()],
+    ]);
     expect(await trusted(schedule.policies)).toEqual([
       ["Allow", { Service: "scheduler.amazonaws.com" }, "sts:AssumeRole", expect.anything()],
     ]);
@@ -153,6 +166,7 @@ describe("provision:aws.roles", () => {
       execution: role("start"),
       backup: role("backup"),
       scheduler: role("scheduler"),
+      stateMachine: role("machine"),
       jobs: { web: { backup: role("web-backup") } },
     });
     const { app: ofApp, web: ofWeb } = backups.jobs;
@@ -160,7 +174,8 @@ describe("provision:aws.roles", () => {
     expect(await unwrap(ofApp?.roles.backup ?? expect.fail())).toBe(role("backup"));
     expect(await unwrap(ofWeb?.roles.backup ?? expect.fail())).toBe(role("web-backup"));
     expect(backups.schedulerPolicies).toBeDefined();
-    expect(rolesIn(recorded).filter((name) => /-(start|backup|scheduler-?\d*)(-policy)?$/.test(name))).toEqual([]);
+    expect(backups.stateMachinePolicies).toBeDefined();
+    expect(rolesIn(recorded).filter((name) => /-(start|backup|start-run|run-tasks)(-policy)?$/.test(name))).toEqual([]);
   });
 
   it("tells nothing where the stack makes all roles", async () => {

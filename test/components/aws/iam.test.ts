@@ -22,7 +22,7 @@ const TOPIC_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/alarms-prod-key`;
 const OTHER_KEY = KEY.replace("11111111", "99999999");
 
 /** Roles by what they are for. */
-type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler" | "due" | "replicate";
+type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler" | "machine" | "due" | "replicate";
 
 /** Something that a role may try: the action, on what, under which circumstances, and which roles may. */
 interface Attempt {
@@ -124,8 +124,7 @@ beforeAll(async () => {
 
 /** Whether a role of the stack may do something. */
 async function mayDo(role: string, attempt: Omit<Attempt, "allowed">): Promise<boolean> {
-  const name = role === "scheduler" ? [...policies.keys()].find((key) => key.includes("-scheduler-")) : role;
-  const policy = policies.get(name ?? "");
+  const policy = policies.get(role);
   if (policy === undefined) throw new Error(`there is no role ${role}`);
   return simulate(role, policy, attempt);
 }
@@ -237,7 +236,7 @@ const attempts: readonly Attempt[] = [
     action: "ecs:RunTask",
     resource: family("provision_prod_app_backup"),
     context: { "ecs:cluster": CLUSTER },
-    allowed: ["scheduler"],
+    allowed: ["machine"],
   },
   {
     action: "ecs:RunTask",
@@ -257,21 +256,29 @@ const attempts: readonly Attempt[] = [
     context: { "ecs:cluster": `${CLUSTER}-2` },
     allowed: [],
   },
+  ...["ecs:StopTask", "ecs:DescribeTasks"].flatMap((action): Attempt[] => [
+    { action, resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`, allowed: ["machine"] },
+    { action, resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-other/1`, allowed: [] },
+  ]),
   {
-    action: "ecs:StopTask",
-    resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`,
-    context: { "ecs:cluster": CLUSTER },
+    action: "states:StartExecution",
+    resource: `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:schedule-prod-run`,
+    allowed: ["scheduler"],
+  },
+  {
+    action: "states:StartExecution",
+    resource: `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:schedule-prod-run-2`,
     allowed: [],
   },
   {
     action: "ecs:TagResource",
     resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`,
     context: { "ecs:CreateAction": "RunTask" },
-    allowed: ["scheduler"],
+    allowed: ["machine"],
   },
   { action: "ecs:TagResource", resource: `arn:aws:ecs:${REGION}:${ACCOUNT}:task/runner-prod/1`, allowed: [] },
-  { action: "iam:PassRole", resource: role("runner-prod-app-backup"), context: toTasks, allowed: ["scheduler"] },
-  { action: "iam:PassRole", resource: role("runner-prod-app-start"), context: toTasks, allowed: ["scheduler"] },
+  { action: "iam:PassRole", resource: role("runner-prod-app-backup"), context: toTasks, allowed: ["machine"] },
+  { action: "iam:PassRole", resource: role("runner-prod-app-start"), context: toTasks, allowed: ["machine"] },
   { action: "iam:PassRole", resource: role("runner-prod-app-prune"), context: toTasks, allowed: [] },
   { action: "iam:PassRole", resource: role("admin"), context: toTasks, allowed: [] },
   {
@@ -283,7 +290,7 @@ const attempts: readonly Attempt[] = [
   {
     action: "sqs:SendMessage",
     resource: `arn:aws:sqs:${REGION}:${ACCOUNT}:schedule-prod-not-started`,
-    allowed: ["scheduler"],
+    allowed: ["scheduler", "machine"],
   },
   { action: "sqs:SendMessage", resource: `arn:aws:sqs:${REGION}:${ACCOUNT}:another`, allowed: [] },
   {
@@ -328,11 +335,22 @@ const attempts: readonly Attempt[] = [
 ];
 
 const names: Readonly<Partial<Record<Role, string>>> = {
-  scheduler: "scheduler",
+  scheduler: "schedule-prod-start-run",
+  machine: "schedule-prod-run-tasks",
   due: "alarms-prod-due-role",
   replicate: "bucket-replica-role",
 };
-const roles: readonly Role[] = ["backup", "prune", "drill", "restore", "start", "scheduler", "due", "replicate"];
+const roles: readonly Role[] = [
+  "backup",
+  "prune",
+  "drill",
+  "restore",
+  "start",
+  "scheduler",
+  "machine",
+  "due",
+  "replicate",
+];
 const nameOf = (one: Role) => names[one] ?? `runner-prod-app-${one}`;
 
 describe("the roles of a job", () => {

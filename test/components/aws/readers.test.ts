@@ -118,7 +118,7 @@ describe("the key of the stack", () => {
       },
     };
     expect(await allowed(attempt)).toEqual([]);
-    const [scheduler = ""] = /arn:aws:iam::\d+:role\/provision-schedule-prod-scheduler-\d\d/.exec(
+    const [scheduler = ""] = /arn:aws:iam::\d+:role\/provision-schedule-prod-start-run/.exec(
       JSON.stringify(policies.key),
     ) ?? [""];
     expect(await isAllowed({ ...attempt, principal: scheduler, policy: EVERYTHING })).toBe(true);

@@ -90,7 +90,7 @@ describe("checkSettings", () => {
         sizes: {},
         network: { dualStackTasks: false },
         bucket: { protect: false, removeOnDestroy: false },
-        schedules: { enabled: true, flexibleMinutes: 5, maxRetries: 3 },
+        schedules: { enabled: true, flexibleMinutes: 5, maxRetries: 3, restarts: 2 },
         logs: { retentionDays: 365 },
         secretRecoveryDays: 30,
         roles: {},
