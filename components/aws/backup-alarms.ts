@@ -7,7 +7,7 @@ import { noneFor, type Watched } from "./backup-alarms/none-for.ts";
 import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
-import { makeTopic, makeTopicKey } from "./backup-alarms/topic.ts";
+import { makeTopic, makeTopicKey, subscribe } from "./backup-alarms/topic.ts";
 import { firstRun } from "../../providers/cron.ts";
 import { cadence } from "../cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
@@ -108,7 +108,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     const account = awsAccount(this);
     this.topicArn =
       args.topicArn === undefined ? this.#makeTopic(`${name}-${stack}`, account, args) : pulumi.output(args.topicArn);
-    this.#subscribe(name, args);
+    subscribe(this, name, this.topicArn, args.emails ?? []);
     const context: AlarmContext = {
       parent: this,
       name: `${name}-${stack}`,
@@ -164,16 +164,6 @@ export class BackupAlarms extends pulumi.ComponentResource {
     const options = { stack, tags };
     const topicKeyArn = keyArn ?? makeTopicKey(this, name, account, options);
     return makeTopic(this, name, account, { ...options, keyArn: topicKeyArn });
-  }
-
-  #subscribe(name: string, { emails = [] }: BackupAlarmsArgs): void {
-    for (const email of emails) {
-      new aws.sns.TopicSubscription(
-        `${name}-email-${email}`,
-        { topic: this.topicArn, protocol: "email", endpoint: email },
-        { parent: this },
-      );
-    }
   }
 }
 

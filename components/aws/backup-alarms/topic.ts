@@ -51,6 +51,30 @@ export function makeTopic(
   return topic.arn;
 }
 
+/** Has a topic send its messages to addresses, and warns of each that has not confirmed it, as far as the state knows. */
+export function subscribe(
+  parent: pulumi.Resource,
+  name: string,
+  topic: pulumi.Input<string>,
+  emails: readonly string[],
+): void {
+  for (const endpoint of emails) {
+    const { pendingConfirmation } = new aws.sns.TopicSubscription(
+      `${name}-email-${endpoint}`,
+      { topic, protocol: "email", endpoint },
+      { parent },
+    );
+    pendingConfirmation.apply((pending) => {
+      if (!pending) return;
+      void pulumi.log.warn(
+        `${endpoint} gets no alarms before somebody there opens the link in AWS's mail, which AWS forgets after two days. ` +
+          "Once it is confirmed, `pulumi refresh` ends this warning; if the mail is lost, `pulumi up --refresh` sends another after that.",
+        parent,
+      );
+    });
+  }
+}
+
 /**
  * The key of the alarms' topic. CloudWatch publishes with it for this account's alarms. For EventBridge the condition is the topic's
  * account: KMS knows no source of what EventBridge sends to an encrypted topic

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, it, vi } from "vitest";
 import { BackupAlarms, type BackupAlarmsArgs } from "../../../components/aws/backup-alarms.ts";
 import { inputsOf, longName, longStacks, names, statements } from "../../helpers/aws.ts";
 import { mockEngine, registered, unwrap } from "../../helpers/mocks.ts";
@@ -69,6 +70,21 @@ describe.each([false, true])("BackupAlarms (preview: %s)", (preview) => {
       threshold: 0,
       treatMissingData: "notBreaching",
     });
+  });
+
+  it("warns of an address that has not confirmed, and of no other", async () => {
+    const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+    await mockEngine({
+      preview,
+      states: {
+        "aws:sns/topicSubscription:TopicSubscription": (name) => ({ pendingConfirmation: name.includes("new@") }),
+      },
+    });
+    await registered(new BackupAlarms("alarms", args({ emails: ["ops@example.com", "new@example.com"] })));
+    const told = warn.mock.calls.map(([message]) => message);
+    warn.mockRestore();
+    // What a new subscription will say, a preview does not know.
+    expect(told).toEqual(preview ? [] : [expect.stringContaining("new@example.com gets no alarms before")]);
   });
 
   it("marks when a rare job is due, and counts from there", async () => {
