@@ -122,6 +122,24 @@ describe("the examples, with the package", () => {
       ["ten-databases", { server: secret("postgres://u:p@db") }, Array.from({ length: 10 }, (_, n) => `shop-${n + 1}`)],
     ] as const;
 
+    it("bootstrap", { timeout: LONG_MS }, async ({ skip }) => {
+      if (plugin === undefined) return skip("Pulumi's aws plugin is neither here nor to be downloaded");
+      const config = { ...moto.config, repository: "acme/backups", stacks: ["dev", "prod"] } as unknown as StackConfig;
+      const program = awsProgram(plugin, project.example("bootstrap"));
+      const stack = await engine.stack({ project: "bootstrap", program, config });
+      await cycle("bootstrap", stack, async () => {
+        const outputs = await stack.outputs();
+        const paste = String(outputs.paste?.value).split("\n");
+        for (const name of ["AWS_PREVIEW_ROLE", "AWS_IMAGE_ROLE", "IMAGE_REPOSITORY", "PULUMI_BACKEND_URL"]) {
+          expect(paste.filter((line) => line.startsWith(`gh variable set ${name} --body '`))).toHaveLength(1);
+        }
+        expect(
+          paste.filter((line) => /AWS_DEPLOY_ROLE --env (dev|prod) --body 'arn:aws:iam::/.test(line)),
+        ).toHaveLength(2);
+        expect(String(outputs.secretsProvider?.value)).toMatch(/^awskms:\/\/alias\/pulumi-secrets\?region=us-east-1$/);
+      });
+    });
+
     it.for(ON_AWS)("%s", { timeout: LONG_MS }, async ([name, own, jobs], { skip }) => {
       if (plugin === undefined) {
         const reason = "Pulumi's aws plugin is neither here nor to be downloaded";

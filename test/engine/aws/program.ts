@@ -33,6 +33,8 @@ let evaluations = 0;
 export function awsProgram(plugin: "official" | "stand-in", file = index): PulumiFn {
   if (plugin === "stand-in") {
     Object.assign(aws.s3.BucketReplicationConfig, { __pulumiType: REPLICATION });
+    const oidc = "aws:iam/openidConnectProvider:OpenidConnectProvider";
+    Object.assign(aws.iam.OpenIdConnectProvider, { __pulumiType: oidc });
     Object.assign(aws.rds.Instance, { __pulumiType: "aws:db/instance:Instance" });
     Object.assign(aws.rds.SubnetGroup, { __pulumiType: "aws:db/subnetGroup:SubnetGroup" });
   }
