@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { Option, type Command } from "commander";
+import { SCHEDULE_VARIABLE } from "../../providers/environment.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -52,7 +53,7 @@ export function addReport(program: Command): void {
     .addHelpText(
       "after",
       `
-Missed runs are shown where the job's file has a schedule, or PROVISION_SCHEDULE has ("0 3 * * * Europe/Berlin").
+Missed runs are shown where the job's file has a schedule, or ${SCHEDULE_VARIABLE} has ("0 3 * * * Europe/Berlin").
 
 Examples:
   provision report --job app.json --out report.html

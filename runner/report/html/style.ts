@@ -59,10 +59,11 @@ svg .lost { fill: var(--bad); stroke: var(--card); stroke-width: 1; }
 .scroll table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 .scroll th, .scroll td { text-align: left; vertical-align: top; padding: .4rem .65rem; border-bottom: 1px solid var(--line); }
 .scroll tr:last-child > * { border-bottom: 0; }
-.scroll th { font-weight: 600; white-space: nowrap; }
-.scroll td.number, .scroll th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.scroll th { font-weight: 600; vertical-align: bottom; overflow-wrap: normal; }
+.scroll td.number, .scroll th.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+.scroll td.number { white-space: nowrap; }
 .scroll td.nowrap { white-space: nowrap; overflow-wrap: normal; }
-.scroll td.wide { min-width: 11rem; }
+.scroll td.wide { min-width: 12rem; }
 ul { margin: .4rem 0; padding-left: 1.2rem; }
 summary { cursor: pointer; color: var(--accent); padding: .3rem 0; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem; margin: .6rem 0;
