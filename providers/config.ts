@@ -203,6 +203,18 @@ const Settings = z.strictObject({
     })
     .optional()
     .describe("Restores the newest verified backup into a scratch database and compares the two. Left out: no drills."),
+  report: z
+    .strictObject({
+      schedule: Schedule.describe("When it runs."),
+      publish: z
+        .literal(true)
+        .describe("Stores the report's page in each destination, signed where the job has a key."),
+    })
+    .optional()
+    .describe(
+      "Publishes what is recoverable, and what proves it, on time (`provision report --publish`); on the target host alone. Left out: " +
+        "only by hand.",
+    ),
   monitor: z
     .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])
     .default([])

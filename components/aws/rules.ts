@@ -27,6 +27,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
     ...checkRegion(raw),
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap(checkSchedules),
+    ...jobs.flatMap(checkReport),
     ...jobs.flatMap(checkLacks),
     ...references.flatMap(checkSource),
     ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
@@ -102,6 +103,13 @@ function checkSchedules({ path, job }: CheckedJob): Problem[] {
       return [{ path: at, message, fix }];
     }
   });
+}
+
+/** No task's role may store a report yet. */
+function checkReport({ path, job }: CheckedJob): Problem[] {
+  if (job.report === undefined) return [];
+  const fix = `pulumi config rm --path '${path}.report', and start \`provision report\` where you may read the bucket`;
+  return [{ path: `${path}.report`, message: "has no meaning on the target aws: only a host publishes reports", fix }];
 }
 
 /** A task's role is allowed what its job names, so the job must name it. */

@@ -9,7 +9,7 @@ import type { HostArgs } from "./settings.ts";
 import type { Machine } from "./machine.ts";
 import { OWN_FOLDER } from "../runner-files.ts";
 import { Installation } from "./installation.ts";
-import { runnerCommand, toShell } from "./runner-command.ts";
+import { runnerCommand, toShell, withSchedule } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
 import { JobFile, SecretsFile } from "./private-file.ts";
 import { quote } from "./shell.ts";
@@ -40,6 +40,8 @@ export interface JobOutputs {
   readonly verify: pulumi.Input<string>;
   /** Restores the newest verified backup into a scratch database and compares; only where the job has drills. */
   readonly drill?: pulumi.Input<string>;
+  /** Prints what is recoverable and what proves it; `--out report.html` makes a page. */
+  readonly report: pulumi.Input<string>;
   /** Restores the newest backup into the empty database whose URL is in the file that follows `--to`. */
   readonly restore: pulumi.Input<string>;
 }
@@ -59,6 +61,7 @@ export class BackupHost extends pulumi.ComponentResource {
       name: job.name,
       schedule,
       drillSchedule: job.drill?.schedule,
+      reportSchedule: job.report?.schedule,
       job: toJobConfig(job, stack, directory),
     }));
 
@@ -82,44 +85,51 @@ export class BackupHost extends pulumi.ComponentResource {
     );
 
     const place = { node: installation.node, cli: installation.cli, secretsFile };
-    const entries = jobs.map(({ name: jobName, job, schedule, drillSchedule }): [string, JobOutputs] => {
-      const path = `${directory}/jobs/${jobName}.json`;
-      const file = new JobFile(`${name}-${jobName}`, { ...common, path, job }, inFolder);
-      const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
-      const schedules = { backup: schedule, drill: drillSchedule };
-      const timer = (task: "backup" | "drill") => {
-        const at = schedules[task];
-        return (
-          at &&
-          new Schedule(
-            `${name}-${jobName}-${task === "backup" ? "" : `${task}-`}schedule`,
-            {
-              ...common,
-              job: { ...job, name: jobName, schedule: at },
-              ...(task === "backup" ? {} : { task }),
-              command: runnerCommand(place, path, task),
-              byHand: forPerson(task),
-              logFile: `${directory}/logs/${jobName}.log`,
-              writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
-              scheduler: host.scheduler,
-            },
-            { parent: this, dependsOn: [file, secrets, installation, backups] },
-          )
-        );
-      };
-      const scheduled = timer("backup")?.how ?? "by hand";
-      timer("drill");
-      const outputs = {
-        scheduled,
-        backups: describeDestinations(job),
-        run: forPerson("backup"),
-        list: forPerson("list"),
-        verify: forPerson("verify"),
-        ...(job.drill ? { drill: forPerson("drill") } : {}),
-        restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
-      };
-      return [jobName, outputs];
-    });
+    const entries = jobs.map(
+      ({ name: jobName, job, schedule, drillSchedule, reportSchedule }): [string, JobOutputs] => {
+        const path = `${directory}/jobs/${jobName}.json`;
+        const file = new JobFile(`${name}-${jobName}`, { ...common, path, job }, inFolder);
+        const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
+        const schedules = { backup: schedule, drill: drillSchedule, report: reportSchedule };
+        const publish = ["--publish", ...(job.signing ? ["--sign"] : [])];
+        const timer = (task: "backup" | "drill" | "report") => {
+          const at = schedules[task];
+          const command = runnerCommand(place, path, task, ...(task === "report" ? publish : []));
+          return (
+            at &&
+            new Schedule(
+              `${name}-${jobName}-${task === "backup" ? "" : `${task}-`}schedule`,
+              {
+                ...common,
+                job: { ...job, name: jobName, schedule: at },
+                ...(task === "backup" ? {} : { task }),
+                // A report names the backups that the schedule missed.
+                command: task === "report" && schedule ? withSchedule(command, schedule) : command,
+                byHand: forPerson(task, ...(task === "report" ? publish : [])),
+                logFile: `${directory}/logs/${jobName}.log`,
+                writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
+                scheduler: host.scheduler,
+              },
+              { parent: this, dependsOn: [file, secrets, installation, backups] },
+            )
+          );
+        };
+        const scheduled = timer("backup")?.how ?? "by hand";
+        timer("drill");
+        timer("report");
+        const outputs = {
+          scheduled,
+          backups: describeDestinations(job),
+          run: forPerson("backup"),
+          list: forPerson("list"),
+          verify: forPerson("verify"),
+          ...(job.drill ? { drill: forPerson("drill") } : {}),
+          report: forPerson("report"),
+          restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
+        };
+        return [jobName, outputs];
+      },
+    );
     this.jobs = Object.fromEntries(entries);
     this.registerOutputs({ jobs: this.jobs });
   }
@@ -141,14 +151,15 @@ function toMachine({ connection }: HostArgs, secrets: BackupHostArgs["secrets"])
 }
 
 /**
- * What the runner reads: the job with its stack, and with the stack's own folder where a destination names none. When it
- * and its drills run is the timers' business alone, so that a changed schedule changes nothing else.
+ * What the runner reads: the job with its stack, and with the stack's own folder where a destination names none. When it,
+ * its drills and its reports run is the timers' business alone, so that a changed schedule changes nothing else.
  */
 function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
   const destinations = job.destinations.map((destination) => withFolder(destination, backupsIn(directory)));
   const { drill, ...rest } = underFirstName(job);
   const copy = drill && { ...drill };
   delete copy?.schedule;
+  delete rest.report;
   return { ...rest, ...(copy && { drill: copy }), stack, destinations };
 }
 

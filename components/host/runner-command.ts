@@ -1,4 +1,4 @@
-import { SECRETS_FILE_VARIABLE } from "../../providers/environment.ts";
+import { SCHEDULE_VARIABLE, SECRETS_FILE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { quote } from "./shell.ts";
 
 /** A call of the runner on a machine. */
@@ -24,6 +24,11 @@ export function runnerCommand(place: RunnerPlace, jobFile: string, ...words: rea
     // The switch lets the runner free its buffers early; V8 takes it nowhere but on the command line.
     argv: [place.node, "--expose-gc", place.cli, ...words, "--job", jobFile],
   };
+}
+
+/** The call of a run that knows when the job's backups run, which the job's file does not say. */
+export function withSchedule(command: RunnerCommand, schedule: Parameters<typeof writeSchedule>[0]): RunnerCommand {
+  return { ...command, environment: { ...command.environment, [SCHEDULE_VARIABLE]: writeSchedule(schedule) } };
 }
 
 /** The call as a line for a POSIX shell. */

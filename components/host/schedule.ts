@@ -1,11 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../providers/config.ts";
-import { SCHEDULE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { parseCron } from "../../providers/cron.ts";
 import { onCalendar } from "./calendar.ts";
 import { crontabLine } from "./crontab-line.ts";
 import { machineCommand, type Machine } from "./machine.ts";
-import type { RunnerCommand } from "./runner-command.ts";
+import { withSchedule, type RunnerCommand } from "./runner-command.ts";
 import { scheduleScripts, type Scheduler } from "./schedule-scripts.ts";
 import { renderSystemdUnits } from "./systemd-units.ts";
 
@@ -17,7 +16,7 @@ export interface ScheduleArgs {
     readonly schedule: NonNullable<JobConfig["schedule"]>;
   };
   /** What is started is the job's backup, or another of its tasks. Default: the backup. */
-  readonly task?: "drill";
+  readonly task?: "drill" | "report";
   /** What is started. */
   readonly command: RunnerCommand;
   /** The same for a person at a shell, for warnings. */
@@ -43,9 +42,8 @@ export class Schedule extends pulumi.ComponentResource {
     const unit = ["provision", stack, args.job.name, ...(args.task === undefined ? [] : [args.task])].join(".");
     const what = args.task === undefined ? `job ${args.job.name}` : `${args.task} of the job ${args.job.name}`;
     const cron = parseCron(schedule.cron);
-    // The job's file does not say when its backup runs, and monitors want to know.
-    const when = args.task === undefined ? { [SCHEDULE_VARIABLE]: writeSchedule(schedule) } : {};
-    const command: RunnerCommand = { ...args.command, environment: { ...args.command.environment, ...when } };
+    // Monitors want to know when a backup is due.
+    const command = args.task === undefined ? withSchedule(args.command, schedule) : args.command;
     const units = renderSystemdUnits({
       description: `the ${args.task === undefined ? `backup ${what}` : what} of the stack ${stack}`,
       command: command.argv,

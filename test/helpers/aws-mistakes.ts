@@ -556,6 +556,14 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a report on a schedule",
+    change: withJob({ report: { schedule: { cron: "0 7 * * 1" }, publish: true } }),
+    problems: [
+      "provision:jobs[0].report: has no meaning on the target aws: only a host publishes reports\n" +
+        "pulumi config rm --path 'provision:jobs[0].report', and start `provision report` where you may read the bucket",
+    ],
+  },
+  {
     name: "a folder as a destination",
     change: withDestination({ kind: "filesystem" }),
     problems: [

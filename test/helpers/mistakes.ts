@@ -198,7 +198,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a misspelt field",
     change: withJob({ retension: { last: 7 } }),
     problems: [
-      "provision:jobs[0].retension: there is no such field; allowed are name, rename, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill and monitor\n" +
+      "provision:jobs[0].retension: there is no such field; allowed are name, rename, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill, report and monitor\n" +
         "Did you mean retention?",
     ],
   },
@@ -358,6 +358,14 @@ export const mistakes: readonly Mistake[] = [
     problems: [
       'provision:jobs[0].drill.schedule.cron: "0 25 * * 0" is no time: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
         "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].drill.schedule.cron' '0 3 * * *'",
+    ],
+  },
+  {
+    name: "a time of a report that there is not",
+    change: withJob({ report: { schedule: { cron: "0 25 * * 0" }, publish: true } }),
+    problems: [
+      'provision:jobs[0].report.schedule.cron: "0 25 * * 0" is no time: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
+        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].report.schedule.cron' '0 3 * * *'",
     ],
   },
   {

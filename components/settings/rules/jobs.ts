@@ -23,7 +23,7 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
   const names = new Map<unknown, string>();
   for (const [index, input] of (list as unknown[]).entries()) {
     const root = `${path}[${index}]`;
-    const { name, schedule, prune, drill } = isObject(input) ? input : {};
+    const { name, schedule, prune, drill, report } = isObject(input) ? input : {};
     const first = names.get(name);
     if (typeof name === "string" && first !== undefined) {
       problems.push({
@@ -36,7 +36,7 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
     if (result.success) jobs.push({ path: root, job: result.data });
     else problems.push(...explain(result.error, JobSettings, input, root));
     problems.push(...checkCron(schedule, `${root}.schedule.cron`));
-    for (const [task, value] of Object.entries({ prune, drill })) {
+    for (const [task, value] of Object.entries({ prune, drill, report })) {
       problems.push(...checkCron(isObject(value) ? value.schedule : undefined, `${root}.${task}.schedule.cron`));
     }
     if (result.success) problems.push(...sameDestinationProblems(result.data.destinations, root));

@@ -134,6 +134,23 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(host.jobs.web?.drill).toContain(" drill --job /srv/provision/jobs/web.json");
   });
 
+  it("schedules a job's reports, which know when its backups run and are signed where there is a key", async () => {
+    const recorded = await mockEngine({ preview });
+    const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
+    const signed = { ...web, report, signing: { key: { secret: "webUrl" } } };
+    const host = new BackupHost("host", args({ jobs: [{ ...app, report }, signed] }));
+    await registered(host);
+    const all = commands(recorded);
+    const timer = String(all.get("host-app-report-schedule-timer")?.create);
+    expect(timer).toContain("unit='provision.dev.app.report'");
+    expect(timer).toMatch(/ExecStart=.*"report" "--publish" "--job"/);
+    expect(timer).toContain("OnCalendar=Mon *-*-* 07:00:00 UTC");
+    expect(timer).toContain("PROVISION_SCHEDULE=0 3 * * * America/Sao_Paulo");
+    expect(String(all.get("host-web-report-schedule-timer")?.create)).toMatch(/"report" "--publish" "--sign" "--job"/);
+    expect(JSON.parse(String(all.get("host-app-file")?.stdin))).not.toHaveProperty("report");
+    expect(host.jobs.app?.report).toContain(" report --job /srv/provision/jobs/app.json");
+  });
+
   it("removes backups only where the settings say so, and then no more than those of its jobs", async () => {
     const keeping = await mockEngine({ preview });
     await registered(new BackupHost("host", args()));
@@ -231,7 +248,7 @@ describe("BackupHost", () => {
     const connection = { host: "db1", port: 22, user: "root" };
     await registered(new BackupHost("host", args({ host: { ...args().host, connection } })));
     const text = String(commands(recorded).get("host-program-copy")?.stdin);
-    expect(text.length).toBeLessThan(500_000);
+    expect(text.length).toBeLessThan(520_000);
     const files = JSON.parse(brotliDecompressSync(Buffer.from(text, "base64")).toString()) as Record<string, string>;
     const packagesOf = (lock = "") =>
       Object.entries((JSON.parse(lock) as { packages: Record<string, { dev?: boolean }> }).packages).slice(1);
