@@ -15,6 +15,7 @@ const SERVICES: Readonly<Record<string, RegExp>> = {
   "components/aws/settings/bucket.ts": /\bArn\("s3",/,
   "components/aws/backup-key.ts": /^const SERVICES = \[/,
   "components/aws/backup-bucket/replica.ts": /\bkeyStatements\(/,
+  "components/aws/backup-copy-bucket.ts": /\bkeyStatements\(/,
   "components/aws/settings/network.ts": /^const ENDPOINTS = \[/,
   "components/aws/backup-network/endpoints.ts": /\bservices\b|\bserviceName\b|\bcommon\(/,
 };
