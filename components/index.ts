@@ -49,3 +49,4 @@ export {
 export type { AwsTarget, CommonSettings, HostTarget, Settings } from "./settings/types.ts";
 export { SigningKey, withSigning } from "./signing-key.ts";
 export type { JobSettings } from "../providers/config.ts";
+export type { JobNames } from "../providers/job-name.ts";
