@@ -62,6 +62,7 @@ svg .lost { fill: var(--bad); stroke: var(--card); stroke-width: 1; }
 .scroll th { font-weight: 600; vertical-align: bottom; overflow-wrap: normal; }
 .scroll td.number, .scroll th.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .scroll td.number { white-space: nowrap; }
+.scroll .number { padding-left: .3rem; }
 .scroll td.nowrap { white-space: nowrap; overflow-wrap: normal; }
 .scroll td.wide { min-width: 12rem; }
 ul { margin: .4rem 0; padding-left: 1.2rem; }
