@@ -48,5 +48,4 @@ export {
 } from "./settings/program.ts";
 export type { AwsTarget, CommonSettings, HostTarget, Settings } from "./settings/types.ts";
 export { SigningKey, withSigning } from "./signing-key.ts";
-export type { JobSettings } from "../providers/config.ts";
-export type { JobNames } from "../providers/job-name.ts";
+export type { JobNames, JobSettings } from "../providers/config.ts";
