@@ -19,6 +19,8 @@ export interface JobShape {
   readonly webhook: boolean;
   /** Whether manifests and records are signed. */
   readonly signed: boolean;
+  /** Whether drills start a server of their own. */
+  readonly ownServer: boolean;
 }
 
 export const COMMANDS = ["backup", "verify", "list", "restore", "drill", "prune", "copy"] as const;
@@ -168,7 +170,7 @@ function drawAny(random: Random): Scenario {
     ["large", 15],
     ["poisoned", 7],
   ]);
-  const job: Omit<JobShape, "signed"> = {
+  const job: Omit<JobShape, "signed" | "ownServer"> = {
     stores: chance(0.4) || command === "copy" ? [store(), store()] : [store()],
     encrypted: chance(0.5),
     dump: weighted([
@@ -219,9 +221,9 @@ function drawAny(random: Random): Scenario {
     fault,
     after: chance(0.4) ? random.pick(["verify", "list", "restore", "prune"] as const) : undefined,
     deep: chance(0.35),
-  } satisfies Omit<Scenario, "job"> & { job: Omit<JobShape, "signed"> };
-  // Drawn last, so that it changes nothing else of a seed's run.
-  return { ...drawn, job: { ...job, signed: chance(0.4) } };
+  } satisfies Omit<Scenario, "job"> & { job: Omit<JobShape, "signed" | "ownServer"> };
+  // Drawn last, so that they change nothing else of a seed's run.
+  return { ...drawn, job: { ...job, signed: chance(0.4), ownServer: chance(0.5) } };
 }
 
 /** Where a moment would never come, or a fault could not strike, nothing would be tested. */

@@ -37,6 +37,7 @@ const SCENARIO: Scenario = {
     keep: 2,
     webhook: true,
     signed: false,
+    ownServer: false,
   },
   before: 1,
   command: "backup",

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WebhookReceiver } from "../../../tools/services/webhook-receiver.ts";
 import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
@@ -104,7 +104,7 @@ export class Workplace {
           ...patience,
         },
       }),
-      drill: { target: { env: "DRILL_URL" } },
+      drill: shape.ownServer ? {} : { target: { env: "DRILL_URL" } },
       timeoutMinutes: this.timeoutMinutes,
     };
     this.secrets = [
@@ -127,6 +127,8 @@ export class Workplace {
       execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_MIB}m,mode=700`, "faults", join(folder, name)]);
       disks.push(join(folder, name));
     }
+    // Where this is root, a drill's own server runs as another user, who must reach the scratch folder.
+    for (const each of [folder, join(folder, "tmp")]) chmodSync(each, 0o711);
     const stores: Store[] = [];
     for (const [index, kind] of shape.stores.entries()) {
       stores.push(await openStore(kind, index, join(folder, `store-${index}`), world.s3, patienceOf(world)));
