@@ -177,7 +177,7 @@ interface Started {
 }
 
 function start(file: string, args: readonly string[], folder: string, user: ServerUser | undefined): Started {
-  const [command, all] = endWithRunner(file, args);
+  const [command, all] = endWithRunner(file, args, "QUIT");
   const child = spawn(command, all, {
     ...user,
     cwd: folder,
