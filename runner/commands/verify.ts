@@ -60,11 +60,12 @@ export function addVerify(program: Command): void {
         const unread: FailedDestination[] = [];
         const { results, failed: away } = await inDestinations(run, options, async (storage) => {
           const backups = several
-            ? sampleOf(await listWhole(storage, job, signal), options.sample ?? 1)
+            ? await listWhole(storage, job, signal)
             : [await chooseBackup(storage, job, id, signal)];
+          const chosen = options.sample === undefined ? backups : sampleOf(backups, options.sample);
           const verifications: (Verification & { destination: string })[] = [];
           const common = { storage, job, programs: job.database, fileKeyOf: () => identity, signal };
-          for (const { id: each } of backups) {
+          for (const { id: each } of chosen) {
             try {
               verifications.push({ destination: storage.description, ...(await verify({ ...common, id: each })) });
             } catch (error) {
