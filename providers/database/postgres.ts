@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ProviderError } from "../errors.ts";
 import { type DatabaseProvider, defineDatabase } from "./database.ts";
 import { postgresFormats } from "./postgres/artifacts/formats.ts";
+import { removeAbandoned } from "./postgres/artifacts/scratch-folder.ts";
 import { countPostgresRows, verifyPostgresArtifact } from "./postgres/artifacts/verify.ts";
 import { checkPostgres } from "./postgres/check.ts";
 import { configuredConnection, serverFields } from "./postgres/connect/configured.ts";
@@ -36,8 +37,11 @@ export function openPostgres(settings: PostgresSettings): DatabaseProvider {
   return {
     kind: "postgres",
     description: `database ${connection.database} on ${connection.hosts.map(place).join(", ")}`,
-    backup: (options) =>
-      databases === undefined ? openBackup(settings, options) : openSeveral(settings, databases, options),
+    backup: async (options) => {
+      // Many backups need no scratch folder, and a killed drill has left a whole database in one.
+      await removeAbandoned(settings.scratch);
+      return databases === undefined ? openBackup(settings, options) : openSeveral(settings, databases, options);
+    },
     identify: (signal) => identifyDatabase(settings, signal),
     restore: (artifacts, options) => restorePostgres(settings, artifacts, options),
     createScratch: (options) => createScratch(settings, options),

@@ -127,9 +127,8 @@ describe("a drill without a target", () => {
       await ended;
       await expect.poll(() => serversIn(sandbox.path)).toEqual([]);
     }
-    // What the kill left on disk goes with the next one.
-    sandbox.job.drill = {};
-    expect((await sandbox.run("drill")).code).toBe(0);
+    // What the kill left on disk goes with the next run, whatever that does.
+    await makeBackup(sandbox);
   });
 
   it("is among what doctor checks, and says what this machine lacks", async () => {

@@ -108,8 +108,13 @@ export async function explainFull(error: unknown, parent: string, needed?: numbe
   });
 }
 
-/** A folder that cannot be read or removed must not keep a backup from being made. */
-async function removeAbandoned(parent: string): Promise<void> {
+/**
+ * Removes what this user's killed processes have left: they hold what a database holds. A folder that cannot be read or removed must not
+ * keep a backup from being made.
+ *
+ * @param parent as of {@link makeScratchFolder}
+ */
+export async function removeAbandoned(parent = tmpdir()): Promise<void> {
   const names = await readdir(parent).catch(() => []);
   for (const name of names.filter((each) => NAME.test(each))) {
     await removeIfAbandoned(join(parent, name)).catch(() => undefined);
