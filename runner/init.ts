@@ -4,10 +4,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { explain, JobConfig, Schedule } from "../providers/config.ts";
 import type { Check } from "../providers/database/database.ts";
 import { createDatabase, databaseProviders, DatabaseConfig, needsEncryption } from "../providers/database/index.ts";
-import { ProviderError, toProviderError } from "../providers/errors.ts";
+import { ProviderError } from "../providers/errors.ts";
 import { jobFolder } from "../providers/layout.ts";
 import { createStorage, storageProviders, StorageConfig } from "../providers/storage/index.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
+import { failed } from "./doctor/checks.ts";
 import { askKind, type Described } from "./init/ask-kind.ts";
 import type { Prompt } from "./init/prompt.ts";
 
@@ -127,8 +128,7 @@ async function* orFailed(name: string, checks: () => AsyncGenerator<Check>): Asy
   try {
     yield* checks();
   } catch (error) {
-    const { message, fix } = toProviderError(error);
-    yield { name, ok: false, detail: message, ...(fix !== undefined && { fix }) };
+    yield failed(name, error);
   }
 }
 

@@ -5,10 +5,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/programs/clients.ts";
+import { serverUser as serverOwner } from "../providers/database/postgres/throwaway/server-user.ts";
 import { freePort } from "./free-port.ts";
 import { keepServer } from "./kept-server.ts";
 import { privateInstallation } from "./install/postgres-installation.ts";
 import { ensureSystemPrograms, type SystemProgram } from "./install/system-programs.ts";
+
+export { serverOwner };
 
 const run = promisify(execFile);
 
@@ -176,16 +179,6 @@ async function copyPrimary(programs: string, { data, primary, owner, directory }
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
-}
-
-/** PostgreSQL refuses to run as root; then it runs as the packages' own user, or as nobody. */
-export async function serverOwner(): Promise<Owner | undefined> {
-  if (process.getuid?.() !== 0) return undefined;
-  const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
-  const user = users.find(([name]) => name === "postgres") ?? users.find(([name]) => name === "nobody");
-  if (user === undefined)
-    throw new Error("PostgreSQL refuses to run as root, and there is no user postgres or nobody.");
-  return { uid: Number(user[2]), gid: Number(user[3]) };
 }
 
 /** The environment that a server runs with: this machine's settings must not change what it does. */

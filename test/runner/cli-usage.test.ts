@@ -13,6 +13,22 @@ const JOB = {
   destinations: [{ kind: "filesystem", path: "/nonexistent/store" }],
 };
 
+const COMMANDS = [
+  "init",
+  "backup",
+  "verify",
+  "restore",
+  "drill",
+  "list",
+  "report",
+  "copy",
+  "prune",
+  "hold",
+  "release",
+  "doctor",
+  "schema",
+];
+
 /** Runs `provision` where there is nothing but a job. */
 function provision(args: readonly string[], environment: Record<string, string> = {}): Promise<Ended> {
   const base = { PATH: process.env.PATH ?? "", PROVISION_JOB: JSON.stringify(JOB) };
@@ -23,42 +39,14 @@ describe("help", () => {
   it("of the program names its commands, its exit codes and where secrets come from", async () => {
     const { code, stdout, stderr } = await provision(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
-    for (const command of [
-      "init",
-      "backup",
-      "verify",
-      "restore",
-      "drill",
-      "list",
-      "report",
-      "copy",
-      "prune",
-      "hold",
-      "release",
-      "doctor",
-      "schema",
-    ]) {
+    for (const command of COMMANDS) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     for (const code of [0, 1, 2, 3, 4, 5, 6, 130]) expect(stdout).toMatch(new RegExp(`(^| )${code}[ ,]`, "m"));
     expect(stdout).toContain("PROVISION_SECRETS_FILE");
   });
 
-  it.each([
-    "init",
-    "backup",
-    "verify",
-    "restore",
-    "drill",
-    "list",
-    "report",
-    "copy",
-    "prune",
-    "hold",
-    "release",
-    "doctor",
-    "schema",
-  ])("of %s", async (command) => {
+  it.each(COMMANDS)("of %s", async (command) => {
     const { code, stdout } = await provision([command, "--help"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));

@@ -161,7 +161,7 @@ describe("provision:aws.roles", () => {
     return { recorded, backups };
   }
 
-  it("holds for all jobs but those that it names, and is told in the outputs", async () => {
+  it("holds for all jobs but those that it names, and stands in the outputs", async () => {
     const { recorded, backups } = await deploy({
       execution: role("start"),
       backup: role("backup"),
