@@ -14,6 +14,8 @@ export interface Options {
   readonly lanes: number;
   /** File to which a line of JSON is written for each run. */
   readonly log: string | undefined;
+  /** Whether a run that breaks a promise is made once more, and counts only if that breaks one too. */
+  readonly confirm: boolean;
   readonly selfTest: boolean;
   /** What alone is drawn. */
   readonly wanted: Wanted;
@@ -30,6 +32,7 @@ export const USAGE = `Usage: npm run test:faults -- [options]
   --store KIND  only jobs with such a destination
   --lanes N     so many runs at the same time (default 2)
   --log FILE    write a line of JSON for each run
+  --confirm     make a run that breaks a promise once more: it counts if that breaks one too, and is named in any case
   --self-test   put broken runners in the runner's place: each must be caught (with --fault: those of that name)`;
 
 /** @throws {Error} that says what is wrong */
@@ -46,6 +49,7 @@ export function readOptions(args: readonly string[]): Options {
       store: { type: "string" },
       lanes: { type: "string", default: "2" },
       log: { type: "string" },
+      confirm: { type: "boolean", default: false },
       "self-test": { type: "boolean", default: false },
     },
   });
@@ -58,6 +62,7 @@ export function readOptions(args: readonly string[]): Options {
     only: count("--run", values.run),
     lanes: count("--lanes", values.lanes) ?? 2,
     log: values.log,
+    confirm: values.confirm,
     selfTest: values["self-test"],
     wanted: { fault: values.fault, command: values.command, store: values.store },
   };
