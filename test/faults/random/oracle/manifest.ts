@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 
 /** An object of a backup as its manifest describes it, of what the oracle needs. */
@@ -21,10 +22,14 @@ export interface ReadManifest {
 /** Bytes beyond which no manifest of these databases can be honest. */
 const LARGEST = 1024 * 1024;
 
-/** Reads a manifest. @throws {Error} where it is none */
+/** Reads a manifest. @throws {Error} where it is none, or a single byte of it was changed */
 export function readManifest(file: string): ReadManifest {
   if (statSync(file).size > LARGEST) throw new Error("the manifest is larger than any of these jobs");
-  const json = object(JSON.parse(readFileSync(file, "utf8")));
+  const bytes = readFileSync(file, "utf8");
+  const { checksum, ...json } = object(JSON.parse(bytes));
+  const sum = createHash("sha256").update(JSON.stringify(json)).digest("hex");
+  if (checksum !== `sha256:${sum}`) throw new Error(`its checksum is ${String(checksum)}, and its content has ${sum}`);
+  if (bytes !== `${JSON.stringify({ ...json, checksum }, null, 2)}\n`) throw new Error("its white space was changed");
   const { objects } = json;
   if (!Array.isArray(objects) || objects.length === 0) throw new Error("the manifest has no objects");
   return {
