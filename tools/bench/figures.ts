@@ -1,0 +1,69 @@
+import { DATA } from "./data.ts";
+import type { Ratio, Result } from "./result.ts";
+import type { Spread } from "./turns.ts";
+
+/** What a run of the benchmark measured. */
+export interface Figures {
+  /** When, in UTC. */
+  readonly at: Date;
+  readonly cores: number;
+  /** The server's version, such as `15.20`. */
+  readonly postgres: string;
+  /** Rounds, of which the tables have the medians. */
+  readonly runs: number;
+  readonly results: readonly Result[];
+}
+
+/** The tables of a run of the benchmark, as Markdown. */
+export function figuresOf({ at, cores, postgres, runs, results }: Figures): string {
+  const full = results.filter(({ data }) => data !== undefined);
+  const empty = results.find(({ data }) => data === undefined);
+  const ratios = new Map(full.flatMap((result) => result.ratios).map((each) => [titleOf(each), each]));
+  const headings = full.map(({ data, megabytes }) => `${String(data)}, ${megabytes} MB`);
+  const cell = (result: Result, title: string) => {
+    const found = result.ratios.find((each) => titleOf(each) === title);
+    if (found === undefined) return "";
+    const exceeded = found.atMost !== undefined && found.ratio.median > found.atMost;
+    const limit = found.atMost === undefined ? "" : `, at most ${found.atMost}`;
+    return `${exceeded ? `**${rangeOf(found.ratio)}**` : rangeOf(found.ratio)}${limit}`;
+  };
+  const secondsOf = (result: Result, name: string) => {
+    const { seconds, peakMegabytes } = result.measurements.find((each) => each.name === name) ?? {};
+    return seconds === undefined
+      ? ""
+      : `${seconds.median.toFixed(2)} s${peakMegabytes === undefined ? "" : `, ${peakMegabytes.toFixed(0)} MB`}`;
+  };
+  const names = [...new Set(full.flatMap(({ measurements }) => measurements.map(({ name }) => name)))];
+  const kinds = [...new Set(full.map(({ data }) => String(data)))];
+  const own = empty?.measurements.filter(({ peakMegabytes }) => peakMegabytes !== undefined) ?? [];
+  return [
+    `Written by \`npm run bench -- --write\` on ${at.toISOString().slice(0, 10)}, with ${cores} cores, which the server of PostgreSQL ${postgres} ` +
+      `also used. The cases took turns; each number is the median of ${runs} rounds.`,
+    ...kinds.map((kind) => `- \`${kind}\`: ${String(DATA[kind]?.what)}.`),
+    "",
+    "How many times as long one takes as the other, with the least and the most of the rounds; what exceeds its limit is bold:",
+    "",
+    table(
+      ["compared", ...headings],
+      [...ratios.keys()].map((title) => [title, ...full.map((result) => cell(result, title))]),
+    ),
+    "",
+    "Seconds, and the most memory that this program held:",
+    "",
+    table(
+      ["case", ...headings],
+      names.map((name) => [code(name), ...full.map((result) => secondsOf(result, name))]),
+    ),
+    "",
+    `An empty database takes ${own.map(({ name, seconds }) => `${code(name)} ${seconds.median.toFixed(2)} s`).join(", ")}.`,
+  ].join("\n");
+}
+
+const rangeOf = ({ median, least, most }: Spread) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+
+const code = (text: string) => `\`${text.replaceAll("|", String.raw`\|`)}\``;
+
+const titleOf = ({ of, to }: Ratio) => `${code(of)} to ${code(to)}`;
+
+const table = (headings: readonly string[], rows: readonly (readonly string[])[]) =>
+  [headings, headings.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
