@@ -100,17 +100,22 @@ export function resolveDoubt<Made>(
   });
 }
 
-/** Runs work whose signal is aborted {@link GRACE_MS} after another one. */
+/**
+ * Runs work whose signal is aborted some time after another one.
+ *
+ * @param ms that time in milliseconds; default {@link GRACE_MS}
+ */
 export async function withGrace<T>(
   signal: AbortSignal | undefined,
   work: (late: AbortSignal) => Promise<T>,
+  ms = GRACE_MS,
 ): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const begin = () => {
     timer = setTimeout(() => {
       controller.abort(signal?.reason);
-    }, GRACE_MS);
+    }, ms);
   };
   if (signal?.aborted === true) begin();
   else signal?.addEventListener("abort", begin, { once: true });

@@ -60,6 +60,42 @@ it("an interrupted parallel restore says what it leaves, and how to start again"
   expect(await relationCount(postgres, "target")).toBe(0);
 });
 
+it.each([
+  ["in one transaction, once that has committed", 1, `"$real" "$@" || exit 1; touch $reached; exec sleep 60`],
+  // A session in the database, so that it cannot be renamed at once. It and the mark outlive the program in sessions of their own.
+  [
+    "with two jobs, before its database has its name again",
+    2,
+    `"$real" "$@" || exit 1
+    for each in "$@"; do case $each in --dbname=*) setsid psql -X -q "\${each#--dbname=}" -c "SELECT pg_sleep(4)" > /dev/null 2>&1 & esac; done
+    setsid sh -c "sleep 1; touch $reached" > /dev/null 2>&1 & sleep 0.5`,
+  ],
+])("a restore that is interrupted after its last row ends as done: %s", async (_when, jobs, script) => {
+  await makeBackup(sandbox);
+  const restores = `*--jobs=* | *--single-transaction*) reached=${reached()}; ${script} ;;`;
+  sandbox.replaceClient("pg_restore", postgres.binDirectory, `case "$*" in ${restores} *) exec "$real" "$@" ;; esac`);
+  const { child, ended } = sandbox.start("restore", "--to", "env:TARGET_URL", "--jobs", String(jobs));
+  await untilReached();
+  child.kill("SIGTERM");
+  const { code, stdout, stderr } = await ended;
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^restored \S+ from /);
+  expect(await sql(postgres, "target", "SELECT count(*)::int FROM orders")).toEqual([{ count: 1000 }]);
+});
+
+it("a restore that is interrupted before leaves the target as it was, and says so where it can", async () => {
+  await makeBackup(sandbox);
+  const script = `case "$*" in *--single-transaction*) touch ${reached()}; exec sleep 60 ;; *) exec "$real" "$@" ;; esac`;
+  sandbox.replaceClient("pg_restore", postgres.binDirectory, script);
+  const { child, ended } = sandbox.start("restore", "--to", "env:TARGET_URL");
+  await untilReached();
+  child.kill("SIGTERM");
+  const { code, stderr } = await ended;
+  expect(code).toBe(143);
+  expect(stderr).toContain("Interrupted by SIGTERM.");
+  expect(await relationCount(postgres, "target")).toBe(0);
+});
+
 it("a restore whose connections break says what pg_restore said, and what the target holds", async () => {
   await makeBackup(sandbox);
   sandbox.replaceClient(

@@ -5,6 +5,7 @@ import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../datab
 import { isArchive } from "../artifacts/formats.ts";
 import { spool } from "../artifacts/spooled-archive.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
+import { withGrace } from "../../../transfer/commit-request.ts";
 import { DatabaseInUseError } from "../messages/server-errors.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
@@ -12,7 +13,7 @@ import { feed, type Program, runProgram } from "../programs/program.ts";
 import { rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { countObjects, isEmpty } from "./contents.ts";
-import { withState } from "./state-after.ts";
+import { NotEmptyError, stateAfter } from "./state-after.ts";
 
 /** The application_name of each restore in one transaction begins with this. */
 const SESSION = "provision-restore-";
@@ -23,6 +24,12 @@ const LONGEST_NAME_BYTES = 63;
 /** How often a database is renamed that has other sessions, and the pause between two tries in milliseconds. */
 const RENAME_TRIES = 20;
 const RENAME_PAUSE_MS = 250;
+
+/**
+ * Milliseconds that what follows a restore's last row may take once the run was aborted: nothing is undone any more then, and its end
+ * must say what the target holds. Shorter than the time that the watchdog gives for tidying up.
+ */
+const FINISH_MS = 10_000;
 
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
 export function restorePostgres(
@@ -39,7 +46,7 @@ export function restorePostgres(
     const target: Target = { settings, control, clients, archive, options };
     if (options.jobs === 1) await restoreInOneTransaction(target, empty);
     else await restoreInParallel(target);
-    const objects = await withConnection(settings.connection, options.signal, countObjects, { host: control.host });
+    const objects = await countRestored(target);
     const warnings = options.noOwner
       ? ["Owners and privileges were not restored: everything belongs to the connecting role."]
       : [];
@@ -132,6 +139,20 @@ async function createRoles(
   return names;
 }
 
+/** The objects of the restored database, counted over a new connection: the first has been silent for as long as the restore took. */
+async function countRestored({ settings, control, options }: Target): Promise<Record<string, number>> {
+  const { host, database } = control;
+  const count = (late: AbortSignal) => withConnection(settings.connection, late, countObjects, { host });
+  try {
+    return await withGrace(options.signal, count, FINISH_MS);
+  } catch (error) {
+    throw reworded(
+      error,
+      (own) => `The database ${database} was restored, but its objects could not be counted. ${own}`,
+    );
+  }
+}
+
 /** Restores the archive in one transaction, which a damaged archive can never commit. */
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
   const { archive, options, control, settings } = target;
@@ -148,8 +169,12 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
     }
   } catch (error) {
     const problem = explain(error, target);
-    // An aborted run has no connection left to ask with.
-    throw signal.aborted || !wasEmpty ? problem : await withState({ settings, control, session, signal }, problem);
+    if (!wasEmpty) throw problem;
+    const check = (late: AbortSignal) => stateAfter({ settings, control, session, signal: late }, problem);
+    const failed = await withGrace(signal, check, FINISH_MS);
+    // Aborted after the transaction had committed: then the whole backup is there.
+    if (signal.aborted && failed instanceof NotEmptyError) return;
+    throw failed;
   }
 }
 
@@ -176,7 +201,8 @@ async function restoreInParallel(target: Target): Promise<void> {
     } finally {
       await spooled.close();
     }
-    await rename(maintenance, incomplete, database, options.signal);
+    // Over a new connection: an abort ends the other one, and nothing would say whether the last rename took effect.
+    await withGrace(options.signal, (late) => giveName(target, incomplete, late), FINISH_MS);
   } catch (error) {
     if (!renamed) throw error;
     const problem = explain(error, target);
@@ -189,6 +215,16 @@ async function restoreInParallel(target: Target): Promise<void> {
         `The restore failed. What was restored is in the database ${incomplete}; none is named ${database} now. ${message}`,
       problem.fix === undefined ? again : `${problem.fix} ${again}`,
     );
+  } finally {
+    await maintenance.close();
+  }
+}
+
+/** Gives a database that is complete the target's name. */
+async function giveName({ settings, control }: Target, incomplete: string, signal: AbortSignal): Promise<void> {
+  const maintenance = await connectElsewhere(settings, control, signal);
+  try {
+    await rename(maintenance, incomplete, control.database, signal);
   } finally {
     await maintenance.close();
   }

@@ -13,6 +13,11 @@ interface FailedRestore {
   readonly signal: AbortSignal;
 }
 
+/** A restore in one transaction has failed, and its target is not empty as it was before. */
+export class NotEmptyError extends ProviderError {
+  override readonly name = "NotEmptyError";
+}
+
 /** How long a server may take to restart, and the pause between two tries to connect, in milliseconds. */
 const RESTART_PATIENCE_MS = 30_000;
 const RESTART_PAUSE_MS = 500;
@@ -25,7 +30,7 @@ const SESSION_PAUSE_MS = 100;
  * The problem together with what the target holds now. That is read after the restore's own session has ended, instead of
  * trusting that its end meant a rollback, and over a new connection: what ended the restore may have ended the first one.
  */
-export async function withState(restore: FailedRestore, problem: ProviderError): Promise<ProviderError> {
+export async function stateAfter(restore: FailedRestore, problem: ProviderError): Promise<ProviderError> {
   const { database, broken } = restore.control;
   try {
     const empty = await isEmptyAfter(restore);
@@ -33,7 +38,7 @@ export async function withState(restore: FailedRestore, problem: ProviderError):
     if (empty && broken === undefined) return problem;
     if (empty) return reworded(problem, (own) => `Nothing was restored, and ${database} is empty as before: ${own}`);
     const message = `The restore failed, and yet the database ${database} is not empty: ${problem.message}`;
-    return new ProviderError("INTEGRITY", message, {
+    return new NotEmptyError("INTEGRITY", message, {
       cause: problem,
       fix: "Drop that database, create it again and restore again.",
     });
@@ -49,10 +54,10 @@ async function isEmptyAfter({ settings, control, session, signal }: FailedRestor
   try {
     for (let tries = 0; tries < SESSION_TRIES; tries += 1) {
       const rows = await after.query("SELECT FROM pg_stat_activity WHERE application_name = $1", [session]);
-      if (rows.length === 0) break;
+      if (rows.length === 0) return await isEmpty(after);
       await delay(SESSION_PAUSE_MS);
     }
-    return await isEmpty(after);
+    throw new ProviderError("TRANSIENT", "The session that restored has not ended yet.");
   } finally {
     await after.close();
   }
