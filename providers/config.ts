@@ -209,11 +209,16 @@ const Settings = z.strictObject({
       publish: z
         .literal(true)
         .describe("Stores the report's page in each destination, signed where the job has a key."),
+      keep: z
+        .int()
+        .min(1)
+        .optional()
+        .describe("Pages that stay in each destination, the newest: publishing removes those before. Default 30.")
+        .meta({ examples: [52] }),
     })
     .optional()
     .describe(
-      "Publishes what is recoverable, and what proves it, on time (`provision report --publish`); on the target host alone. Left out: " +
-        "only by hand.",
+      "Publishes what is recoverable, and what proves it, on time (`provision report --publish`). Left out: only by hand.",
     ),
   monitor: z
     .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])
@@ -321,15 +326,16 @@ export function jobPorts(job: JobSettings): number[] {
   return [...new Set(ports)].filter((port) => port !== 443).sort((a, b) => a - b);
 }
 
-/** The databases that a job's tasks with an access connect to, or all of them: where each stands in the job, and what its kind declares. */
-function databases({ database, drill }: JobSettings, access?: Access) {
-  const of = (part: string, config: DatabaseConfig | undefined) =>
-    config === undefined ? [] : [[part, config, databaseProviders[config.kind]] as const];
-  return [
-    ...(access === "drill" || access === "prune" ? [] : of("database", database)),
-    ...(drill === undefined || access === "backup" || access === "prune"
+/** The databases that a job's tasks with an access connect to: where each stands in the job, and what its kind declares. */
+function databases({ database, drill }: JobSettings, access: Access = "read") {
+  const of = (part: string, config: DatabaseConfig | undefined, connected: readonly Access[]) =>
+    config === undefined || !connected.includes(access)
       ? []
-      : of("drill", drillConfig(database, drill))),
+      : [[part, config, databaseProviders[config.kind]] as const];
+  return [
+    ...of("database", database, ["backup", "read"]),
+    // By hand, what reads restores anywhere.
+    ...of("drill", drill && drillConfig(database, drill), ["drill", "read"]),
   ];
 }
 

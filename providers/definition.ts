@@ -8,9 +8,9 @@ export interface ProviderContext {
 
 /**
  * What a deployed task does to backups: make them and read them back, read them only, read them and record beside them how a
- * drill went, or remove old ones.
+ * drill went, remove old ones, or read what is recorded of them alone and publish reports on that.
  */
-export type Access = "backup" | "read" | "drill" | "prune";
+export type Access = "backup" | "read" | "drill" | "prune" | "report";
 
 /** A task on AWS, as far as its permissions depend on it. */
 export interface DeployedTask {

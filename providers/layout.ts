@@ -22,6 +22,9 @@ export const FILES_FOLDER = "files";
 /** The folder beside the backups that holds published reports. */
 const REPORTS_FOLDER = "reports";
 
+/** What stands after the time in the names of a published report's objects: of its page, and of the signature. */
+export const REPORT_ENDINGS = { page: ".html", signature: ".html.sig" } as const;
+
 /** What {@link contentObject} makes. */
 export const CONTENT_OBJECT = /^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/;
 
@@ -62,9 +65,9 @@ export function backupKey(job: JobName, id: string, object: string): string {
   return `${jobFolder(job)}/${id}/${object}`;
 }
 
-/** The folder of a job's published reports. */
-export function reportsFolder(job: JobName): string {
-  return `${jobFolder(job)}/${REPORTS_FOLDER}`;
+/** The folder of a job's published reports; `prefix` as of {@link jobFolder}. */
+export function reportsFolder(job: JobName, prefix?: string): string {
+  return `${jobFolder(job, prefix)}/${REPORTS_FOLDER}`;
 }
 
 /** The object that holds a file's content, below the job's folder: `random` keeps two writes of one content apart. */

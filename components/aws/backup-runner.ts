@@ -93,7 +93,7 @@ export interface BackupTask {
   readonly logStreamPrefix?: string;
 }
 
-/** A job's tasks: prune where it has a retention, drill where it has drills. */
+/** A job's tasks: prune where it has a retention, drill where it has drills, report where it publishes reports. */
 export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Partial<Record<Purpose, BackupTask>>>;
 
 /**
@@ -102,7 +102,7 @@ export type JobTasks = Readonly<Record<"backup" | "restore", BackupTask> & Parti
  * remove nor replace anything, and no role can break a lock.
  *
  * - The role that starts tasks is one a job, not one a stack: 200 jobs' secrets do not fit into one policy, and none of them
- *   should start with another's secrets. Four or five roles a job are 1000 for 200 to 250 jobs, which is what an account has
+ *   should start with another's secrets. Four to six roles a job are 1000 for 160 to 250 jobs, which is what an account has
  *   unless AWS raises its quota (Service Quotas, "Roles per account", up to 5000).
  * - The role of `backup` may also read, in its own folder: each backup is read back before it counts.
  * - The log group of a job outlives it, and the stack, until its last line is too old (`retentionDays`): it says what became of backups
@@ -197,7 +197,7 @@ export class BackupRunner extends pulumi.ComponentResource {
           taskRoleArn: role.arn,
           containerDefinitions: containerDefinitions({
             image: this.#args.image,
-            command: purposes[purpose].command,
+            command: purposes[purpose].command(job),
             job: config,
             secrets: secretVariables(job, purpose).map((secret) => ({
               name: secret.variable,

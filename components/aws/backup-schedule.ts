@@ -39,6 +39,8 @@ const MACHINE_NAME = 80;
 export interface ScheduleEntry {
   /** Five fields of cron, and a time zone. */
   readonly schedule: NonNullable<JobSettings["schedule"]>;
+  /** The schedule that the runner takes for its job's, or `none` where the job has no schedule. Default: `schedule`. */
+  readonly jobSchedule?: NonNullable<JobSettings["schedule"]> | "none";
   /** ARN of the task definition with its revision. */
   readonly taskDefinitionArn: pulumi.Input<string>;
   readonly family: string;
@@ -170,7 +172,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
             roleArn: role.arn,
             input: pulumi.output(entry.taskDefinitionArn).apply((arn) =>
               JSON.stringify(
-                runInput(arn, entry.schedule, {
+                runInput(arn, entry.jobSchedule ?? entry.schedule, {
                   timeoutMinutes: entry.timeoutMinutes ?? TIMEOUT_MINUTES,
                   restarts: args.restarts ?? RESTARTS,
                 }),

@@ -27,7 +27,6 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
     ...checkRegion(raw),
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap(checkSchedules),
-    ...jobs.flatMap(checkReport),
     ...jobs.flatMap(checkLacks),
     ...references.flatMap(checkSource),
     ...(result.success ? [] : explain(result.error, AwsSettings, input, PATH)),
@@ -90,6 +89,7 @@ function checkSchedules({ path, job }: CheckedJob): Problem[] {
     schedule: job.schedule,
     "prune.schedule": job.prune?.schedule,
     "drill.schedule": job.drill?.schedule,
+    "report.schedule": job.report?.schedule,
   };
   return Object.entries(schedules).flatMap(([field, schedule]): Problem[] => {
     if (schedule === undefined || !isCron(schedule.cron)) return [];
@@ -103,13 +103,6 @@ function checkSchedules({ path, job }: CheckedJob): Problem[] {
       return [{ path: at, message, fix }];
     }
   });
-}
-
-/** No task's role may store a report yet. */
-function checkReport({ path, job }: CheckedJob): Problem[] {
-  if (job.report === undefined) return [];
-  const fix = `pulumi config rm --path '${path}.report', and start \`provision report\` where you may read the bucket`;
-  return [{ path: `${path}.report`, message: "has no meaning on the target aws: only a host publishes reports", fix }];
 }
 
 /** A task's role is allowed what its job names, so the job must name it. */

@@ -13,6 +13,7 @@ import { runnerCommand, toShell, withSchedule } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
 import { JobFile, SecretsFile } from "./private-file.ts";
 import { quote } from "./shell.ts";
+import { reportCommand } from "../report-command.ts";
 
 /** Arguments of {@link BackupHost}. */
 export interface BackupHostArgs {
@@ -62,6 +63,7 @@ export class BackupHost extends pulumi.ComponentResource {
       schedule,
       drillSchedule: job.drill?.schedule,
       reportSchedule: job.report?.schedule,
+      publish: reportCommand(job),
       job: toJobConfig(job, stack, directory),
     }));
 
@@ -86,15 +88,15 @@ export class BackupHost extends pulumi.ComponentResource {
 
     const place = { node: installation.node, cli: installation.cli, secretsFile };
     const entries = jobs.map(
-      ({ name: jobName, job, schedule, drillSchedule, reportSchedule }): [string, JobOutputs] => {
+      ({ name: jobName, job, schedule, drillSchedule, reportSchedule, publish }): [string, JobOutputs] => {
         const path = `${directory}/jobs/${jobName}.json`;
         const file = new JobFile(`${name}-${jobName}`, { ...common, path, job }, inFolder);
         const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
         const schedules = { backup: schedule, drill: drillSchedule, report: reportSchedule };
-        const publish = ["--publish", ...(job.signing ? ["--sign"] : [])];
         const timer = (task: "backup" | "drill" | "report") => {
           const at = schedules[task];
-          const command = runnerCommand(place, path, task, ...(task === "report" ? publish : []));
+          const words = task === "report" ? publish : [task];
+          const command = runnerCommand(place, path, ...words);
           return (
             at &&
             new Schedule(
@@ -105,7 +107,7 @@ export class BackupHost extends pulumi.ComponentResource {
                 ...(task === "backup" ? {} : { task }),
                 // A report names the backups that the schedule missed.
                 command: task === "report" && schedule ? withSchedule(command, schedule) : command,
-                byHand: forPerson(task, ...(task === "report" ? publish : [])),
+                byHand: forPerson(...words),
                 logFile: `${directory}/logs/${jobName}.log`,
                 writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
                 scheduler: host.scheduler,

@@ -13,7 +13,7 @@ import { objects, uploads, versions } from "./s3/listing.ts";
 import type { ObjectVersion } from "./s3/listing.ts";
 import { byCodeUnits } from "./s3/order.ts";
 import { s3Permissions } from "./s3/permissions.ts";
-import { setLegalHold } from "./s3/hold.ts";
+import { retainedUntil, setLegalHold } from "./s3/hold.ts";
 import { removeAll } from "./s3/remove.ts";
 import { S3Service } from "./s3/service.ts";
 import { removedAtOnce, requestOf } from "./s3/stack-bucket.ts";
@@ -111,9 +111,15 @@ export class S3StorageProvider implements StorageProvider {
     return setLegalHold(this.#service, paths, held, signal);
   }
 
-  /** S3 says it to those who may `s3:GetObjectRetention`. */
+  /** S3 says it to those who may `s3:GetObjectRetention`, whether they may read the object or not. */
   async lockedUntil(key: string, options: RequestOptions = {}): Promise<Date | undefined> {
-    return (await this.#head(this.#path(key), options)).ObjectLockRetainUntilDate;
+    const path = this.#path(key);
+    try {
+      return (await this.#head(path, options)).ObjectLockRetainUntilDate;
+    } catch (error) {
+      if (!(error instanceof ProviderError) || error.code !== "AUTH") throw error;
+      return retainedUntil(this.#service, path, options.signal);
+    }
   }
 
   /** Ends multipart uploads. An upload that is still going fails then. */

@@ -1,6 +1,6 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { extname } from "node:path";
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { SCHEDULE_VARIABLE } from "../../providers/environment.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
@@ -16,6 +16,9 @@ import { chosenDestinations, inDestinations } from "./destination.ts";
 const FORMATS = ["html", "markdown", "json"] as const;
 type Format = (typeof FORMATS)[number];
 
+/** Published pages that stay where neither the command line nor the job says how many: of a weekly report, those of half a year. */
+const KEPT_PAGES = 30;
+
 /** The form by the ending of a file's name. */
 const ENDINGS: Readonly<Record<string, Format>> = {
   ".html": "html",
@@ -30,6 +33,7 @@ interface Options extends JobOptions {
   readonly out?: string;
   readonly format?: Format;
   readonly publish: boolean;
+  readonly keep?: number;
   readonly sign: boolean;
   readonly publicKey: boolean;
 }
@@ -48,6 +52,11 @@ export function addReport(program: Command): void {
     .addOption(new Option("--format <format>", "its form (default: by the file's ending)").choices(FORMATS))
     .option("--all <files...>", "one report on the jobs of these files")
     .option("--publish", "store the page in each destination, in the job's folder reports", false)
+    .option(
+      "--keep <pages>",
+      `with --publish: how many pages stay there, the newest (default: the job's report.keep, or ${KEPT_PAGES})`,
+      parsePages,
+    )
     .option("--sign", "add a signature in a file beside it, which ssh-keygen checks", false)
     .option("--public-key", "print only the line for a file of allowed signers, by which signatures are checked", false)
     .addHelpText(
@@ -83,9 +92,9 @@ function makeReport(options: Options): Promise<never> {
     const { buildReport } = await import("../report/build.ts");
     const report = run.withoutSecrets(buildReport(contents, new Date()));
     const written = out === undefined ? [] : await write(out, await render(report, format), signer);
-    const { published, problems } = options.publish
-      ? await publish(run, report, signer)
-      : { published: [], problems: [] };
+    const { published, removed, warnings, problems } = options.publish
+      ? await publish(run, report, signer, options.keep ?? run.job.report?.keep ?? KEPT_PAGES)
+      : { published: [], removed: [], warnings: [], problems: [] };
     const partial = problems.length > 0 || contents.some(({ failed }) => failed.length > 0);
     const exitCode = partial ? EXIT.partial : EXIT.done;
     if (out === undefined && !options.publish) {
@@ -93,8 +102,19 @@ function makeReport(options: Options): Promise<never> {
     }
     const places = [...written, ...published];
     return {
-      json: { headline: report.headline, written: places, ...(problems.length > 0 && { problems }) },
-      lines: [report.headline, ...places.map((place) => `written: ${place}`), ...problems],
+      json: {
+        ...{ headline: report.headline, written: places },
+        ...(removed.length > 0 && { removed }),
+        ...(warnings.length > 0 && { warnings }),
+        ...(problems.length > 0 && { problems }),
+      },
+      lines: [
+        report.headline,
+        ...places.map((place) => `written: ${place}`),
+        ...removed.map((place) => `removed: ${place}`),
+        ...warnings,
+        ...problems,
+      ],
       exitCode,
     };
   });
@@ -110,7 +130,18 @@ function formatOf({ format, out }: Options): Format {
   });
 }
 
-function requireMeaning({ sign, publish, out, all = [] }: Options): void {
+function parsePages(text: string): number {
+  const pages = Number(text);
+  if (Number.isSafeInteger(pages) && pages >= 1) return pages;
+  throw new InvalidArgumentError("It must be a whole number, at least 1.");
+}
+
+function requireMeaning({ sign, publish, keep, out, all = [] }: Options): void {
+  if (keep !== undefined && !publish) {
+    throw new ProviderError("CONFIG", "--keep says how many published pages stay, and nothing is published.", {
+      fix: "Add --publish, or leave --keep out.",
+    });
+  }
   if (sign && !publish && out === undefined) {
     throw new ProviderError("CONFIG", "--sign needs a file to sign.", { fix: "Name it with --out FILE." });
   }
@@ -196,23 +227,31 @@ async function replace(file: string, text: string): Promise<void> {
   }
 }
 
-/** Stores the page in each destination under the time of now. Says where, and where that failed. */
-async function publish(run: Run, report: Report, signer: ReportSigner | undefined) {
-  const { publishReport } = await import("../report/publish.ts");
+/**
+ * Stores the page in each destination under the time of now, and removes the oldest ones. Says where, where that failed, and where old
+ * ones stay, which is no failure: a lock or a role may mean it so.
+ */
+async function publish(run: Run, report: Report, signer: ReportSigner | undefined, keep: number) {
+  const { publishReport, removeOldReports } = await import("../report/publish.ts");
   const page = Buffer.from(await render(report, "html"));
+  const removed: string[] = [];
+  const warnings: string[] = [];
   const { results, failed } = await inDestinations(run, {}, async (storage) => {
-    const keys = await publishReport({
-      storage,
-      job: run.job,
-      page,
-      signer,
-      time: new Date(report.madeAt),
-      signal: run.signal,
-    });
-    return keys.map((key) => `${key} in ${storage.description}`);
+    const { job, signal } = run;
+    const place = { storage, job, time: new Date(report.madeAt), signal };
+    const named = (keys: readonly string[]) => keys.map((key) => `${key} in ${storage.description}`);
+    const published = named(await publishReport({ ...place, page, signer }));
+    try {
+      removed.push(...named(await removeOldReports(place, keep)));
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ProviderError)) throw error;
+      const fix = error.fix === undefined ? "" : ` Fix: ${error.fix}`;
+      warnings.push(`Older pages stay in ${storage.description}. ${error.message}${fix}`);
+    }
+    return published;
   });
   return {
-    published: results.flat(),
+    ...{ published: results.flat(), removed, warnings },
     problems: failed.map(({ destination, error }) => `${destination}: FAILED. ${error.message}`),
   };
 }

@@ -556,11 +556,11 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
-    name: "a report on a schedule",
-    change: withJob({ report: { schedule: { cron: "0 7 * * 1" }, publish: true } }),
+    name: "a report by day of the month and day of the week",
+    change: withJob({ report: { schedule: { cron: "0 7 1 * 1" }, publish: true } }),
     problems: [
-      "provision:jobs[0].report: has no meaning on the target aws: only a host publishes reports\n" +
-        "pulumi config rm --path 'provision:jobs[0].report', and start `provision report` where you may read the bucket",
+      'provision:jobs[0].report.schedule.cron: "0 7 1 * 1" does not work on the target aws: it names days of the month ("1") and days of the week ("1"), which EventBridge Scheduler cannot; write * for one of the two\n' +
+        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].report.schedule.cron' '0 3 * * *'",
     ],
   },
   {

@@ -33,9 +33,12 @@ describe("jobPermissions", () => {
     });
   });
 
-  it.each(["backup", "read", "drill", "prune"] as const)("is nothing for %s without a store of AWS", (access) => {
-    expect(jobPermissions(job({ kind: "filesystem", path: "/x" }), { access, ...place })).toEqual([]);
-  });
+  it.each(["backup", "read", "drill", "prune", "report"] as const)(
+    "is nothing for %s without a store of AWS",
+    (access) => {
+      expect(jobPermissions(job({ kind: "filesystem", path: "/x" }), { access, ...place })).toEqual([]);
+    },
+  );
 
   it("knows keys by their ARN, id or alias", () => {
     const resources = ["arn:aws:kms:eu-west-1:1:key/abc", "abc", "alias/a", "arn:aws:kms:eu-west-1:1:alias/a"].map(

@@ -8,7 +8,7 @@ import { entryName } from "./schedule-entries.ts";
 
 /** What a person needs to know of a job. */
 export interface AwsJobOutputs extends RunCommands {
-  /** The ARNs of its schedules by task: `backup`, and where there are such `prune` and `drill`. */
+  /** The ARNs of its schedules by task: `backup`, and where there are such `prune`, `drill` and `report`. */
   readonly schedules: Readonly<Record<string, pulumi.Output<string>>>;
   /** The ARNs of its task definitions by task. */
   readonly taskDefinitions: Readonly<Record<string, pulumi.Output<string>>>;

@@ -20,6 +20,8 @@ export interface RunCommands {
   readonly prune?: pulumi.Output<string>;
   /** Restores into a scratch database and compares; only where the job has drills. */
   readonly drill?: pulumi.Output<string>;
+  /** Publishes what is recoverable and what proves it; only where the job has reports. */
+  readonly report?: pulumi.Output<string>;
 }
 
 /** Where tasks are started. */
@@ -31,7 +33,7 @@ export interface TaskPlace {
 
 /** The commands for a job's tasks. */
 export function runCommands(job: JobSettings, tasks: JobTasks, place: TaskPlace): RunCommands {
-  const { backup, prune, drill, restore } = tasks;
+  const { backup, prune, drill, report, restore } = tasks;
   const { logStreamPrefix } = backup;
   const streams = logStreamPrefix === undefined ? "" : ` --log-stream-name-prefix ${logStreamPrefix}`;
   return {
@@ -41,6 +43,7 @@ export function runCommands(job: JobSettings, tasks: JobTasks, place: TaskPlace)
     restore: runTask(restore.family, place, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
     ...(prune !== undefined && { prune: runTask(prune.family, place) }),
     ...(drill !== undefined && { drill: runTask(drill.family, place) }),
+    ...(report !== undefined && { report: runTask(report.family, place) }),
   };
 }
 

@@ -14,7 +14,7 @@ export function entryName(job: string, purpose: string): string {
   return purpose === "backup" ? job : `${job}_${purpose}`;
 }
 
-/** What is started when: each job's backup, its prune and its drill. */
+/** What is started when: each job's backup, its prune, its drill and its report. */
 export function scheduleEntries(
   jobs: readonly JobSettings[],
   tasks: Readonly<Record<string, JobTasks>>,
@@ -25,10 +25,15 @@ export function scheduleEntries(
       if (task === undefined || schedule === undefined) return [];
       const { taskDefinitionArn, family, roleArn, executionRoleArn } = task;
       const { timeoutMinutes } = job;
+      // A report names the backups that the schedule missed.
+      const told = purpose === "report" ? ({ jobSchedule: job.schedule ?? "none" } as const) : {};
       const roleArns = [roleArn, executionRoleArn];
       const former = formerNames(job, (name) => entryName(name, purpose)).map(({ name }) => name);
       return [
-        [entryName(job.name, purpose), { schedule, taskDefinitionArn, family, roleArns, former, timeoutMinutes }],
+        [
+          entryName(job.name, purpose),
+          { schedule, ...told, taskDefinitionArn, family, roleArns, former, timeoutMinutes },
+        ],
       ];
     }),
   );
@@ -41,7 +46,13 @@ function schedulesOf({
   retention,
   prune,
   drill,
+  report,
 }: JobSettings): Partial<Record<Purpose, Schedule | undefined>> {
   const byDefault = schedule && { cron: PRUNE_CRON, timezone: schedule.timezone };
-  return { backup: schedule, prune: retention && (prune?.schedule ?? byDefault), drill: drill?.schedule };
+  return {
+    backup: schedule,
+    prune: retention && (prune?.schedule ?? byDefault),
+    drill: drill?.schedule,
+    report: report?.schedule,
+  };
 }

@@ -14,7 +14,7 @@ const BAD_STOP_CODES = [
 ];
 
 /**
- * Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, restore.
+ * Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, report, restore.
  *
  * @param restarts how often a scheduled task is started again that was killed or could not start, which the message says
  * @param definitions with what the ARNs of the task definitions begin that are watched. Default: all are.

@@ -51,10 +51,11 @@ function withoutSchedule(drill: NonNullable<JobSettings["drill"]>): JobSettings[
   return copy;
 }
 
-function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "prune"> {
+function withoutSchedules(job: JobSettings): Omit<JobSettings, "schedule" | "prune" | "report"> {
   const copy = { ...job };
   delete copy.schedule;
   delete copy.prune;
+  delete copy.report;
   return copy;
 }
 

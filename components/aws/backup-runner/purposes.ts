@@ -1,12 +1,13 @@
 import type { Access, JobSettings } from "../../../providers/config.ts";
+import { reportCommand } from "../../report-command.ts";
 
 /** What a task is for. */
-export type Purpose = "backup" | "prune" | "drill" | "restore";
+export type Purpose = "backup" | "prune" | "drill" | "report" | "restore";
 
 /** What is particular to a purpose. */
 interface PurposeFacts {
   /** The runner's command, unless a run overrides it. */
-  readonly command: readonly string[];
+  command(job: JobSettings): readonly string[];
   readonly access: Access;
   /** The parts of a job's configuration whose secrets the task gets. */
   readonly secrets: readonly string[];
@@ -15,25 +16,27 @@ interface PurposeFacts {
 /** Each purpose has a task and a role of its own: what writes backups cannot remove them, and what removes them cannot write. */
 export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
   backup: {
-    command: ["backup", "--no-prune"],
+    command: () => ["backup", "--no-prune"],
     access: "backup",
     secrets: ["database", "files", "destinations", "signing", "monitor"],
   },
-  prune: { command: ["prune"], access: "prune", secrets: ["destinations", "signing", "monitor"] },
+  prune: { command: () => ["prune"], access: "prune", secrets: ["destinations", "signing", "monitor"] },
   drill: {
-    command: ["drill"],
+    command: () => ["drill"],
     access: "drill",
     secrets: ["destinations", "encryption", "signing", "drill", "monitor"],
   },
+  report: { command: reportCommand, access: "report", secrets: ["destinations", "signing"] },
   // By default it only lists: a person says what to restore, and where to.
   restore: {
-    command: ["list"],
+    command: () => ["list"],
     access: "read",
     secrets: ["database", "files", "destinations", "encryption", "signing", "drill"],
   },
 };
 
-/** What a job has tasks for beside `backup` and `restore`: prune with a retention, drill with drills. */
-export function furtherPurposes({ retention, drill }: JobSettings): ("prune" | "drill")[] {
-  return [...(retention === undefined ? [] : ["prune" as const]), ...(drill === undefined ? [] : ["drill" as const])];
+/** What a job has tasks for beside `backup` and `restore`: prune with a retention, and what else it asks for. */
+export function furtherPurposes({ retention, drill, report }: JobSettings): ("prune" | "drill" | "report")[] {
+  const asked = { prune: retention, drill, report };
+  return (["prune", "drill", "report"] as const).filter((purpose) => asked[purpose] !== undefined);
 }

@@ -49,17 +49,21 @@ export interface RunInput {
   readonly looks: number;
 }
 
-/** What a schedule hands to the machine for a task that may run for so long, and be started again so often. */
+/**
+ * What a schedule hands to the machine for a task that may run for so long, and be started again so often.
+ *
+ * @param schedule what the runner takes for its job's schedule
+ */
 export function runInput(
   taskDefinition: string,
-  schedule: { readonly cron: string; readonly timezone: string },
+  schedule: { readonly cron: string; readonly timezone: string } | "none",
   limits: { readonly timeoutMinutes: number; readonly restarts: number },
 ): RunInput {
   const seconds = limits.timeoutMinutes * 60 + BEYOND_SECONDS;
   const lookSeconds = Math.max(LOOK_SECONDS, Math.ceil(seconds / Math.floor(LOOKS / (1 + limits.restarts))));
   return {
     taskDefinition,
-    environment: [{ Name: SCHEDULE_VARIABLE, Value: writeSchedule(schedule) }],
+    environment: schedule === "none" ? [] : [{ Name: SCHEDULE_VARIABLE, Value: writeSchedule(schedule) }],
     restarts: limits.restarts,
     pauseSeconds: PAUSE_SECONDS,
     lookSeconds,

@@ -16,6 +16,7 @@ const JobRoles = {
   backup: existing("Of the task that backs up."),
   prune: existing("Of the task that prunes."),
   drill: existing("Of the task that drills."),
+  report: existing("Of the task that publishes reports."),
   restore: existing("Of the task that restores."),
 };
 

@@ -31,6 +31,30 @@ export async function setLegalHold(
   return true;
 }
 
+/**
+ * Until when a lock with an end keeps the newest version of an object, for those who may not read the object; undefined where none does.
+ * Others learn it from the answer to HEAD, which services without this request give too.
+ */
+export async function retainedUntil(
+  service: S3Service,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Date | undefined> {
+  const { bucket } = service;
+  try {
+    const { Retention } = await service.request(
+      { verb: "read the lock of", permission: "s3:GetObjectRetention", target: `s3://${bucket}/${path}` },
+      (s3, { abortSignal }) => s3.getObjectRetention({ Bucket: bucket, Key: path }, { abortSignal }),
+      { signal },
+    );
+    return Retention?.RetainUntilDate;
+  } catch (error) {
+    // Of an object without such a lock, and in a bucket that has no locks.
+    if (["NoSuchObjectLockConfiguration", "InvalidRequest"].includes(nameOfCause(error))) return undefined;
+    throw error;
+  }
+}
+
 async function hasObjectLock(service: S3Service, signal: AbortSignal | undefined): Promise<boolean> {
   const { bucket } = service;
   try {
@@ -41,9 +65,13 @@ async function hasObjectLock(service: S3Service, signal: AbortSignal | undefined
     );
     return ObjectLockConfiguration?.ObjectLockEnabled === "Enabled";
   } catch (error) {
-    const cause = error instanceof ProviderError ? (error.cause as { name?: string } | undefined) : undefined;
     // How S3 says that a bucket has no lock, and how services say that they have none at all.
-    if (cause?.name === "ObjectLockConfigurationNotFoundError" || cause?.name === "NotImplemented") return false;
+    if (["ObjectLockConfigurationNotFoundError", "NotImplemented"].includes(nameOfCause(error))) return false;
     throw error;
   }
+}
+
+/** The name that S3 has for an error. */
+function nameOfCause(error: unknown): string {
+  return (error instanceof ProviderError ? (error.cause as { name?: string } | undefined)?.name : undefined) ?? "";
 }

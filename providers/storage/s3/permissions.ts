@@ -8,6 +8,8 @@ import {
   jobFolder,
   MANIFEST,
   recordName,
+  REPORT_ENDINGS,
+  reportsFolder,
   VERIFICATION,
 } from "../../layout.ts";
 
@@ -23,6 +25,7 @@ interface S3Place {
 }
 
 const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
+const INDEX = `${FILE_INDEX.name}${ending(false)}`;
 /**
  * The objects that say what a backup is and how it stands; the others are the backup itself. Without the index of files, prune
  * could not tell which contents no backup needs.
@@ -30,7 +33,7 @@ const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
 const RECORDS = [
   MANIFEST,
   ...[VERIFICATION, HOLD, ANOMALY].flatMap(({ good, bad }) => [good, bad]).map(recordsOf),
-  `${FILE_INDEX.name}${ending(false)}`,
+  INDEX,
   ...DRILL_RECORDS,
 ];
 
@@ -45,6 +48,7 @@ function recordsOf(outcome: string): string {
  * - `read` reads, and `drill` besides creates the record of a drill.
  * - `prune` lists, reads the records and the index of files, and removes. With versions in the bucket that only hides
  *   objects, unless the configuration says `removeVersions`. A lock holds against it in any case.
+ * - `report` lists, reads the records and when locks end, and creates and removes the pages and signatures of reports.
  *
  * Nothing where the role has no part in it: another service, or an access key of its own.
  */
@@ -58,14 +62,16 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
   // S3 has no condition by which this could be limited to a folder. It shows names only, of uploads under way.
   const listUploads = allow(["s3:ListBucketMultipartUploads"], [bucket]);
   const key = (...actions: string[]) => keyStatements(config.sse, actions, partition, [bucket, objects]);
+  const below = (names: readonly string[]) => names.map((name) => `${objects}/${name}`);
+  const versions = (removed: readonly string[]) =>
+    config.removeVersions
+      ? [allow(["s3:DeleteObjectVersion"], removed), allow(["s3:ListBucketVersions"], [bucket], inFolder)]
+      : [];
   switch (access) {
     case "backup":
       return [
         allow(["s3:GetObject", "s3:AbortMultipartUpload"], [objects]),
-        // The header If-None-Match comes with what makes an object visible, and cannot come with the parts of an upload.
-        allow(["s3:PutObject"], [objects], { Null: { "s3:if-none-match": "false" } }),
-        allow(["s3:PutObject"], [objects], { Bool: { "s3:ObjectCreationOperation": "false" } }),
-        ...lockStatements(config.objectLock, objects),
+        ...creation([objects], config.objectLock),
         list,
         listUploads,
         ...key("kms:GenerateDataKey", "kms:Decrypt"),
@@ -75,39 +81,54 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
     case "drill":
       return [
         allow(["s3:GetObject"], [objects]),
-        allow(
-          ["s3:PutObject"],
-          DRILL_RECORDS.map((record) => `${objects}/${record}`),
-          { Null: { "s3:if-none-match": "false" } },
-        ),
+        allow(["s3:PutObject"], below(DRILL_RECORDS), { Null: { "s3:if-none-match": "false" } }),
         list,
         ...key("kms:GenerateDataKey", "kms:Decrypt"),
       ];
     case "prune":
       return [
-        allow(
-          ["s3:GetObject"],
-          RECORDS.map((record) => `${objects}/${record}`),
-        ),
+        allow(["s3:GetObject"], below(RECORDS)),
         allow(["s3:DeleteObject", "s3:AbortMultipartUpload"], [objects]),
         list,
         listUploads,
-        ...(config.removeVersions
-          ? [allow(["s3:DeleteObjectVersion"], [objects]), allow(["s3:ListBucketVersions"], [bucket], inFolder)]
-          : []),
+        ...versions([objects]),
         ...key("kms:Decrypt"),
       ];
+    case "report": {
+      const reports = `${bucket}/${reportsFolder({ stack, name: job }, config.prefix)}`;
+      const own = Object.values(REPORT_ENDINGS).map((name) => `${reports}/*${name}`);
+      const records = RECORDS.filter((record) => record !== INDEX);
+      return [
+        allow(["s3:GetObject"], [...below(records), ...own]),
+        // The lock of an archive, and not the archive.
+        allow(["s3:GetObjectRetention"], [objects]),
+        allow(["s3:DeleteObject", "s3:AbortMultipartUpload"], own),
+        ...creation(own, config.objectLock),
+        list,
+        ...versions(own),
+        ...key("kms:GenerateDataKey", "kms:Decrypt"),
+      ];
+    }
   }
 }
 
+/** The header If-None-Match comes with what makes an object visible, and cannot come with the parts of an upload. */
+function creation(objects: readonly string[], lock: S3Place["objectLock"]): PolicyStatement[] {
+  return [
+    allow(["s3:PutObject"], objects, { Null: { "s3:if-none-match": "false" } }),
+    allow(["s3:PutObject"], objects, { Bool: { "s3:ObjectCreationOperation": "false" } }),
+    ...lockStatements(lock, objects),
+  ];
+}
+
 /** S3 asks for this permission also where a new object brings its lock with it. */
-function lockStatements(lock: S3Place["objectLock"], objects: string): PolicyStatement[] {
+function lockStatements(lock: S3Place["objectLock"], objects: readonly string[]): PolicyStatement[] {
   if (lock === undefined) return [];
   const condition = {
     StringEquals: { "s3:object-lock-mode": lock.mode.toUpperCase() },
     NumericLessThanEquals: { "s3:object-lock-remaining-retention-days": String(lock.days) },
   };
-  return [allow(["s3:PutObjectRetention"], [objects], condition)];
+  return [allow(["s3:PutObjectRetention"], objects, condition)];
 }
 
 /** The use of the KMS key, through S3 and for this bucket alone. */

@@ -134,6 +134,27 @@ describe("AwsBackups", () => {
     });
   });
 
+  it("starts a report on its own time, and tells it when the job's backups run", async () => {
+    const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
+    const jobs = [app, web].map((job) => ({ ...job, report }));
+    const { recorded, backups } = await deploy({}, { jobs });
+    const of = (name: string) => {
+      const inputs = ofType(recorded, "aws:scheduler/schedule:Schedule").find((one) => one.name.endsWith(name))?.inputs;
+      const { input } = inputs?.target as { input: string };
+      return {
+        at: inputs?.scheduleExpression,
+        environment: (JSON.parse(input) as { environment: unknown }).environment,
+      };
+    };
+    const nightly = [{ Name: "PROVISION_SCHEDULE", Value: "0 3 * * * America/Sao_Paulo" }];
+    expect(of("-app_report")).toEqual({ at: "cron(0 7 ? * 2 *)", environment: nightly });
+    expect(of("-web_report")).toEqual({ at: "cron(0 7 ? * 2 *)", environment: [] });
+    expect(Object.keys(backups.jobs.app?.schedules ?? {})).toEqual(["backup", "prune", "drill", "report"]);
+    expect(await unwrap(backups.jobs.web?.report ?? expect.fail())).toContain(
+      "--task-definition provision_prod_web_report ",
+    );
+  });
+
   it("leaves an existing bucket as it is, and asks for no key of it", async () => {
     const { recorded } = await deploy({ bucket: { existing: "acme-backups" } });
     expect(recorded.filter(({ type }) => type.startsWith("aws:s3/"))).toEqual([]);

@@ -208,6 +208,23 @@ describe("a task definition", () => {
     });
   });
 
+  it("publishes reports where the job asks for them, with their secrets alone, and leaves the other tasks as they are", async () => {
+    const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
+    const signing = { key: { secret: "signingKey" } };
+    const signed = { ...app, signing, report: { ...report, keep: 5 } };
+    const arns = { ...secretArns, signingKey: (secretArns.appUrl ?? "").replace("appUrl", "signingKey") };
+    const { tasks } = await deploy({ jobs: [signed, { ...web, report }], secretArns: arns });
+    const { command, secrets } = container(tasks.get("runner-prod-app-report"));
+    expect(command).toEqual(["report", "--publish", "--sign", "--keep", "5"]);
+    expect(secrets.map(({ name }) => name)).toEqual(["PROVISION_SECRET_dropboxToken", "PROVISION_SECRET_signingKey"]);
+    expect(container(tasks.get("runner-prod-web-report"))).toMatchObject({
+      command: ["report", "--publish"],
+      secrets: [],
+    });
+    const without = await deploy({ jobs: [{ ...app, signing }, web], secretArns: arns });
+    expect([...tasks].filter(([name]) => !name.endsWith("-report"))).toEqual([...without.tasks]);
+  });
+
   it("has the stack's tags, as has all that can have some", async () => {
     const { recorded } = await deploy({ tags: { team: "data" } });
     const taggable = recorded.filter(({ type }) => !/RolePolicy$|^provision:/.test(type));

@@ -23,6 +23,7 @@ const job = JobSettings.parse({
     checks: [{ name: "one", sql: "SELECT 1", expect: 1 }],
   },
   monitor: { kind: "sentry", dsn: { ssm: SHARED } },
+  report: { schedule: { cron: "0 7 * * 1" }, publish: true },
 });
 
 let recorded: readonly RecordedResource[];
@@ -51,7 +52,7 @@ function may(role: string, action: string, resource: string, context: Record<str
   return isAllowed({ principal, policy, action, resource, context, ...ofKey });
 }
 
-const TASKS = ["backup", "prune", "drill", "restore"];
+const TASKS = ["backup", "prune", "drill", "report", "restore"];
 
 /** The tasks whose role may connect as a database's user. */
 async function whoConnects(region: string, account: string, user: string): Promise<string[]> {

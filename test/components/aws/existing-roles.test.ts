@@ -87,6 +87,22 @@ describe("existing roles of tasks", () => {
     }
     expect(tasks?.prune?.policies).toBeUndefined();
   });
+
+  it("may be of the task that publishes reports", async () => {
+    await mockEngine();
+    const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
+    const common = { stack: "prod", image: IMAGE, bucket, secretArns, keyArn: KEY };
+    const runner = new BackupRunner("runner", {
+      ...{ ...common, jobs: [{ ...app, report }], roles: { app: { report: role("report") } } },
+    });
+    await registered(runner);
+    const { policies } = runner.tasks.app?.report ?? {};
+    const folder = "arn:aws:s3:::prod-backups/prod/app";
+    const create = { "s3:if-none-match": "*", "s3:ObjectCreationOperation": "true" };
+    expect(await may(policies, "s3:PutObject", `${folder}/reports/20261124T070000Z.html`, create)).toBe(true);
+    expect(await may(policies, "s3:PutObject", `${folder}/20261124T030000Z-abcdef/manifest.json`, create)).toBe(false);
+    expect(await may(policies, "s3:GetObject", `${folder}/20261124T030000Z-abcdef/database.dump.zst`)).toBe(false);
+  });
 });
 
 describe("existing roles of the scheduler and the state machine", () => {

@@ -22,7 +22,8 @@ const TOPIC_KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/alarms-prod-key`;
 const OTHER_KEY = KEY.replace("11111111", "99999999");
 
 /** Roles by what they are for. */
-type Role = "backup" | "prune" | "drill" | "restore" | "start" | "scheduler" | "machine" | "due" | "replicate";
+type Role =
+  "backup" | "prune" | "drill" | "report" | "restore" | "start" | "scheduler" | "machine" | "due" | "replicate";
 
 /** Something that a role may try: the action, on what, under which circumstances, and which roles may. */
 interface Attempt {
@@ -33,6 +34,8 @@ interface Attempt {
 }
 
 const policies = new Map<string, unknown>();
+
+const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
 
 /** The policies of keys: that of the stack's as it is made, and the one that AWS gives a key where nobody says otherwise. */
 const keyPolicies = new Map<string, unknown>([
@@ -72,10 +75,11 @@ beforeAll(async () => {
       { kind: "s3", bucket: "elsewhere", endpoint: "https://minio.example.com:9000" },
     ],
     retention: { last: 3 },
+    report,
   });
   const runner = new BackupRunner("runner", {
     stack: "prod",
-    jobs: [app, web, own],
+    jobs: [{ ...app, report }, web, own],
     image: IMAGE,
     bucket,
     secretArns,
@@ -157,6 +161,8 @@ const repository = (name: string) => `arn:aws:ecr:${REGION}:${ACCOUNT}:repositor
 
 const readers: readonly Role[] = ["backup", "drill", "restore"];
 const users: readonly Role[] = [...readers, "prune"];
+const all: readonly Role[] = [...users, "report"];
+const page = `${BUCKET}/prod/app/reports/20261124T070000Z.html`;
 
 /** What roles of the job app may try, and who of them succeeds. */
 const attempts: readonly Attempt[] = [
@@ -172,9 +178,9 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutObject", resource: object("app", "verified-1.json"), context: create, allowed: ["backup"] },
   { action: "s3:AbortMultipartUpload", resource: dump, allowed: ["backup", "prune"] },
   // Reading.
-  { action: "s3:GetObject", resource: manifest, allowed: users },
-  { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: users },
-  { action: "s3:GetObject", resource: object("app", "held-20261124T031500Z.json"), allowed: users },
+  { action: "s3:GetObject", resource: manifest, allowed: all },
+  { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: all },
+  { action: "s3:GetObject", resource: object("app", "held-20261124T031500Z.json"), allowed: all },
   { action: "s3:PutObject", resource: object("app", "released-1.json"), context: create, allowed: ["backup"] },
   { action: "s3:GetObject", resource: object("app", "files.jsonl.zst"), allowed: users },
   { action: "s3:GetObject", resource: `${BUCKET}/prod/app/files/ab/abcd-000001.zst`, allowed: readers },
@@ -182,12 +188,34 @@ const attempts: readonly Attempt[] = [
   { action: "s3:GetObject", resource: object("web", "manifest.json"), allowed: [] },
   { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/prod/app/x", allowed: [] },
   { action: "s3:GetObjectVersion", resource: dump, allowed: [] },
-  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app/"), allowed: users },
+  { action: "s3:GetObjectRetention", resource: dump, allowed: ["report"] },
+  { action: "s3:GetObjectRetention", resource: object("web", "database.dump.zst"), allowed: [] },
+  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app/"), allowed: all },
   { action: "s3:ListBucket", resource: BUCKET, context: list("prod/web/"), allowed: [] },
   { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app"), allowed: [] },
   { action: "s3:ListBucket", resource: BUCKET, allowed: [] },
   { action: "s3:ListBucketVersions", resource: BUCKET, context: list("prod/app/"), allowed: [] },
   { action: "s3:ListBucketMultipartUploads", resource: BUCKET, allowed: ["backup", "prune"] },
+  // Publishing reports: only pages and signatures, in their own folder.
+  ...[page, `${page}.sig`].flatMap((resource): Attempt[] => [
+    { action: "s3:PutObject", resource, context: create, allowed: ["backup", "report"] },
+    {
+      action: "s3:PutObject",
+      resource,
+      context: { "s3:ObjectCreationOperation": "false" },
+      allowed: ["backup", "report"],
+    },
+    { action: "s3:PutObject", resource, context: { "s3:ObjectCreationOperation": "true" }, allowed: [] },
+    { action: "s3:GetObject", resource, allowed: [...readers, "report"] },
+    { action: "s3:DeleteObject", resource, allowed: ["prune", "report"] },
+    { action: "s3:DeleteObjectVersion", resource, allowed: [] },
+    { action: "s3:AbortMultipartUpload", resource, allowed: ["backup", "prune", "report"] },
+  ]),
+  { action: "s3:PutObject", resource: page.replace(".html", ".json"), context: create, allowed: ["backup"] },
+  { action: "s3:PutObject", resource: page.replace("/app/", "/web/"), context: create, allowed: [] },
+  { action: "s3:DeleteObject", resource: page.replace(".html", ".json"), allowed: ["prune"] },
+  { action: "s3:DeleteObject", resource: page.replace("/app/", "/web/"), allowed: [] },
+  { action: "s3:DeleteObject", resource: manifest, allowed: ["prune"] },
   // Removing and changing.
   { action: "s3:DeleteObject", resource: dump, allowed: ["prune"] },
   { action: "s3:DeleteObject", resource: object("web", "manifest.json"), allowed: [] },
@@ -202,8 +230,8 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutBucketVersioning", resource: BUCKET, allowed: [] },
   { action: "s3:DeleteBucket", resource: BUCKET, allowed: [] },
   // The key: through S3, for this bucket, or with it through Secrets Manager, for the job's secrets.
-  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup", "drill"] },
-  { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: users },
+  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup", "drill", "report"] },
+  { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: all },
   { action: "kms:Decrypt", resource: KEY, context: viaS3("arn:aws:s3:::another-bucket"), allowed: [] },
   { action: "kms:Decrypt", resource: KEY, allowed: [] },
   { action: "kms:Decrypt", resource: OTHER_KEY, context: viaS3(BUCKET), allowed: [] },
@@ -344,6 +372,7 @@ const roles: readonly Role[] = [
   "backup",
   "prune",
   "drill",
+  "report",
   "restore",
   "start",
   "scheduler",
@@ -451,6 +480,15 @@ describe("the roles of other jobs", () => {
     const version = { action: "s3:DeleteObjectVersion", resource: own };
     expect(await may("prune", version)).toBe(true);
     expect(await may("backup", version)).toBe(false);
+    const ownPage = own.replace(/x$/, "reports/20261124T070000Z.html");
+    expect(await may("report", put(ownPage))).toBe(true);
+    expect(await may("report", { ...lock("GOVERNANCE", "30"), resource: ownPage })).toBe(true);
+    expect(await may("report", lock("GOVERNANCE", "30"))).toBe(false);
+    expect(await may("report", { ...version, resource: ownPage })).toBe(true);
+    expect(await may("report", version)).toBe(false);
+    const versions = { action: "s3:ListBucketVersions", resource: "arn:aws:s3:::own-bucket" };
+    expect(await may("report", { ...versions, context: list("a/b/prod/own/reports/") })).toBe(true);
+    expect(await may("report", { ...versions, context: list("a/b/prod/other/reports/") })).toBe(false);
     const key = { action: "kms:Decrypt", resource: OTHER_KEY };
     const context = viaS3("arn:aws:s3:::own-bucket");
     expect(await may("restore", { ...key, context: { ...context, "kms:ResourceAliases": ["alias/own"] } })).toBe(true);

@@ -137,7 +137,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
   it("schedules a job's reports, which know when its backups run and are signed where there is a key", async () => {
     const recorded = await mockEngine({ preview });
     const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;
-    const signed = { ...web, report, signing: { key: { secret: "webUrl" } } };
+    const signed = { ...web, report: { ...report, keep: 5 }, signing: { key: { secret: "webUrl" } } };
     const host = new BackupHost("host", args({ jobs: [{ ...app, report }, signed] }));
     await registered(host);
     const all = commands(recorded);
@@ -146,7 +146,9 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(timer).toMatch(/ExecStart=.*"report" "--publish" "--job"/);
     expect(timer).toContain("OnCalendar=Mon *-*-* 07:00:00 UTC");
     expect(timer).toContain("PROVISION_SCHEDULE=0 3 * * * America/Sao_Paulo");
-    expect(String(all.get("host-web-report-schedule-timer")?.create)).toMatch(/"report" "--publish" "--sign" "--job"/);
+    expect(String(all.get("host-web-report-schedule-timer")?.create)).toMatch(
+      /"report" "--publish" "--sign" "--keep" "5" "--job"/,
+    );
     expect(JSON.parse(String(all.get("host-app-file")?.stdin))).not.toHaveProperty("report");
     expect(host.jobs.app?.report).toContain(" report --job /srv/provision/jobs/app.json");
   });

@@ -540,6 +540,43 @@ describe("s3 storage", () => {
     });
   });
 
+  describe("a lock with an end", () => {
+    const until = new Date("2099-01-01T00:00:00.000Z");
+    const lock = { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: until } as const;
+
+    it.each([false, true])("is told, whether or not the object may not be read: %s", async (refused) => {
+      await use({}, await newBucket({ locks: true }));
+      await service.client.putObject({ Bucket: bucket, Key: "a/locked", Body: "x", ...lock });
+      await put("a/free");
+      if (refused) refuseAllBut("retention");
+      expect(await storage.lockedUntil?.("a/locked")).toEqual(until);
+      expect(await storage.lockedUntil?.("a/free")).toBeUndefined();
+    });
+
+    it("is none in a bucket without locks", async () => {
+      await put("a/object");
+      expect(await storage.lockedUntil?.("a/object")).toBeUndefined();
+      refuseAllBut("retention");
+      expect(await storage.lockedUntil?.("a/object")).toBeUndefined();
+    });
+
+    it("stays unknown, with an error, to those who may ask neither way", async () => {
+      await put("a/object");
+      refuseAllBut("nothing");
+      const asked = storage.lockedUntil?.("a/object") ?? Promise.resolve();
+      expect(await failure(asked)).toMatchObject({
+        code: "AUTH",
+        fix: expect.stringContaining("s3:GetObjectRetention") as string,
+      });
+    });
+
+    function refuseAllBut(query: string): void {
+      const body = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+      const answer = { kind: "answer", status: 403, headers: { "content-type": "application/xml" }, body } as const;
+      proxy.misbehave(answer, ({ url }) => !url.includes(query), Infinity);
+    }
+  });
+
   describe("a hold", () => {
     const statusOf = async (key: string) =>
       (await service.client.getObjectLegalHold({ Bucket: bucket, Key: key })).LegalHold?.Status;

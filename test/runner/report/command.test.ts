@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SigningKeys } from "../../../runner/documents/signing.ts";
@@ -156,6 +157,51 @@ it("is published into each destination, where it is no backup", async () => {
   expect((await provision("list", ...job)).stdout).toBe(before);
 });
 
+describe("publishing removes the oldest pages,", () => {
+  const day = (number: number) => new Date(Date.UTC(2020, 0, number)).toISOString().slice(0, 10).replaceAll("-", "");
+  const old = (number: number) => `${day(number)}T070000Z.html`;
+  /** What is no page of a report before this one: it stays. */
+  const others = [
+    "29990101T070000Z.html",
+    "20200101.html",
+    "20200101T070000Z.html.bak",
+    "notes.txt",
+    "x/20200101T070000Z.html",
+  ];
+
+  /** The reports of a store of its own, after one more was published: those of before that are still there, and the others. */
+  async function after(settings: object, ...options: string[]): Promise<{ old: string[]; others: string[] }> {
+    const path = at(`kept-${randomUUID()}`);
+    const reports = join(path, "prod/app/reports");
+    mkdirSync(join(reports, "x"), { recursive: true });
+    const names = Array.from({ length: 40 }, (_, index) => old(index + 1));
+    for (const name of [...names, ...names.map((each) => `${each}.sig`), ...others])
+      writeFileSync(join(reports, name), "x");
+    const destinations = [{ kind: "filesystem", path }];
+    const job = writeJob("kept", { name: "app", destinations, ...settings });
+    const { code, stderr } = await provision("report", "--job", job, "--publish", ...options);
+    expect([code, stderr]).toEqual([0, ""]);
+    const left = filesIn(reports);
+    return {
+      old: left.filter((name) => names.includes(name.replace(/\.sig$/, ""))),
+      others: left.filter((name) => others.includes(name)),
+    };
+  }
+  const newest = (count: number) =>
+    Array.from({ length: count }, (_, index) => old(40 - index))
+      .flatMap((name) => [name, `${name}.sig`])
+      .sort();
+
+  it.each<[string, number, object, string[]]>([
+    ["but thirty", 29, {}, []],
+    ["but as many as the job says", 2, { report: { schedule: SCHEDULE, publish: true, keep: 3 } }, []],
+    ["but as many as the command says", 0, { report: { schedule: SCHEDULE, publish: true, keep: 3 } }, ["--keep", "1"]],
+    ["none where there are fewer", 40, {}, ["--keep", "100"]],
+  ])("%s, with their signatures, and nothing else", async (_, count, settings, options) => {
+    expect(await after(settings, ...options)).toEqual({ old: newest(count), others: [...others].sort() });
+  });
+});
+
 describe("wrong usage ends with 2:", () => {
   it.each<[string, string[], RegExp]>([
     ["an unknown ending", ["--out", "report.pdf"], /The ending of report\.pdf names no form[\s\S]*Fix: Take \.html/],
@@ -163,6 +209,8 @@ describe("wrong usage ends with 2:", () => {
     ["a signature of nothing", ["--sign"], /--sign needs a file to sign/],
     ["a folder that is not there", ["--out", "/nonexistent/report.html"], /cannot be written to \/nonexistent/],
     ["one page of several jobs in each one's store", ["--publish", "--all", "x.json"], /--publish takes one job/],
+    ["a number of pages that are not published", ["--keep", "5"], /--keep says how many published pages stay/],
+    ["no page that stays", ["--publish", "--keep", "0"], /It must be a whole number, at least 1\./],
   ])("%s", async (_, args, message) => {
     const { code, stderr } = await provision("report", "--job", at("app.json"), ...args);
     expect(stderr).toMatch(message);
