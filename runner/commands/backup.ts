@@ -5,7 +5,7 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
 import { retry, type RetryReport } from "../complete-backup.ts";
-import { bytes } from "../sizes.ts";
+import { bytes } from "../../providers/sizes.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions {

@@ -8,7 +8,7 @@ import { decisiveError } from "../decisive-error.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { loadJob } from "../job.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../sizes.ts";
+import { bytes } from "../../providers/sizes.ts";
 import { findDestination, withDestination } from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";

@@ -11,7 +11,7 @@ import type { Manifest } from "../documents/manifest.ts";
 import { unusable } from "../documents/record-reader.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../sizes.ts";
+import { bytes } from "../../providers/sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {

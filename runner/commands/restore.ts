@@ -14,7 +14,7 @@ import { parseReference } from "../reference.ts";
 import { requireProven } from "../documents/proof.ts";
 import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../sizes.ts";
+import { bytes } from "../../providers/sizes.ts";
 import {
   chosenDestinations,
   destinationOption,

@@ -1,6 +1,6 @@
 import { onOneLine } from "../../providers/visible.ts";
 import { readable } from "../objectives.ts";
-import { bytes } from "../sizes.ts";
+import { bytes } from "../../providers/sizes.ts";
 import type { BackupReport, DestinationReport, DrillReport, JobReport, Objective, Report } from "./report.ts";
 import {
   counted,

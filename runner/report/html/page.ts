@@ -1,4 +1,4 @@
-import { bytes } from "../../sizes.ts";
+import { bytes } from "../../../providers/sizes.ts";
 import { readable } from "../../objectives.ts";
 import type { BackupReport, JobReport, Objective, Report } from "../report.ts";
 import { counted, describeYear, minuteOf, nameOf, took, when as at } from "../words.ts";

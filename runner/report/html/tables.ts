@@ -1,4 +1,4 @@
-import { bytes } from "../../sizes.ts";
+import { bytes } from "../../../providers/sizes.ts";
 import type { BackupReport, DrillReport, JobReport } from "../report.ts";
 import { counted, describeChecks, describeCopy, describeSteps, minuteOf, nameOf, took } from "../words.ts";
 import { html, when, type Markup } from "./markup.ts";
