@@ -87,7 +87,10 @@ export async function runCommand(
   try {
     const job = await loadJob(options.job, process.env);
     const base = { stack: job.stack, job: job.name };
-    const log = await openLog({ level: options.logLevel, base, redactor, output: process.stderr });
+    const log = await openLog({
+      ...{ level: options.logLevel, base, redactor, output: process.stderr },
+      progress: options.json !== true,
+    });
     end.after(job.timeoutMinutes);
     setTimeout(() => {
       const ended = (code: number) => exit(code, true);

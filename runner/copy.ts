@@ -13,6 +13,7 @@ import { PROGRAM } from "./version.ts";
 import { recordName, recordsOf, timeIn } from "./documents/records.ts";
 import { flakyTransfer, readTwice } from "./second-read.ts";
 import { seal } from "./documents/sealed-json.ts";
+import { bytesToRead, Tally, weightOf, type OnProgress } from "./tally.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { verify, type Verification } from "./verify.ts";
 import { writeDocument } from "./documents/write-document.ts";
@@ -64,8 +65,8 @@ export async function copyBackup(options: CopyOptions): Promise<CopyReport> {
   const { from, to, id, telemetry } = options;
   const about = { backup: id, from: from.storage.description, destination: to.storage.description };
   return telemetry.measure("copy", { ...about, provider: to.storage.kind }, async (span) => {
-    const report = await new Copy(options, (bytes) => {
-      span.progress(bytes);
+    const report = await new Copy(options, (bytes, total) => {
+      span.progress(bytes, total);
     }).go();
     span.set({ bytes: report.bytes, objects: report.copied, kept: report.kept, status: report.status });
     return report;
@@ -74,13 +75,13 @@ export async function copyBackup(options: CopyOptions): Promise<CopyReport> {
 
 class Copy {
   readonly #options: CopyOptions;
-  readonly #progress: (bytes: number) => void;
+  readonly #progress: OnProgress;
   #copied = 0;
   #kept = 0;
   #bytes = 0;
   readonly #warnings: string[] = [];
 
-  constructor(options: CopyOptions, progress: (bytes: number) => void) {
+  constructor(options: CopyOptions, progress: OnProgress) {
     this.#options = options;
     this.#progress = progress;
   }
@@ -98,8 +99,9 @@ class Copy {
     if (whole) {
       await this.#requireSame(manifest, there);
     } else {
-      await this.#copyObjects(manifest, there);
-      await this.#copyContents(manifest);
+      const tally = new Tally(bytesToRead(manifest), this.#progress);
+      await this.#copyObjects(manifest, there, tally);
+      await this.#copyContents(manifest, tally);
       // A prune that began before this may have taken what it found: without a manifest, that was nobody's.
       this.#requireAll(manifest, await this.#filesOf(to));
       await this.#store(MANIFEST, document);
@@ -154,7 +156,7 @@ class Copy {
     });
   }
 
-  async #copyObjects(manifest: Manifest, there: ReadonlyMap<string, StoredObject>): Promise<void> {
+  async #copyObjects(manifest: Manifest, there: ReadonlyMap<string, StoredObject>, tally: Tally): Promise<void> {
     const { from, to, id, signal } = this.#options;
     const copiedAt = new Date();
     const record: CopyRecord = {
@@ -170,22 +172,26 @@ class Copy {
       const existing = there.get(object.file);
       if (existing && (await this.#isRight(object, existing))) {
         this.#kept += 1;
+        tally.skip(object.stored.size);
         continue;
       }
       if (existing) await to.storage.remove([existing.key], { signal });
-      await this.#copyBytes(object, backupKey(from.job, id, object.file), key(object));
+      await this.#copyBytes(object, backupKey(from.job, id, object.file), key(object), tally.object());
       this.#copied += 1;
     }
   }
 
   /** What the backup's files are: objects that it may share with other backups. */
-  async #copyContents(manifest: Manifest): Promise<void> {
+  async #copyContents(manifest: Manifest, tally: Tally): Promise<void> {
     const { from, to, signal } = this.#options;
     const { copied, kept } = await copyContents({
       from,
       to,
       manifest,
-      copyBytes: (entry, fromKey, toKey) => this.#copyBytes(entry, fromKey, toKey),
+      copyBytes: (entry, fromKey, toKey) => this.#copyBytes(entry, fromKey, toKey, tally.object(weightOf(entry))),
+      keep: (entry) => {
+        tally.skip(entry.plain.size);
+      },
       signal,
     });
     this.#copied += copied;
@@ -208,11 +214,22 @@ class Copy {
     this.#warnings.push(flakyTransfer(this.#options.from.storage.description, problem));
   };
 
-  async #copyBytes(object: Pick<ManifestObject, "stored">, fromKey: string, toKey: string): Promise<void> {
-    await readTwice(() => this.#copyOnce(object, fromKey, toKey), this.#warn);
+  /** @param count called with the bytes so far */
+  async #copyBytes(
+    object: Pick<ManifestObject, "stored">,
+    fromKey: string,
+    toKey: string,
+    count: (bytes: number) => void,
+  ): Promise<void> {
+    await readTwice(() => this.#copyOnce(object, fromKey, toKey, count), this.#warn);
   }
 
-  async #copyOnce(object: Pick<ManifestObject, "stored">, fromKey: string, toKey: string): Promise<void> {
+  async #copyOnce(
+    object: Pick<ManifestObject, "stored">,
+    fromKey: string,
+    toKey: string,
+    count: (bytes: number) => void,
+  ): Promise<void> {
     const { from, to, signal } = this.#options;
     const ofSource = (error: unknown) => {
       const { code, message, fix } = explain(fromKey, error);
@@ -221,17 +238,13 @@ class Copy {
         ...(fix !== undefined && { fix }),
       });
     };
-    let before = 0;
-    const bytes = await openStored({ storage: from.storage, key: fromKey, object }, signal, (passed) => {
-      this.#bytes += passed - before;
-      before = passed;
-      this.#progress(this.#bytes);
-    }).catch(ofSource);
+    const source = { storage: from.storage, key: fromKey, object, passed: count };
+    const bytes = await openStored(source, signal).catch(ofSource);
     try {
       await to.storage.upload(toKey, bytes, { signal, sizeEstimate: object.stored.size });
+      this.#bytes += object.stored.size;
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
-      this.#bytes -= before;
       if (bytes.errored) ofSource(bytes.errored);
       throw error;
     }
@@ -239,10 +252,16 @@ class Copy {
 
   /** @param records the names of those that are copied afterwards: they were there before. */
   async #verify(records: readonly string[]): Promise<Verification | undefined> {
-    const { to, id, signal, verify: how } = this.#options;
+    const { to, id, signal, telemetry, verify: how } = this.#options;
     if (!how) return undefined;
     const { programs, identity } = how;
-    return verify({ ...to, id, programs, fileKeyOf: () => identity, alsoAfter: records, signal });
+    const about = { backup: id, destination: to.storage.description, provider: to.storage.kind };
+    return telemetry.measure("verify", about, (span) => {
+      const progress: OnProgress = (bytes, total) => {
+        span.progress(bytes, total);
+      };
+      return verify({ ...to, id, programs, fileKeyOf: () => identity, alsoAfter: records, progress, signal });
+    });
   }
 
   async #copyRecord(name: string): Promise<void> {

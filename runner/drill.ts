@@ -27,6 +27,7 @@ import { PROGRAM } from "./version.ts";
 import { recordName } from "./documents/records.ts";
 import { writePiece } from "./stream/write-piece.ts";
 import { FlakyTransferError } from "./second-read.ts";
+import { Tally, type OnProgress } from "./tally.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { writeDocument } from "./documents/write-document.ts";
 
@@ -204,8 +205,8 @@ async function compare(
   const { telemetry, signal } = options;
   const began = performance.now();
   const archived = await telemetry.measure("restore", { backup: manifest.id, database: scratch.name }, (span) =>
-    restoreAndCount(options, manifest, scratch, reading, (bytes) => {
-      span.progress(bytes);
+    restoreAndCount(options, manifest, scratch, reading, (bytes, total) => {
+      span.progress(bytes, total);
     }),
   );
   const restoredAt = performance.now();
@@ -230,8 +231,15 @@ async function restoreAndCount(
   manifest: Manifest,
   scratch: ScratchDatabase,
   reading: Reading,
-  progress: (bytes: number) => void,
+  progress: OnProgress,
 ): Promise<TableRows[]> {
+  const { formats } = databaseKind(manifest.database.kind);
+  // A scratch database needs none of the others, which are small.
+  const archives = manifest.objects.filter(({ format }) => formats[format] === "archive");
+  const tally = new Tally(
+    archives.reduce((sum, { plain }) => sum + plain.size, 0),
+    progress,
+  );
   const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
   const artifacts = databaseObjects(manifest).map((object): RestoreArtifact => {
     const artifact = {
@@ -241,6 +249,7 @@ async function restoreAndCount(
       size: object.plain.size,
     };
     const from = { storage, key: backupKey(job, manifest.id, object.file), object, fileKey: identity };
+    const count = tally.object();
     return {
       ...artifact,
       open(abort) {
@@ -251,7 +260,7 @@ async function restoreAndCount(
         const counting = countArtifactRows(source, artifact, bytes, signal);
         counting.catch(() => undefined);
         copies.push({ bytes, counting });
-        return Readable.from(twice(plain, bytes, counting, progress), { objectMode: false });
+        return Readable.from(twice(plain, bytes, counting, count), { objectMode: false });
       },
     };
   });

@@ -17,13 +17,15 @@ export interface LogOptions {
   readonly redactor: Redactor;
   /** Where the log goes; the standard error of the process. */
   readonly output: WriteStream | NodeJS.WritableStream;
+  /** Whether a terminal shows how far a step is. Default true. */
+  readonly progress?: boolean;
 }
 
 /**
  * Opens the run's log: JSON lines, or text where a terminal reads them. Every line passes the redactor whole, after it was
  * put together, so that no field can be forgotten.
  */
-export async function openLog({ level, base, redactor, output }: LogOptions): Promise<RunLog> {
+export async function openLog({ level, base, redactor, output, progress = true }: LogOptions): Promise<RunLog> {
   const terminal = "isTTY" in output && output.isTTY ? output : undefined;
   const format = terminal ? await prettyLines() : inJson;
   let status: string | undefined;
@@ -52,10 +54,12 @@ export async function openLog({ level, base, redactor, output }: LogOptions): Pr
       logger[at](facts, message);
     },
     status(line) {
+      if (!progress) return;
       wipe();
-      // A line that wraps could not be wiped.
-      status =
-        line === undefined ? undefined : onOneLine(redactor.redact(line)).slice(0, (terminal?.columns ?? 80) - 1);
+      // A line that wraps could not be wiped. A pseudo-terminal may not know its size.
+      const { columns = 0 } = terminal ?? {};
+      const room = (columns > 0 ? columns : 80) - 1;
+      status = line === undefined ? undefined : onOneLine(redactor.redact(line)).slice(0, room);
       draw();
     },
   };

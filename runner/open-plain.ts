@@ -17,10 +17,12 @@ export interface ObjectSource {
   readonly object: Pick<ManifestObject, "stored" | "plain" | "encryption">;
   /** Needed for an encrypted object. */
   readonly fileKey: FileKeySource | undefined;
+  /** Called with the stored bytes that have been read so far, once a piece. */
+  readonly passed?: (bytes: number) => void;
 }
 
 /** Where an object is and what its stored bytes should be. */
-interface StoredSource extends Pick<ObjectSource, "storage" | "key"> {
+interface StoredSource extends Pick<ObjectSource, "storage" | "key" | "passed"> {
   readonly object: Pick<ManifestObject, "stored">;
 }
 
@@ -66,7 +68,7 @@ async function* confirmedBytes(source: ObjectSource, signal: AbortSignal): Async
 }
 
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const { storage, key, object, fileKey } = source;
+  const { storage, key, object, fileKey, passed } = source;
   let storedProven = false;
   const proveStored = (measure: Measure) => {
     compare(key, "as stored", measure, object.stored);
@@ -77,7 +79,7 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
     // A decompressor may be done before its input is: then there are bytes too many.
     if (!storedProven) throw new DamagedObjectError(key, "it has more bytes than the manifest says");
   };
-  const stored = new MeterStream(proveStored, undefined, object.stored.size);
+  const stored = new MeterStream(proveStored, passed, object.stored.size);
   const plain = new HoldBack((measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
   const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
   try {
@@ -97,18 +99,15 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
 /**
  * The bytes of an object as they are stored, compared with the manifest: the stream errors before its end where they differ.
  * {@link explain} says what its errors mean.
- *
- * @param progress called with the bytes so far.
  */
 export async function openStored(
-  { storage, key, object }: StoredSource,
+  { storage, key, object, passed }: StoredSource,
   signal: AbortSignal,
-  progress?: (bytes: number) => void,
 ): Promise<Readable> {
   const prove = (measure: Measure) => {
     compare(key, "as stored", measure, object.stored);
   };
-  const meter = new MeterStream(prove, progress, object.stored.size);
+  const meter = new MeterStream(prove, passed, object.stored.size);
   // Its failure is the failure of its last stage, which is read by the caller.
   pipeline([await storage.download(key, { signal }), meter], { signal }).catch(() => undefined);
   return meter;

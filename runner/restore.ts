@@ -10,6 +10,7 @@ import { chooseBackup } from "./catalogue/choose-backup.ts";
 import { databaseObjects, type Manifest, type ManifestObject } from "./documents/manifest.ts";
 import { checkStored, openConfirmed } from "./open-plain.ts";
 import { readTwice } from "./second-read.ts";
+import { Tally, type OnProgress } from "./tally.ts";
 
 /** What is restored, and into what. */
 export interface RestoreRequest {
@@ -21,6 +22,8 @@ export interface RestoreRequest {
   readonly identity: FileKeySource | undefined;
   /** Which database of a backup of several. */
   readonly database?: string | undefined;
+  /** Hears how much has been read of what is stored. */
+  readonly progress?: OnProgress;
   readonly options: Omit<RestoreOptions, "facts">;
 }
 
@@ -47,6 +50,7 @@ export async function restore({
   target,
   identity,
   database: wanted,
+  progress,
   options,
 }: RestoreRequest): Promise<Restored> {
   const begun = performance.now();
@@ -55,22 +59,28 @@ export async function restore({
   const manifest = await readManifest(storage, job, backup.id, signal);
   const { database } = manifest;
   const objects = ofDatabase(backup.id, databaseObjects(manifest), wanted);
-  const artifacts = objects.map((object) => ({
-    name: object.artifact,
-    format: object.format,
+  const tally = new Tally(
+    objects.reduce((sum, { stored }) => sum + stored.size, 0),
+    progress,
+  );
+  const sources = objects.map((object) => ({
+    ...{ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity },
+    passed: tally.object(),
+  }));
+  const artifacts = sources.map((source) => ({
+    name: source.object.artifact,
+    format: source.object.format,
     clientVersion: database.clientVersion,
-    size: object.plain.size,
-    open: (abort: AbortSignal) =>
-      openConfirmed({ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity }, abort),
+    size: source.object.plain.size,
+    open: (abort: AbortSignal) => openConfirmed(source, abort),
   }));
   // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
   const { formats } = databaseKind(database.kind);
-  for (const object of objects) {
-    const use = formats[object.format];
+  for (const source of sources) {
+    const use = formats[source.object.format];
     if (use === "archive" || (use === "roles" && options.createRoles) || options.dryRun === true) continue;
-    const stored = { storage, key: backupKey(job, backup.id, object.file), object };
     await readTwice(
-      () => checkStored(stored, signal),
+      () => checkStored(source, signal),
       () => undefined,
     );
   }

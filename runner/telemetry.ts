@@ -75,8 +75,8 @@ function combineSpans(spans: readonly Span[]): Span {
     set(attributes) {
       for (const span of spans) span.set(attributes);
     },
-    progress(bytes) {
-      for (const span of spans) span.progress(bytes);
+    progress(bytes, total) {
+      for (const span of spans) span.progress(bytes, total);
     },
   };
 }

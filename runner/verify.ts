@@ -14,6 +14,7 @@ import { DamagedObjectError, checkStored, openPlain } from "./open-plain.ts";
 import { UnprovenBackupError } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
 import { flakyTransfer, wholeAfter } from "./second-read.ts";
+import { bytesToRead, Tally, type OnProgress } from "./tally.ts";
 import { writeRecord } from "./documents/write-record.ts";
 
 /** What a verification found. */
@@ -48,6 +49,8 @@ export interface VerifyOptions {
   readonly skipContent?: (object: string) => boolean;
   /** Names of records that come later although what they tell is older: those of the store that this one was copied from. */
   readonly alsoAfter?: readonly string[];
+  /** Hears how much of the backup has been read. */
+  readonly progress?: OnProgress;
   readonly signal: AbortSignal;
 }
 
@@ -101,14 +104,16 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     return;
   }
   if (!hasArchive(manifest)) yield `${backupKey(job, id, MANIFEST)} names no archive of a database.`;
+  const tally = new Tally(bytesToRead(manifest), options.progress);
   for (const object of manifest.objects) {
     if (object.format === FILE_INDEX.format) {
-      yield* verifyFiles({ ...options, manifest }, problemOf);
+      tally.skip(object.stored.size);
+      yield* verifyFiles({ ...options, manifest, tally }, problemOf);
       continue;
     }
     const fileKey = options.fileKeyOf(object.file);
     const inFull = object.encryption === null || fileKey !== undefined;
-    const source = { storage, key: backupKey(job, id, object.file), object, fileKey };
+    const source = { storage, key: backupKey(job, id, object.file), object, fileKey, passed: tally.object() };
     const artifact = { name: object.artifact, format: object.format, clientVersion: manifest.database.clientVersion };
     const database = { ...options.programs, kind: manifest.database.kind };
     const read = () =>

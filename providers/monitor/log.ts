@@ -11,9 +11,7 @@ import {
   type Span,
   type TelemetryProvider,
 } from "./monitor.ts";
-
-/** Milliseconds between two redraws of the progress line on a terminal: five a second look steady. */
-const REDRAW_MS = 200;
+import { ProgressReporter } from "./progress.ts";
 
 const schema = z.strictObject({
   kind: z.literal("log").describe("The run's own log: JSON lines, or text on a terminal."),
@@ -45,13 +43,11 @@ const schema = z.strictObject({
 export class LogTelemetryProvider implements TelemetryProvider {
   readonly kind = "log";
   readonly #log: RunLog;
-  readonly #progressMs: number;
   readonly #config: z.output<typeof schema>;
 
   constructor(config: z.output<typeof schema>, context: Pick<MonitorContext, "log">) {
     this.#log = context.log;
     this.#config = config;
-    this.#progressMs = this.#log.terminal ? REDRAW_MS : config.progressSeconds * 1000;
   }
 
   trackError(error: Error, context: Attributes): void {
@@ -62,21 +58,16 @@ export class LogTelemetryProvider implements TelemetryProvider {
   async measure<T>(name: string, attributes: Attributes, step: (span: Span) => Promise<T>): Promise<T> {
     const begun = performance.now();
     let facts = attributes;
-    let shown = begun;
+    const reporter = new ProgressReporter(this.#log, name, this.#config.progressSeconds);
     const span: Span = {
       set: (more) => {
         facts = { ...facts, ...more };
       },
-      progress: (bytes) => {
-        const now = performance.now();
-        if (now - shown < this.#progressMs) return;
-        shown = now;
-        this.#progress(name, bytes, (now - begun) / 1000);
-      },
+      progress: reporter.progress,
     };
     const end = (level: "info" | "warn", how: string) => {
       const took = seconds(performance.now() - begun);
-      this.#log.status(undefined);
+      reporter.end();
       this.#log.write(level, `${name}: ${how}`, { ...facts, seconds: took });
       this.#record([stepMetric(took)], { step: name });
     };
@@ -109,19 +100,6 @@ export class LogTelemetryProvider implements TelemetryProvider {
     if (this.#config.metrics === "none") return;
     this.#log.write("info", "metrics", cloudWatchMetrics(this.#config.namespace, metrics, dimensions));
   }
-
-  #progress(step: string, bytes: number, elapsed: number): void {
-    const rate = bytes / elapsed;
-    if (this.#log.terminal) {
-      this.#log.status(`${step}: ${megabytes(bytes)} MB, ${megabytes(rate)} MB/s, ${Math.round(elapsed)} s`);
-    } else {
-      this.#log.write("info", `${step}: going on`, {
-        bytes,
-        bytesPerSecond: Math.round(rate),
-        seconds: Math.round(elapsed),
-      });
-    }
-  }
 }
 
 /** The log of a job on the target `aws` that does not name it. The order of the fields is that of existing tasks. */
@@ -139,8 +117,4 @@ export const log = defineMonitor({
 
 function seconds(milliseconds: number): number {
   return Math.round(milliseconds) / 1000;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
 }

@@ -8,8 +8,12 @@ export type Attributes = Readonly<Record<string, string | number | boolean>>;
 export interface Span {
   /** Adds what became known while the step ran, for instance the bytes. */
   set(attributes: Attributes): void;
-  /** Says how many bytes the step has moved so far; may be called many times a second. */
-  progress(bytes: number): void;
+  /**
+   * Says how many bytes the step has moved so far; may be called many times a second.
+   *
+   * @param total bytes that it moves in the end; undefined where nobody knows
+   */
+  progress(bytes: number, total?: number): void;
 }
 
 /** How a run stands: begun, wholly done, done for some destinations only, or failed. */

@@ -36,6 +36,9 @@ function verifyOwn({ run: { job, signal }, trace }: RunState, draft: Draft, dest
       fileKeyOf: (file) => draft.fileKeys.get(file),
       // What an earlier run copied was read when that was verified; this run has checked that it is still there.
       skipContent: (object) => draft.files?.reused.has(object) ?? false,
+      progress: (bytes, total) => {
+        span.progress(bytes, total);
+      },
     });
   });
 }

@@ -24,6 +24,7 @@ import {
 } from "./destination.ts";
 import { acceptUnprovenOption } from "./accept-unproven.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
+import { withProgress } from "./with-progress.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly to?: string;
@@ -131,23 +132,26 @@ type Source = Pick<RestoreRequest, "storage" | "job" | "id" | "identity">;
 
 async function restoreDatabase(run: Run, options: Options, to: SecretRef, source: Source): Promise<Restored> {
   const target = await run.openDatabase(targetConfig(run, to, options), "--to");
-  return restore({
-    ...source,
-    target,
-    database: options.database,
-    options: {
-      allowNonEmpty: options.allowNonEmpty,
-      jobs: options.jobs,
-      scratchDirectory: options.scratch,
-      createRoles: options.createRoles,
-      noOwner: !options.owner,
-      noTablespaces: !options.tablespaces,
-      strict: options.strict,
-      confirm: options.confirm,
-      dryRun: options.dryRun,
-      signal: run.signal,
-    },
-  });
+  return withProgress(run, "restore", (progress) =>
+    restore({
+      ...source,
+      target,
+      database: options.database,
+      progress,
+      options: {
+        allowNonEmpty: options.allowNonEmpty,
+        jobs: options.jobs,
+        scratchDirectory: options.scratch,
+        createRoles: options.createRoles,
+        noOwner: !options.owner,
+        noTablespaces: !options.tablespaces,
+        strict: options.strict,
+        confirm: options.confirm,
+        dryRun: options.dryRun,
+        signal: run.signal,
+      },
+    }),
+  );
 }
 
 async function restoreToTarget(run: Run, options: Options, source: Source): Promise<RestoredFiles | undefined> {
@@ -155,7 +159,9 @@ async function restoreToTarget(run: Run, options: Options, source: Source): Prom
   const target = await filesTarget(run, options.files, options.filesKey);
   try {
     const { bucket: buckets, dryRun } = options;
-    return await restoreFiles({ ...source, target, buckets, dryRun, signal: run.signal });
+    return await withProgress(run, "restore files", (progress) =>
+      restoreFiles({ ...source, target, buckets, dryRun, progress, signal: run.signal }),
+    );
   } finally {
     await target.close();
   }

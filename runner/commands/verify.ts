@@ -14,6 +14,7 @@ import {
   type FailedDestination,
 } from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
+import { withProgress } from "./with-progress.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly all?: boolean;
@@ -65,9 +66,13 @@ export function addVerify(program: Command): void {
           const chosen = options.sample === undefined ? backups : sampleOf(backups, options.sample);
           const verifications: (Verification & { destination: string })[] = [];
           const common = { storage, job, programs: job.database, fileKeyOf: () => identity, signal };
-          for (const { id: each } of chosen) {
+          for (const [index, { id: each }] of chosen.entries()) {
+            const step = several ? `verify ${index + 1} of ${chosen.length}` : "verify";
             try {
-              verifications.push({ destination: storage.description, ...(await verify({ ...common, id: each })) });
+              const verification = await withProgress(run, step, (progress) =>
+                verify({ ...common, id: each, progress }),
+              );
+              verifications.push({ destination: storage.description, ...verification });
             } catch (error) {
               // One that was pruned since, or is of a newer version, says nothing of the others.
               if (!several || !(error instanceof ProviderError && ["CONFIG", "NOT_FOUND"].includes(error.code)))

@@ -23,6 +23,8 @@ interface CopyContentsOptions {
   readonly manifest: Manifest;
   /** Copies the bytes under one key to another, compared with what they should be. */
   readonly copyBytes: (entry: FileEntry, fromKey: string, toKey: string) => Promise<void>;
+  /** Called with what is there already. */
+  readonly keep: (entry: FileEntry) => void;
   readonly signal: AbortSignal;
 }
 
@@ -44,6 +46,7 @@ export async function copyContents(options: CopyContentsOptions): Promise<{ copi
     const size = before.get(object);
     if (size === stored.size) {
       done.kept += 1;
+      options.keep(entry);
       return;
     }
     if (size !== undefined) await to.storage.remove([key], { signal });

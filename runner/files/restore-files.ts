@@ -12,6 +12,7 @@ import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { fileIndexOf, readFileIndex } from "./file-index.ts";
 import { contentKey, listContents } from "./file-pool.ts";
 import { flakyTransfer, readTwice } from "../second-read.ts";
+import { Tally, weightOf, type OnProgress } from "../tally.ts";
 import { factsOf, remembered } from "./sealed-facts.ts";
 
 /** Files that are written at the same time. */
@@ -35,6 +36,8 @@ interface RestoreFilesRequest {
   readonly identity: FileKeySource | undefined;
   /** Only checks everything, and reports what would be done. */
   readonly dryRun: boolean;
+  /** Hears how much of the files has been read. */
+  readonly progress?: OnProgress;
   readonly signal: AbortSignal;
 }
 
@@ -81,7 +84,7 @@ export async function restoreFiles(request: RestoreFilesRequest): Promise<Restor
   const restore = new FilesRestore(request, manifest);
   const planned = await restore.survey();
   const plan = dryRun ? await restore.plan() : undefined;
-  const done = dryRun ? { ...planned, existing: 0 } : await restore.write();
+  const done = dryRun ? { ...planned, existing: 0 } : await restore.write(new Tally(planned.bytes, request.progress));
   return {
     id: backup.id,
     from: storage.description,
@@ -159,7 +162,7 @@ class FilesRestore {
     });
   }
 
-  async write(): Promise<{ files: number; bytes: number; existing: number }> {
+  async write(tally: Tally): Promise<{ files: number; bytes: number; existing: number }> {
     const { storage, job, target, signal } = this.#request;
     for (const bucket of this.#buckets()) {
       try {
@@ -171,13 +174,14 @@ class FilesRestore {
     const done = { files: 0, bytes: 0, existing: 0 };
     const one = async (entry: FileEntry): Promise<void> => {
       let place = entry.object;
+      const passed = tally.object(weightOf(entry));
       try {
         const facts = await factsOf(entry, this.#fileKey);
         if (!this.#isChosen(facts.bucket)) return;
         place = `${facts.bucket}/${facts.path}`;
         const object = { ...entry, encryption: encryptionOf(entry) };
         const key = contentKey(job, entry.object);
-        const source = { storage, key, object, fileKey: this.#fileKey };
+        const source = { storage, key, object, fileKey: this.#fileKey, passed };
         const altered = await readTwice(
           () => target.write(facts, openPlain(source, signal), { signal }),
           (problem) => this.warnings.push(flakyTransfer(storage.description, problem)),
@@ -186,6 +190,8 @@ class FilesRestore {
         done.files += 1;
         done.bytes += facts.size;
       } catch (error) {
+        passed(0);
+        tally.skip(entry.plain.size);
         if (error instanceof ProviderError && error.code === "CONFLICT") done.existing += 1;
         else this.#fail(place, error);
       }

@@ -7,6 +7,7 @@ import type { JobName } from "../catalogue/backup-folder.ts";
 import type { Manifest } from "../documents/manifest.ts";
 import { checkStored, openPlain } from "../open-plain.ts";
 import { flakyTransfer, isDamage, wholeAfter } from "../second-read.ts";
+import { weightOf, type Tally } from "../tally.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { readFileIndex } from "./file-index.ts";
 import { contentKey } from "./file-pool.ts";
@@ -24,6 +25,8 @@ interface VerifyFilesOptions {
   readonly manifest: Manifest;
   readonly fileKeyOf: (file: string) => FileKeySource | undefined;
   readonly skipContent?: (object: string) => boolean;
+  /** Counts what is read of the contents. */
+  readonly tally: Tally;
   readonly signal: AbortSignal;
 }
 
@@ -36,18 +39,19 @@ export async function* verifyFiles(
   options: VerifyFilesOptions,
   problemOf: (key: string, error: unknown) => string,
 ): AsyncGenerator<Found> {
-  const { storage, job, manifest, signal } = options;
+  const { storage, job, manifest, tally, signal } = options;
   const check = async (entry: FileEntry): Promise<Found> => {
-    if (options.skipContent?.(entry.object) === true) return { inFull: true };
+    if (options.skipContent?.(entry.object) === true) {
+      tally.skip(entry.plain.size);
+      return { inFull: true };
+    }
     const key = contentKey(job, entry.object);
     const fileKey = options.fileKeyOf(entry.object);
     const encryption = encryptionOf(entry);
     const inFull = encryption === null || fileKey !== undefined;
     const object = { ...entry, encryption };
-    const read = () =>
-      inFull
-        ? readOut(openPlain({ storage, key, object, fileKey }, signal))
-        : checkStored({ storage, key, object }, signal);
+    const source = { storage, key, object, fileKey, passed: tally.object(weightOf(entry)) };
+    const read = () => (inFull ? readOut(openPlain(source, signal)) : checkStored(source, signal));
     try {
       return { inFull, ...(await wholeAfter(storage.description, read)) };
     } catch (error) {

@@ -6,7 +6,8 @@ import { recorded } from "../recording/record.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { TemporaryFolder } from "./script.ts";
 
-const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
+/** The runner's command-line program. */
+export const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 
 /** How a process ended, and what it wrote. */
 export interface Ended {

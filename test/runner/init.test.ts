@@ -1,18 +1,16 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { stripVTControlCharacters } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { JobConfig } from "../../providers/config.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
-import { startProvision } from "../helpers/sandbox.ts";
+import { CLI, startProvision } from "../helpers/sandbox.ts";
 import { hasProgram } from "../helpers/programs.ts";
 import { ensureProgram } from "../helpers/ensure-program.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
+import { atTerminal, type Turn } from "../helpers/terminal.ts";
 
-const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 const consequence = "provision init is not tried at a terminal";
 const can = hasProgram("script", consequence) && (await ensureProgram("age", "age"));
 
@@ -30,32 +28,11 @@ afterEach(() => {
   folder.remove();
 });
 
-/** A conversation through a pseudo-terminal: each answer is typed once its question stands there. */
-async function converse(
-  turns: readonly (readonly [question: RegExp, answer: string])[],
-): Promise<{ code: number | null; text: string }> {
+/** A conversation with `provision init`. */
+function converse(turns: readonly Turn[]): Promise<{ code: number | null; text: string }> {
   const command = `${process.execPath} ${CLI} init ${join(folder.path, "app.json")}`;
-  const environment = {
-    PATH: process.env.PATH ?? "",
-    HOME: folder.path,
-    TMPDIR: folder.path,
-    TZ: "Europe/Berlin",
-    TERM: "xterm",
-  };
-  const child = spawn("script", ["--quiet", "--flush", "--return", "--command", command, "/dev/null"], {
-    env: environment,
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  let text = "";
-  let heard = 0;
-  child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += stripVTControlCharacters(piece)));
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  for (const [question, answer] of turns) {
-    await expect.poll(() => text.slice(heard), { timeout: 30_000 }).toMatch(question);
-    heard = text.length;
-    child.stdin.write(answer === "\u0003" ? answer : `${answer}\r`);
-  }
-  return { code: await ended, text };
+  const home = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path };
+  return atTerminal(command, { ...home, TZ: "Europe/Berlin" }, turns);
 }
 
 const job = () => join(folder.path, "app.json");
