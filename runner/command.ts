@@ -1,4 +1,5 @@
 import { ProviderError, toProviderError } from "../providers/errors.ts";
+import { Display } from "./display.ts";
 import { EXIT, exitCodeOf, InterruptedError, type EndSignal } from "./exit-codes.ts";
 import { loadJob } from "./job.ts";
 import { openLog, type LogOptions } from "./log.ts";
@@ -44,7 +45,7 @@ export interface JobOptions {
 export async function runCommand(
   options: JobOptions,
   failure: number,
-  work: (run: Run) => Promise<Result>,
+  work: (run: Run, display: Display) => Promise<Result>,
 ): Promise<never> {
   const redactor = new Redactor();
   const printJson = (value: unknown) =>
@@ -99,7 +100,7 @@ export async function runCommand(
       });
     }, WATCHED_MS).unref();
     const run = await Run.open({ job, log, signal: end.signal, redactor, environment: process.env, progress });
-    const result = await work(run);
+    const result = await work(run, new Display(process.stdout));
     if (options.json) printJson(result.json);
     else process.stdout.write(visible(result.lines));
     await taken();

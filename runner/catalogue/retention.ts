@@ -166,9 +166,13 @@ function fillUp(
   }
 }
 
-/** Why a backup is kept, in words: `daily 3/14, weekly 1/8; until 2026-12-05`. */
-export function describeKept({ reasons, until }: Kept): string {
-  return `${reasons.map(inWords).join(", ")}${until === undefined ? "" : `; until ${until}`}`;
+/**
+ * Why a backup is kept, in words: `daily 3/14, weekly 1/8; until 2026-12-05`.
+ *
+ * @param shown how the day is written. Default: as it is.
+ */
+export function describeKept({ reasons, until }: Kept, shown = (day: string) => day): string {
+  return `${reasons.map(inWords).join(", ")}${until === undefined ? "" : `; until ${shown(until)}`}`;
 }
 
 function inWords(reason: Reason): string {

@@ -48,7 +48,7 @@ export function addRelease(program: Command): void {
 function change(id: string, command: Command, work: typeof hold): Promise<void> {
   const options: Options = command.optsWithGlobals();
   const { reason, until } = options;
-  return runCommand(options, EXIT.unexpected, async (run) => {
+  return runCommand(options, EXIT.unexpected, async (run, { moment }) => {
     const { job, signal } = run;
     const { results, failed } = await inDestinations(run, options, async (storage) => ({
       destination: storage.description,
@@ -59,7 +59,7 @@ function change(id: string, command: Command, work: typeof hold): Promise<void> 
       lines: [
         ...results.map(
           (each) =>
-            `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${each.until}`}` +
+            `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${moment(each.until, new Date(each.until))}`}` +
             (each.locked === 0 ? "" : `, ${each.locked} objects ${each.outcome} in the store, too`),
         ),
         ...describeFailed(failed),

@@ -5,6 +5,7 @@ import type { BackupFolder, BackupState, DrillOutcome, JobName, Unusual } from "
 import { listWhole, readManifest } from "../catalogue/catalogue.ts";
 import { describeKept, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { runCommand, type JobOptions } from "../command.ts";
+import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
 import type { Manifest } from "../documents/manifest.ts";
@@ -40,7 +41,7 @@ export function addList(program: Command): void {
     .addOption(destinationOption())
     .action((only: string | undefined, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
-      return runCommand(options, EXIT.unexpected, async (run) => {
+      return runCommand(options, EXIT.unexpected, async (run, display) => {
         const existing = new Set<string>();
         const { results, failed } = await inDestinations(run, options, async (storage) => {
           const backups: Listed[] = [];
@@ -78,7 +79,7 @@ export function addList(program: Command): void {
             ...results.flatMap(({ destination, backups, recoveryPoint: point }) => [
               `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
               ...(point ? [`  ${describePoint(point)}`] : []),
-              ...backups.flatMap(describe),
+              ...backups.flatMap((backup) => describe(backup, display)),
             ]),
             ...describeFailed(failed),
           ],
@@ -87,6 +88,9 @@ export function addList(program: Command): void {
       });
     });
 }
+
+/** Columns for how long ago a backup was begun, at most `119 minutes ago`. */
+const AGE_COLUMNS = 15;
 
 /** How many of the newest backups a message names. */
 const NAMED = 5;
@@ -151,28 +155,27 @@ async function contentsOf(
   }
 }
 
-function describe({
-  id,
-  state,
-  size,
-  drill,
-  signed,
-  problem,
-  fix,
-  held,
-  unusual,
-  kept,
-  warnings = [],
-  contents,
-}: Listed): string[] {
+function describe(
+  { id, time, state, size, drill, signed, problem, fix, held, unusual, kept, warnings = [], contents }: Listed,
+  display: Display,
+): string[] {
+  const age = display.fromNow(new Date(time));
+  const row = [
+    `  ${id}`,
+    ...(age === undefined ? [] : [age.padEnd(AGE_COLUMNS)]),
+    (unusual?.suspicious === true ? "suspicious" : state).padEnd(10),
+    bytes(size).padStart(8),
+    ...(drill ? [describeDrill(drill, display)] : []),
+    ...(signed === false ? ["unsigned, of before the key"] : []),
+  ];
   return [
-    `  ${id}  ${(unusual?.suspicious === true ? "suspicious" : state).padEnd(10)}  ${bytes(size).padStart(8)}${drill ? `  ${describeDrill(drill)}` : ""}${signed === false ? "  unsigned, of before the key" : ""}`,
+    row.join("  "),
     ...(unusual?.findings ?? []).map((finding) => `    ${finding}`),
     ...(unusual?.accepted === undefined ? [] : [`    accepted: ${unusual.accepted}`]),
-    ...(held === undefined ? [] : [`    ${describeHeld(held)}`]),
+    ...(held === undefined ? [] : [`    ${describeHeld(held, display)}`]),
     ...(kept === undefined
       ? []
-      : [`    ${kept === null ? "not kept by the retention rule" : `kept: ${describeKept(kept)}`}`]),
+      : [`    ${kept === null ? "not kept by the retention rule" : `kept: ${describeKept(kept, display.day)}`}`]),
     ...(problem === undefined ? [] : [`    ${problem}`, `    Fix: ${fix ?? ""}`]),
     ...warnings.map((warning) => `    warning: ${warning}`),
     ...(contents?.parts ?? []).flatMap(({ name, covers }) => [`    ${name}`, ...covers.map((what) => `      ${what}`)]),
@@ -187,11 +190,13 @@ function heldOf(backup: BackupFolder): Held | undefined {
   return { reason, active: isHeld(backup), since: since?.toISOString() ?? null, until: until?.toISOString() ?? null };
 }
 
-function describeHeld({ reason, active, since, until }: Held): string {
-  const from = since === null ? "" : ` since ${since.slice(0, 10)}`;
-  return `${active ? "held" : "was held"}${from}${until === null ? "" : ` until ${until.slice(0, 10)}`}: ${reason}`;
+function describeHeld({ reason, active, since, until }: Held, { day }: Display): string {
+  const from = since === null ? "" : ` since ${day(since.slice(0, 10))}`;
+  const to = until === null ? "" : ` until ${day(until.slice(0, 10))}`;
+  return `${active ? "held" : "was held"}${from}${to}: ${reason}`;
 }
 
-function describeDrill({ outcome, time }: { outcome: DrillOutcome["outcome"]; time: string }): string {
-  return `${outcome === "drilled" ? "drilled" : "DRILL FAILED"} ${time.slice(0, 10)}`;
+function describeDrill({ outcome, time }: NonNullable<Listed["drill"]>, { moment }: Display): string {
+  const written = moment(time.slice(0, 10), new Date(time));
+  return `${outcome === "drilled" ? "drilled" : "DRILL FAILED"} ${written}`;
 }

@@ -25,7 +25,7 @@ export function addPrune(program: Command): void {
     .addOption(destinationOption())
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
-      return runCommand(options, EXIT.unexpected, async (run) => {
+      return runCommand(options, EXIT.unexpected, async (run, display) => {
         const { job, signal } = run;
         // This holds no lock, and a backup or a copy may be going on.
         const unfinishedBefore = beforeAnyRun(job);
@@ -64,7 +64,7 @@ export function addPrune(program: Command): void {
                 `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
                 ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
                 ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
-                ...(options.dryRun ? keeps.map((each) => `  keeps ${each.id}: ${describeKept(each)}`) : []),
+                ...(options.dryRun ? keeps.map((each) => `  keeps ${each.id}: ${describeKept(each, display.day)}`) : []),
                 ...removed.map((id) => `  ${verb} ${id}: no part of the retention rule keeps it`),
                 ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
                 ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),

@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { SCHEDULE_VARIABLE } from "../../providers/environment.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
+import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
 import { loadJob } from "../job.ts";
 import type { JobContents } from "../report/build.ts";
@@ -76,7 +77,7 @@ Examples:
 function makeReport(options: Options): Promise<never> {
   const { job, all = [], out } = options;
   const file = job ?? all[0];
-  return runCommand({ ...options, ...(file !== undefined && { job: file }) }, EXIT.unexpected, async (run) => {
+  return runCommand({ ...options, ...(file !== undefined && { job: file }) }, EXIT.unexpected, async (run, display) => {
     const signer = options.sign || options.publicKey ? await signerOf(run) : undefined;
     if (signer && options.publicKey) {
       return { json: { allowedSigner: signer.allowedSigner }, lines: [signer.allowedSigner], exitCode: EXIT.done };
@@ -98,7 +99,7 @@ function makeReport(options: Options): Promise<never> {
     const partial = problems.length > 0 || contents.some(({ failed }) => failed.length > 0);
     const exitCode = partial ? EXIT.partial : EXIT.done;
     if (out === undefined && !options.publish) {
-      return { json: report, lines: (await render(report, format)).trimEnd().split("\n"), exitCode };
+      return { json: report, lines: (await render(report, format, display)).trimEnd().split("\n"), exitCode };
     }
     const places = [...written, ...published];
     return {
@@ -191,12 +192,13 @@ async function readJob(run: Run, file: string | undefined, amongOthers: boolean)
   }
 }
 
-async function render(report: Report, format: Format): Promise<string> {
+/** @param display of what is printed; left out for a file */
+async function render(report: Report, format: Format, display?: Display): Promise<string> {
   switch (format) {
     case "html":
       return (await import("../report/html/page.ts")).toHtml(report);
     case "markdown":
-      return (await import("../report/markdown.ts")).toMarkdown(report);
+      return (await import("../report/markdown.ts")).toMarkdown(report, display);
     case "json":
       return `${JSON.stringify(report, null, 2)}\n`;
   }

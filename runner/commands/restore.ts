@@ -7,6 +7,7 @@ import { filesAt } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
 import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
+import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
 import { folderTarget } from "../files/folder-target.ts";
 import { restoreFiles, type FilesTarget, type RestoredFiles } from "../files/restore-files.ts";
@@ -93,7 +94,7 @@ export function addRestore(program: Command): void {
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
-      return runCommand(options, EXIT.unexpected, async (run) => {
+      return runCommand(options, EXIT.unexpected, async (run, display) => {
         if (options.to === undefined && options.files === undefined) {
           throw new ProviderError("CONFIG", "There is nothing to restore into.", {
             fix: "Give --to with a reference to the URL of an empty database, --files with a folder or a project, or both.",
@@ -120,7 +121,7 @@ export function addRestore(program: Command): void {
         const failed = files?.failed.length ?? 0;
         return {
           json: { ...database, ...(files ? { files } : {}) },
-          lines: [...(database ? describe(database, options.dryRun) : []), ...(files ? describeFiles(files) : [])],
+          lines: [...(database ? describe(database, options.dryRun, display) : []), ...(files ? describeFiles(files) : [])],
           exitCode: differs ? EXIT.verification : failed > 0 ? EXIT.partial : EXIT.done,
         };
       });
@@ -191,7 +192,7 @@ function workers(text: string): number {
   throw new InvalidArgumentError("It must be a whole number from 1 to 64.");
 }
 
-function describe(restored: Restored, dryRun: boolean): string[] {
+function describe(restored: Restored, dryRun: boolean, { moment }: Display): string[] {
   const { id, from, database, snapshotTime, seconds, objects, rolesCreated, warnings } = restored;
   const list = (title: string, lines: readonly string[] = []): string[] =>
     lines.length === 0 ? [] : [`  ${title}:`, ...lines.map((line) => `    ${line}`)];
@@ -199,7 +200,7 @@ function describe(restored: Restored, dryRun: boolean): string[] {
     dryRun
       ? `would restore ${id} from ${from} into ${database}; nothing was changed`
       : `restored ${id} from ${from} into ${database}, ${seconds.toFixed(1)} s`,
-    `  it shows the database as of ${snapshotTime}`,
+    `  it shows the database as of ${moment(snapshotTime, new Date(snapshotTime))}`,
     ...list(dryRun ? "the plan" : "what was done", restored.steps),
     ...list(
       "not in the backup",

@@ -13,6 +13,7 @@ import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
 import { listBackups } from "../catalogue/catalogue.ts";
 import { formerDatabases, requireOneDatabase } from "../catalogue/database-identity.ts";
 import { fromFuture, futureError } from "../catalogue/future.ts";
+import { fromNow } from "../display.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
 import { failed, guarded } from "./checks.ts";
 
@@ -95,7 +96,7 @@ export async function* checkDestination(
     requireOneDatabase(job, backups);
     const newest = backups.findLast(({ state }) => state === "verified");
     return newest
-      ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}`
+      ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}, ${fromNow(newest.time)}`
       : `${backups.length}, none of them verified`;
   });
   if (found === undefined) return;

@@ -1,4 +1,5 @@
 import { onOneLine } from "../../providers/visible.ts";
+import { Display } from "../display.ts";
 import { readable } from "../objectives.ts";
 import { bytes } from "../../providers/sizes.ts";
 import type { BackupReport, DestinationReport, DrillReport, JobReport, Objective, Report } from "./report.ts";
@@ -14,15 +15,22 @@ import {
   when,
 } from "./words.ts";
 
-/** A report as Markdown of CommonMark with tables. It says what the page says, but for its charts. */
-export function toMarkdown(report: Report): string {
+/** A moment as it stands in a column. */
+type Moment = (time: string) => string;
+
+/**
+ * A report as Markdown of CommonMark with tables. It says what the page says, but for its charts.
+ *
+ * @param display how times look. Default: as in a file.
+ */
+export function toMarkdown(report: Report, display = new Display({})): string {
   const { headline, jobs, madeAt, program } = report;
   const names = jobs.map(nameOf).join(", ");
   const lines = [
     `# ${inert(headline)}`,
     "",
     `Backups of ${names}. Made ${when(madeAt, "UTC")} by Provision ${program}, from the manifests and records in the stores alone.`,
-    ...jobs.flatMap((job) => jobOf(job, jobs.length === 1)),
+    ...jobs.flatMap((job) => jobOf(job, jobs.length === 1, display)),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -35,17 +43,18 @@ export function inert(text: string): string {
     .replace(/\bwww\./gi, (start) => `${start.slice(0, -1)}\\.`);
 }
 
-function jobOf(job: JobReport, only: boolean): string[] {
+function jobOf(job: JobReport, only: boolean, display: Display): string[] {
   const { schedule, timeZone, omitted, restore, warnings } = job;
+  const moment: Moment = (time) => display.moment(minuteOf(time, timeZone), new Date(time));
   return [
     ...["", `## ${nameOf(job)}`, ""],
     ...(only ? [] : [inert(job.headline), ""]),
     `${schedule ? `Runs at “${inert(schedule.cron)}” in ${inert(schedule.timezone)}.` : "No schedule is known here."} Times below are those of ${inert(timeZone)}.`,
     ...["", "### Against the objectives", "", ...objectivesOf(job)],
     ...["", "### The last twelve months", "", describeYear(job), "", ...monthsOf(job)],
-    ...["", "### Far from usual", "", ...unusualOf(job)],
-    ...["", "### Drills", "", ...drillsOf(job)],
-    ...["", "### Where the copies are, and until when", "", ...destinationsOf(job), "", ...backupsOf(job)],
+    ...["", "### Far from usual", "", ...unusualOf(job, moment)],
+    ...["", "### Drills", "", ...drillsOf(job, moment)],
+    ...["", "### Where the copies are, and until when", "", ...destinationsOf(job, moment), "", ...backupsOf(job, moment)],
     ...["", "### What is not in the newest backup", ""],
     ...(omitted.length === 0
       ? ["Its manifest names nothing that it leaves out."]
@@ -88,17 +97,17 @@ function monthsOf({ calendar }: JobReport): string[] {
   );
 }
 
-function unusualOf({ backups, timeZone }: JobReport): string[] {
+function unusualOf({ backups }: JobReport, moment: Moment): string[] {
   const odd = backups.filter(({ findings, suspicious }) => findings.length > 0 || suspicious);
   if (odd.length === 0) return ["No backup was."];
   return odd.map(
     ({ id, time, suspicious, findings, accepted }) =>
-      `- ${suspicious ? "**Suspicious**" : "Unusual"}, ${minuteOf(time, timeZone)} (${id}): ${inert(findings.join(" "))}` +
+      `- ${suspicious ? "**Suspicious**" : "Unusual"}, ${moment(time)} (${id}): ${inert(findings.join(" "))}` +
       (accepted === null ? "" : ` Accepted: ${inert(accepted)}`),
   );
 }
 
-function drillsOf({ drills, timeZone }: JobReport): string[] {
+function drillsOf({ drills }: JobReport, moment: Moment): string[] {
   if (drills.length === 0) return ["No drill has been recorded: nothing proves that a backup can be restored."];
   const outcome = ({ ok, problems, more, recoveryTime }: DrillReport) => {
     const end = ok ? (recoveryTime?.met === false ? "restored, too slow" : "restored") : "**FAILED**";
@@ -107,7 +116,7 @@ function drillsOf({ drills, timeZone }: JobReport): string[] {
   return table(
     ["Done", "Outcome", "Backup", "Server", "Tables", "Rows", "Steps", "Checks"],
     drills.map((drill) => [
-      minuteOf(drill.time, timeZone),
+      moment(drill.time),
       outcome(drill),
       drill.id,
       inert(drill.serverVersion),
@@ -119,8 +128,8 @@ function drillsOf({ drills, timeZone }: JobReport): string[] {
   );
 }
 
-function destinationsOf({ destinations, timeZone }: JobReport): string[] {
-  const time = (value: string | null) => (value === null ? "–" : minuteOf(value, timeZone));
+function destinationsOf({ destinations }: JobReport, moment: Moment): string[] {
+  const time = (value: string | null) => (value === null ? "–" : moment(value));
   const where = ({ number, description, problem }: DestinationReport) =>
     `${number}: ${inert(description)}${problem === null ? "" : ` **not read**: ${inert(problem)}`}`;
   return table(
@@ -145,7 +154,7 @@ function destinationsOf({ destinations, timeZone }: JobReport): string[] {
   );
 }
 
-function backupsOf({ backups, destinations, timeZone }: JobReport): string[] {
+function backupsOf({ backups, destinations, timeZone }: JobReport, moment: Moment): string[] {
   const copy = ({ copies, suspicious }: BackupReport, number: number) => {
     const found = copies.find(({ destination }) => destination === number);
     return found ? inert(describeCopy(found, suspicious, timeZone)) : "–";
@@ -158,7 +167,7 @@ function backupsOf({ backups, destinations, timeZone }: JobReport): string[] {
       [...backups]
         .reverse()
         .map((backup) => [
-          minuteOf(backup.time, timeZone),
+          moment(backup.time),
           backup.id,
           backup.storedBytes === null ? "–" : bytes(backup.storedBytes),
           backup.plainBytes === null ? "–" : bytes(backup.plainBytes),

@@ -248,7 +248,7 @@ describe("in words", () => {
 
   it("fills up to atLeast with the newest", () => {
     const kept = keptBy(days(5), { monthly: 1, atLeast: 3 }, { timeZone: "UTC" });
-    expect([...kept.values()].map(describeKept)).toEqual([
+    expect([...kept.values()].map((kept) => describeKept(kept))).toEqual([
       "newest verified, monthly 1/1",
       "at least 2/3",
       "at least 3/3",

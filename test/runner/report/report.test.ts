@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { JobConfig } from "../../../providers/config.ts";
 import { buildReport, type JobContents } from "../../../runner/report/build.ts";
+import { Display } from "../../../runner/display.ts";
 import { readStore, type StoreContents } from "../../../runner/report/read-store.ts";
 import { toHtml } from "../../../runner/report/html/page.ts";
 import { inert, toMarkdown } from "../../../runner/report/markdown.ts";
@@ -52,6 +53,13 @@ function only(report: Report): JobReport {
   if (!job) throw new Error("the report has no job");
   return job;
 }
+
+it("has times from now at a terminal alone", () => {
+  const report = reportOn();
+  const away = /\| \d{4}-\d\d-\d\d \d\d:\d\d \((\d+ \w+ ago)\) \|/;
+  expect(toMarkdown(report, new Display({ isTTY: true }, NOW))).toMatch(away);
+  expect(toMarkdown(report)).not.toMatch(away);
+});
 
 describe("a plain year", () => {
   const made = year.nights.filter(({ id }) => id !== undefined);

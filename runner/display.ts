@@ -1,0 +1,59 @@
+import type { WriteStream } from "node:tty";
+
+const SECOND_MS = 1000;
+const DAY_MS = 86_400_000;
+
+/** Units of time, the largest first, with their lengths in milliseconds. A smaller one serves until there are two of a larger one. */
+const UNITS = [
+  ["year", 365 * DAY_MS],
+  ["month", 30 * DAY_MS],
+  ["day", DAY_MS],
+  ["hour", 3600 * SECOND_MS],
+  ["minute", 60 * SECOND_MS],
+] as const;
+
+const spoken = new Intl.RelativeTimeFormat("en");
+/** Says of a day `today` and `tomorrow`. */
+const spokenDay = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** How far away a time is, as people say it: `9 hours ago`, `in 3 months`. */
+export function fromNow(time: Date, now = new Date()): string {
+  return inWords(time.getTime() - now.getTime(), spoken);
+}
+
+function inWords(ms: number, format: Intl.RelativeTimeFormat): string {
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(ms) >= 2 * length) ?? (["second", SECOND_MS] as const);
+  return format.format(Math.trunc(ms / length), unit);
+}
+
+/** How a result looks: at a terminal for a person, elsewhere the same for every program that reads it. */
+export class Display {
+  /** Columns of the terminal, Infinity where it does not say; undefined where there is none. */
+  readonly columns: number | undefined;
+  readonly #now: Date;
+
+  constructor(output: Partial<Pick<WriteStream, "isTTY" | "columns">>, now = new Date()) {
+    const { isTTY, columns = 0 } = output;
+    this.columns = isTTY !== true ? undefined : columns > 0 ? columns : Infinity;
+    this.#now = now;
+  }
+
+  /** How far away a time is; undefined where no person reads it. */
+  fromNow(time: Date): string | undefined {
+    return this.columns === undefined ? undefined : fromNow(time, this.#now);
+  }
+
+  /** A time as it is written, for a person with how far away it is: `2026-11-27 03:00 (9 hours ago)`. */
+  readonly moment = (written: string, time: Date): string => {
+    const away = this.fromNow(time);
+    return away === undefined ? written : `${written} (${away})`;
+  };
+
+  /** The same of a day, as the calendar has it in UTC: `2026-12-05 (in 7 days)`. */
+  readonly day = (date: string): string => {
+    if (this.columns === undefined) return date;
+    const today = this.#now.toISOString().slice(0, date.length);
+    const ms = Date.parse(date) - Date.parse(today);
+    return `${date} (${Math.abs(ms) < 2 * DAY_MS ? spokenDay.format(ms / DAY_MS, "day") : inWords(ms, spoken)})`;
+  };
+}

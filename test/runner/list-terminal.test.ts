@@ -1,0 +1,64 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newBackupId } from "../../runner/catalogue/backup-id.ts";
+import { hasProgram } from "../helpers/programs.ts";
+import { fillBackup } from "../helpers/sample-records.ts";
+import { CLI, startProvision } from "../helpers/sandbox.ts";
+import { TemporaryFolder } from "../helpers/script.ts";
+import { openStore } from "../helpers/store.ts";
+import { atTerminal } from "../helpers/terminal.ts";
+
+const can = hasProgram("script", "no list is looked at on a terminal");
+const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000);
+
+let folder: TemporaryFolder;
+let environment: Record<string, string>;
+let id: string;
+beforeEach(async () => {
+  folder = new TemporaryFolder();
+  const store = join(folder.path, "store");
+  id = newBackupId(ago(5));
+  const drilled = `drilled-${newBackupId(ago(3)).slice(0, 16)}.json`;
+  await fillBackup(await openStore(store), `test/app/${id}`, ["manifest.json", drilled], { stack: "test" });
+  const job = {
+    ...{ stack: "test", name: "app", retention: { last: 1 } },
+    database: { kind: "postgres", url: { env: "APP_URL" } },
+    destinations: [{ kind: "filesystem", path: store }],
+  };
+  writeFileSync(join(folder.path, "job.json"), JSON.stringify(job));
+  environment = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path };
+});
+afterEach(() => {
+  folder.remove();
+});
+
+const provision = (...args: string[]) => startProvision([...args, "--job", join(folder.path, "job.json")], environment);
+const atTerminalOf = (columns: number, args: string) =>
+  atTerminal(
+    `stty cols ${columns}; ${process.execPath} ${CLI} ${args} --job ${join(folder.path, "job.json")}`,
+    environment,
+  );
+
+describe.runIf(can)("at a terminal", () => {
+  it("a list says how long ago each backup was begun and drilled", async () => {
+    await provision("hold", id, "--reason", "audit", "--until", "2099-12-31").ended;
+    const { code, text } = await atTerminalOf(120, "list");
+    expect(code, text).toBe(0);
+    expect(text).toMatch(new RegExp(`^  ${id}  5 hours ago +unverified .* drilled \\d{4}-\\d\\d-\\d\\d \\(3 hours ago\\)\r$`, "m"));
+    expect(text).toMatch(/held since \d{4}-\d\d-\d\d \(today\) until 2099-12-31 \(in 7\d years\): audit/);
+  });
+
+  it("a list as JSON has the exact times alone", async () => {
+    const { code, text } = await atTerminalOf(120, "list --json");
+    expect(code, text).toBe(0);
+    expect(text).not.toContain("ago");
+    expect(text).toMatch(/"time": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/);
+  });
+});
+
+it("elsewhere a list has the exact times alone", async () => {
+  const { code, stdout } = await provision("list").ended;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`^  ${id}  unverified .* drilled \\d{4}-\\d\\d-\\d\\d$`, "m"));
+});
