@@ -2,6 +2,7 @@ import { Command, type CommanderError, Option } from "commander";
 import { JOB_VARIABLE, SECRETS_FILE_VARIABLE, secretVariable } from "../providers/environment.ts";
 import { addAccept } from "./commands/accept.ts";
 import { addBackup } from "./commands/backup.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
@@ -73,6 +74,7 @@ Examples:
     addRelease,
     addDoctor,
     addSchema,
+    addCompletion,
   ])
     add(program);
   return program;

@@ -86,7 +86,8 @@ const account = { checked: 0, leftOut: new Map<string, string>() };
 /** What is wrong with a command; null where this test knows nothing of its program. */
 function commandProblem(command: string): string | undefined | null {
   const runner = RUNNER.exec(command);
-  if (runner) return usageProblem(wordsOf(command.slice(runner[0].length)).filter((word) => word !== "--"));
+  const own = command.slice(runner?.[0].length).replace(/ > \S+$/, "");
+  if (runner) return usageProblem(wordsOf(own).filter((word) => word !== "--"));
   const [program = "", first = "", second = ""] = wordsOf(command);
   if (program === "npm" && first === "run") {
     const script = second.startsWith("-") ? (wordsOf(command)[3] ?? "") : second;
