@@ -9,6 +9,7 @@ import { jobFolder } from "../providers/layout.ts";
 import { createStorage, storageProviders, StorageConfig } from "../providers/storage/index.ts";
 import { checkDestination } from "./doctor/check-destination.ts";
 import { failed } from "./doctor/checks.ts";
+import { readAnswer } from "./init/answer.ts";
 import { askKind, type Described } from "./init/ask-kind.ts";
 import type { Prompt } from "./init/prompt.ts";
 
@@ -134,19 +135,8 @@ async function* orFailed(name: string, checks: () => AsyncGenerator<Check>): Asy
 
 /** Asks for a field of the job's own. */
 function askField(prompt: Prompt, field: "stack" | "name", text: string, otherwise: string): Promise<string> {
-  const schema = JobConfig.shape[field];
-  return prompt.ask({
-    text,
-    otherwise,
-    read: (answer) => {
-      const parsed = schema.safeParse(answer);
-      if (parsed.success) return parsed.data;
-      const [problem] = explain(parsed.error, schema, answer);
-      throw new ProviderError("CONFIG", `${JSON.stringify(answer)}: ${problem?.message ?? "is not right"}`, {
-        fix: problem?.fix,
-      });
-    },
-  });
+  const read = (answer: string) => readAnswer(JobConfig.shape[field], answer, `${JSON.stringify(answer)}: `);
+  return prompt.ask({ text, otherwise, read });
 }
 
 async function askSchedule(prompt: Prompt) {
@@ -154,12 +144,7 @@ async function askSchedule(prompt: Prompt) {
   return prompt.ask({
     text: `When it runs, as the five fields of cron in ${timezone}: minute hour day month weekday`,
     otherwise: "0 3 * * *",
-    read: (cron) => {
-      const parsed = Schedule.safeParse({ cron, timezone });
-      if (parsed.success) return parsed.data;
-      const [problem] = explain(parsed.error, Schedule, { cron, timezone });
-      throw new ProviderError("CONFIG", problem?.message ?? "It is no schedule.", { fix: problem?.fix });
-    },
+    read: (cron) => readAnswer(Schedule, { cron, timezone }),
   });
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { explain } from "../../providers/config.ts";
 import { ProviderError } from "../../providers/errors.ts";
+import { readAnswer } from "./answer.ts";
 import type { Prompt } from "./prompt.ts";
 
 /** What is asked of one kind of a family. */
@@ -75,14 +76,10 @@ async function askFields(prompt: Prompt, what: string, name: string, kind: Kind)
 
 /** An answer as the field's value; undefined for none. */
 function readField(field: string, schema: z.ZodType, answer: string): unknown {
-  const object = z.object({ [field]: schema });
   for (const value of answer === "" ? [undefined] : [answer, asJson(answer)]) {
     if (schema.safeParse(value).success) return value;
   }
-  const input = answer === "" ? {} : { [field]: answer };
-  const { error } = object.safeParse(input);
-  const [problem] = error === undefined ? [] : explain(error, object, input);
-  throw new ProviderError("CONFIG", `${field}: ${problem?.message ?? "is not right"}`, { fix: problem?.fix });
+  return readAnswer(z.object({ [field]: schema }), answer === "" ? {} : { [field]: answer }, `${field}: `)[field];
 }
 
 function asJson(text: string): unknown {
