@@ -9,7 +9,7 @@ import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-j
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey, subscribe } from "./backup-alarms/topic.ts";
 import { firstRun } from "../../providers/cron.ts";
-import { cadence } from "../cadence.ts";
+import { cadence } from "../../providers/cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 
 /** What the alarms have to know of a job. Its metrics have its first name, as has its folder. */

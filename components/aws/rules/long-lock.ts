@@ -1,5 +1,5 @@
 import { bucketRequest } from "../../../providers/storage/index.ts";
-import { cadence } from "../../cadence.ts";
+import { cadence } from "../../../providers/cadence.ts";
 import { keptDays } from "../backup-bucket/lock.ts";
 import type { AwsSettings } from "../settings.ts";
 import type { CheckedJob } from "../../settings/types.ts";

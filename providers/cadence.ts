@@ -1,4 +1,4 @@
-import { parseCron, runsOn, type CronFields } from "../providers/cron.ts";
+import { parseCron, runsOn, type CronFields } from "./cron.ts";
 
 /** How far apart the runs of a schedule are. */
 export interface Cadence {
