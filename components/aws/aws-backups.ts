@@ -5,6 +5,7 @@ import { bucketRequest } from "../../providers/storage/index.ts";
 import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
 import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
 import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
+import { secretReaders, type SecretReaders } from "./aws-backups/secret-readers.ts";
 import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn, providerRegion } from "./aws-account.ts";
@@ -20,6 +21,7 @@ import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
 import { fitArns, principalsOf } from "./principals.ts";
 import type { RolePolicies } from "./service-role.ts";
+import { withoutPromiseTraces } from "../without-promise-traces.ts";
 
 /** Arguments of {@link AwsBackups}. */
 export interface AwsBackupsArgs {
@@ -100,18 +102,7 @@ export class AwsBackups extends pulumi.ComponentResource {
           `provider of ${region}: new aws.Provider("${region}", { region: "${region}" }).`,
       );
     });
-    // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
-    const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
-    const { key, bucket, secrets } = this.#makeStores(principals);
-    const image = new BackupImage(
-      `${name}-image`,
-      { ...this.#common(), ...imageArgs(args.aws, args.source) },
-      { parent: this },
-    );
-    const network = this.#makeNetwork();
-    const runner = this.#makeRunner({ key, bucket, secrets, image });
-    const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
-    setPrincipals(this.#principals(bucket, runner, schedule));
+    const { key, bucket, image, network, runner, schedule, alarms } = withoutPromiseTraces(() => this.#makeParts());
     const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
 
     this.jobs = jobOutputs(jobs, runner, schedule, { region, cluster: runner.clusterName, network });
@@ -144,6 +135,25 @@ export class AwsBackups extends pulumi.ComponentResource {
     this.registerOutputs(lookedUp.then(() => outputs));
   }
 
+  #makeParts() {
+    const { aws: settings, source, jobs, jobSecretNames } = this.#args;
+    // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
+    const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
+    const readers = secretReaders(jobSecretNames, jobs);
+    const { key, bucket, secrets } = this.#makeStores(principals, readers.byName);
+    const image = new BackupImage(
+      `${this.#name}-image`,
+      { ...this.#common(), ...imageArgs(settings, source) },
+      { parent: this },
+    );
+    const network = this.#makeNetwork();
+    const runner = this.#makeRunner({ key, bucket, secrets, image });
+    const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
+    setPrincipals(this.#principals(bucket, runner, schedule));
+    readers.set(runner.tasks, this.#readers);
+    return { key, bucket, image, network, runner, schedule, alarms };
+  }
+
   /** What every part gets. */
   #common() {
     const { stack, aws: settings } = this.#args;
@@ -157,7 +167,7 @@ export class AwsBackups extends pulumi.ComponentResource {
   }
 
   /** The key, and what it encrypts: the bucket and the secrets. */
-  #makeStores(principals: pulumi.Output<Principals>) {
+  #makeStores(principals: pulumi.Output<Principals>, readers: SecretReaders["byName"]) {
     const { aws: settings, jobs } = this.#args;
     const { protect, removeOnDestroy } = settings.bucket;
     const key: Parts["key"] =
@@ -187,7 +197,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         names: this.#args.jobSecretNames,
         existing: existingSecrets(jobs),
         keyArn: key.arn,
-        readers: principals.secretReaders,
+        readers,
         recoveryWindowDays: settings.secretRecoveryDays,
       },
       { parent: this },
@@ -195,28 +205,17 @@ export class AwsBackups extends pulumi.ComponentResource {
     return { key, bucket, secrets };
   }
 
-  /** Who may use the key and read which secret. */
+  /** Who may use the key. */
   #principals(bucket: BackupBucket, { tasks }: BackupRunner, schedule: BackupSchedule): pulumi.Output<Principals> {
-    const { jobs, jobSecretNames } = this.#args;
     const roles = Object.values(tasks).flatMap((byPurpose) =>
       Object.values(byPurpose).flatMap(({ roleArn, executionRoleArn }) => [roleArn, executionRoleArn]),
     );
     const copying = bucket.replicationRoleArn === undefined ? [] : [bucket.replicationRoleArn];
-    const startersOf = (secret: string) =>
-      jobs
-        .filter((job) => jobSecrets(job).some(({ ref }) => "secret" in ref && ref.secret === secret))
-        .flatMap(({ name }) => tasks[name]?.backup.executionRoleArn ?? []);
     return pulumi
-      .all([
-        this.#readers,
-        pulumi.all([...roles, ...copying]),
-        pulumi.all([...schedule.roleArns]),
-        pulumi.all(jobSecretNames.map((secret) => pulumi.all([secret, pulumi.all(startersOf(secret))]))),
-      ])
-      .apply(([readers, users, schedulers, starters]) => ({
+      .all([this.#readers, pulumi.all([...new Set(roles), ...copying]), pulumi.all([...schedule.roleArns])])
+      .apply(([readers, users, schedulers]) => ({
         keyUsers: [...fitArns(users), ...readers],
         schedulers: fitArns(schedulers),
-        secretReaders: Object.fromEntries(starters.map(([secret, arns]) => [secret, [...fitArns(arns), ...readers]])),
       }));
   }
 
@@ -309,8 +308,6 @@ interface Principals {
   readonly keyUsers: readonly string[];
   /** With which roles schedules are started. */
   readonly schedulers: readonly string[];
-  /** By the secret's name, who may read its value. */
-  readonly secretReaders: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The parts that other parts need. */

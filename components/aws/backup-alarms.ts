@@ -130,6 +130,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
     const queueArn = args.jobs.some(({ prefix, schedule }) => prefix !== undefined && schedule !== undefined)
       ? receiptsQueue(context, account)
       : undefined;
+    const bucketName = pulumi.output(args.bucketName);
     const rare: RareJob[] = [];
     for (const job of args.jobs) {
       const { schedule, prefix, since } = job;
@@ -151,7 +152,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
       alarm(context, "late", { ...late, actionsEnabled: enabled }, true, job);
       alarm(context, "shrunk", shrunk(stack, job, hours, args.shrinkPercent ?? 50), false, job);
       if (prefix !== undefined && queueArn !== undefined) {
-        const rule = storedObjectRule(context, job, prefix, args.bucketName, queueArn);
+        const rule = storedObjectRule(context, job, prefix, bucketName, queueArn);
         const missing = { ...stored(stack, job.name, watched, rule), actionsEnabled: enabled };
         alarm(context, "no-object", missing, true, job);
       }

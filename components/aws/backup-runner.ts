@@ -1,11 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { firstName, jobPermissions, type JobConfig, type JobSettings } from "../../providers/config.ts";
-import { awsAccount, type AwsAccount } from "./aws-account.ts";
+import { firstName, jobPermissions, type JobSettings } from "../../providers/config.ts";
+import { awsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
 import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
+import { shared, type Known, type Shared } from "./backup-runner/shared.ts";
 import type { JobRoleArns } from "./settings/roles.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
@@ -17,9 +18,6 @@ const NAME = 255;
 
 /** Days for which logs are kept if nobody says otherwise: a year, as audits ask for. */
 const RETENTION_DAYS = 365;
-
-/** The service that runs tasks. */
-const ECS_TASKS = "ecs-tasks.amazonaws.com";
 
 /** Arguments of {@link BackupRunner}. */
 export interface BackupRunnerArgs {
@@ -123,14 +121,14 @@ export class BackupRunner extends pulumi.ComponentResource {
 
   readonly #name: string;
   readonly #args: BackupRunnerArgs;
-  readonly #account: AwsAccount;
+  readonly #shared: Shared;
 
   /** @throws RunError where Fargate has no task of the size that a job asks for, or a secret has no ARN */
   constructor(name: string, args: BackupRunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupRunner", name, {}, opts);
     this.#name = `${name}-${args.stack}`;
     this.#args = args;
-    this.#account = awsAccount(this);
+    this.#shared = shared(awsAccount(this), args);
     ({ arn: this.clusterArn, name: this.clusterName } = this.#cluster());
     this.tasks = Object.fromEntries(args.jobs.map((job) => [job.name, this.#tasksOf(job)]));
     this.registerOutputs({ clusterArn: this.clusterArn, clusterName: this.clusterName, tasks: this.tasks });
@@ -152,9 +150,11 @@ export class BackupRunner extends pulumi.ComponentResource {
   #logGroup(job: JobSettings): Named {
     const { logs, keyArn, tags } = this.#args;
     if (logs?.group !== undefined) {
-      const { partition, region, id } = this.#account;
-      const arn = pulumi.interpolate`arn:${partition}:logs:${region}:${id}:log-group:${logs.group}`;
-      return { arn, name: pulumi.output(logs.group) };
+      const name = pulumi.output(logs.group);
+      const arn = pulumi
+        .all([this.#shared.account, name])
+        .apply(([{ partition, region, id }, group]) => `arn:${partition}:logs:${region}:${id}:log-group:${group}`);
+      return { arn, name };
     }
     const child = (name: string) => fitName(`${this.#name}-${name}`, NAME);
     return new aws.cloudwatch.LogGroup(
@@ -165,18 +165,22 @@ export class BackupRunner extends pulumi.ComponentResource {
   }
 
   #tasksOf(job: JobSettings): JobTasks {
-    const { bucket, stack, logs } = this.#args;
+    const { stack, logs } = this.#args;
+    const { image, place } = this.#shared;
     const size = taskSize(job.name, this.#args.sizes?.[job.name]);
-    const config = pulumi
-      .all([bucket.name, bucket.keyArn])
-      .apply(([name, bucketKeyArn]) => jobConfig(job, stack, { name, keyArn: bucketKeyArn }));
+    const known = place.apply(({ bucket, account }) => ({ config: jobConfig(job, stack, bucket), account }));
     const logGroup = this.#logGroup(job);
+    const inContainers = pulumi.output({ known, image, group: logGroup.name });
     // In a group of its own a job's streams need no more than the purpose.
     const logStreamPrefix = logs?.group === undefined ? undefined : `${stack}/${firstName(job)}/`;
     const further = furtherPurposes(job);
     const executionRole = this.#executionRole(job, ["backup", ...further, "restore"], logGroup);
     const task = (purpose: Purpose): BackupTask => {
-      const role = this.#taskRole(job, purpose, config);
+      const role = this.#taskRole(job, purpose, known);
+      const secrets = secretVariables(job, purpose).map((secret) => ({
+        name: secret.variable,
+        valueFrom: this.#secretArn(job.name, secret),
+      }));
       const family = `provision_${stack}_${firstName(job)}_${purpose}`;
       const child = (name: string) => `${this.#name}-${name}-${purpose}`;
       const definition = new aws.ecs.TaskDefinition(
@@ -195,16 +199,19 @@ export class BackupRunner extends pulumi.ComponentResource {
           volumes: [{ name: SCRATCH_VOLUME }],
           executionRoleArn: executionRole.arn,
           taskRoleArn: role.arn,
-          containerDefinitions: containerDefinitions({
-            image: this.#args.image,
-            command: purposes[purpose].command(job),
-            job: config,
-            secrets: secretVariables(job, purpose).map((secret) => ({
-              name: secret.variable,
-              valueFrom: this.#secretArn(job.name, secret),
-            })),
-            log: { group: logGroup.name, region: this.#account.region, prefix: `${logStreamPrefix ?? ""}${purpose}` },
-          }),
+          containerDefinitions: pulumi.all([inContainers, secrets]).apply(([given, arns]) =>
+            containerDefinitions({
+              image: given.image,
+              command: purposes[purpose].command(job),
+              job: given.known.config,
+              secrets: arns,
+              log: {
+                group: given.group,
+                region: given.known.account.region,
+                prefix: `${logStreamPrefix ?? ""}${purpose}`,
+              },
+            }),
+          ),
           skipDestroy: true,
           tags: this.#args.tags,
         },
@@ -231,30 +238,14 @@ export class BackupRunner extends pulumi.ComponentResource {
   }
 
   #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: Named): ServiceRole {
-    const { image, keyArn, secretKeyArns = [] } = this.#args;
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
     const arnsOf = (kind: "secret" | "arn" | "ssm") =>
-      pulumi.all(secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret)));
+      secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret));
     const statements = pulumi
-      .all([
-        this.#args.repositoryArn ?? pulumi.all([image, this.#account.partition]).apply(repositoryOf),
-        logGroup.arn,
-        arnsOf("secret"),
-        arnsOf("arn"),
-        arnsOf("ssm"),
-        pulumi.all([keyArn, pulumi.output(secretKeyArns)]),
-      ])
-      .apply(([repositoryArn, logGroupArn, secretArns, existingSecretArns, parameterArns, [own, existingKeyArns]]) =>
-        executionStatements({
-          repositoryArn,
-          logGroupArn,
-          secretArns,
-          existingSecretArns,
-          parameterArns,
-          keyArn: own,
-          existingKeyArns,
-        }),
+      .all([this.#shared.start, logGroup.arn, arnsOf("secret"), arnsOf("arn"), arnsOf("ssm")])
+      .apply(([start, logGroupArn, secretArns, existingSecretArns, parameterArns]) =>
+        executionStatements({ ...start, logGroupArn, secretArns, existingSecretArns, parameterArns }),
       );
     const child = (name: string) => `${this.#name}-${name}-start`;
     return serviceRole(
@@ -270,17 +261,14 @@ export class BackupRunner extends pulumi.ComponentResource {
     );
   }
 
-  #taskRole(job: JobSettings, purpose: Purpose, config: pulumi.Output<JobConfig>): ServiceRole {
+  #taskRole(job: JobSettings, purpose: Purpose, known: pulumi.Output<Known>): ServiceRole {
     const { stack } = this.#args;
     const { access } = purposes[purpose];
-    const { partition, region, id } = this.#account;
-    const statements = pulumi
-      .all([config, partition, region, id])
-      .apply(([complete, ...[inPartition, inRegion, account]]) => [
-        ...jobPermissions(complete, { access, partition: inPartition, region: inRegion, account }),
-        // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
-        { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
-      ]);
+    const statements = known.apply(({ config, account: { partition, region, id } }) => [
+      ...jobPermissions(config, { access, partition, region, account: id }),
+      // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
+      { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
+    ]);
     const child = (name: string) => `${this.#name}-${name}-${purpose}`;
     return serviceRole(
       child(job.name),
@@ -295,18 +283,9 @@ export class BackupRunner extends pulumi.ComponentResource {
     );
   }
 
-  #roleSettings(): RoleSettings & { service: string; sourceArn: pulumi.Output<string> } {
+  #roleSettings(): RoleSettings {
     const { permissionsBoundary, rolePath, tags } = this.#args;
-    const { partition, region, id } = this.#account;
-    return {
-      service: ECS_TASKS,
-      // A task has no name before it is started: all of the account's in this region.
-      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:*`,
-      account: id,
-      permissionsBoundary,
-      rolePath,
-      tags,
-    };
+    return { trust: this.#shared.trust, permissionsBoundary, rolePath, tags };
   }
 
   #secretArn(job: string, { source }: SecretVariable): pulumi.Input<string> {
@@ -319,18 +298,13 @@ export class BackupRunner extends pulumi.ComponentResource {
       `The job ${job} refers to the secret ${key}, of which no ARN is known. Put it into secretArns.`,
     );
   }
+
   /** A parameter's own name begins with a slash where it is a path, which the ARN has once. */
   #parameterArn(reference: string): pulumi.Input<string> {
     if (reference.startsWith("arn:")) return reference;
-    const { partition, region, id } = this.#account;
-    return pulumi.interpolate`arn:${partition}:ssm:${region}:${id}:parameter/${reference.replace(/^\//, "")}`;
+    const name = reference.replace(/^\//, "");
+    return this.#shared.account.apply(
+      ({ partition, region, id }) => `arn:${partition}:ssm:${region}:${id}:parameter/${name}`,
+    );
   }
-}
-
-/** The ARN of an image's repository, where it is in ECR: `<account>.dkr.ecr.<region>.amazonaws.com/<name>@sha256:…`. */
-function repositoryOf([image, partition]: [string, string]): string | undefined {
-  const match = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
-  if (match === null) return undefined;
-  const [, account = "", region = "", name = ""] = match;
-  return `arn:${partition}:ecr:${region}:${account}:repository/${name}`;
 }

@@ -7,7 +7,7 @@ import { runInput, runMachine } from "./backup-schedule/run-machine.ts";
 import { machineStatements, schedulerStatements } from "./backup-schedule/statements.ts";
 import { fitName } from "../fit-name.ts";
 import { denyWithoutTls, policy } from "./policy.ts";
-import { serviceRole, type RolePolicies, type ServiceRole } from "./service-role.ts";
+import { serviceRole, trustPolicy, type RolePolicies, type ServiceRole } from "./service-role.ts";
 
 /** Characters that AWS allows in the names of a schedule and a group, and of a queue. */
 const SCHEDULE_NAME = 64;
@@ -136,10 +136,8 @@ export class BackupSchedule extends pulumi.ComponentResource {
     const role = serviceRole(
       `${own}-start-run`,
       {
-        service: "scheduler.amazonaws.com",
         // What AWS compares with is the group, not the single schedule.
-        sourceArn: group.arn,
-        account: account.id,
+        trust: trustPolicy({ service: "scheduler.amazonaws.com", sourceArn: group.arn, account: account.id }),
         description: `EventBridge Scheduler has backup tasks of the stack ${stack} run with it.`,
         statements: pulumi
           .all([account, machine.arn, queue.arn, args.keyArn, group.name])
@@ -153,6 +151,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
       },
       this,
     );
+    const state = pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED"));
     const schedules = Object.entries(args.entries).map(([key, entry]): [string, pulumi.Output<string>] => {
       const { cron, timezone } = entry.schedule;
       const child = (name: string) => fitName(`${own}-${name}`, SCHEDULE_NAME);
@@ -165,7 +164,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
           scheduleExpressionTimezone: timezone,
           flexibleTimeWindow:
             flexibleMinutes === 0 ? { mode: "OFF" } : { mode: "FLEXIBLE", maximumWindowInMinutes: flexibleMinutes },
-          state: pulumi.output(args.enabled ?? true).apply((enabled) => (enabled ? "ENABLED" : "DISABLED")),
+          state,
           kmsKeyArn: args.keyArn,
           target: {
             arn: machine.arn,
@@ -212,13 +211,20 @@ export class BackupSchedule extends pulumi.ComponentResource {
     return serviceRole(
       name,
       {
-        service: "states.amazonaws.com",
-        // The machine has no name before its role is there: all of the account's in this region.
-        sourceArn: pulumi.interpolate`arn:${account.partition}:states:${account.region}:${account.id}:stateMachine:*`,
-        account: account.id,
+        trust: trustPolicy({
+          service: "states.amazonaws.com",
+          // The machine has no name before its role is there: all of the account's in this region.
+          sourceArn: pulumi.interpolate`arn:${account.partition}:states:${account.region}:${account.id}:stateMachine:*`,
+          account: account.id,
+        }),
         description: `Step Functions runs backup tasks of the stack ${args.stack} with it.`,
         statements: pulumi
-          .all([account, args.clusterArn, queue.arn, pulumi.all(entries.flatMap(({ roleArns }) => roleArns))])
+          .all([
+            account,
+            args.clusterArn,
+            queue.arn,
+            pulumi.all([...new Set(entries.flatMap(({ roleArns }) => roleArns))]),
+          ])
           .apply(([where, clusterArn, queueArn, roleArns]) =>
             machineStatements(where, { clusterArn, queueArn, roleArns, families: entries.map(({ family }) => family) }),
           ),

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsAccount } from "./aws-account.ts";
 import { fitName } from "../fit-name.ts";
-import { denyWithoutTls, policy, type Statement } from "./policy.ts";
+import { denyWithoutTls, type Statement } from "./policy.ts";
 
 /** Characters that a secret's name may have. */
 const SECRET_NAME = 512;
@@ -24,7 +24,7 @@ export interface BackupSecretsArgs {
    * deploys, because the provider reads what it has written. Whatever else changes or removes a secret needs no reading. Default: who
    * may read is up to the account's own policies.
    */
-  readonly readers?: pulumi.Input<Readonly<Record<string, readonly string[]>>> | undefined;
+  readonly readers?: Readonly<Record<string, pulumi.Input<readonly string[]>>> | undefined;
   /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
@@ -62,11 +62,12 @@ export class BackupSecrets extends pulumi.ComponentResource {
         },
         { parent: this },
       );
-      const readers =
-        args.readers === undefined ? undefined : pulumi.output(args.readers).apply((all) => readersOf(all, secretName));
+      const policy = pulumi
+        .all([account, args.readers && (args.readers[secretName] ?? [])])
+        .apply(([id, readers]) => JSON.stringify(policyOf(secretName, id, readers)));
       const secretPolicy = new aws.secretsmanager.SecretPolicy(
         `${child}-policy`,
-        { secretArn: secret.arn, policy: policy(...statements(account, readers)), blockPublicPolicy: true },
+        { secretArn: secret.arn, policy, blockPublicPolicy: true },
         { parent: this },
       );
       new aws.secretsmanager.SecretVersion(
@@ -91,20 +92,13 @@ function valueOf(secrets: BackupSecretsArgs["secrets"], name: string): pulumi.Ou
   });
 }
 
-function readersOf(readers: Readonly<Record<string, readonly string[]>>, name: string): readonly string[] {
-  const found = readers[name];
+/** The policy of a secret, which the account has and, where they are given, only some of its identities read. */
+function policyOf(name: string, account: string, readers: readonly string[] | undefined): object {
   // Without one, nobody could read it, which no stack can mean.
-  if (found === undefined || found.length === 0) {
+  if (readers?.length === 0) {
     throw new pulumi.RunError(`The secret ${name} has no readers. Put the role that starts its tasks into readers.`);
   }
-  return found;
-}
-
-function statements(
-  account: pulumi.Output<string>,
-  readers: pulumi.Output<readonly string[]> | undefined,
-): Statement[] {
-  return [
+  const statements: Statement[] = [
     denyWithoutTls("secretsmanager:*", "*"),
     {
       Sid: "DenyOtherAccounts",
@@ -127,4 +121,5 @@ function statements(
           } as const,
         ]),
   ];
+  return { Version: "2012-10-17", Statement: statements };
 }

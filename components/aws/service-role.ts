@@ -14,21 +14,17 @@ export interface RoleLimits {
   readonly rolePath?: pulumi.Input<string> | undefined;
 }
 
-/** What is the same for all roles of a component. */
+/** What is the same for all roles that a service takes alike. */
 export interface RoleSettings extends RoleLimits {
-  /** The account's number. */
-  readonly account: pulumi.Input<string>;
+  /** Who may take the role: see {@link trustPolicy}. */
+  readonly trust: pulumi.Output<string>;
   readonly tags?: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>> | undefined;
 }
 
 /** Arguments of {@link serviceRole}. */
-export interface ServiceRoleArgs extends RoleSettings {
-  /** The service that takes the role, for instance `ecs-tasks.amazonaws.com`. */
-  readonly service: string;
-  /** The resources on whose behalf it may: an ARN, or a pattern. Whatever else asks the service to act is refused. */
-  readonly sourceArn: pulumi.Input<string>;
+interface ServiceRoleArgs extends RoleSettings {
   readonly description: string;
-  readonly statements: pulumi.Input<readonly PolicyStatement[]>;
+  readonly statements: pulumi.Output<readonly PolicyStatement[]>;
   /** ARN of a role that exists, which stays as it is. Default: one is made. */
   readonly existing?: pulumi.Input<string> | undefined;
 }
@@ -55,9 +51,37 @@ export function roleLimits({ permissionsBoundary, rolePath }: RoleLimits) {
   return { permissionsBoundary, path: rolePath };
 }
 
+/** The trust policy that lets one service take a role, on behalf of this account's resources alone (the confused deputy). */
+export function trustPolicy({
+  service,
+  account,
+  sourceArn,
+}: {
+  /** For instance `ecs-tasks.amazonaws.com`. */
+  readonly service: string;
+  /** The account's number. */
+  readonly account: pulumi.Input<string>;
+  /** The resources on whose behalf it may: an ARN, or a pattern. Whatever else asks the service to act is refused. */
+  readonly sourceArn: pulumi.Input<string>;
+}): pulumi.Output<string> {
+  return pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Service: service },
+        Action: "sts:AssumeRole",
+        Condition: {
+          StringEquals: { "aws:SourceAccount": account },
+          ArnLike: { "aws:SourceArn": sourceArn },
+        },
+      },
+    ],
+  });
+}
+
 /**
- * A role that one service can take, on behalf of this account's resources alone (the confused deputy), with one inline
- * policy. Inline, because the policy belongs to this role alone.
+ * A role that a service can take, with one inline policy. Inline, because the policy belongs to this role alone.
  *
  * @param aliases the names that it had before
  */
@@ -67,21 +91,8 @@ export function serviceRole(
   parent: pulumi.Resource,
   aliases: readonly { readonly name: string }[] = [],
 ): ServiceRole {
-  const trust = pulumi.jsonStringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Effect: "Allow",
-        Principal: { Service: args.service },
-        Action: "sts:AssumeRole",
-        Condition: {
-          StringEquals: { "aws:SourceAccount": args.account },
-          ArnLike: { "aws:SourceArn": args.sourceArn },
-        },
-      },
-    ],
-  });
-  const permissions = pulumi.jsonStringify({ Version: "2012-10-17", Statement: args.statements });
+  const { trust } = args;
+  const permissions = args.statements.apply((Statement) => JSON.stringify({ Version: "2012-10-17", Statement }));
   if (args.existing !== undefined) {
     return { arn: pulumi.output(args.existing), createDate: undefined, policies: { trust, permissions } };
   }

@@ -3,7 +3,7 @@ import type { JobSettings } from "../../../providers/config.ts";
 import type { BackupRunner, BackupTask } from "../backup-runner.ts";
 import type { BackupSchedule } from "../backup-schedule.ts";
 import type { RolePolicies } from "../service-role.ts";
-import { runCommands, type RunCommands, type TaskPlace } from "./run-commands.ts";
+import { runCommands, startWords, type RunCommands, type TaskPlace } from "./run-commands.ts";
 import { entryName } from "./schedule-entries.ts";
 
 /** What a person needs to know of a job. */
@@ -26,6 +26,7 @@ export function jobOutputs(
   { scheduleArns }: BackupSchedule,
   place: TaskPlace,
 ): Record<string, AwsJobOutputs> {
+  const start = startWords(place);
   const entries = jobs.map((job): [string, AwsJobOutputs] => {
     const tasks = tasksByJob[job.name];
     if (tasks === undefined) throw new Error(`the runner has no tasks for ${job.name}`);
@@ -39,7 +40,7 @@ export function jobOutputs(
     const { executionPolicies: execution } = tasks.backup;
     const policies = { ...byTask((task) => task.policies), ...(execution !== undefined && { execution }) };
     const outputs: AwsJobOutputs = {
-      ...runCommands(job, tasks, place),
+      ...runCommands(job, tasks, place.region, start),
       schedules: byTask((_, purpose) => scheduleArns[entryName(job.name, purpose)]),
       taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
       roles: byTask(({ roleArn }) => roleArn),

@@ -31,19 +31,47 @@ export interface TaskPlace {
   readonly network: TaskNetwork;
 }
 
-/** The commands for a job's tasks. */
-export function runCommands(job: JobSettings, tasks: JobTasks, place: TaskPlace): RunCommands {
+/** Where the tasks of all jobs are started, in the words of the AWS CLI. */
+export interface StartWords {
+  readonly region: string;
+  readonly cluster: string;
+  readonly network: string;
+}
+
+/** What the commands of all jobs have in common. */
+export function startWords({ region, cluster, network }: TaskPlace): pulumi.Output<StartWords> {
+  const { subnetIds, securityGroupIds, assignPublicIp } = network;
+  return pulumi
+    .all([cluster, pulumi.output(subnetIds), pulumi.output(securityGroupIds), assignPublicIp])
+    .apply(([name, subnets, groups, publicIp]) => {
+      const address = publicIp ? "ENABLED" : "DISABLED";
+      const configuration = `awsvpcConfiguration={subnets=[${subnets.join(",")}],securityGroups=[${groups.join(",")}],assignPublicIp=${address}}`;
+      return { region, cluster: name, network: quote(configuration) };
+    });
+}
+
+/**
+ * The commands for a job's tasks.
+ *
+ * @param start see {@link startWords}
+ */
+export function runCommands(
+  job: JobSettings,
+  tasks: JobTasks,
+  region: string,
+  start: pulumi.Output<StartWords>,
+): RunCommands {
   const { backup, prune, drill, report, restore } = tasks;
   const { logStreamPrefix } = backup;
   const streams = logStreamPrefix === undefined ? "" : ` --log-stream-name-prefix ${logStreamPrefix}`;
   return {
-    run: runTask(backup.family, place),
-    follow: pulumi.interpolate`aws logs tail ${backup.logGroupName}${streams} --follow --region ${place.region}`,
-    list: runTask(restore.family, place, ["list"]),
-    restore: runTask(restore.family, place, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
-    ...(prune !== undefined && { prune: runTask(prune.family, place) }),
-    ...(drill !== undefined && { drill: runTask(drill.family, place) }),
-    ...(report !== undefined && { report: runTask(report.family, place) }),
+    run: runTask(backup.family, start),
+    follow: backup.logGroupName.apply((group) => `aws logs tail ${group}${streams} --follow --region ${region}`),
+    list: runTask(restore.family, start, ["list"]),
+    restore: runTask(restore.family, start, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
+    ...(prune !== undefined && { prune: runTask(prune.family, start) }),
+    ...(drill !== undefined && { drill: runTask(drill.family, start) }),
+    ...(report !== undefined && { report: runTask(report.family, start) }),
   };
 }
 
@@ -55,17 +83,11 @@ function databaseVariable(job: JobSettings): string {
   return found.variable;
 }
 
-function runTask(family: string, { region, cluster, network }: TaskPlace, command?: readonly string[]) {
+function runTask(family: string, start: pulumi.Output<StartWords>, command?: readonly string[]): pulumi.Output<string> {
   const overrides = JSON.stringify({ containerOverrides: [{ name: CONTAINER_NAME, command }] });
-  const { subnetIds, securityGroupIds, assignPublicIp } = network;
-  const where = pulumi
-    .all([pulumi.output(subnetIds), pulumi.output(securityGroupIds), assignPublicIp])
-    .apply(([subnets, groups, publicIp]) => {
-      const address = publicIp ? "ENABLED" : "DISABLED";
-      return quote(
-        `awsvpcConfiguration={subnets=[${subnets.join(",")}],securityGroups=[${groups.join(",")}],assignPublicIp=${address}}`,
-      );
-    });
   const given = command === undefined ? "" : ` --overrides ${quote(overrides)}`;
-  return pulumi.interpolate`aws ecs run-task --region ${region} --cluster ${cluster} --task-definition ${family} --launch-type FARGATE --network-configuration ${where}${given} --query 'tasks[0].taskArn' --output text`;
+  return start.apply(
+    ({ region, cluster, network }) =>
+      `aws ecs run-task --region ${region} --cluster ${cluster} --task-definition ${family} --launch-type FARGATE --network-configuration ${network}${given} --query 'tasks[0].taskArn' --output text`,
+  );
 }

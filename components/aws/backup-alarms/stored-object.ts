@@ -58,7 +58,7 @@ export function storedObjectRule(
   { parent, name, stack, tags }: AlarmContext,
   job: JobNames,
   prefix: string,
-  bucketName: pulumi.Input<string>,
+  bucketName: pulumi.Output<string>,
   queueArn: pulumi.Input<string>,
 ): pulumi.Output<string> {
   const ruleName = (of: string) => fitName(`${name}-${of}-stored`, RULE_NAME);
@@ -66,14 +66,16 @@ export function storedObjectRule(
     ruleName(job.name),
     {
       description: `Stored backups of the job ${job.name} of ${stack}`,
-      eventPattern: pulumi.jsonStringify({
-        source: ["aws.s3"],
-        "detail-type": ["Object Created"],
-        detail: {
-          bucket: { name: [bucketName] },
-          object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
-        },
-      }),
+      eventPattern: bucketName.apply((bucket) =>
+        JSON.stringify({
+          source: ["aws.s3"],
+          "detail-type": ["Object Created"],
+          detail: {
+            bucket: { name: [bucket] },
+            object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
+          },
+        }),
+      ),
       tags,
     },
     { parent, aliases: formerNames(job, ruleName) },

@@ -1,4 +1,3 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../../providers/config.ts";
 import { JOB_VARIABLE } from "../../../providers/environment.ts";
 
@@ -20,14 +19,14 @@ export const SCRATCH_VOLUME = "scratch";
 /** What a container is made of. */
 export interface ContainerSettings {
   /** The image by its digest. */
-  readonly image: pulumi.Input<string>;
+  readonly image: string;
   readonly command: readonly string[];
-  readonly job: pulumi.Input<JobConfig>;
+  readonly job: JobConfig;
   /** The secrets' ARNs, by the variable's name. */
-  readonly secrets: readonly { readonly name: string; readonly valueFrom: pulumi.Input<string> }[];
+  readonly secrets: readonly { readonly name: string; readonly valueFrom: string }[];
   readonly log: {
-    readonly group: pulumi.Input<string>;
-    readonly region: pulumi.Input<string>;
+    readonly group: string;
+    readonly region: string;
     readonly prefix: string;
   };
 }
@@ -36,9 +35,9 @@ export interface ContainerSettings {
  * The definition of a task's container as JSON: a user without privileges, a root file system that cannot be written to, and
  * no capability. What ECS would add by itself is there already, and in ECS's order: otherwise every `up` would see a change.
  */
-export function containerDefinitions(settings: ContainerSettings): pulumi.Output<string> {
+export function containerDefinitions(settings: ContainerSettings): string {
   const { image, command, secrets, log } = settings;
-  return pulumi.jsonStringify([
+  return JSON.stringify([
     {
       name: CONTAINER_NAME,
       image,
@@ -51,7 +50,7 @@ export function containerDefinitions(settings: ContainerSettings): pulumi.Output
       stopTimeout: STOP_SECONDS,
       linuxParameters: { initProcessEnabled: true, capabilities: { add: [], drop: ["ALL"] } },
       environment: [
-        { name: JOB_VARIABLE, value: pulumi.jsonStringify(settings.job) },
+        { name: JOB_VARIABLE, value: JSON.stringify(settings.job) },
         { name: "TMPDIR", value: SCRATCH },
       ],
       secrets,

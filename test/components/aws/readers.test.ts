@@ -1,3 +1,4 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { AwsBackups } from "../../../components/aws/aws-backups.ts";
 import { fitArns, principalsOf } from "../../../components/aws/principals.ts";
@@ -26,10 +27,13 @@ type Name = keyof typeof principals;
 
 const calls = { "aws:ec2/getVpcs:getVpcs": { ids: ["vpc-1"] }, "aws:ec2/getSubnets:getSubnets": { ids: ["subnet-a"] } };
 
-async function deploy(aws: object = {}): Promise<RecordedResource[]> {
+async function deploy(
+  aws: object = {},
+  transformations: pulumi.ResourceTransformation[] = [],
+): Promise<RecordedResource[]> {
   const recorded = await mockEngine({ calls });
   const jobSecretNames = ["ageIdentity", "appUrl", "drillUrl", "dropboxToken", "sentryDsn"];
-  const backups = new AwsBackups("provision", {
+  const args = {
     stack: "prod",
     region: REGION,
     aws: AwsSettings.parse({ image: IMAGE, ...aws }) as AwsSettings,
@@ -37,8 +41,8 @@ async function deploy(aws: object = {}): Promise<RecordedResource[]> {
     secrets: Object.fromEntries(jobSecretNames.map((name) => [name, "x"])),
     jobSecretNames,
     source: process.cwd(),
-  });
-  await registered(backups);
+  };
+  await registered(new AwsBackups("provision", args, { transformations }));
   return recorded;
 }
 
@@ -78,6 +82,22 @@ describe("a secret of the stack", () => {
 
   it("is read by the tasks that need it, by who deploys and in an emergency, and by no administrator", async () => {
     expect(await onSecret("GetSecretValue")).toEqual(["start", "deployer", "deployerWithPath", "breakGlass"]);
+  });
+
+  it("waits for the roles of its own jobs, and for those of no other", async () => {
+    const waitsFor = new Map<string, Promise<Set<pulumi.Resource>>>();
+    await deploy({}, [
+      ({ type, name, props }) => {
+        if (!type.endsWith(":SecretPolicy")) return undefined;
+        const { policy } = props as { policy: { allResources(): Promise<Set<pulumi.Resource>> } };
+        waitsFor.set(name, policy.allResources());
+        return undefined;
+      },
+    ]);
+    const resources = [...((await waitsFor.get("provision-secrets-prod-appUrl-policy")) ?? [])];
+    expect(resources.map((resource) => (resource as unknown as { __name: string }).__name)).toEqual([
+      "provision-runner-prod-app-start",
+    ]);
   });
 
   // What the AWS provider asks of Secrets Manager to make, read, change and remove a secret, its value and its policy.

@@ -1,0 +1,71 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { JobConfig } from "../../../providers/config.ts";
+import type { StackBucket } from "../../../providers/storage/index.ts";
+import type { AwsAccount } from "../aws-account.ts";
+import { trustPolicy } from "../service-role.ts";
+import type { ExecutionNeeds } from "./execution-statements.ts";
+
+/** The service that runs tasks. */
+const ECS_TASKS = "ecs-tasks.amazonaws.com";
+
+/** What the tasks of all jobs are made of. It is put together once: each step of an output costs a preview more than a job's text. */
+export interface Shared {
+  readonly account: pulumi.Output<pulumi.Unwrap<AwsAccount>>;
+  /** The account, and the bucket of the destinations that leave theirs to the stack. */
+  readonly place: pulumi.Output<{
+    readonly bucket: StackBucket;
+    readonly account: pulumi.Unwrap<AwsAccount>;
+  }>;
+  readonly image: pulumi.Output<string>;
+  /** With what ECS starts every task. */
+  readonly start: pulumi.Output<Pick<ExecutionNeeds, "repositoryArn" | "keyArn" | "existingKeyArns">>;
+  /** Who may take the roles. */
+  readonly trust: pulumi.Output<string>;
+}
+
+/** Of what it is made: see the arguments of `BackupRunner`. */
+interface SharedArgs {
+  readonly bucket: { readonly name: pulumi.Input<string>; readonly keyArn?: pulumi.Input<string> | undefined };
+  readonly image: pulumi.Input<string>;
+  readonly repositoryArn?: pulumi.Input<string> | undefined;
+  readonly keyArn: pulumi.Input<string>;
+  readonly secretKeyArns?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+}
+
+/** What a job's tasks have in common. */
+export interface Known {
+  readonly config: JobConfig;
+  readonly account: pulumi.Unwrap<AwsAccount>;
+}
+
+/** What is made once for all jobs. */
+export function shared(
+  { id, region, partition }: AwsAccount,
+  { bucket, image, repositoryArn, keyArn, secretKeyArns = [] }: SharedArgs,
+): Shared {
+  const account = pulumi.output({ id, region, partition });
+  return {
+    account,
+    place: pulumi
+      .all([account, bucket.name, bucket.keyArn])
+      .apply(([known, name, bucketKeyArn]) => ({ account: known, bucket: { name, keyArn: bucketKeyArn } })),
+    image: pulumi.output(image),
+    start: pulumi
+      .all([repositoryArn ?? pulumi.all([image, partition]).apply(repositoryOf), keyArn, pulumi.output(secretKeyArns)])
+      .apply(([repository, own, existingKeyArns]) => ({ repositoryArn: repository, keyArn: own, existingKeyArns })),
+    trust: trustPolicy({
+      service: ECS_TASKS,
+      // A task has no name before it is started: all of the account's in this region.
+      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:*`,
+      account: id,
+    }),
+  };
+}
+
+/** The ARN of an image's repository, where it is in ECR: `<account>.dkr.ecr.<region>.amazonaws.com/<name>@sha256:…`. */
+function repositoryOf([image, partition]: [string, string]): string | undefined {
+  const match = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
+  if (match === null) return undefined;
+  const [, account = "", region = "", name = ""] = match;
+  return `arn:${partition}:ecr:${region}:${account}:repository/${name}`;
+}
