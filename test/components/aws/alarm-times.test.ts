@@ -1,8 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BackupAlarms } from "../../../components/aws/backup-alarms.ts";
 import { inputsOf } from "../../helpers/aws.ts";
 import { changes, type Metric, type Reading } from "../../helpers/cloudwatch.ts";
 import { mockEngine, registered } from "../../helpers/mocks.ts";
+import { ROOT } from "../../../tools/tests/imports.ts";
 
 const ALARM = "cloudwatch/metricAlarm:MetricAlarm";
 
@@ -123,3 +126,111 @@ describe.each(READINGS)(
     });
   },
 );
+
+describe("the table of docs/monitoring.md", () => {
+  type Metrics = Readonly<Record<string, Metric>>;
+  interface Cell {
+    readonly alarms: readonly (readonly [job: typeof daily | typeof weekly, name: RegExp, metrics: Metrics])[];
+    /** From when on hours are counted. */
+    readonly from: string;
+    /** What is waited for. */
+    readonly state: "ALARM" | "OK";
+  }
+
+  const sunday = { ...weekly, schedule: { cron: "0 4 * * 0", timezone: "UTC" } };
+  const sundays = ["2026-03-08T04:00Z", "2026-03-15T04:00Z", "2026-03-22T04:00Z", "2026-03-29T04:00Z"];
+  const nights = days(3, 31, "03:20");
+  const [firstNight, laterNight] = ["2026-03-03T03:00Z", "2026-03-06T03:00Z"];
+  const [firstSunday = "", , laterSunday = ""] = sundays;
+  const before = (time: string) => (other: string) => Date.parse(other) < Date.parse(time);
+  const except = (time: string, times: readonly string[]) => times.filter((each) => hourOf(each) !== hourOf(time));
+  const zero = (time: string): Metric => new Map([[hourOf(time), 0]]);
+
+  /** Both alarms of a daily job, for the times of its backups; `failed` of a run that ends without one. */
+  const ofDaily = (times: readonly string[], from: string, state: Cell["state"] = "ALARM", failed?: string): Cell => {
+    const succeeded = new Map([...ones(...times), ...(failed === undefined ? [] : zero(failed))]);
+    return {
+      alarms: [
+        [daily, /-late$/, { RunSucceeded: succeeded }],
+        [daily, /-no-object$/, { MatchedEvents: ones(...times) }],
+      ],
+      from,
+      state,
+    };
+  };
+  /** The alarm of a weekly job; all that its schedules write, up to a time. */
+  const ofWeekly = (
+    times: readonly string[],
+    from: string,
+    state: Cell["state"] = "ALARM",
+    until = "2026-04-01T00:00Z",
+  ): Cell => {
+    const zeros = days(2, 31, "20:18").filter(before(until));
+    const written = (values: readonly string[]): Metric =>
+      new Map([...zeros.map((time): [number, number] => [hourOf(time), 0]), ...ones(...values.filter(before(until)))]);
+    return { alarms: [[sunday, /-late$/, { BackupDue: written(sundays), RunSucceeded: written(times) }]], from, state };
+  };
+
+  /** Hours until all alarms have changed, by every reading of what CloudWatch's documentation leaves open. */
+  async function hoursOf({ alarms, from, state }: Cell): Promise<string> {
+    const found: (number | undefined)[] = [];
+    for (const [job, name, metrics] of alarms) {
+      const alarm = await alarmOf(job, name);
+      for (const reading of READINGS) {
+        const all = changes(alarm, metrics, hourOf(MADE), hourOf("2026-04-01T00:00Z"), reading);
+        // A state begins with the end of the hour that shows it.
+        const change = all.find(([hour, entered]) => entered === state && hour >= hourOf(from));
+        found.push(change && change[0] + 1 - hourOf(from));
+      }
+    }
+    const hours = found.filter((each) => each !== undefined);
+    if (hours.length === 0) return "quiet";
+    const [least, most] = [Math.min(...hours), Math.max(...hours)];
+    const range = least === most ? String(least) : `${least} to ${most}`;
+    return hours.length === found.length ? range : `${range}, or never`;
+  }
+
+  const made = "2026-03-03T09:00Z";
+  const madeOnMonday = "2026-03-09T09:00Z";
+  const rows: readonly (readonly [what: string, Cell, Cell])[] = [
+    ["In a new stack, and later, each run succeeds", ofDaily(nights, MADE), ofWeekly(sundays, MADE)],
+    ["The first run of a new stack is missed", ofDaily([], firstNight), ofWeekly([], firstSunday)],
+    [
+      "A later run is missed",
+      ofDaily(except(laterNight, nights), laterNight),
+      ofWeekly(except(laterSunday, sundays), laterSunday),
+    ],
+    [
+      "A later run fails",
+      ofDaily(except(laterNight, nights), laterNight, "ALARM", laterNight),
+      ofWeekly(except(laterSunday, sundays), laterSunday),
+    ],
+    [
+      "Nothing is written any more",
+      ofDaily(nights.filter(before(laterNight)), laterNight),
+      ofWeekly(sundays.filter(before(laterSunday)), laterSunday, "ALARM", laterSunday),
+    ],
+    [
+      "A backup by hand after a missed run ends the alarm",
+      ofDaily([made, ...nights.slice(1)], made, "OK"),
+      ofWeekly([madeOnMonday, ...sundays.slice(1)], madeOnMonday, "OK"),
+    ],
+  ];
+
+  it.each(rows)("has the hours of the model: %s", async (what, ofNights, ofSundays) => {
+    const page = readFileSync(join(ROOT, "docs/monitoring.md"), "utf8");
+    const line = page.split("\n").find((each) => each.startsWith(`| ${what} `)) ?? "";
+    const cells = line
+      .split("|")
+      .slice(2, 4)
+      .map((cell) => cell.trim());
+    expect(cells).toEqual([await hoursOf(ofNights), await hoursOf(ofSundays)]);
+  });
+
+  it("has no other row", () => {
+    const page = readFileSync(join(ROOT, "docs/monitoring.md"), "utf8");
+    const [, section = ""] = page.split("## When an alarm on AWS rings\n");
+    const table = section.split("\n## ")[0]?.match(/^\|.*$/gm) ?? [];
+    expect(table.slice(2)).toHaveLength(rows.length);
+  });
+});
