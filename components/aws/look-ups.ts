@@ -2,12 +2,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { callerAccount } from "./aws-account.ts";
 import { lookUpBucket } from "./look-ups/bucket.ts";
+import { lookUpCluster } from "./look-ups/cluster.ts";
 import { lookUpImage } from "./look-ups/image.ts";
 import { lookUpKeys } from "./look-ups/keys.ts";
 import { lookUpNetwork } from "./look-ups/network.ts";
 import { Questions } from "./look-ups/questions.ts";
 import { lookUpRoles } from "./look-ups/roles.ts";
 import { lookUpSecrets } from "./look-ups/secrets.ts";
+import { lookUpTopic } from "./look-ups/topic.ts";
 import type { AwsArgs } from "./settings.ts";
 
 /**
@@ -30,6 +32,8 @@ export async function lookUp(
     lookUpKeys(questions, aws),
     lookUpSecrets(questions, jobs, account),
     lookUpRoles(questions, aws, account),
+    lookUpCluster(questions, aws, account),
+    lookUpTopic(questions, aws, account),
   ]);
   questions.conclude();
 }

@@ -48,7 +48,7 @@ function look(): Statement {
   return allow(
     [
       ...["cloudwatch:Describe*", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"],
-      ...["ec2:Describe*", "ecs:Describe*", "ecs:ListTagsForResource"],
+      ...["ec2:Describe*", "ecr:ListImages", "ecs:Describe*", "ecs:ListTagsForResource"],
       ...["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"],
       ...["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"],
       ...["iam:ListInstanceProfilesForRole"],
@@ -57,8 +57,8 @@ function look(): Statement {
       ...["s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration"],
       ...["s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:ListTagsForResource"],
       ...["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"],
-      ...["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"],
-      ...["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"],
+      ...["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecrets"],
+      ...["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource", "sns:ListTopics"],
       ...["sqs:GetQueueAttributes", "sqs:ListQueueTags"],
       ...["states:DescribeStateMachine", "states:ListStateMachineVersions", "states:ListTagsForResource"],
       ...["states:ValidateStateMachineDefinition"],

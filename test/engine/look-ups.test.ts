@@ -39,10 +39,12 @@ describe.skipIf(plugin === undefined)("a preview of a stack that takes over what
           job("app", { secret: "appUrl" }),
           job("there", { arn: ARN }),
           job("missing", { arn: ARN.replace("team/url", "team/missing") }),
+          job("unset", { ssm: "/team/unset" }),
         ],
         aws: {
           image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`,
-          alarms: { emails: ["ops@example.com"] },
+          alarms: { topicArn: "arn:aws:sns:us-east-1:123456789012:no-such-topic" },
+          clusterArn: "arn:aws:ecs:us-east-1:123456789012:cluster/no-such-cluster",
           keyArn: KEY,
           bucket: { existing: "no-such-bucket" },
           network: { vpcId: VPC, subnetIds: [SUBNET], securityGroupIds: [GROUP] },
@@ -54,7 +56,12 @@ describe.skipIf(plugin === undefined)("a preview of a stack that takes over what
       const warnings = new Set(output.match(/(?<=warning: ).*/g)?.filter((line) => !line.includes(" from $PATH ")));
       expect([...warnings].sort()).toEqual([
         // In one line, and whatever else the account does not answer.
-        expect.stringMatching(new RegExp(`^AWS says nothing of .*the bucket no-such-bucket.*the key ${KEY}`)),
+        expect.stringMatching(
+          new RegExp(
+            "^AWS says nothing of the bucket no-such-bucket, the cluster no-such-cluster, .*" +
+              `the key ${KEY}, the parameter /team/unset, .*the topic no-such-topic\\. `,
+          ),
+        ),
         expect.stringMatching(/^The secret team\/missing-\w{6} /),
         expect.stringContaining(`the security group ${GROUP} does not exist in us-east-1`),
         expect.stringContaining(`the subnet ${SUBNET} does not exist in us-east-1`),

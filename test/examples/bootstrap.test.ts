@@ -77,6 +77,10 @@ const attempts: readonly (readonly [string, string, Record<string, string>, read
   ["logs:DeleteLogGroup", arn("logs", "log-group:provision-runner-prod-app-1"), {}, []],
   ["kms:ScheduleKeyDeletion", KEY, { "aws:ResourceTag/provision:stack": "dev" }, ["deploy"]],
   ["kms:ScheduleKeyDeletion", KEY, {}, []],
+  ["ecr:ListImages", IMAGES, {}, ["preview", "deploy"]],
+  ["sns:ListTopics", "*", {}, ["preview", "deploy"]],
+  ["secretsmanager:ListSecrets", "*", {}, ["preview", "deploy"]],
+  ["ssm:GetParameter", arn("ssm", "parameter/team/url"), {}, []],
   ["ecs:DescribeClusters", arn("ecs", "cluster/provision-runner-prod-1"), {}, ["preview", "deploy"]],
 ];
 

@@ -25,6 +25,7 @@ const SERVICES = [
   "secretsmanager",
   "sns",
   "sqs",
+  "ssm",
   "sts",
 ];
 

@@ -6,17 +6,21 @@ import type { Questions } from "./questions.ts";
 /** The addresses of everything: where a default route leads. */
 const EVERYWHERE = ["0.0.0.0/0", "::/0"];
 
+/** By which setting subnets are named. */
+type SubnetsBy = "subnetIds" | "subnetTags";
+
 /** Whether the VPC, its subnets and the security groups exist, and whether tasks get from the subnets to AWS. */
 export async function lookUpNetwork(questions: Questions, { network }: Pick<AwsArgs, "network">): Promise<void> {
   const vpcId = plain(network.vpcId);
   const subnetIds = plainList(network.subnetIds);
+  const routes = (ids: readonly string[], by: SubnetsBy) =>
+    // With endpoints of all services a way out is not needed.
+    network.endpoints === true ? undefined : lookUpRoutes(questions, ids, by, network);
   await Promise.all([
     lookUpGroups(questions, plainList(network.securityGroupIds)),
     vpcId !== undefined && lookUpVpc(questions, vpcId),
-    lookUpSubnets(questions, subnetIds, vpcId).then((found) => {
-      // With endpoints of all services a way out is not needed.
-      return network.endpoints === true ? undefined : lookUpRoutes(questions, found, network);
-    }),
+    lookUpSubnets(questions, subnetIds, vpcId).then((found) => routes(found, "subnetIds")),
+    subnetsByTags(questions, network).then((found) => routes(found, "subnetTags")),
   ]);
 }
 
@@ -73,8 +77,33 @@ async function lookUpSubnets(
   return ids.filter((id) => existing.includes(id));
 }
 
+/** The subnets that tags find. Where these find none, or not exactly one VPC, the deployment itself ends and says so. */
+async function subnetsByTags(
+  questions: Questions,
+  { vpcId, vpcTags, subnetTags: tags, excludeZoneIds }: AwsArgs["network"],
+): Promise<string[]> {
+  if (tags === undefined) return [];
+  const { opts } = questions;
+  const found = await questions.ask(`the subnets with the tags ${JSON.stringify(tags)}`, async () => {
+    const vpc = vpcTags === undefined ? plain(vpcId) : (await aws.ec2.getVpcs({ tags: vpcTags }, opts)).ids[0];
+    if (vpc === undefined) return [];
+    const filters = [{ name: "vpc-id", values: [vpc] }];
+    if (excludeZoneIds !== undefined) {
+      const { names } = await aws.getAvailabilityZones({ excludeZoneIds: [...excludeZoneIds] }, opts);
+      filters.push({ name: "availability-zone", values: names });
+    }
+    return (await aws.ec2.getSubnets({ filters, tags }, opts)).ids;
+  });
+  return found ?? [];
+}
+
 /** Whether tasks get out of subnets: to an internet gateway with a public address alone, to anything else with a private one. */
-async function lookUpRoutes(questions: Questions, ids: readonly string[], network: AwsArgs["network"]): Promise<void> {
+async function lookUpRoutes(
+  questions: Questions,
+  ids: readonly string[],
+  by: SubnetsBy,
+  network: AwsArgs["network"],
+): Promise<void> {
   const publicIp = plain(network.assignPublicIp) ?? false;
   await Promise.all(
     ids.map(async (id) => {
@@ -82,12 +111,12 @@ async function lookUpRoutes(questions: Questions, ids: readonly string[], networ
       if (targets === undefined) return;
       if (targets.length === 0) {
         questions.warn(
-          `network.subnetIds: no route of the subnet ${id} leads out of its VPC, and a task that reaches neither ECR, Secrets Manager ` +
+          `network.${by}: no route of the subnet ${id} leads out of its VPC, and a task that reaches neither ECR, Secrets Manager ` +
             "nor the logs does not start. Route 0.0.0.0/0 to a NAT gateway, set network.endpoints to true, or let the VPC have endpoints of these services.",
         );
       } else if (!publicIp && targets.every((target) => target.startsWith("igw-"))) {
         questions.warn(
-          `network.subnetIds: the subnet ${id} leads out through an internet gateway, which takes nothing from a task without a public ` +
+          `network.${by}: the subnet ${id} leads out through an internet gateway, which takes nothing from a task without a public ` +
             "address. Set network.assignPublicIp to true, or name private subnets with a NAT gateway.",
         );
       }

@@ -14,7 +14,7 @@ interface Named {
   readonly name: string;
 }
 
-/** Whether the existing secrets exist that jobs refer to by ARN. Those of other accounts cannot be listed. */
+/** Whether the existing secrets and parameters exist that jobs refer to. Those of other accounts cannot be listed. */
 export async function lookUpSecrets(
   questions: Questions,
   jobs: readonly JobSettings[],
@@ -24,7 +24,21 @@ export async function lookUpSecrets(
   const arns = [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
   const own = arns.map(parse).filter((secret) => secret.account === account);
   const byRegion = Map.groupBy(own, ({ region }) => region);
-  await Promise.all([...byRegion].map(([region, secrets]) => lookUpIn(questions, region, secrets)));
+  const parameters = new Set(refs.flatMap((ref) => ("ssm" in ref ? [ref.ssm] : [])));
+  await Promise.all([
+    ...[...byRegion].map(([region, secrets]) => lookUpIn(questions, region, secrets)),
+    ...[...parameters].map((name) => lookUpParameter(questions, name, account)),
+  ]);
+}
+
+/** Each is asked for where its ARN says, or in the stack's region: Systems Manager has no question that lists some of them. */
+async function lookUpParameter(questions: Questions, name: string, account: string | undefined): Promise<void> {
+  const [, , , region = questions.region, owner = account] = name.startsWith("arn:") ? name.split(":") : [];
+  if (owner !== account) return;
+  // A preview has no use for the value, which stays encrypted.
+  await questions.ask(`the parameter ${name}`, () =>
+    aws.ssm.getParameter({ name, region, withDecryption: false }, questions.opts),
+  );
 }
 
 async function lookUpIn(questions: Questions, region: string, secrets: readonly Named[]): Promise<void> {

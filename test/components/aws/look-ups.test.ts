@@ -11,6 +11,8 @@ const [FIRST, SECOND] = ["subnet-0a1b2c3d4e5f60718", "subnet-1a1b2c3d4e5f60718"]
 const DIGEST = `sha256:${"ab".repeat(32)}`;
 const IMAGE = `123456789012.dkr.ecr.${REGION}.amazonaws.com/provision@${DIGEST}`;
 const KEY = `arn:aws:kms:${REGION}:123456789012:key/1a2b3c4d-0000-4000-8000-000000000000`;
+const CLUSTER = `arn:aws:ecs:${REGION}:123456789012:cluster/shared`;
+const TOPIC = `arn:aws:sns:${REGION}:123456789012:ops`;
 const secret = (name: string, account = "123456789012") => `arn:aws:secretsmanager:${REGION}:${account}:secret:${name}`;
 
 type Answers = NonNullable<NonNullable<Parameters<typeof mockEngine>[0]>["calls"]>;
@@ -31,6 +33,9 @@ const complete: Answers = {
   "aws:kms/getKey:getKey": { keyState: "Enabled" },
   "aws:s3/getBucket:getBucket": { bucketRegion: REGION },
   "aws:secretsmanager/getSecrets:getSecrets": { arns: [secret("team/url-AbCdEf")] },
+  "aws:ssm/getParameter:getParameter": { type: "SecureString" },
+  "aws:ecs/getCluster:getCluster": { status: "ACTIVE" },
+  "aws:sns/getTopic:getTopic": { arn: TOPIC },
   "aws:iam/getRole:getRole": { arn: "arn:aws:iam::123456789012:role/tasks" },
 };
 
@@ -39,10 +44,11 @@ function route(target: object): object {
   return { cidrBlock: "0.0.0.0/0", ipv6CidrBlock: "", egressOnlyGatewayId: "", ...none, ...target };
 }
 
-const job = (url: string) =>
+const job = (url: string, parameter: string) =>
   JobSettings.parse({
     name: "app",
     database: { kind: "postgres", url: { arn: url } },
+    monitor: { kind: "webhook", url: { ssm: parameter } },
     destinations: [{ kind: "s3" }],
   });
 
@@ -51,6 +57,8 @@ const everything = {
   keyArn: KEY,
   bucket: { existing: "acme-backups" },
   network: { vpcId: VPC, subnetIds: [FIRST, SECOND], securityGroupIds: ["sg-0a1b2c3d4e5f60718"] },
+  clusterArn: CLUSTER,
+  alarms: { topicArn: TOPIC },
   roles: { execution: "arn:aws:iam::123456789012:role/tasks" },
 };
 
@@ -69,20 +77,28 @@ afterEach(() => {
 async function preview(
   answers: Answers = {},
   aws: object = {},
-  { url = secret("team/url-AbCdEf"), dryRun = true }: { readonly url?: string; readonly dryRun?: boolean } = {},
+  {
+    url = secret("team/url-AbCdEf"),
+    parameter = "/team/heartbeat",
+    dryRun = true,
+  }: { readonly url?: string; readonly parameter?: string; readonly dryRun?: boolean } = {},
 ) {
   const asked: string[] = [];
+  const parameters: unknown[] = [];
   await mockEngine({
     preview: dryRun,
     calls: { ...complete, ...answers },
-    asked: (token) => asked.push(token.split(":").at(-1) ?? ""),
+    asked: (token, inputs) => {
+      asked.push(token.split(":").at(-1) ?? "");
+      if (token.includes("getParameter")) parameters.push(inputs);
+    },
   });
   const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue(undefined).mockClear();
   const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
   const settings = AwsSettings.parse({ ...everything, ...aws }) as AwsSettings;
-  await lookUp({ region: REGION, aws: settings, jobs: [job(url), job(url)] }, parent);
+  await lookUp({ region: REGION, aws: settings, jobs: [job(url, parameter), job(url, parameter)] }, parent);
   await registered(parent);
-  return { warnings: warn.mock.calls.map(([message]) => message), asked };
+  return { warnings: warn.mock.calls.map(([message]) => message), asked, parameters };
 }
 
 describe("what a preview looks up", () => {
@@ -91,13 +107,30 @@ describe("what a preview looks up", () => {
   });
 
   it("is nothing where an `up` follows the preview", async () => {
-    expect(await preview({}, {}, { dryRun: false })).toEqual({ warnings: [], asked: [] });
+    expect(await preview({}, {}, { dryRun: false })).toEqual({ warnings: [], asked: [], parameters: [] });
   });
 
   it("is each thing once, however many jobs use it", async () => {
     const { asked } = await preview();
     expect(asked.filter((token) => token === "getSecrets")).toHaveLength(1);
     expect(asked.filter((token) => token === "getImages")).toHaveLength(1);
+    expect(asked.filter((token) => token === "getParameter")).toHaveLength(1);
+  });
+
+  it("is a parameter where it is, with its value encrypted, and none of another account", async () => {
+    const inDublin = "arn:aws:ssm:eu-west-1:123456789012:parameter/team/heartbeat";
+    expect((await preview()).parameters).toEqual([{ name: "/team/heartbeat", region: REGION, withDecryption: false }]);
+    expect((await preview({}, {}, { parameter: inDublin })).parameters).toEqual([
+      { name: inDublin, region: "eu-west-1", withDecryption: false },
+    ]);
+    const theirs = inDublin.replace("123456789012", "210987654321");
+    expect((await preview({}, {}, { parameter: theirs })).parameters).toEqual([]);
+  });
+
+  it("is a topic of this account alone", async () => {
+    expect((await preview()).asked).toContain("getTopic");
+    const alarms = { topicArn: TOPIC.replace("123456789012", "210987654321") };
+    expect((await preview({}, { alarms })).asked).not.toContain("getTopic");
   });
 
   it("is nothing that another resource makes", async () => {
@@ -106,6 +139,8 @@ describe("what a preview looks up", () => {
       keyArn: pulumi.output(KEY),
       bucket: { existing: pulumi.output("made") },
       network: { vpcId: pulumi.output(VPC), subnetIds: pulumi.output([FIRST]) },
+      clusterArn: pulumi.output(CLUSTER),
+      alarms: { topicArn: pulumi.output(TOPIC) },
       roles: {},
     };
     const asked: string[] = [];
@@ -189,6 +224,31 @@ describe("a preview warns of", () => {
       "The secret team/url-AbCdEf",
     ],
     [
+      "a cluster that is being removed",
+      { "aws:ecs/getCluster:getCluster": { status: "INACTIVE" } },
+      {},
+      "clusterArn: the cluster shared is not active (INACTIVE)",
+    ],
+    [
+      "a cluster of another account",
+      {},
+      { clusterArn: CLUSTER.replace("123456789012", "210987654321") },
+      "/shared is of the account 210987654321, and tasks of 123456789012 run in clusters of their own",
+    ],
+    [
+      "a parameter that is not there",
+      { "aws:ssm/getParameter:getParameter": refuse },
+      {},
+      "AWS says nothing of the parameter /team/heartbeat.",
+    ],
+    ["a topic that is not there", { "aws:sns/getTopic:getTopic": refuse }, {}, "AWS says nothing of the topic ops."],
+    [
+      "a cluster that is not there",
+      { "aws:ecs/getCluster:getCluster": refuse },
+      {},
+      "AWS says nothing of the cluster shared.",
+    ],
+    [
       "a role of another account",
       {},
       { roles: { scheduler: "arn:aws:iam::210987654321:role/tasks" } },
@@ -205,6 +265,36 @@ describe("a preview warns of", () => {
     const { warnings } = await preview(answers, { network });
     expect(warnings).toEqual([expect.stringContaining("Set network.assignPublicIp to true")]);
     expect((await preview(answers, { network: { ...network, assignPublicIp: true } })).warnings).toEqual([]);
+  });
+
+  it("subnets without a way out that tags find, in the zones that are not left out", async () => {
+    const searched: unknown[] = [];
+    const answers: Answers = {
+      "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["eu-central-1a"] },
+      "aws:ec2/getSubnets:getSubnets": (inputs) => {
+        searched.push(inputs);
+        return { ids: [FIRST] };
+      },
+      "aws:ec2/getRouteTable:getRouteTable": { routes: [] },
+    };
+    const network = { vpcTags: { Name: "main" }, subnetTags: { tier: "private" }, excludeZoneIds: ["euc1-az1"] };
+    const { warnings } = await preview(answers, { network });
+    expect(warnings).toEqual([
+      expect.stringContaining(`network.subnetTags: no route of the subnet ${FIRST} leads out`),
+    ]);
+    expect(searched).toEqual([
+      {
+        filters: [
+          { name: "vpc-id", values: [VPC] },
+          { name: "availability-zone", values: ["eu-central-1a"] },
+        ],
+        tags: { tier: "private" },
+      },
+    ]);
+    expect((await preview(answers, { network: { ...network, endpoints: true } })).warnings).toEqual([]);
+    // The deployment itself says that there are none.
+    const none = { ...answers, "aws:ec2/getSubnets:getSubnets": { ids: [] } };
+    expect((await preview(none, { network })).warnings).toEqual([]);
   });
 
   it("no missing route where there are endpoints of all services", async () => {
@@ -238,6 +328,9 @@ describe("credentials that may ask nothing", () => {
       "acme-backups",
       "team/url-AbCdEf",
       "tasks",
+      "shared",
+      "ops",
+      "/team/heartbeat",
     ]) {
       expect(warning).toContain(name);
     }

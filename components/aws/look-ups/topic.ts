@@ -1,0 +1,18 @@
+import * as aws from "@pulumi/aws";
+import type { AwsArgs } from "../settings.ts";
+import { plain } from "./plain.ts";
+import type { Questions } from "./questions.ts";
+
+/**
+ * Whether the existing topic of the alarms exists. AWS lists an account's own topics alone, so that one of another account is not looked
+ * up. That it is in the stack's region is a rule of the settings.
+ */
+export async function lookUpTopic(
+  questions: Questions,
+  { alarms }: Pick<AwsArgs, "alarms">,
+  account: string | undefined,
+): Promise<void> {
+  const [, , , , owner, name] = plain(alarms.topicArn)?.split(":") ?? [];
+  if (name === undefined || owner !== account) return;
+  await questions.ask(`the topic ${name}`, () => aws.sns.getTopic({ name }, questions.opts));
+}
