@@ -3,8 +3,9 @@ export async function awsCall<Answer>(
   url: string,
   service: string,
   request: { readonly target: string; readonly body: unknown } | { readonly path: string },
+  region = "us-east-1",
 ): Promise<Answer> {
-  const credential = `Credential=test/20260101/us-east-1/${service}/aws4_request`;
+  const credential = `Credential=test/20260101/${region}/${service}/aws4_request`;
   const headers = { Authorization: `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=0` };
   const response =
     "path" in request

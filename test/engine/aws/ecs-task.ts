@@ -20,7 +20,7 @@ export interface Overrides {
 }
 
 /** The only container of a registered task definition. */
-export async function registeredContainer(url: string, taskDefinition: string): Promise<Container> {
+export async function registeredContainer(url: string, taskDefinition: string, region?: string): Promise<Container> {
   const { taskDefinition: found } = await awsCall<{ taskDefinition: { containerDefinitions: Container[] } }>(
     url,
     "ecs",
@@ -28,6 +28,7 @@ export async function registeredContainer(url: string, taskDefinition: string): 
       target: "AmazonEC2ContainerServiceV20141113.DescribeTaskDefinition",
       body: { taskDefinition },
     },
+    region,
   );
   const [only, ...others] = found.containerDefinitions;
   if (only === undefined || others.length > 0) throw new Error(`${taskDefinition} has no container, or several`);
@@ -36,10 +37,8 @@ export async function registeredContainer(url: string, taskDefinition: string): 
 
 /** A secret's current value. */
 export async function secretValue(url: string, arn: string): Promise<string> {
-  const { SecretString } = await awsCall<{ SecretString: string }>(url, "secretsmanager", {
-    target: "secretsmanager.GetSecretValue",
-    body: { SecretId: arn },
-  });
+  const request = { target: "secretsmanager.GetSecretValue", body: { SecretId: arn } };
+  const { SecretString } = await awsCall<{ SecretString: string }>(url, "secretsmanager", request, arn.split(":")[3]);
   return SecretString;
 }
 
@@ -48,8 +47,13 @@ export async function secretValue(url: string, arn: string): Promise<string> {
  * secrets from Secrets Manager under the names that it gives them, the overrides, and what Fargate adds by itself: a region
  * and credentials. Beyond that only the address of the stand-in is added, which the SDK takes from a variable too.
  */
-export async function runTask(url: string, taskDefinition: string, overrides: Overrides = {}): Promise<Ended> {
-  const container = await registeredContainer(url, taskDefinition);
+export async function runTask(
+  url: string,
+  taskDefinition: string,
+  overrides: Overrides = {},
+  region = "us-east-1",
+): Promise<Ended> {
+  const container = await registeredContainer(url, taskDefinition, region);
   const secrets = await Promise.all(
     container.secrets.map(async ({ name, valueFrom }) => [name, await secretValue(url, valueFrom)] as const),
   );
@@ -66,7 +70,7 @@ export async function runTask(url: string, taskDefinition: string, overrides: Ov
       PATH: process.env.PATH ?? "",
       HOME: scratch,
       TMPDIR: scratch,
-      AWS_REGION: "us-east-1",
+      AWS_REGION: region,
       AWS_ACCESS_KEY_ID: "test",
       AWS_SECRET_ACCESS_KEY: "test",
       AWS_ENDPOINT_URL_S3: url,
