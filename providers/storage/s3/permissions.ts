@@ -82,6 +82,7 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
       return [
         allow(["s3:GetObject"], [objects]),
         allow(["s3:PutObject"], below(DRILL_RECORDS), { Null: { "s3:if-none-match": "false" } }),
+        ...lockStatements(config.objectLock, below(DRILL_RECORDS)),
         list,
         ...key("kms:GenerateDataKey", "kms:Decrypt"),
       ];

@@ -75,6 +75,7 @@ beforeAll(async () => {
       { kind: "s3", bucket: "elsewhere", endpoint: "https://minio.example.com:9000" },
     ],
     retention: { last: 3 },
+    drill: {},
     report,
   });
   const runner = new BackupRunner("runner", {
@@ -477,6 +478,10 @@ describe("the roles of other jobs", () => {
     expect(await may("backup", lock("GOVERNANCE", "3000"))).toBe(false);
     expect(await may("backup", lock("COMPLIANCE", "30"))).toBe(false);
     expect(await may("prune", lock("GOVERNANCE", "30"))).toBe(false);
+    const record = own.replace(/x$/, `${ID}/drilled-20261124T060000Z.json`);
+    expect(await may("drill", { ...lock("GOVERNANCE", "30"), resource: record })).toBe(true);
+    expect(await may("drill", { ...lock("COMPLIANCE", "30"), resource: record })).toBe(false);
+    expect(await may("drill", lock("GOVERNANCE", "30"))).toBe(false);
     const version = { action: "s3:DeleteObjectVersion", resource: own };
     expect(await may("prune", version)).toBe(true);
     expect(await may("backup", version)).toBe(false);
