@@ -31,7 +31,7 @@ const NIGHTLY = { cron: "0 3 * * *", timezone: "America/Sao_Paulo" };
 const COPIED = { objectLock: "off", accessLogs: {}, replica: { region: "eu-west-1" } };
 
 interface JobOutputs {
-  readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "restore", string>>;
+  readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "report" | "restore", string>>;
   readonly schedules: Readonly<Record<string, string>>;
   readonly logGroup: string;
   readonly run: string;
@@ -358,6 +358,39 @@ describe.skipIf(plugin === undefined)(
         await dev.configure(configOf({ bucket: { objectLock: "off" } }));
         await expect(dev.preview()).rejects.toThrow(/has Object Lock, which S3 never turns off again/);
         await dev.configure(configOf());
+      },
+      UP_MS,
+    );
+
+    it(
+      "gets a task that publishes reports, and keeps the others as they are, once the job asks for them",
+      async () => {
+        await up();
+        const report = { schedule: { cron: "0 7 * * 1" }, publish: true, keep: 2 };
+        const steps = await up({ jobs: [{ ...app(), report }] });
+        expect(steps.filter((step) => step.startsWith("create")).sort()).toEqual([
+          "create aws:ecs/taskDefinition:TaskDefinition provision-runner-dev-app-report",
+          "create aws:iam/role:Role provision-runner-dev-app-report",
+          "create aws:iam/rolePolicy:RolePolicy provision-runner-dev-app-report-policy",
+          "create aws:scheduler/schedule:Schedule provision-schedule-dev-app_report",
+        ]);
+        // Who uses the key, and what the state machine may start.
+        const shared = /^update .* (provision-key-key|provision-schedule-dev-run-tasks-policy)$/;
+        expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
+        expect(await up({ jobs: [{ ...app(), report }] })).toEqual([]);
+
+        const { schedules, taskDefinitions } = await job(dev, "app");
+        const backup = await runTask(moto.url, taskDefinitions.backup);
+        expect(backup.code, backup.stderr + backup.stdout).toBe(0);
+        const { taskDefinition, overrides } = await scheduled(schedules.report ?? "");
+        expect(overrides.environment).toEqual([{ name: "PROVISION_SCHEDULE", value: "0 3 * * * America/Sao_Paulo" }]);
+        const ended = await runTask(moto.url, taskDefinition, overrides);
+        expect([ended.code, ended.stderr]).toEqual([0, ""]);
+        const bucket = await bucketOf(dev);
+        const [page = "", signature] = (await keysOf(bucket)).filter((key) => key.startsWith("dev/app/reports/"));
+        expect(signature).toBe(`${page}.sig`);
+        const { Body } = await s3.getObject({ Bucket: bucket, Key: page });
+        expect(await Body?.transformToString()).toMatch(/Recoverable to \d{4}-\d\d-\d\d \d\d:\d\d/);
       },
       UP_MS,
     );
