@@ -10,3 +10,14 @@ export function bytes(count: number): string {
   }
   return `${unit === 0 ? value : value.toPrecision(3)} ${UNITS[unit] ?? ""}`;
 }
+
+/** A number with its noun, for people: `1 backup`, `3 backups`, `1,200 policies`. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : pluralOf(noun)}`;
+}
+
+/** The regular plural of an English noun. */
+function pluralOf(noun: string): string {
+  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
+  return `${noun}${/(s|x|ch|sh)$/.test(noun) ? "es" : "s"}`;
+}

@@ -1,4 +1,5 @@
 import { ProviderError, toProviderError } from "../providers/errors.ts";
+import { counted } from "../providers/sizes.ts";
 import { Display } from "./display.ts";
 import { EXIT, exitCodeOf, InterruptedError, type EndSignal } from "./exit-codes.ts";
 import { loadJob } from "./job.ts";
@@ -152,7 +153,7 @@ function endSignal() {
     after(minutes: number) {
       setTimeout(() => {
         controller.abort(
-          new ProviderError("ABORTED", `The run was ended after ${minutes} minutes.`, {
+          new ProviderError("ABORTED", `The run was ended after ${counted(minutes, "minute")}.`, {
             fix: "Raise timeoutMinutes if the database has grown.",
           }),
         );

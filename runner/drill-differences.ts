@@ -1,4 +1,5 @@
 import type { RestoredTable, TableRows } from "../providers/database/database.ts";
+import { counted } from "../providers/sizes.ts";
 
 /** What differs between the manifest, the archive and what was restored, one sentence a table. */
 export function differences(
@@ -17,6 +18,10 @@ export function differences(
     // What an extension fills by itself is no business of the backup.
     if (!before) return after.ofExtension ? [] : [`${table} has no data in the archive.`];
     const same = after.ofExtension ? after.rows >= before.rows : after.rows === before.rows;
-    return same ? [] : [`${table} has ${before.rows} rows in the archive, and ${after.rows} were restored.`];
+    return same
+      ? []
+      : [
+          `${table} has ${counted(before.rows, "row")} in the archive, and ${after.rows.toLocaleString("en-US")} ${after.rows === 1 ? "was" : "were"} restored.`,
+        ];
   });
 }

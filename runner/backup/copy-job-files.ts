@@ -1,6 +1,7 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import { backupFiles, type FilesReport } from "../files/backup-files.ts";
 import { FILE_INDEX } from "../../providers/layout.ts";
+import { counted } from "../../providers/sizes.ts";
 import type { Reconciliation } from "../files/reconciliation.ts";
 import { fail, live, requireLive } from "./destination.ts";
 import { verifies, type RunState, type Draft } from "./state.ts";
@@ -65,7 +66,8 @@ function logProblems(trace: Trace, { leftOut, differences }: FilesReport): void 
   const { missing = [], orphaned = [] } = differences ?? {};
   const differ = ([first, ...others]: readonly string[], where: string, why: string) => {
     if (first === undefined) return;
-    trace.warn(`${others.length + 1} files are ${where}, such as ${first}. ${why}`, {});
+    const files = `${counted(others.length + 1, "file")} ${others.length === 0 ? "is" : "are"}`;
+    trace.warn(`${files} ${where}, such as ${first}. ${why}`, {});
   };
   differ(missing, "in the database and not in Storage", "They were removed since its snapshot, or are lost.");
   differ(
@@ -74,5 +76,6 @@ function logProblems(trace: Trace, { leftOut, differences }: FilesReport): void 
     "Is it the database of this Storage? If it is, they were added while the snapshot was taken.",
   );
   if (leftOut.length === 0) return;
-  trace.track(new ProviderError("INTERNAL", `${leftOut.length} files or buckets could not be copied.`));
+  const what = leftOut.length === 1 ? "A file or bucket" : `${leftOut.length} files or buckets`;
+  trace.track(new ProviderError("INTERNAL", `${what} could not be copied.`));
 }

@@ -5,7 +5,7 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
 import { retry, type RetryReport } from "../complete-backup.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes, counted } from "../../providers/sizes.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions {
@@ -71,10 +71,12 @@ function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }:
   return [
     `  files: ${copied} copied (${bytes(copiedBytes)}), ${unchanged} unchanged, ${leftOut.length} left out`,
     ...(missing.length > 0
-      ? [`    ${missing.length} are in the database and not in Storage, such as ${missing[0] ?? ""}`]
+      ? [`    ${counted(missing.length, "file")} in the database and not in Storage, such as ${missing[0] ?? ""}`]
       : []),
     ...(orphaned.length > 0
-      ? [`    ${orphaned.length} are listed by Storage and not in the database, such as ${orphaned[0] ?? ""}`]
+      ? [
+          `    ${counted(orphaned.length, "file")} listed by Storage and not in the database, such as ${orphaned[0] ?? ""}`,
+        ]
       : []),
     ...leftOut.slice(0, SHOWN).map(({ bucket, path, destination, message, fix }) => {
       const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;

@@ -8,7 +8,7 @@ import { decisiveError } from "../decisive-error.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { loadJob } from "../job.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes, counted } from "../../providers/sizes.ts";
 import { findDestination, withDestination } from "./destination.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";
@@ -118,7 +118,7 @@ function describe(result: CopyReport | Failed): string[] {
   }
   const { id, from, to, status, copied, kept, verification } = result;
   if (status === "present") return [`${id}: ${to} has it already`];
-  const facts = [`${copied} objects, ${bytes(result.bytes)}, copied from ${from} to ${to}`];
+  const facts = [`${counted(copied, "object")}, ${bytes(result.bytes)}, copied from ${from} to ${to}`];
   if (kept > 0) facts.push(`${kept} kept of an earlier attempt`);
   if (verification) facts.push(verification.outcome === "stored" ? "read back" : verification.outcome);
   const warnings = [...result.warnings, ...(verification?.warnings ?? [])];

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { drill, type DrillReport } from "../drill.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -89,7 +90,7 @@ function describe({
 }: DrillReport): string[] {
   return [
     `${id} from ${from}: ${outcome === "drilled" ? "drilled" : "DRILL FAILED"}, ${seconds.toFixed(1)} s`,
-    `  ${tables} tables with ${rows} rows in the end, on ${server}`,
+    `  ${counted(tables, "table")} with ${counted(rows, "row")} in the end, on ${server}`,
     ...(steps === undefined ? [] : [`  ${describeSteps(steps)}`]),
     ...(recoveryTime === undefined || recoveryTime.met ? [] : [`  ${tooSlow(id, recoveryTime).message}`]),
     ...checks.map(({ name, ok, seconds: took }) => `  check ${name}: ${ok ? "ok" : "FAILED"}, ${took.toFixed(1)} s`),

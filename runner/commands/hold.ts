@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { hold, release } from "../hold.ts";
@@ -60,7 +61,7 @@ function change(id: string, command: Command, work: typeof hold): Promise<void> 
         ...results.map(
           (each) =>
             `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${moment(each.until, new Date(each.until))}`}` +
-            (each.locked === 0 ? "" : `, ${each.locked} objects ${each.outcome} in the store, too`),
+            (each.locked === 0 ? "" : `, ${counted(each.locked, "object")} ${each.outcome} in the store, too`),
         ),
         ...describeFailed(failed),
       ],

@@ -12,7 +12,7 @@ import type { Manifest } from "../documents/manifest.ts";
 import { unusable } from "../documents/record-reader.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes, counted } from "../../providers/sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
 interface Options extends JobOptions, DestinationOptions {
@@ -77,7 +77,7 @@ export function addList(program: Command): void {
           json: [...results, ...failed],
           lines: [
             ...results.flatMap(({ destination, backups, recoveryPoint: point }) => [
-              `${destination}: ${backups.length === 1 ? "1 backup" : `${backups.length} backups`}`,
+              `${destination}: ${counted(backups.length, "backup")}`,
               ...(point ? [`  ${describePoint(point)}`] : []),
               ...backups.flatMap((backup) => describe(backup, display)),
             ]),

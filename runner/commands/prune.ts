@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { describeKept } from "../catalogue/retention.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -61,10 +62,14 @@ export function addPrune(program: Command): void {
                 warnings = [],
                 files,
               }) => [
-                `${destination}: ${verb} ${removed.length} backups and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
-                ...(files.removed > 0 ? [`  ${verb} ${files.removed} files that no backup has any more`] : []),
+                `${destination}: ${verb} ${counted(removed.length, "backup")} and ${unfinished.length + interruptedUploads} unfinished, kept ${kept}`,
+                ...(files.removed > 0
+                  ? [`  ${verb} ${counted(files.removed, "file")} that no backup has any more`]
+                  : []),
                 ...(files.skipped === undefined ? [] : [`  ${files.skipped}`]),
-                ...(options.dryRun ? keeps.map((each) => `  keeps ${each.id}: ${describeKept(each, display.day)}`) : []),
+                ...(options.dryRun
+                  ? keeps.map((each) => `  keeps ${each.id}: ${describeKept(each, display.day)}`)
+                  : []),
                 ...removed.map((id) => `  ${verb} ${id}: no part of the retention rule keeps it`),
                 ...unfinished.map((id) => `  ${verb} ${id} (unfinished)`),
                 ...damaged.map((id) => `  ${id} is damaged and stays until you remove it`),

@@ -15,7 +15,7 @@ import { parseReference } from "../reference.ts";
 import { requireProven } from "../documents/proof.ts";
 import { restore, type Restored, type RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes, counted } from "../../providers/sizes.ts";
 import {
   chosenDestinations,
   destinationOption,
@@ -121,7 +121,10 @@ export function addRestore(program: Command): void {
         const failed = files?.failed.length ?? 0;
         return {
           json: { ...database, ...(files ? { files } : {}) },
-          lines: [...(database ? describe(database, options.dryRun, display) : []), ...(files ? describeFiles(files) : [])],
+          lines: [
+            ...(database ? describe(database, options.dryRun, display) : []),
+            ...(files ? describeFiles(files) : []),
+          ],
           exitCode: differs ? EXIT.verification : failed > 0 ? EXIT.partial : EXIT.done,
         };
       });
@@ -214,7 +217,7 @@ function describe(restored: Restored, dryRun: boolean, { moment }: Display): str
       ? []
       : [
           `  ${Object.entries(objects)
-            .map(([kind, count]) => `${count} ${count === 1 ? kind : pluralOf(kind)}`)
+            .map(([kind, count]) => counted(count, kind))
             .join(", ")}`,
         ]),
     ...(rolesCreated.length > 0 ? [`  roles created, without passwords: ${rolesCreated.join(", ")}`] : []),
@@ -222,14 +225,9 @@ function describe(restored: Restored, dryRun: boolean, { moment }: Display): str
   ];
 }
 
-/** The plural of a kind of objects: `tables`, `indexes`, `policies`. */
-function pluralOf(kind: string): string {
-  return kind.endsWith("y") ? `${kind.slice(0, -1)}ies` : `${kind}${kind.endsWith("x") ? "es" : "s"}`;
-}
-
 function describeFiles(restored: RestoredFiles): string[] {
   const { id, from, to, files, bytes: size, existing, failed, altered, warnings, plan, seconds } = restored;
-  const what = `${files} files (${bytes(size)}) of ${id} from ${from} to ${to}`;
+  const what = `${counted(files, "file")} (${bytes(size)}) of ${id} from ${from} to ${to}`;
   return [
     plan ? `would restore ${what}; nothing was written` : `restored ${what}, ${seconds.toFixed(1)} s`,
     ...(plan ?? []).map((line) => `  ${line}`),

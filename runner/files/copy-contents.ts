@@ -1,6 +1,7 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { counted } from "../../providers/sizes.ts";
 import type { JobName } from "../catalogue/backup-folder.ts";
 import type { Manifest } from "../documents/manifest.ts";
 import type { FileEntry } from "./file-entry.ts";
@@ -61,7 +62,7 @@ export async function copyContents(options: CopyContentsOptions): Promise<{ copi
   if (gone === 0) return done;
   throw new ProviderError(
     "TRANSIENT",
-    `Somebody removed ${gone} files of ${manifest.id} from ${to.storage.description} while it was copied.`,
+    `Somebody removed ${counted(gone, "file")} of ${manifest.id} from ${to.storage.description} while it was copied.`,
     {
       fix: "Copy it again; what is still there is kept.",
     },

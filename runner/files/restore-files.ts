@@ -2,6 +2,7 @@ import pMap from "p-map";
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import type { FileFacts, FilesProvider } from "../../providers/files/files.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { counted } from "../../providers/sizes.ts";
 import type { FileKeySource } from "../age/decrypt.ts";
 import type { JobName } from "../catalogue/backup-folder.ts";
 import { readManifest } from "../catalogue/catalogue.ts";
@@ -158,7 +159,7 @@ class FilesRestore {
     }
     return this.#buckets().map(({ name, files, bytes }) => {
       const bucket = present.has(name) ? "which exists" : "which is made if it does not exist";
-      return `${files} files (${bytes} bytes) of the bucket ${name}, ${bucket}; files that exist stay as they are`;
+      return `${counted(files, "file")} (${bytes} bytes) of the bucket ${name}, ${bucket}; files that exist stay as they are`;
     });
   }
 

@@ -1,10 +1,9 @@
 import { onOneLine } from "../../providers/visible.ts";
 import { Display } from "../display.ts";
 import { readable } from "../objectives.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes, counted } from "../../providers/sizes.ts";
 import type { BackupReport, DestinationReport, DrillReport, JobReport, Objective, Report } from "./report.ts";
 import {
-  counted,
   describeChecks,
   describeCopy,
   describeSteps,

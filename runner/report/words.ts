@@ -1,3 +1,4 @@
+import { counted } from "../../providers/sizes.ts";
 import type { Copy, DrillReport, JobReport } from "./report.ts";
 import { describeKept, type Kept } from "../catalogue/retention.ts";
 
@@ -37,11 +38,6 @@ export function took(seconds: number): string {
   return whole < 7200
     ? `${Math.floor(whole / 60)} min ${whole % 60} s`
     : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-}
-
-/** A number with its noun: `1 backup`, `3 backups`. */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** How a copy stands, and until when and why it is kept. */
@@ -104,5 +100,5 @@ const NAMED = 31;
 /** The days on which runs were missed, the oldest first. */
 function missedDays({ calendar }: Pick<JobReport, "calendar">): string[] {
   const days = calendar.filter(({ missed }) => missed > 0).map(({ date }) => date);
-  return days.length > NAMED ? [...days.slice(0, NAMED), `and on ${days.length - NAMED} more days`] : days;
+  return days.length > NAMED ? [...days.slice(0, NAMED), `and on ${counted(days.length - NAMED, "more day")}`] : days;
 }

@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import type { JobConfig } from "../../providers/config.ts";
 import { ProviderError } from "../../providers/errors.ts";
+import { counted } from "../../providers/sizes.ts";
 import { onOneLine } from "../../providers/visible.ts";
 import { openLog, type LogOptions } from "../log.ts";
 import { Redactor } from "../redact.ts";
@@ -65,7 +66,7 @@ export function watchLoop(run: BlockedRun, elapsedMs: number, progress: Progress
  */
 export async function endBlocked({ job, logLevel, failure }: BlockedRun, state: ProgressState): Promise<void> {
   setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_MS);
-  const what = `The run was ended after ${job.timeoutMinutes} minutes. It was ended by force, as its event loop was blocked.`;
+  const what = `The run was ended after ${counted(job.timeoutMinutes, "minute")}. It was ended by force, as its event loop was blocked.`;
   const error = forcedEnd(what, state.steps, new ProviderError("ABORTED", what));
   writeSync(2, `provision: ${onOneLine(error.message)}\nFix: ${error.fix ?? ""}\n`);
   try {

@@ -67,7 +67,7 @@ describe("a run ends that waits for ever", () => {
     const { code, message, stderr } = await endOf(startHanging("pipe"));
     expect(code, stderr).toBe(4);
     expect(message).toBe(
-      "The run was ended after 1 minutes. It was ended by force, as it went on for 30 s more. Under way: backup, connect.",
+      "The run was ended after 1 minute. It was ended by force, as it went on for 30 s more. Under way: backup, connect.",
     );
     expect(stderr).toContain(message);
     expect(signals()).toEqual(["start", "fail"]);
@@ -98,7 +98,7 @@ describe("a run ends that waits for ever", () => {
   it("in a loop that is blocked, at its time limit", async () => {
     const { code, stderr } = await endOf(startHanging("blocked"));
     expect(code, stderr).toBe(4);
-    expect(stderr).toMatch(/after 1 minutes.*by force.*event loop was blocked\. Under way: backup, connect\.\nFix: /);
+    expect(stderr).toMatch(/after 1 minute.*by force.*event loop was blocked\. Under way: backup, connect\.\nFix: /);
     expect(signals()).toEqual(["start", "fail"]);
   }, 60_000);
 

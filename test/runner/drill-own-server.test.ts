@@ -64,7 +64,7 @@ describe("a drill without a target", () => {
     for (const seconds of [report.steps?.restore, report.steps?.compare, report.steps?.checks])
       expect(seconds).toBeGreaterThan(0);
     const { stdout } = await sandbox.run("drill");
-    expect(stdout).toMatch(/2 tables with 1010 rows in the end, on a throwaway server of PostgreSQL \d+/);
+    expect(stdout).toMatch(/2 tables with 1,010 rows in the end, on a throwaway server of PostgreSQL \d+/);
   });
 
   it("needs not even the word drill in the job", async () => {

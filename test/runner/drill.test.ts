@@ -164,7 +164,7 @@ describe("a drill fails, says why and records it,", () => {
     const report = printed(await sandbox.run("drill", "--json"), 5) as DrillReport;
     expect(report).toMatchObject({
       outcome: "drill-failed",
-      problems: ["The table public.secured has 1 rows in the archive, and 0 were restored."],
+      problems: ["The table public.secured has 1 row in the archive, and 0 were restored."],
     });
     expect(records(id)).toEqual([expect.stringMatching(/^drill-failed-/)]);
     expect(await listed(sandbox)).toMatchObject([{ id, state: "verified", drill: { outcome: "drill-failed" } }]);

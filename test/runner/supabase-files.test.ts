@@ -51,7 +51,7 @@ it("compares the files with the rows of the same snapshot, and tells what is onl
   expect(JSON.parse(ended.stdout)).toMatchObject({
     files: { copied: 2, leftOut: [], differences: { missing: ["papers/row only"], orphaned: ["papers/file only"] } },
   });
-  expect(ended.stderr).toContain("1 files are in the database and not in Storage, such as papers/row only.");
+  expect(ended.stderr).toContain("1 file is in the database and not in Storage, such as papers/row only.");
 });
 
 it.each(["file", "s3"] as const)("counts a file as missing whose content Storage on %s has lost", async (backend) => {

@@ -1,4 +1,5 @@
 import { Readable } from "node:stream";
+import { counted } from "../../sizes.ts";
 import type { DatabaseArtifact, DatabaseBackup, Omission, StoredFile } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/dump/backup.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
@@ -206,10 +207,10 @@ async function coverOfArchive(control: ControlConnection, scope: Scope): Promise
   return rows.map(({ schema, tables }) => {
     if (schema === "auth") return `auth: users, identities, sessions and ${tables} tables' rows in all`;
     if (schema === "storage")
-      return `storage: the rows of ${tables} tables, buckets and objects among them; not the files`;
+      return `storage: the rows of ${counted(tables, "table")}, buckets and objects among them; not the files`;
     if (schema === "supabase_migrations")
       return "supabase_migrations: the history of the command-line program's migrations";
-    return `schema ${schema}: definitions and the rows of ${tables} tables`;
+    return `schema ${schema}: definitions and the rows of ${counted(tables, "table")}`;
   });
 }
 
@@ -262,7 +263,7 @@ async function foreignJobs(control: ControlConnection): Promise<Omission[]> {
     "SELECT count(*)::int AS count FROM cron.job WHERE database <> current_database() OR username <> 'postgres'",
   );
   if (count === 0) return [];
-  const reason = `${count} jobs of pg_cron belong to other databases or to other roles than postgres.`;
+  const reason = `${counted(count, "job")} of pg_cron ${count === 1 ? "belongs" : "belong"} to other databases or to other roles than postgres.`;
   return [{ artifact: "cron.sql", reason }];
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { counted } from "../../sizes.ts";
 import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
@@ -66,7 +67,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   const owners = noOwner ? 0 : await addOwners(plan);
   if (!noOwner) {
     plan.steps.push({
-      title: `privileges: ${archive.chosen.privileges.length} entries of database.dump`,
+      title: `privileges: ${counted(archive.chosen.privileges.length, "entry")} of database.dump`,
       text: () => archive.fromHead(archive.chosen.privileges),
     });
   }
@@ -174,7 +175,7 @@ async function addArchive(
     added.has(sql) ? ifPossible(sql) : undefined,
   );
   steps.push({
-    title: `definitions: ${chosen.definitions.length} entries of database.dump`,
+    title: `definitions: ${counted(chosen.definitions.length, "entry")} of database.dump`,
     text: () => fromHead(chosen.definitions),
   });
   await plan.addPart(COLUMNS_PART.name, COLUMNS_PART.title, (sql) => {
@@ -197,7 +198,7 @@ async function addArchive(
   }
   steps.push({
     title:
-      `rows, then indexes, constraints, triggers and policies: ${others?.length ?? 0} entries of database.dump, with ` +
+      `rows, then indexes, constraints, triggers and policies: ${counted(others?.length ?? 0, "entry")} of database.dump, with ` +
       "session_replication_role = replica, so that no trigger of auth or storage changes a row",
     text: () => asReplica(fromAll(others ?? [])),
   });

@@ -1,7 +1,7 @@
-import { bytes } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/sizes.ts";
 import { readable } from "../../objectives.ts";
 import type { BackupReport, JobReport, Objective, Report } from "../report.ts";
-import { counted, describeYear, minuteOf, nameOf, took, when as at } from "../words.ts";
+import { describeYear, minuteOf, nameOf, took, when as at } from "../words.ts";
 import { chart, clockStep, decimalStep, type Point } from "./chart.ts";
 import { html, Markup, when } from "./markup.ts";
 import { copiesOf, drillsOf } from "./tables.ts";

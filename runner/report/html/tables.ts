@@ -1,6 +1,6 @@
-import { bytes } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/sizes.ts";
 import type { BackupReport, DrillReport, JobReport } from "../report.ts";
-import { counted, describeChecks, describeCopy, describeSteps, minuteOf, nameOf, took } from "../words.ts";
+import { describeChecks, describeCopy, describeSteps, minuteOf, nameOf, took } from "../words.ts";
 import { html, when, type Markup } from "./markup.ts";
 
 /** Drills that are shown at once; the others are folded. */
@@ -120,7 +120,7 @@ export function copiesOf(job: JobReport): Markup {
     () =>
       html`<details>
         <summary>
-          ${backups.length === 1 ? "The only backup" : `All ${backups.length} backups`}, and why each is kept
+          ${backups.length === 1 ? "The only backup" : `All ${counted(backups.length, "backup")}`}, and why each is kept
         </summary>
         ${all(backups, "Backups")}
       </details>`,

@@ -1,4 +1,5 @@
 import { ProviderError } from "../../../errors.ts";
+import { counted } from "../../../sizes.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
 import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
 import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
@@ -49,7 +50,7 @@ export async function plainLayout(settings: PostgresSettings, control: ControlCo
     parts: (source) => {
       const schemas = new Set(source.facts.tables.map(({ schema }) => schema)).size;
       const covers = [
-        `definitions and rows: ${source.facts.tables.length} tables in ${schemas} schemas`,
+        `definitions and rows: ${counted(source.facts.tables.length, "table")} in ${counted(schemas, "schema")}`,
         ...describeScope(scope),
       ];
       return Promise.resolve({ artifacts: [archive(source, scope, covers), rolesOf(source)], omitted: [] });
