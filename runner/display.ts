@@ -26,6 +26,12 @@ function inWords(ms: number, format: Intl.RelativeTimeFormat): string {
   return format.format(Math.trunc(ms / length), unit);
 }
 
+/** Columns between two cells. */
+const GAP = 2;
+
+/** Columns that are left of a cell that is shortened, at the least. */
+const NARROWEST = 8;
+
 /** How a result looks: at a terminal for a person, elsewhere the same for every program that reads it. */
 export class Display {
   /** Columns of the terminal, Infinity where it does not say; undefined where there is none. */
@@ -56,4 +62,45 @@ export class Display {
     const ms = Date.parse(date) - Date.parse(today);
     return `${date} (${Math.abs(ms) < 2 * DAY_MS ? spokenDay.format(ms / DAY_MS, "day") : inWords(ms, spoken)})`;
   };
+
+  /**
+   * Rows of as many cells each as lines, without empty cells. At a terminal they stand in columns, of which the widest are shortened where a line would
+   * not fit.
+   *
+   * @param whole how many of the first columns are never shortened
+   */
+  table(rows: readonly (readonly string[])[], whole: number): string[] {
+    const gap = " ".repeat(GAP);
+    if (this.columns === undefined) return rows.map((row) => row.filter((cell) => cell !== "").join(gap));
+    const filled = rows.map((row) => row.filter((_, index) => rows.some((other) => other[index] !== "")));
+    const room = this.columns - GAP * ((filled[0]?.length ?? 1) - 1);
+    return fitted(filled, room, whole).map((row) => row.join(gap).trimEnd());
+  }
+}
+
+/**
+ * Cells of one width in each column. Where they need more room than there is, the widest columns are shortened.
+ *
+ * @param room columns for the cells alone
+ * @param whole how many of the first columns are never shortened
+ */
+export function fitted(rows: readonly (readonly string[])[], room: number, whole = 0): string[][] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  }
+  for (;;) {
+    const excess = widths.reduce((sum, width) => sum + width, 0) - room;
+    const widest = Math.max(...widths.slice(whole));
+    if (excess <= 0 || widest <= NARROWEST) break;
+    const index = widths.indexOf(widest, whole);
+    const next = Math.max(NARROWEST, ...widths.slice(whole).filter((width) => width < widest));
+    widths[index] = Math.max(widest - excess, next);
+  }
+  return rows.map((row) =>
+    row.map((cell, index) => {
+      const width = widths[index] ?? 0;
+      return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width);
+    }),
+  );
 }

@@ -79,7 +79,7 @@ export function addList(program: Command): void {
             ...results.flatMap(({ destination, backups, recoveryPoint: point }) => [
               `${destination}: ${counted(backups.length, "backup")}`,
               ...(point ? [`  ${describePoint(point)}`] : []),
-              ...backups.flatMap((backup) => describe(backup, display)),
+              ...describe(backups, display),
             ]),
             ...describeFailed(failed),
           ],
@@ -88,9 +88,6 @@ export function addList(program: Command): void {
       });
     });
 }
-
-/** Columns for how long ago a backup was begun, at most `119 minutes ago`. */
-const AGE_COLUMNS = 15;
 
 /** How many of the newest backups a message names. */
 const NAMED = 5;
@@ -155,21 +152,30 @@ async function contentsOf(
   }
 }
 
-function describe(
-  { id, time, state, size, drill, signed, problem, fix, held, unusual, kept, warnings = [], contents }: Listed,
-  display: Display,
-): string[] {
-  const age = display.fromNow(new Date(time));
-  const row = [
+/** The columns that are never shortened: what a person copies, and the facts. */
+const WHOLE_COLUMNS = 4;
+
+function describe(backups: readonly Listed[], display: Display): string[] {
+  const rows = display.table(
+    backups.map((backup) => rowOf(backup, display)),
+    WHOLE_COLUMNS,
+  );
+  return backups.flatMap((backup, index) => [rows[index] ?? "", ...detailsOf(backup, display)]);
+}
+
+function rowOf({ id, time, state, size, drill, signed, unusual }: Listed, display: Display): string[] {
+  return [
     `  ${id}`,
-    ...(age === undefined ? [] : [age.padEnd(AGE_COLUMNS)]),
+    display.fromNow(new Date(time)) ?? "",
     (unusual?.suspicious === true ? "suspicious" : state).padEnd(10),
     bytes(size).padStart(8),
-    ...(drill ? [describeDrill(drill, display)] : []),
-    ...(signed === false ? ["unsigned, of before the key"] : []),
+    drill ? describeDrill(drill, display) : "",
+    signed === false ? "unsigned, of before the key" : "",
   ];
+}
+
+function detailsOf({ problem, fix, held, unusual, kept, warnings = [], contents }: Listed, display: Display): string[] {
   return [
-    row.join("  "),
     ...(unusual?.findings ?? []).map((finding) => `    ${finding}`),
     ...(unusual?.accepted === undefined ? [] : [`    accepted: ${unusual.accepted}`]),
     ...(held === undefined ? [] : [`    ${describeHeld(held, display)}`]),
@@ -196,7 +202,7 @@ function describeHeld({ reason, active, since, until }: Held, { day }: Display):
   return `${active ? "held" : "was held"}${from}${to}: ${reason}`;
 }
 
-function describeDrill({ outcome, time }: NonNullable<Listed["drill"]>, { moment }: Display): string {
-  const written = moment(time.slice(0, 10), new Date(time));
-  return `${outcome === "drilled" ? "drilled" : "DRILL FAILED"} ${written}`;
+function describeDrill({ outcome, time }: NonNullable<Listed["drill"]>, display: Display): string {
+  const when = display.fromNow(new Date(time)) ?? time.slice(0, 10);
+  return `${outcome === "drilled" ? "drilled" : "DRILL FAILED"} ${when}`;
 }

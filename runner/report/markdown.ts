@@ -1,21 +1,15 @@
 import { onOneLine } from "../../providers/visible.ts";
-import { Display } from "../display.ts";
+import { Display, fitted } from "../display.ts";
 import { readable } from "../objectives.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import type { BackupReport, DestinationReport, DrillReport, JobReport, Objective, Report } from "./report.ts";
-import {
-  describeChecks,
-  describeCopy,
-  describeSteps,
-  describeYear,
-  minuteOf,
-  nameOf,
-  took,
-  when,
-} from "./words.ts";
+import { describeChecks, describeCopy, describeSteps, describeYear, minuteOf, nameOf, took, when } from "./words.ts";
 
-/** A moment as it stands in a column. */
-type Moment = (time: string) => string;
+/** How a job's moments and tables look. */
+interface Look {
+  readonly moment: (time: string) => string;
+  readonly table: (head: readonly string[], rows: readonly (readonly string[])[]) => string[];
+}
 
 /**
  * A report as Markdown of CommonMark with tables. It says what the page says, but for its charts.
@@ -44,16 +38,19 @@ export function inert(text: string): string {
 
 function jobOf(job: JobReport, only: boolean, display: Display): string[] {
   const { schedule, timeZone, omitted, restore, warnings } = job;
-  const moment: Moment = (time) => display.moment(minuteOf(time, timeZone), new Date(time));
+  const look: Look = {
+    moment: (time) => display.moment(minuteOf(time, timeZone), new Date(time)),
+    table: (head, rows) => table(head, rows, display.columns),
+  };
   return [
     ...["", `## ${nameOf(job)}`, ""],
     ...(only ? [] : [inert(job.headline), ""]),
     `${schedule ? `Runs at “${inert(schedule.cron)}” in ${inert(schedule.timezone)}.` : "No schedule is known here."} Times below are those of ${inert(timeZone)}.`,
-    ...["", "### Against the objectives", "", ...objectivesOf(job)],
-    ...["", "### The last twelve months", "", describeYear(job), "", ...monthsOf(job)],
-    ...["", "### Far from usual", "", ...unusualOf(job, moment)],
-    ...["", "### Drills", "", ...drillsOf(job, moment)],
-    ...["", "### Where the copies are, and until when", "", ...destinationsOf(job, moment), "", ...backupsOf(job, moment)],
+    ...["", "### Against the objectives", "", ...objectivesOf(job, look)],
+    ...["", "### The last twelve months", "", describeYear(job), "", ...monthsOf(job, look)],
+    ...["", "### Far from usual", "", ...unusualOf(job, look)],
+    ...["", "### Drills", "", ...drillsOf(job, look)],
+    ...["", "### Where the copies are, and until when", "", ...destinationsOf(job, look), "", ...backupsOf(job, look)],
     ...["", "### What is not in the newest backup", ""],
     ...(omitted.length === 0
       ? ["Its manifest names nothing that it leaves out."]
@@ -68,12 +65,14 @@ function jobOf(job: JobReport, only: boolean, display: Display): string[] {
   ];
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+/** A table's lines; at a terminal all of one width, and no wider than that. */
+function table(head: readonly string[], rows: readonly (readonly string[])[], columns: number | undefined): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)];
+  const all = [head, head.map(() => "---"), ...rows];
+  return (columns === undefined ? all : fitted(all, columns - 3 * head.length - 1)).map(line);
 }
 
-function objectivesOf({ recoveryPoint, recoveryTime }: JobReport): string[] {
+function objectivesOf({ recoveryPoint, recoveryTime }: JobReport, { table }: Look): string[] {
   const row = (name: string, objective: Objective | null): string[] =>
     objective
       ? [name, readable(objective.objectiveSeconds), readable(objective.seconds), objective.met ? "met" : "**MISSED**"]
@@ -84,7 +83,7 @@ function objectivesOf({ recoveryPoint, recoveryTime }: JobReport): string[] {
   );
 }
 
-function monthsOf({ calendar }: JobReport): string[] {
+function monthsOf({ calendar }: JobReport, { table }: Look): string[] {
   const fields = ["made", "verified", "suspicious", "damaged", "missed", "unknown", "drilled", "drillFailed"] as const;
   const months = [...Map.groupBy(calendar, ({ date }) => date.slice(0, 7))];
   return table(
@@ -96,7 +95,7 @@ function monthsOf({ calendar }: JobReport): string[] {
   );
 }
 
-function unusualOf({ backups }: JobReport, moment: Moment): string[] {
+function unusualOf({ backups }: JobReport, { moment }: Look): string[] {
   const odd = backups.filter(({ findings, suspicious }) => findings.length > 0 || suspicious);
   if (odd.length === 0) return ["No backup was."];
   return odd.map(
@@ -106,7 +105,7 @@ function unusualOf({ backups }: JobReport, moment: Moment): string[] {
   );
 }
 
-function drillsOf({ drills }: JobReport, moment: Moment): string[] {
+function drillsOf({ drills }: JobReport, { moment, table }: Look): string[] {
   if (drills.length === 0) return ["No drill has been recorded: nothing proves that a backup can be restored."];
   const outcome = ({ ok, problems, more, recoveryTime }: DrillReport) => {
     const end = ok ? (recoveryTime?.met === false ? "restored, too slow" : "restored") : "**FAILED**";
@@ -127,7 +126,7 @@ function drillsOf({ drills }: JobReport, moment: Moment): string[] {
   );
 }
 
-function destinationsOf({ destinations }: JobReport, moment: Moment): string[] {
+function destinationsOf({ destinations }: JobReport, { moment, table }: Look): string[] {
   const time = (value: string | null) => (value === null ? "–" : moment(value));
   const where = ({ number, description, problem }: DestinationReport) =>
     `${number}: ${inert(description)}${problem === null ? "" : ` **not read**: ${inert(problem)}`}`;
@@ -153,7 +152,7 @@ function destinationsOf({ destinations }: JobReport, moment: Moment): string[] {
   );
 }
 
-function backupsOf({ backups, destinations, timeZone }: JobReport, moment: Moment): string[] {
+function backupsOf({ backups, destinations, timeZone }: JobReport, { moment, table }: Look): string[] {
   const copy = ({ copies, suspicious }: BackupReport, number: number) => {
     const found = copies.find(({ destination }) => destination === number);
     return found ? inert(describeCopy(found, suspicious, timeZone)) : "–";

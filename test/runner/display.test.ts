@@ -56,3 +56,50 @@ it("elsewhere a time is exact alone", () => {
   expect(pipe.day("2026-11-28")).toBe("2026-11-28");
   expect(pipe.fromNow(now)).toBeUndefined();
 });
+
+describe("a table", () => {
+  const rows = [
+    ["20260101T000000Z-abcdef", "verified", "all that there is of it"],
+    ["x", "suspicious", ""],
+  ];
+
+  it("stands in columns at a terminal that is wide enough", () => {
+    expect(terminal.table(rows, 1)).toEqual([
+      "20260101T000000Z-abcdef  verified    all that there is of it",
+      "x                        suspicious",
+    ]);
+  });
+
+  it("has its widest columns shortened at a narrow one, but for those that are to stay whole", () => {
+    const narrow = new Display({ isTTY: true, columns: 50 }, now);
+    expect(narrow.table(rows, 1)).toEqual([
+      "20260101T000000Z-abcdef  verified    all that the…",
+      "x                        suspicious",
+    ]);
+    expect(narrow.table(rows, 0)[0]).toHaveLength(50);
+  });
+
+  it("keeps something of each column, however narrow", () => {
+    const lines = new Display({ isTTY: true, columns: 10 }, now).table(rows, 0);
+    expect(lines[0]).toBe("2026010…  verified  all tha…");
+  });
+
+  it("has no column without anything in it", () => {
+    expect(
+      terminal.table(
+        [
+          ["a", "", "b"],
+          ["c", "", ""],
+        ],
+        0,
+      ),
+    ).toEqual(["a  b", "c"]);
+  });
+
+  it("is not touched elsewhere: each line is whole, without empty cells", () => {
+    expect(pipe.table(rows, 1)).toEqual([
+      "20260101T000000Z-abcdef  verified  all that there is of it",
+      "x  suspicious",
+    ]);
+  });
+});

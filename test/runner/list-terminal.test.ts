@@ -45,8 +45,16 @@ describe.runIf(can)("at a terminal", () => {
     await provision("hold", id, "--reason", "audit", "--until", "2099-12-31").ended;
     const { code, text } = await atTerminalOf(120, "list");
     expect(code, text).toBe(0);
-    expect(text).toMatch(new RegExp(`^  ${id}  5 hours ago +unverified .* drilled \\d{4}-\\d\\d-\\d\\d \\(3 hours ago\\)\r$`, "m"));
+    expect(text).toMatch(new RegExp(`^  ${id}  5 hours ago  unverified .* drilled 3 hours ago\r$`, "m"));
     expect(text).toMatch(/held since \d{4}-\d\d-\d\d \(today\) until 2099-12-31 \(in 7\d years\): audit/);
+  });
+
+  it("a list fits a narrow terminal: what is widest is shortened, and the id never", async () => {
+    const { code, text } = await atTerminalOf(74, "list");
+    expect(code, text).toBe(0);
+    const row = text.split("\r\n").find((line) => line.startsWith(`  ${id}`));
+    expect(row).toMatch(/^ {2}\S+ {2}5 hours ago {2}unverified {2} +[\d.]+ k?B {2}\S.*…$/);
+    expect(row?.length).toBe(74);
   });
 
   it("a list as JSON has the exact times alone", async () => {

@@ -61,6 +61,19 @@ it("has times from now at a terminal alone", () => {
   expect(toMarkdown(report)).not.toMatch(away);
 });
 
+it("has tables that are as wide as a terminal, and whole ones in a file", () => {
+  const report = reportOn();
+  const widthsOf = (text: string) =>
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("| "))
+      .map(({ length }) => length);
+  const atTerminal = toMarkdown(report, new Display({ isTTY: true, columns: 140 }, NOW));
+  expect(Math.max(...widthsOf(atTerminal))).toBe(140);
+  expect(atTerminal).toContain("…");
+  expect(toMarkdown(report)).not.toContain("…");
+});
+
 describe("a plain year", () => {
   const made = year.nights.filter(({ id }) => id !== undefined);
   // The calendar's year: the last 365 days, today among them.
