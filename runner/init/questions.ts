@@ -1,0 +1,141 @@
+import { writeFile } from "node:fs/promises";
+import { explain, JobConfig, Schedule } from "../../providers/config.ts";
+import type { Check } from "../../providers/database/database.ts";
+import { createDatabase, DatabaseConfig } from "../../providers/database/index.ts";
+import { ProviderError } from "../../providers/errors.ts";
+import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
+import { checkDestination } from "../doctor/check-destination.ts";
+import { failed } from "../doctor/checks.ts";
+import { readAnswer } from "./answer.ts";
+import { askKind, type Described } from "./ask-kind.ts";
+import type { Prompt } from "./prompt.ts";
+
+/** How many backups a new job keeps, unless a person says otherwise. */
+const KEEPS = { daily: 7, weekly: 4, monthly: 12 } as const;
+
+/** Asks for a provider until all that it checks is right, or the person keeps it as it is. */
+export async function askChecked(
+  prompt: Prompt,
+  what: string,
+  kinds: Parameters<typeof askKind>[2],
+  check: (described: Described) => AsyncGenerator<Check>,
+): Promise<Described> {
+  for (;;) {
+    const described = await askKind(prompt, what, kinds);
+    prompt.say(`Checking the ${what} …`);
+    let isRight = true;
+    for await (const { name, ok, detail, fix } of check(described)) {
+      isRight &&= ok;
+      if (!ok || fix !== undefined)
+        prompt.say(`  ${ok ? "note" : "FAIL"}  ${name}: ${detail}${fix === undefined ? "" : ` Fix: ${fix}`}`);
+    }
+    if (isRight) prompt.say(`  The ${what} is ready.`);
+    if (isRight || !(await prompt.confirm(`Describe the ${what} again`, "yes"))) return described;
+  }
+}
+
+export async function* checkDatabase(
+  { config, byField }: Pick<Described, "config" | "byField">,
+  lock: string,
+  signal: AbortSignal,
+): AsyncGenerator<Check> {
+  yield* orFailed("database", async function* () {
+    const database = await createDatabase(DatabaseConfig.parse(config), { secrets: byField });
+    yield* database.check(signal, lock);
+  });
+}
+
+export async function* checkStore(
+  { config, byField }: Pick<Described, "config" | "byField">,
+  job: { readonly stack: string; readonly name: string },
+  signal: AbortSignal,
+): AsyncGenerator<Check> {
+  yield* orFailed("store", async function* () {
+    const parsed = StorageConfig.parse(config);
+    const storage = await createStorage(parsed, { secrets: byField });
+    try {
+      yield* checkDestination(
+        storage.description,
+        storage,
+        parsed,
+        { ...job, objectives: undefined },
+        undefined,
+        signal,
+      );
+    } finally {
+      await storage.close();
+    }
+  });
+}
+
+async function* orFailed(name: string, checks: () => AsyncGenerator<Check>): AsyncGenerator<Check> {
+  try {
+    yield* checks();
+  } catch (error) {
+    yield failed(name, error);
+  }
+}
+
+/** Asks for a field of the job's own. */
+export function askField(prompt: Prompt, field: "stack" | "name", text: string, otherwise: string): Promise<string> {
+  const read = (answer: string) => readAnswer(JobConfig.shape[field], answer, `${JSON.stringify(answer)}: `);
+  return prompt.ask({ text, otherwise, read });
+}
+
+export async function askSchedule(prompt: Prompt) {
+  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return prompt.ask({
+    text: `When it runs, as the five fields of cron in ${timezone}: minute hour day month weekday`,
+    otherwise: "0 3 * * *",
+    read: (cron) => readAnswer(Schedule, { cron, timezone }),
+  });
+}
+
+export async function askRetention(prompt: Prompt): Promise<Record<string, number>> {
+  const retention: Record<string, number> = {};
+  for (const [period, count] of Object.entries(KEEPS)) {
+    retention[period] = await prompt.ask({
+      text: `How many ${period} backups to keep`,
+      otherwise: String(count),
+      read: (answer) => {
+        if (/^\d{1,4}$/.test(answer) && Number(answer) >= 1) return Number(answer);
+        throw new ProviderError("CONFIG", `${JSON.stringify(answer)} is no number from 1 to 9999.`, {
+          fix: "Type one, like 7.",
+        });
+      },
+    });
+  }
+  return retention;
+}
+
+export async function newIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+  const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
+  const identity = await generateX25519Identity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
+export function requireRight(job: object): void {
+  const parsed = JobConfig.safeParse(job);
+  if (parsed.success) return;
+  const details = explain(parsed.error, JobConfig, job).map(
+    ({ path, message, fix }) => `  ${path}: ${message} Fix: ${fix}`,
+  );
+  throw new ProviderError("CONFIG", "The answers do not make a job:", { details });
+}
+
+/** Writes a file that does not exist yet, for this user alone. */
+export async function writeNew(file: string, content: string): Promise<void> {
+  try {
+    await writeFile(file, content, { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    throw new ProviderError("CONFIG", `${file} cannot be written: ${code}.`, {
+      cause: error,
+      fix: "Name a file in a folder that you may write to.",
+    });
+  }
+}
+
+export function asJson(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
