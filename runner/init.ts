@@ -1,20 +1,18 @@
-import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { databaseProviders, DatabaseConfig, needsEncryption } from "../providers/database/index.ts";
-import { ProviderError } from "../providers/errors.ts";
+import { JobConfig } from "../providers/config.ts";
+import { databaseProviders } from "../providers/database/index.ts";
 import { jobFolder } from "../providers/layout.ts";
 import { storageProviders } from "../providers/storage/index.ts";
 import type { Prompt } from "./init/prompt.ts";
 import {
-  asJson,
   askChecked,
   askField,
-  askRetention,
-  askSchedule,
+  askRest,
   checkDatabase,
   checkStore,
-  newIdentity,
+  refuseTaken,
   requireRight,
+  writeIdentity,
   writeNew,
 } from "./init/questions.ts";
 
@@ -36,26 +34,16 @@ export interface Prepared {
 export async function init(prompt: Prompt, file: string, signal: AbortSignal): Promise<Prepared> {
   const beside = (ending: string) => join(dirname(file), `${basename(file).replace(/\.json$/, "")}${ending}`);
   const files = { job: file, secrets: beside(".secrets.json"), identity: beside(".identity") };
-  const taken = Object.values(files).find((each) => existsSync(each));
-  if (taken !== undefined) {
-    throw new ProviderError("CONFIG", `${taken} is there already, and is not overwritten.`, {
-      fix: "Name another file: provision init FILE.",
-    });
-  }
+  refuseTaken(Object.values(files), "Name another file: provision init FILE.");
   const stack = await askField(prompt, "stack", "Name of the stack: with the job's, the folder of its backups", "prod");
   const name = await askField(prompt, "name", "Name of the job", "app");
-  const database = await askChecked(prompt, "database", databaseProviders, ({ config, byField }) =>
-    checkDatabase({ config, byField }, jobFolder({ stack, name }), signal),
+  const database = await askChecked(prompt, "database", databaseProviders, (described) =>
+    checkDatabase(described, jobFolder({ stack, name }), signal),
   );
-  const store = await askChecked(prompt, "store", storageProviders, ({ config, byField }) =>
-    checkStore({ config, byField }, { stack, name }, signal),
+  const store = await askChecked(prompt, "store", storageProviders, (described) =>
+    checkStore(described, { stack, name }, signal),
   );
-  const schedule = await askSchedule(prompt);
-  const retention = await askRetention(prompt);
-  const why = needsEncryption(DatabaseConfig.parse(database.config));
-  const encrypted =
-    why !== undefined || (await prompt.confirm("Encrypt backups before they leave this machine", "yes"));
-  const key = encrypted ? await newIdentity() : undefined;
+  const { schedule, retention, key } = await askRest(prompt, database);
   const job = {
     stack,
     name,
@@ -65,9 +53,13 @@ export async function init(prompt: Prompt, file: string, signal: AbortSignal): P
     ...(key && { encryption: { recipients: [key.recipient] } }),
     retention,
   };
-  requireRight(job);
+  requireRight(JobConfig, job);
   await writeNew(files.secrets, asJson({ ...database.secrets, ...store.secrets }));
-  if (key) await writeNew(files.identity, `# public key: ${key.recipient}\n${key.identity}\n`);
+  if (key) await writeIdentity(files.identity, key);
   await writeNew(files.job, asJson(job));
   return { job: resolve(file), secrets: resolve(files.secrets), identity: key && resolve(files.identity) };
+}
+
+function asJson(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

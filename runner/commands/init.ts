@@ -1,43 +1,39 @@
 import type { Command } from "commander";
 import { SECRETS_FILE_VARIABLE } from "../../providers/environment.ts";
-import { toProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import { onOneLine } from "../../providers/visible.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
+import type { Prompt } from "../init/prompt.ts";
 import { leave } from "../watch/leave.ts";
 
 /** Adds `provision init`. */
 export function addInit(program: Command): void {
   program
     .command("init")
-    .summary("ask for a job, and write its file")
+    .summary("ask for a job, and write its file or a stack's")
     .description(
       "Asks for the database, the store, the schedule and the encryption, checks each answer at once, and writes the job's file, with its " +
-        "secrets and its private key in files of their own that nobody else may read. Nothing is overwritten.",
+        "secrets and its private key in files of their own that nobody else may read. With --stack it writes the configuration of a Pulumi " +
+        "stack with this job, which names the secrets and has none of them. Nothing is overwritten.",
     )
-    .argument("[file]", "the job's file to write", "job.json")
-    .action(async (file: string) => {
+    .argument("[file]", "the job's file to write (default: job.json)")
+    .option("--stack <name>", "write Pulumi.<name>.yaml into this folder, in place of a job's file")
+    .action(async (file: string | undefined, { stack }: { readonly stack?: string }) => {
       const ending = new AbortController();
       try {
-        const [{ Prompt }, { init }] = await Promise.all([import("../init/prompt.ts"), import("../init.ts")]);
+        if (stack !== undefined && file !== undefined) {
+          throw new ProviderError("CONFIG", `--stack writes Pulumi.${stack}.yaml, and ${file} is named, too.`, {
+            fix: "Leave out one of the two.",
+          });
+        }
+        const { Prompt } = await import("../init/prompt.ts");
         const prompt = new Prompt(process.stdin, process.stdout);
-        const { job, secrets, identity } = await init(prompt, file, ending.signal);
+        const lines =
+          stack === undefined
+            ? await makeJob(prompt, file ?? "job.json", ending.signal)
+            : await makeStack(prompt, stack, ending.signal);
         prompt.close();
-        const environment = `${SECRETS_FILE_VARIABLE}=${secrets}`;
-        const lines = [
-          "",
-          `The job is in ${job}, and its secrets are in ${secrets}.`,
-          ...(identity === undefined
-            ? []
-            : [
-                `The private key is in ${identity}. Without it no backup can be restored: move it to where this machine's disk cannot take`,
-                "it along, for instance into a password manager. Making backups does not need it.",
-              ]),
-          "",
-          "Next:",
-          `  ${environment} provision doctor --job ${job}`,
-          `  ${environment} provision backup --job ${job}`,
-        ];
-        process.stdout.write(`${lines.join("\n")}\n`);
+        process.stdout.write(`\n${lines.join("\n")}\n`);
         leave(EXIT.done);
       } catch (error) {
         ending.abort();
@@ -48,4 +44,42 @@ export function addInit(program: Command): void {
         leave(exitCodeOf(error, EXIT.unexpected));
       }
     });
+}
+
+/** Writes a job's file. Gives what is to be said of it. */
+async function makeJob(prompt: Prompt, file: string, signal: AbortSignal): Promise<string[]> {
+  const { init } = await import("../init.ts");
+  const { job, secrets, identity } = await init(prompt, file, signal);
+  const environment = `${SECRETS_FILE_VARIABLE}=${secrets}`;
+  return [
+    `The job is in ${job}, and its secrets are in ${secrets}.`,
+    ...aboutKey(identity),
+    "",
+    "Next:",
+    `  ${environment} provision doctor --job ${job}`,
+    `  ${environment} provision backup --job ${job}`,
+  ];
+}
+
+/** Writes a stack's file. Gives what is to be said of it. */
+async function makeStack(prompt: Prompt, name: string, signal: AbortSignal): Promise<string[]> {
+  const { initStack } = await import("../init/stack.ts");
+  const { file, secrets, identity } = await initStack(prompt, name, signal);
+  return [
+    `The stack's configuration is in ${file}. It names its secrets, and has none of them: Pulumi asks for each and encrypts it.`,
+    ...aboutKey(identity),
+    "",
+    "Next, in the folder of the Pulumi program:",
+    `  pulumi stack init ${name}`,
+    ...secrets.map((secret) => `  pulumi config set --stack ${name} --secret --path 'provision:secrets.${secret}'`),
+    `  pulumi preview --stack ${name}`,
+  ];
+}
+
+function aboutKey(identity: string | undefined): string[] {
+  if (identity === undefined) return [];
+  return [
+    `The private key is in ${identity}. Without it no backup can be restored: move it to where this machine's disk cannot take`,
+    "it along, for instance into a password manager. Making backups does not need it.",
+  ];
 }

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import type { z } from "zod";
 import { explain, JobConfig, Schedule } from "../../providers/config.ts";
 import type { Check } from "../../providers/database/database.ts";
-import { createDatabase, DatabaseConfig } from "../../providers/database/index.ts";
+import { createDatabase, DatabaseConfig, needsEncryption } from "../../providers/database/index.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { checkDestination } from "../doctor/check-destination.ts";
@@ -12,6 +14,40 @@ import type { Prompt } from "./prompt.ts";
 
 /** How many backups a new job keeps, unless a person says otherwise. */
 const KEEPS = { daily: 7, weekly: 4, monthly: 12 } as const;
+
+/** A key pair of age. */
+interface Identity {
+  readonly identity: string;
+  readonly recipient: string;
+}
+
+/** What a job says beside its database and its store. */
+interface Rest {
+  readonly schedule: z.output<typeof Schedule>;
+  readonly retention: Readonly<Record<string, number>>;
+  /** A new key; undefined for backups that are not encrypted. */
+  readonly key: Identity | undefined;
+}
+
+/**
+ * Refuses to overwrite anything.
+ *
+ * @throws ProviderError `CONFIG` where one of the files is there already
+ */
+export function refuseTaken(files: readonly string[], fix: string): void {
+  const taken = files.find((each) => existsSync(each));
+  if (taken !== undefined)
+    throw new ProviderError("CONFIG", `${taken} is there already, and is not overwritten.`, { fix });
+}
+
+/** Asks for everything but the database and the store. */
+export async function askRest(prompt: Prompt, database: Described): Promise<Rest> {
+  const schedule = await askSchedule(prompt);
+  const retention = await askRetention(prompt);
+  const needed = needsEncryption(DatabaseConfig.parse(database.config)) !== undefined;
+  const encrypted = needed || (await prompt.confirm("Encrypt backups before they leave this machine", "yes"));
+  return { schedule, retention, key: encrypted ? await newIdentity() : undefined };
+}
 
 /** Asks for a provider until all that it checks is right, or the person keeps it as it is. */
 export async function askChecked(
@@ -34,6 +70,7 @@ export async function askChecked(
   }
 }
 
+/** Connects to a database as it was described, and checks what a run needs of it. */
 export async function* checkDatabase(
   { config, byField }: Pick<Described, "config" | "byField">,
   lock: string,
@@ -45,6 +82,7 @@ export async function* checkDatabase(
   });
 }
 
+/** Writes, reads, lists and removes a small object in a store as it was described. */
 export async function* checkStore(
   { config, byField }: Pick<Described, "config" | "byField">,
   job: { readonly stack: string; readonly name: string },
@@ -82,7 +120,7 @@ export function askField(prompt: Prompt, field: "stack" | "name", text: string, 
   return prompt.ask({ text, otherwise, read });
 }
 
-export async function askSchedule(prompt: Prompt) {
+async function askSchedule(prompt: Prompt) {
   const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return prompt.ask({
     text: `When it runs, as the five fields of cron in ${timezone}: minute hour day month weekday`,
@@ -91,7 +129,7 @@ export async function askSchedule(prompt: Prompt) {
   });
 }
 
-export async function askRetention(prompt: Prompt): Promise<Record<string, number>> {
+async function askRetention(prompt: Prompt): Promise<Record<string, number>> {
   const retention: Record<string, number> = {};
   for (const [period, count] of Object.entries(KEEPS)) {
     retention[period] = await prompt.ask({
@@ -108,16 +146,21 @@ export async function askRetention(prompt: Prompt): Promise<Record<string, numbe
   return retention;
 }
 
-export async function newIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+async function newIdentity(): Promise<Identity> {
   const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-export function requireRight(job: object): void {
-  const parsed = JobConfig.safeParse(job);
+/**
+ * Refuses answers that are no job together.
+ *
+ * @throws ProviderError `CONFIG` with everything that the schema finds
+ */
+export function requireRight(schema: z.ZodType, job: object): void {
+  const parsed = schema.safeParse(job);
   if (parsed.success) return;
-  const details = explain(parsed.error, JobConfig, job).map(
+  const details = explain(parsed.error, schema, job).map(
     ({ path, message, fix }) => `  ${path}: ${message} Fix: ${fix}`,
   );
   throw new ProviderError("CONFIG", "The answers do not make a job:", { details });
@@ -136,6 +179,7 @@ export async function writeNew(file: string, content: string): Promise<void> {
   }
 }
 
-export function asJson(value: object): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+/** Writes a private key into a file of its own. */
+export function writeIdentity(file: string, { identity, recipient }: Identity): Promise<void> {
+  return writeNew(file, `# public key: ${recipient}\n${identity}\n`);
 }

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { checkSettings } from "../../components/settings/rules.ts";
 import { JobConfig } from "../../providers/config.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
@@ -28,9 +30,9 @@ afterEach(() => {
   folder.remove();
 });
 
-/** A conversation with `provision init`. */
-function converse(turns: readonly Turn[]): Promise<{ code: number | null; text: string }> {
-  const command = `${process.execPath} ${CLI} init ${join(folder.path, "app.json")}`;
+/** A conversation with `provision init`, which works in the test's folder. */
+function converse(turns: readonly Turn[], args = "app.json"): Promise<{ code: number | null; text: string }> {
+  const command = `cd '${folder.path}' && ${process.execPath} ${CLI} init ${args}`;
   const home = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path };
   return atTerminal(command, { ...home, TZ: "Europe/Berlin" }, turns);
 }
@@ -105,6 +107,103 @@ describe.runIf(can)("provision init", { timeout: 120_000 }, () => {
     const taken = await converse([]);
     expect(taken.text).toContain("app.identity is there already");
     expect(taken.code).toBe(2);
+  });
+});
+
+/** The configuration of a stack as a preview checks it, once its secrets are set. */
+function checkStack(stack: string, secrets: readonly string[]) {
+  const text = readFileSync(join(folder.path, `Pulumi.${stack}.yaml`), "utf8");
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  const own = Object.entries(config).filter(([key]) => key.startsWith("provision:"));
+  const values = own.map(([key, value]): [string, string] => [
+    key.slice("provision:".length),
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  const set = JSON.stringify(Object.fromEntries(secrets.map((name) => [name, "x"])));
+  const region = config["aws:region"] as string | undefined;
+  return {
+    text,
+    ...checkSettings({ stack, values: new Map([...values, ["secrets", set]]), region, isSecret: () => true }),
+  };
+}
+
+describe.runIf(can)("provision init --stack", { timeout: 120_000 }, () => {
+  const rest: readonly Turn[] = [
+    [/five fields of cron in Europe\/Berlin.*: $/, "30 2 * * *"],
+    [/How many daily.*\[7\]: $/, ""],
+    [/How many weekly.*\[4\]: $/, ""],
+    [/How many monthly.*\[12\]: $/, ""],
+    [/Encrypt .*\[yes\]: $/, ""],
+  ];
+  const database: readonly Turn[] = [
+    [/Name of the job.*\[app\]: $/, "orders"],
+    [/What kind of database[\s\S]*Name or number.*: $/, "postgres"],
+  ];
+
+  it("writes a host's stack that a preview takes, and says how to set the secrets, which stand nowhere", async () => {
+    const { code, text } = await converse(
+      [
+        [/1 {2}host: [\s\S]*Name or number \[host\]: $/, "moon"],
+        [/There is no "moon"[\s\S]*Name or number.*: $/, ""],
+        ...database,
+        [/url \(not shown\): $/, postgres.url("shop")],
+        [/The database is ready[\s\S]*What kind of store[\s\S]*Name or number.*: $/, "filesystem"],
+        [/path, or nothing for the default: $/, ""],
+        ...rest,
+      ],
+      "--stack shop",
+    );
+    expect(code, text).toBe(0);
+    expect(text).toContain("pulumi config set --stack shop --secret --path 'provision:secrets.databaseUrl'");
+    expect(readdirSync(folder.path).filter((name) => !name.startsWith("."))).toEqual(
+      expect.arrayContaining(["Pulumi.shop.yaml", "shop.identity"]),
+    );
+    const { text: yaml, settings, problems, warnings } = checkStack("shop", ["databaseUrl"]);
+    for (const shown of [text, yaml]) expect(shown).not.toContain(postgres.password);
+    expect([problems, warnings]).toEqual([[], []]);
+    const recipient = execFileSync("age-keygen", ["-y", join(folder.path, "shop.identity")], { encoding: "utf8" });
+    expect(settings).toMatchObject({
+      target: "host",
+      jobs: [
+        {
+          name: "orders",
+          schedule: { cron: "30 2 * * *", timezone: "Europe/Berlin" },
+          database: { kind: "postgres", url: { secret: "databaseUrl" } },
+          destinations: [{ kind: "filesystem" }],
+          encryption: { recipients: [recipient.trim()] },
+          retention: { daily: 7, weekly: 4, monthly: 12 },
+        },
+      ],
+    });
+    expect(mode(join(folder.path, "shop.identity"))).toBe("600");
+  });
+
+  it("writes a stack on AWS that a preview takes, with a bucket of its own", async () => {
+    const { code, text } = await converse(
+      [
+        [/Name or number \[host\]: $/, "aws"],
+        [/Region of AWS \[eu-central-1\]: $/, "Frankfurt"],
+        [/expected the code of a region[\s\S]*Region.*: $/, "us-east-1"],
+        ...database,
+        [/url \(not shown\): $/, postgres.url("shop")],
+        ...rest,
+      ],
+      "--stack shop",
+    );
+    expect(code, text).toBe(0);
+    const { settings, problems } = checkStack("shop", ["databaseUrl"]);
+    expect(problems).toEqual([]);
+    expect(settings).toMatchObject({ target: "aws", region: "us-east-1", jobs: [{ destinations: [{ kind: "s3" }] }] });
+  });
+
+  it("overwrites no stack, and takes no name that is none", async () => {
+    execFileSync("touch", [join(folder.path, "Pulumi.shop.yaml")]);
+    const taken = await converse([], "--stack shop");
+    expect([taken.code, taken.text]).toEqual([2, expect.stringContaining("Pulumi.shop.yaml is there already")]);
+    const wrong = await converse([], "--stack 'My Stack'");
+    expect([wrong.code, wrong.text]).toEqual([2, expect.stringMatching(/"My Stack": .*1 to 40 lower-case letters/)]);
+    const both = await converse([], "app.json --stack shop");
+    expect([both.code, both.text]).toEqual([2, expect.stringContaining("Leave out one of the two")]);
   });
 });
 
