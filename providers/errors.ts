@@ -55,17 +55,25 @@ export class ProviderError extends Error {
   }
 }
 
+/** The lock in the database that keeps runs of one job apart. */
+const SESSION_LOCK = {
+  what: "its lock",
+  fix:
+    "Wait for that run to end. If none is going, its session is stuck: end it by SELECT pg_terminate_backend(…) with its process " +
+    "number, which pg_stat_activity has beside application_name 'provision'.",
+};
+
 /** The other run of the same job is still going; nothing was done. */
 export class LockHeldError extends ProviderError {
   override readonly name = "LockHeldError";
 
-  /** @param holder who holds it, as far as that is known: `process 4711, role "backup"` */
-  constructor(job: string, holder?: string) {
-    super("CONFLICT", `Another run of ${job} holds its lock${holder === undefined ? "" : `: ${holder}`}.`, {
-      fix:
-        "Wait for that run to end. If none is going, its session is stuck: end it by SELECT pg_terminate_backend(…) with its process " +
-        "number, which pg_stat_activity has beside application_name 'provision'.",
-    });
+  /**
+   * @param holder who holds it, as far as that is known: `process 4711, role "backup"`
+   * @param held what is held, and what a person should do; left out for the lock in the database
+   */
+  constructor(job: string, holder?: string, held: { readonly what: string; readonly fix: string } = SESSION_LOCK) {
+    const by = holder === undefined ? "" : `: ${holder}`;
+    super("CONFLICT", `Another run of ${job} holds ${held.what}${by}.`, { fix: held.fix });
   }
 }
 

@@ -8,6 +8,8 @@
  *                                /<artifact>.zst[.age]
  *     <prefix>/<stack>/<job>/files/…                   the files' contents, which backups share
  *     <prefix>/<stack>/<job>/reports/<time>.html       published reports, and their signatures
+ *     <prefix>/<stack>/<job>/lease/<number>.json       which run may make a backup: each claim and renewal has the next number
+ *                                 /<number>-ended.json ends the lease whose newest number it has
  */
 
 /** Name of the object that makes a folder a backup. */
@@ -24,6 +26,12 @@ const REPORTS_FOLDER = "reports";
 
 /** What stands after the time in the names of a published report's objects: of its page, and of the signature. */
 export const REPORT_ENDINGS = { page: ".html", signature: ".html.sig" } as const;
+
+/** The folder beside the backups that holds the lease of the run that makes one. */
+const LEASE_FOLDER = "lease";
+
+/** Digits of a number in the names of a lease's objects, so that they sort by it. */
+const LEASE_DIGITS = 10;
 
 /** What {@link contentObject} makes. */
 export const CONTENT_OBJECT = /^files\/[0-9a-f]{2}\/[0-9a-f]{64}-[0-9a-f]{6}\.zst(\.age)?$/;
@@ -68,6 +76,22 @@ export function backupKey(job: JobName, id: string, object: string): string {
 /** The folder of a job's published reports; `prefix` as of {@link jobFolder}. */
 export function reportsFolder(job: JobName, prefix?: string): string {
   return `${jobFolder(job, prefix)}/${REPORTS_FOLDER}`;
+}
+
+/** The folder of a job's lease. */
+export function leaseFolder(job: JobName): string {
+  return `${jobFolder(job)}/${LEASE_FOLDER}`;
+}
+
+/** The key of the lease's object with a number, or of the one that ends the lease at that number. */
+export function leaseKey(job: JobName, number: number, ended = false): string {
+  return `${leaseFolder(job)}/${String(number).padStart(LEASE_DIGITS, "0")}${ended ? "-ended" : ""}.json`;
+}
+
+/** What a key that {@link leaseKey} made says; undefined for any other. */
+export function leaseNumber(key: string): { number: number; ended: boolean } | undefined {
+  const [, digits, ended] = /\/(\d{10})(-ended)?\.json$/.exec(key) ?? [];
+  return digits === undefined ? undefined : { number: Number(digits), ended: ended !== undefined };
 }
 
 /** The object that holds a file's content, below the job's folder: `random` keeps two writes of one content apart. */

@@ -8,6 +8,7 @@ import { copyJobFiles } from "./backup/copy-job-files.ts";
 import { live, openDestinations, requireLive } from "./backup/destination.ts";
 import { dumpArtifact } from "./backup/dump-artifact.ts";
 import { examineExisting } from "./backup/examine.ts";
+import { endLeases, takeLeases } from "./backup/leases.ts";
 import { requireManifestRoom } from "./backup/manifest-room.ts";
 import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report.ts";
 import { checkClock, omit, type BackupChoices, type RunState, type Draft } from "./backup/state.ts";
@@ -16,6 +17,7 @@ import { Trace } from "./backup/trace.ts";
 import { verifyAndPrune } from "./backup/verify-and-prune.ts";
 import { jobFolder } from "../providers/layout.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
+import type { Lease } from "./lease.ts";
 import type { Run } from "./run.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -60,7 +62,9 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
     requireLive(state.destinations);
     const source = await connect(state);
     let draft: Draft;
+    let leases: readonly Lease[] = [];
     try {
+      leases = await takeLeases(state, source.lockedIn);
       draft = begin();
       trace.name(draft.id);
       span.set(trace.backup);
@@ -72,6 +76,7 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
       if (manifest && state.earlier) await trace.step("compare", {}, () => markAnomalies(state, manifest));
       for (const destination of live(state.destinations)) await verifyAndPrune(state, draft, destination);
     } finally {
+      await endLeases(leases);
       // Releases the lock. Before, another run could take this one's objects for leftovers of a killed run.
       await source.close();
     }
@@ -98,7 +103,7 @@ function connect(state: RunState): Promise<DatabaseBackup> {
   });
 }
 
-/** Names the backup. Only with the lock held: what is older is then of runs that are over. */
+/** Names the backup. Only with the lock and the leases held: what is older is then of runs that are over. */
 function begin(): Draft {
   const startedAt = new Date();
   return {

@@ -78,6 +78,11 @@ export interface StoredFile {
 /** A consistent view of a database, open for reading. */
 export interface DatabaseBackup {
   readonly facts: DatabaseFacts;
+  /**
+   * Names what has the lock: the server as it has run since its start, and the database. Runs with the same name exclude each other by
+   * that lock. Left out where it is not known.
+   */
+  readonly lockedIn?: string | undefined;
   readonly artifacts: readonly DatabaseArtifact[];
   /** What belongs to the database and is in none of the artifacts, and why. */
   readonly omitted: readonly Omission[];

@@ -39,6 +39,7 @@ export class S3StorageProvider implements StorageProvider {
   readonly description: string;
   readonly #service: S3Service;
   readonly heldBytes: number;
+  readonly refusesToOverwrite: boolean;
   readonly #config: S3Config;
   /** What stands before every key: nothing, or a folder and a slash. */
   readonly #prefix: string;
@@ -53,6 +54,8 @@ export class S3StorageProvider implements StorageProvider {
     this.heldBytes = heldBytes(config.partSizeMiB * MiB);
     this.#prefix = config.prefix === undefined ? "" : `${config.prefix}/`;
     this.#basic = basic;
+    // Of services other than Amazon's, some take no notice of If-None-Match, and do not say so.
+    this.refusesToOverwrite = !basic && config.endpoint === undefined;
   }
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {

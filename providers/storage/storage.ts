@@ -49,6 +49,12 @@ export interface StorageProvider {
   readonly heldBytes?: number;
 
   /**
+   * False where the store itself may not refuse to overwrite: of several uploads of one key at the same moment more than one can
+   * succeed, and the last one stays. Left out: exactly one succeeds.
+   */
+  readonly refusesToOverwrite?: boolean;
+
+  /**
    * Stores the stream under the key. The object becomes visible whole, when the returned promise resolves, or not at all:
    * a source that fails, stalls (see `stallTimeoutSeconds`) or is aborted leaves nothing that `list` or `stat` show.
    * Whatever happens, the source is consumed or destroyed before the promise settles. What the store reports afterwards

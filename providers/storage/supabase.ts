@@ -30,6 +30,10 @@ class SupabaseStorageProvider implements StorageProvider {
     return this.#store.heldBytes;
   }
 
+  get refusesToOverwrite(): boolean {
+    return this.#store.refusesToOverwrite ?? true;
+  }
+
   async upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
     let name: string;
     try {

@@ -3,6 +3,7 @@ import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { describeKept } from "../catalogue/retention.ts";
 import { EXIT } from "../exit-codes.ts";
+import { sweepLeases } from "../lease.ts";
 import { beforeAnyRun, prune } from "../prune.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 
@@ -30,9 +31,8 @@ export function addPrune(program: Command): void {
         const { job, signal } = run;
         // This holds no lock, and a backup or a copy may be going on.
         const unfinishedBefore = beforeAnyRun(job);
-        const { results, failed } = await inDestinations(run, options, async (storage) => ({
-          destination: storage.description,
-          ...(await prune({
+        const { results, failed } = await inDestinations(run, options, async (storage) => {
+          const report = await prune({
             storage,
             job,
             rule: job.retention,
@@ -42,8 +42,10 @@ export function addPrune(program: Command): void {
             copiesBefore: unfinishedBefore,
             dryRun: options.dryRun,
             signal,
-          })),
-        }));
+          });
+          if (!options.dryRun) await sweepLeases(storage, job, signal);
+          return { destination: storage.description, ...report };
+        });
         const verb = options.dryRun ? "would remove" : "removed";
         return {
           json: [...results, ...failed],

@@ -5,6 +5,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../helpers/bytes.ts";
 import { failureOf } from "../helpers/failure.ts";
+import { describeLeaseContract } from "./lease.ts";
 import { failAtRandomPoints, SEED, stallAtRandomPoints } from "../helpers/random-points.ts";
 
 const MiB = 1024 * 1024;
@@ -404,6 +405,8 @@ export function describeStorageContract(name: string, open: OpenStorage, capabil
         });
       }
     });
+
+    describeLeaseContract(() => storage, capabilities.refusesToOverwrite);
 
     describe("a key that does not exist", () => {
       it.each(["missing", "missing/too", "object/below", "obj", "folder"])("%s is NOT_FOUND", async (key) => {

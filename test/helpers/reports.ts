@@ -40,10 +40,12 @@ export function backupFolder(sandbox: Sandbox, id: string): string {
   return join(sandbox.store, "test", "app", id);
 }
 
-/** The names of the folders in the job's folder, whatever they hold. */
+/** The names of the folders in the job's folder, whatever they hold, but for its lease. */
 export function foldersOf(sandbox: Sandbox): string[] {
   try {
-    return readdirSync(join(sandbox.store, "test", "app")).sort();
+    return readdirSync(join(sandbox.store, "test", "app"))
+      .filter((name) => name !== "lease")
+      .sort();
   } catch {
     return [];
   }

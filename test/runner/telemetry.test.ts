@@ -136,6 +136,7 @@ describe("the whole run is one trace", () => {
       ...Array<string>(2).fill("backup > commit"),
       "backup > connect",
       ...Array<string>(2).fill("backup > dump"),
+      ...Array<string>(2).fill("backup > lease"),
       ...Array<string>(2).fill("backup > prune"),
       ...Array<string>(2).fill("backup > verify"),
       ...Array<string>(4).fill("dump > store"),

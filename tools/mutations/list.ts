@@ -261,6 +261,23 @@ export const MUTATIONS: readonly Mutation[] = [
     "",
   ),
   mutation(
+    "a lease that is renewed is taken over",
+    "runner/lease.ts",
+    ["if (now.newest !== shown.newest) throw", "if (now.newest < shown.newest) throw"],
+    "test/runner/backup/leases.test.ts",
+    "finds another's lease",
+  ),
+  mutation(
+    "a lease is judged by what it says of its time",
+    "runner/lease.ts",
+    [
+      "if (performance.now() - beginning >= deadMs) return now;",
+      "if (holder && Date.parse(holder.validUntil) < Date.now()) return now;",
+    ],
+    "test/runner/lease.test.ts",
+    "of a run that held",
+  ),
+  mutation(
     "a secret in base64 is shown",
     "runner/redact.ts",
     ["encodeURI(value), ...base64]", "encodeURI(value), ...base64.slice(0, 0)]"],

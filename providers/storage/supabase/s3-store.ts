@@ -38,6 +38,7 @@ const fixes: readonly [error: (error: ProviderError) => boolean, fix: string][] 
 
 /** A bucket, by the S3 protocol of the project. */
 export class S3Store implements NamedStore {
+  readonly refusesToOverwrite = false;
   readonly heldBytes: number;
   readonly #s3: S3StorageProvider;
 

@@ -163,6 +163,7 @@ const repository = (name: string) => `arn:aws:ecr:${REGION}:${ACCOUNT}:repositor
 const readers: readonly Role[] = ["backup", "drill", "restore"];
 const users: readonly Role[] = [...readers, "prune"];
 const all: readonly Role[] = [...users, "report"];
+const lease = `${BUCKET}/prod/app/lease/0000000001.json`;
 const page = `${BUCKET}/prod/app/reports/20261124T070000Z.html`;
 
 /** What roles of the job app may try, and who of them succeeds. */
@@ -178,6 +179,12 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutObject", resource: object("app", "drilled-1.json"), allowed: [] },
   { action: "s3:PutObject", resource: object("app", "verified-1.json"), context: create, allowed: ["backup"] },
   { action: "s3:AbortMultipartUpload", resource: dump, allowed: ["backup", "prune"] },
+  // A lease: its numbers are new objects, too, and what is left of them is pruned.
+  { action: "s3:PutObject", resource: lease, context: create, allowed: ["backup"] },
+  { action: "s3:PutObject", resource: lease, context: { "s3:ObjectCreationOperation": "true" }, allowed: [] },
+  { action: "s3:GetObject", resource: lease, allowed: readers },
+  { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app/lease/"), allowed: all },
+  { action: "s3:DeleteObject", resource: lease, allowed: ["prune"] },
   // Reading.
   { action: "s3:GetObject", resource: manifest, allowed: all },
   { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: all },

@@ -5,7 +5,7 @@ import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
 import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
-import { takeLock } from "./job-lock.ts";
+import { lockedIn, takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
@@ -74,6 +74,7 @@ export async function openBackup(
     // The session is idle inside its transaction for as long as the dump takes.
     await control.query(NO_TIMEOUTS);
     if (options.lock !== undefined) await takeLock(control, options.lock);
+    const locks = options.lock === undefined ? undefined : await lockedIn(control);
     const systemIdentifier = await readSystemIdentifier(control);
     const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
@@ -84,7 +85,7 @@ export async function openBackup(
       // The lock is the session's and not the transaction's.
       await control.query("COMMIT");
     };
-    return { facts, ...parts, endSnapshot, close: () => control.close() };
+    return { facts, lockedIn: locks, ...parts, endSnapshot, close: () => control.close() };
   } catch (error) {
     await control.close();
     throw error;

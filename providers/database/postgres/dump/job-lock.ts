@@ -33,6 +33,24 @@ export async function takeLock(control: ControlConnection, name: string): Promis
   throw new ProviderError("CONFLICT", problem, { fix: howToEnd(control, holder) });
 }
 
+/**
+ * Names what has the session's advisory locks: a server from its start to its end, and a database. A standby and its primary differ,
+ * and so do a server and its copy. Undefined where the server does not say.
+ *
+ * To be called outside of a transaction, which a refusal would end.
+ */
+export async function lockedIn(control: ControlConnection): Promise<string | undefined> {
+  try {
+    const { name } = await control.one<{ name: string }>(
+      "SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || current_database() AS name",
+    );
+    return name;
+  } catch {
+    // Some services refuse it. A connection that has broken shows in the next query.
+    return undefined;
+  }
+}
+
 /** The lock's name as the 64 bits that PostgreSQL's advisory locks have. */
 function lockKey(name: string): string {
   return createHash("sha256").update(`provision:${name}`).digest().readBigInt64BE(0).toString();

@@ -39,6 +39,7 @@ export async function openSeveral(
         tables: [],
         roles: [...new Set(backups.flatMap(({ facts }) => facts.roles))].sort(),
       },
+      lockedIn: first.lockedIn,
       artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
       omitted: [],
       endSnapshot: async () => {

@@ -1,0 +1,61 @@
+import { randomUUID } from "node:crypto";
+import { LockHeldError, toProviderError } from "../../providers/errors.ts";
+import { Lease, type LeaseTimes } from "../lease.ts";
+import { live, type Live } from "./destination.ts";
+import type { RunState } from "./state.ts";
+
+/**
+ * Takes the job's lease in each destination, one after another: all runs of the job do that in the same order, so that of two that
+ * begin at the same moment one goes on. A destination whose lease cannot be taken is left without one, as a hiccup there may pass.
+ *
+ * @param lockedIn names what has the lock that the run holds
+ * @param times default: those of every run
+ * @throws LockHeldError where another run has the lease of any destination; then those that were taken are given back
+ */
+export async function takeLeases(
+  state: RunState,
+  lockedIn: string | undefined,
+  times?: LeaseTimes,
+): Promise<readonly Lease[]> {
+  const { run, choices, trace, destinations, launchedMs } = state;
+  const { job, signal } = run;
+  const common = {
+    ...{ job, signal, lockedIn },
+    owner: randomUUID(),
+    startedAt: new Date(launchedMs),
+    mayRemove: choices.prune,
+    warn: (message: string) => {
+      trace.warn(message);
+    },
+  };
+  const leases: Lease[] = [];
+  try {
+    for (const { storage, description, facts } of inOrder(live(destinations))) {
+      await trace.step("lease", facts, async () => {
+        try {
+          const lease = await Lease.take({ ...common, storage }, times);
+          if (lease) leases.push(lease);
+        } catch (error) {
+          if (error instanceof LockHeldError || signal.aborted) throw error;
+          common.warn(
+            `No lease could be taken in ${description}, so a run of this job on another server would not be noticed there: ` +
+              toProviderError(error).message,
+          );
+        }
+      });
+    }
+  } catch (error) {
+    await endLeases(leases);
+    throw error;
+  }
+  return leases;
+}
+
+function inOrder(destinations: readonly Live[]): Live[] {
+  return destinations.toSorted((one, other) => (one.description < other.description ? -1 : 1));
+}
+
+/** Gives leases back. */
+export async function endLeases(leases: readonly Lease[]): Promise<void> {
+  await Promise.all(leases.map((lease) => lease.end()));
+}

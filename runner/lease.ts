@@ -1,0 +1,328 @@
+import { hostname } from "node:os";
+import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { abortedError, LockHeldError, ProviderError } from "../providers/errors.ts";
+import { jobFolder, leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
+import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { JobName } from "./catalogue/backup-folder.ts";
+import { readDocument } from "./catalogue/catalogue.ts";
+import { seal, unseal } from "./documents/sealed-json.ts";
+import { PROGRAM } from "./version.ts";
+
+/** How a lease goes by time, in milliseconds. */
+export interface LeaseTimes {
+  /** From one renewal to the next. */
+  readonly renewMs: number;
+  /** A lease of another run is dead once it was not renewed while it was watched for so long. */
+  readonly deadMs: number;
+  /** From one look at another run's lease to the next. */
+  readonly pollMs: number;
+  /** What a request may take while the run waits for it. */
+  readonly requestMs: number;
+  /** What a request may take at the end of a run, which may have been aborted. */
+  readonly endMs: number;
+  /** Where a store may let two writers of one key succeed: until what it has of them is final. */
+  readonly settleMs: number;
+}
+
+const TIMES: LeaseTimes = {
+  renewMs: 60_000,
+  deadMs: 180_000,
+  pollMs: 5_000,
+  requestMs: 30_000,
+  endMs: 5_000,
+  settleMs: 1_000,
+};
+
+/**
+ * Numbers that stay when older ones are removed. A run that has listed them and not claimed the next one yet must not find that number
+ * free again: as its two requests are limited, that would take five runs or renewals of others in a minute.
+ */
+const KEPT = 5;
+
+/** What is known of the run that has a lease. Nothing depends on its times: they are there for people. */
+const LeaseDocument = z.object({
+  format: z.literal(1),
+  /** Random, and the same in all of a run's destinations. */
+  owner: z.string().max(100),
+  host: z.string().max(255),
+  program: z.string().max(100),
+  startedAt: z.iso.datetime(),
+  /** Unless it is renewed. */
+  validUntil: z.iso.datetime(),
+  /** See `DatabaseBackup.lockedIn`. */
+  lockedIn: z.string().max(500).optional(),
+});
+type LeaseDocument = z.output<typeof LeaseDocument>;
+
+/** Which lease a run takes. */
+export interface LeaseOptions {
+  readonly storage: StorageProvider;
+  readonly job: JobName;
+  /** The run's own id. */
+  readonly owner: string;
+  readonly startedAt: Date;
+  /** Names what has the lock that the run holds; see `DatabaseBackup`. */
+  readonly lockedIn: string | undefined;
+  /** Whether the run may remove objects. One that may not leaves them to `provision prune`. */
+  readonly mayRemove: boolean;
+  readonly signal: AbortSignal;
+  /** Called with what a person should know: that another run's lease is watched, or that the own one was lost. */
+  readonly warn: (message: string) => void;
+}
+
+/** What a listing shows of a job's lease. */
+interface Shown {
+  readonly keys: readonly string[];
+  /** 0 where there has been none. */
+  readonly newest: number;
+  /** Whether a run has the newest, as far as a listing tells. */
+  readonly held: boolean;
+}
+
+/**
+ * Keeps runs of one job apart that share a store and not the lock in a database: after a failover, or with two URLs.
+ *
+ * Objects are created and never replaced, so a lease is a row of numbered objects. Who creates the next number has the lease, and a
+ * renewal creates the next one again: of several that want a number the store lets one succeed. At its end the run removes them, or adds
+ * one that says that it has ended. Whether a lease is alive is never judged by a clock: a run that finds one watches whether it is renewed.
+ */
+export class Lease {
+  readonly #options: LeaseOptions;
+  readonly #times: LeaseTimes;
+  /** All that the run has seen or made, the oldest first. */
+  #keys: string[] = [];
+  #newest = 0;
+  #lost = false;
+  #timer: NodeJS.Timeout | undefined;
+  #renewal: Promise<void> | undefined;
+  readonly #ending = new AbortController();
+
+  private constructor(options: LeaseOptions, times: LeaseTimes) {
+    this.#options = options;
+    this.#times = times;
+  }
+
+  /**
+   * Takes a job's lease in a store, and renews it until {@link end}. Where another run has it, this waits to see whether that one still
+   * renews it: for {@link LeaseTimes.deadMs} at most, or not at all where this run holds the lock that the other one held.
+   *
+   * @returns undefined where this very run has it already: the store is another name of one that it has taken a lease in
+   * @throws LockHeldError where another run has it; any other ProviderError where the store does not answer or refuses
+   */
+  static async take(options: LeaseOptions, times = TIMES): Promise<Lease | undefined> {
+    const lease = new Lease(options, times);
+    try {
+      return (await lease.#take()) ? lease : undefined;
+    } catch (error) {
+      // It was claimed, and then the run was aborted. Where another run has the lease, that one's claim stands there.
+      if (lease.#newest > 0 && !(error instanceof LockHeldError)) await lease.end();
+      throw error;
+    }
+  }
+
+  /** Gives the lease back. Never throws: one that stays is taken over like that of a killed run. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#ending.abort();
+    await this.#renewal;
+    if (this.#lost) return;
+    const { storage, job, mayRemove } = this.#options;
+    if (mayRemove && (await this.#remove(this.#keys, AbortSignal.timeout(this.#times.endMs)))) return;
+    const document = Readable.from([Buffer.from(seal({ format: 1, owner: this.#options.owner }))]);
+    const signal = AbortSignal.timeout(this.#times.endMs);
+    await storage.upload(leaseKey(job, this.#newest, true), document, { signal }).catch(() => undefined);
+  }
+
+  async #take(): Promise<boolean> {
+    const { storage, owner, signal } = this.#options;
+    let shown = await this.#look();
+    if (shown.held) {
+      const holder = await this.#read(shown.newest);
+      if (holder?.owner === owner) return false;
+      shown = await this.#outlast(shown, holder);
+    }
+    this.#keys = [...shown.keys];
+    const number = shown.newest + 1;
+    if (leaseNumber(leaseKey(this.#options.job, number)) === undefined) {
+      throw new ProviderError("CONFLICT", `${shown.keys.at(-1) ?? ""} has the last number that a lease can have.`, {
+        fix: `Remove the folder ${leaseFolder(this.#options.job)} while no run is going.`,
+      });
+    }
+    const other = await this.#create(number, this.#limited(signal));
+    if (other !== undefined) throw this.#heldBy(other.document);
+    if (storage.refusesToOverwrite === false) {
+      await wait(this.#times.settleMs, signal);
+      const document = await this.#read(number);
+      if (document?.owner !== owner) throw this.#heldBy(document);
+    }
+    this.#timer = setInterval(() => {
+      this.#renewal ??= this.#renew().finally(() => (this.#renewal = undefined));
+    }, this.#times.renewMs).unref();
+    return true;
+  }
+
+  /** Watches another run's lease until it has ended or is dead, and gives what is there then. */
+  async #outlast(shown: Shown, holder: LeaseDocument | undefined): Promise<Shown> {
+    const { lockedIn, storage, job, signal, warn } = this.#options;
+    // That run held the lock that this one holds: it has ended, and was killed before it could say so.
+    if (lockedIn !== undefined && holder?.lockedIn === lockedIn) return shown;
+    const { deadMs, pollMs } = this.#times;
+    warn(
+      `A run of ${jobFolder(job)} has a lease in ${storage.description}${holder === undefined ? "" : `: ${describe(holder)}`}. ` +
+        `This run waits up to ${deadMs / 1000} s to see whether it is still going.`,
+    );
+    const beginning = performance.now();
+    for (;;) {
+      await wait(pollMs, signal);
+      const now = await this.#look();
+      if (!now.held) return now;
+      if (now.newest !== shown.newest) throw this.#heldBy(await this.#read(now.newest));
+      if (performance.now() - beginning >= deadMs) return now;
+    }
+  }
+
+  /** Renews the lease. What fails is tried again at the next time: that it fails harms no backup. */
+  async #renew(): Promise<void> {
+    const { signal, mayRemove, storage, warn } = this.#options;
+    if (this.#lost || signal.aborted) return;
+    try {
+      const other = await this.#create(this.#newest + 1, this.#limited(AbortSignal.any([signal, this.#ending.signal])));
+      if (other !== undefined) {
+        this.#lost = true;
+        warn(
+          `Another run has taken over this one's lease in ${storage.description}, which was not renewed for a while: ` +
+            `${other.document === undefined ? "it does not say which" : describe(other.document)}.`,
+        );
+      } else if (mayRemove && this.#keys.length > KEPT) {
+        const old = this.#keys.slice(0, -KEPT);
+        if (await this.#remove(old, this.#limited(this.#ending.signal))) this.#keys = this.#keys.slice(-KEPT);
+      }
+    } catch {
+      // The store does not answer.
+    }
+  }
+
+  /**
+   * Creates the object with a number.
+   *
+   * @returns undefined where it is this run's, else what the other run's says, if that can be read
+   */
+  async #create(number: number, signal: AbortSignal): Promise<{ document: LeaseDocument | undefined } | undefined> {
+    const { storage, job, owner, startedAt, lockedIn } = this.#options;
+    const document: LeaseDocument = {
+      format: 1,
+      owner,
+      host: hostname().slice(0, 255),
+      program: PROGRAM,
+      startedAt: startedAt.toISOString(),
+      validUntil: new Date(Date.now() + this.#times.deadMs).toISOString(),
+      ...(lockedIn !== undefined && { lockedIn }),
+    };
+    const bytes = Buffer.from(seal(document));
+    const key = leaseKey(job, number);
+    try {
+      await storage.upload(key, Readable.from([bytes]), { signal, sizeEstimate: bytes.length });
+    } catch (error) {
+      if (!(error instanceof ProviderError && error.code === "CONFLICT")) throw error;
+      // Something else may be in the way, such as a file in the place of a folder.
+      const exists = await storage.stat(key, { signal }).then(
+        () => true,
+        () => false,
+      );
+      if (!exists) throw error;
+      const found = await this.#read(number);
+      // The answer to a request that took effect was lost.
+      if (found?.owner !== owner) return { document: found };
+    }
+    this.#newest = number;
+    this.#keys.push(key);
+    return undefined;
+  }
+
+  async #look(): Promise<Shown> {
+    const { storage, job, signal } = this.#options;
+    return shownIn(storage, job, this.#limited(signal));
+  }
+
+  /** What the object with a number says; undefined where it cannot be read, or says nothing that is known. */
+  async #read(number: number): Promise<LeaseDocument | undefined> {
+    const { storage, job, signal } = this.#options;
+    const key = leaseKey(job, number);
+    try {
+      const bytes = await readDocument(storage, key, this.#limited(signal));
+      return unseal(key, bytes.toString("utf8"), LeaseDocument);
+    } catch {
+      if (signal.aborted) throw abortedError(signal);
+      return undefined;
+    }
+  }
+
+  async #remove(keys: readonly string[], signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#options.storage.remove(keys, { signal });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #heldBy(holder: LeaseDocument | undefined): LockHeldError {
+    const { storage, job } = this.#options;
+    return new LockHeldError(jobFolder(job), holder && describe(holder), {
+      what: `its lease in ${storage.description}`,
+      fix:
+        "Wait for that run to end. If two schedulers or two servers run this job, stop one of them. A lease that is not renewed any " +
+        `more, of a run that was killed, is taken over after ${this.#times.deadMs / 1000} s.`,
+    });
+  }
+
+  #limited(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, AbortSignal.timeout(this.#times.requestMs)]);
+  }
+}
+
+/**
+ * Removes what runs that may not remove have left of a job's leases, but for the newest.
+ *
+ * @throws ProviderError what the store says to the listing; what it does not remove is left for the next time
+ */
+export async function sweepLeases(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<void> {
+  const { keys, newest } = await shownIn(storage, job, signal);
+  const old = keys.filter((key) => (leaseNumber(key)?.number ?? newest) <= newest - KEPT);
+  if (old.length === 0) return;
+  try {
+    await storage.remove(old, { signal });
+  } catch {
+    // Object Lock, for instance, keeps them for a time.
+    if (signal.aborted) throw abortedError(signal);
+  }
+}
+
+async function shownIn(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<Shown> {
+  const keys: string[] = [];
+  const ended = new Set<number>();
+  let newest = 0;
+  for await (const { key } of storage.list(leaseFolder(job), { signal })) {
+    const found = leaseNumber(key);
+    if (found === undefined) continue;
+    keys.push(key);
+    newest = Math.max(newest, found.number);
+    if (found.ended) ended.add(found.number);
+  }
+  return { keys, newest, held: newest > 0 && !ended.has(newest) };
+}
+
+/** Names as strings of JSON: they may hold anything. */
+function describe({ host, startedAt, validUntil }: LeaseDocument): string {
+  return `on the host ${JSON.stringify(host)}, since ${startedAt}, valid until ${validUntil} unless it is renewed`;
+}
+
+async function wait(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch {
+    throw abortedError(signal);
+  }
+}
