@@ -66,9 +66,12 @@ beforeEach(async () => {
   Bucket = `backups-${buckets}`;
   await service.client.createBucket({ Bucket, ObjectLockEnabledForBucket: true });
   const lock = { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: UNTIL } as const;
-  for (const [Key, Body] of year.stores[0]) {
-    if (!recent.some((id) => Key.includes(id))) continue;
-    await service.client.putObject({ Bucket, Key, Body, ...(Key.endsWith(".zst.age") && lock) });
+  const stored = [...year.stores[0]].filter(([key]) => recent.some((id) => key.includes(id)));
+  const isArchive = ([key]: [string, string]) => key.endsWith(".zst.age");
+  // As a backup does: the archive before the manifest and the records.
+  for (const [Key, Body] of stored.filter(isArchive)) await service.client.putObject({ Bucket, Key, Body, ...lock });
+  for (const [Key, Body] of stored.filter((each) => !isArchive(each))) {
+    await service.client.putObject({ Bucket, Key, Body });
   }
   for (const name of [...[1, 2, 3, 4].flatMap((day) => [page(day), `${page(day)}.sig`]), "notes.html", "old.txt"]) {
     await service.client.putObject({ Bucket, Key: `${REPORTS}/${name}`, Body: "x" });
