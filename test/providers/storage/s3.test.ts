@@ -544,7 +544,7 @@ describe("s3 storage", () => {
     const until = new Date("2099-01-01T00:00:00.000Z");
     const lock = { ObjectLockMode: "GOVERNANCE", ObjectLockRetainUntilDate: until } as const;
 
-    it.each([false, true])("is told, whether or not the object may not be read: %s", async (refused) => {
+    it.each([false, true])("has its date, also where the object itself may not be read: %s", async (refused) => {
       await use({}, await newBucket({ locks: true }));
       await service.client.putObject({ Bucket: bucket, Key: "a/locked", Body: "x", ...lock });
       await put("a/free");
