@@ -61,7 +61,11 @@ export function figuresOf({ at, cores, postgres, runs, results }: Figures): stri
 
 const rangeOf = ({ median, least, most }: Spread) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
 
-const code = (text: string) => `\`${text.replaceAll("|", String.raw`\|`)}\``;
+/** A case's name, of which the command alone is code. */
+function code(name: string): string {
+  const [, command = "", rest = ""] = /^(.*?)(, encrypted)?$/.exec(name) ?? [];
+  return `\`${command.replaceAll("|", String.raw`\|`)}\`${rest}`;
+}
 
 const titleOf = ({ of, to }: Ratio) => `${code(of)} to ${code(to)}`;
 
