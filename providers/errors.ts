@@ -95,6 +95,11 @@ export function toProviderError(error: unknown): ProviderError {
   return new ProviderError("INTERNAL", error instanceof Error ? error.message : String(error), { cause: error });
 }
 
+/** A message, and what is to be done, as one text. */
+export function withFix({ message, fix }: { readonly message: string; readonly fix?: string | undefined }): string {
+  return fix === undefined ? message : `${message} Fix: ${fix}`;
+}
+
 /** A failure in other words. Its code stays, and its fix unless there is a better one. */
 export function reworded(error: unknown, message: (own: string) => string, fix?: string): ProviderError {
   const problem = toProviderError(error);

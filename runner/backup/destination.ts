@@ -1,4 +1,4 @@
-import { toProviderError, type ProviderError } from "../../providers/errors.ts";
+import { toProviderError, withFix, type ProviderError } from "../../providers/errors.ts";
 import type { Attributes } from "../../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { Manifest } from "../documents/manifest.ts";
@@ -75,9 +75,4 @@ export function warn(trace: Trace, destination: Destination, warning: ProviderEr
   destination.warnings.push(warning);
   trace.warn(`${destination.description}: ${withFix(warning)}`);
   trace.track(warning, destination.facts);
-}
-
-/** An error's message and fix as one text. */
-export function withFix({ message, fix }: ProviderError): string {
-  return fix === undefined ? message : `${message} Fix: ${fix}`;
 }

@@ -1,11 +1,11 @@
-import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError, withFix } from "../../providers/errors.ts";
 import { ANOMALY } from "../../providers/layout.ts";
 import { anomaliesOf, describeAnomaly, figuresOf, isCollapse, type Anomaly, type Figures } from "../anomaly.ts";
 import { recordsBeside, readManifest } from "../catalogue/catalogue.ts";
 import type { AnomalyRecord, Manifest } from "../documents/manifest.ts";
 import { writeRecord } from "../documents/write-record.ts";
 import { PROGRAM } from "../version.ts";
-import { live, warn, withFix, type Live } from "./destination.ts";
+import { live, warn, type Live } from "./destination.ts";
 import type { RunState } from "./state.ts";
 
 /** What is far from usual where a job does not say. */

@@ -5,7 +5,8 @@ import type { FilesReport } from "../files/backup-files.ts";
 import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { PruneReport } from "../prune.ts";
 import type { Verification } from "../verify.ts";
-import { withFix, type Destination } from "./destination.ts";
+import { withFix } from "../../providers/errors.ts";
+import type { Destination } from "./destination.ts";
 import { objectsIn, type RunState, type Draft } from "./state.ts";
 
 /** How one destination fared. */

@@ -1,5 +1,5 @@
 import type { DatabaseIdentity } from "../../providers/database/database.ts";
-import { ProviderError } from "../../providers/errors.ts";
+import { ProviderError, withFix } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { compareClock } from "../../providers/clock.ts";
 import type { Anomaly } from "../anomaly.ts";
@@ -7,7 +7,7 @@ import type { FileKeySource } from "../age/decrypt.ts";
 import type { FilesBackup } from "../files/backup-files.ts";
 import type { Manifest, ManifestObject } from "../documents/manifest.ts";
 import type { Run } from "../run.ts";
-import { warn, withFix, type Destination, type Live } from "./destination.ts";
+import { warn, type Destination, type Live } from "./destination.ts";
 import type { Trace } from "./trace.ts";
 
 /** What a person may choose for a run. */

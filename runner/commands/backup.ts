@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { backup } from "../backup.ts";
 import type { BackupReport, DestinationReport } from "../backup/report.ts";
+import { withFix } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
@@ -78,9 +79,9 @@ function describeFiles({ copied, copiedBytes, unchanged, differences, leftOut }:
           `    ${counted(orphaned.length, "file")} listed by Storage and not in the database, such as ${orphaned[0] ?? ""}`,
         ]
       : []),
-    ...leftOut.slice(0, SHOWN).map(({ bucket, path, destination, message, fix }) => {
+    ...leftOut.slice(0, SHOWN).map(({ bucket, path, destination, ...problem }) => {
       const what = path === undefined ? `the bucket ${bucket}` : `${bucket}/${path}`;
-      return `    ${what}${destination === undefined ? "" : ` in ${destination}`}: ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
+      return `    ${what}${destination === undefined ? "" : ` in ${destination}`}: ${withFix(problem)}`;
     }),
     ...(rest > 0 ? [`    and ${rest} more: see --json`] : []),
   ];
@@ -97,7 +98,7 @@ function describeDestination({
   const facts = [stored ? "stored" : "failed", verification?.outcome ?? "not verified"];
   if (prune) facts.push(`${prune.removed.length + prune.unfinished.length} pruned, ${prune.kept} kept`);
   const warned = warnings.map((warning) => `    warning: ${warning}`);
-  return [`  ${destination}: ${facts.join(", ")}`, ...warned, ...errors.map(describeError)];
+  return [`  ${destination}: ${facts.join(", ")}`, ...warned, ...errors.map((error) => `    ${withFix(error)}`)];
 }
 
 function describeRetry({ id, status, destinations }: RetryReport): string[] {
@@ -106,11 +107,7 @@ function describeRetry({ id, status, destinations }: RetryReport): string[] {
     nothing ? `backup ${id}: nothing to do, every destination has it` : `backup ${id}: ${status}`,
     ...destinations.flatMap(({ destination, status: how, copy, errors }) => [
       `  ${destination}: ${how}${copy ? ` from ${copy.from}, ${bytes(copy.bytes)}, ${copy.verification?.outcome ?? "not verified"}` : ""}`,
-      ...errors.map(describeError),
+      ...errors.map((error) => `    ${withFix(error)}`),
     ]),
   ];
-}
-
-function describeError({ message, fix }: { readonly message: string; readonly fix?: string }): string {
-  return `    ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`;
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { ProviderError, toProviderError, type ErrorCode } from "../../providers/errors.ts";
+import { ProviderError, toProviderError, withFix, type ErrorCode } from "../../providers/errors.ts";
 import { listWhole } from "../catalogue/catalogue.ts";
 import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
@@ -113,8 +113,7 @@ function exitCode(results: readonly (CopyReport | Failed)[]): number {
 
 function describe(result: CopyReport | Failed): string[] {
   if (result.status === "failed") {
-    const { message, fix } = result.error;
-    return [`${result.id}: FAILED. ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`];
+    return [`${result.id}: FAILED. ${withFix(result.error)}`];
   }
   const { id, from, to, status, copied, kept, verification } = result;
   if (status === "present") return [`${id}: ${to} has it already`];

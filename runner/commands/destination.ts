@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { ProviderError } from "../../providers/errors.ts";
+import { ProviderError, withFix } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { decisiveError } from "../decisive-error.ts";
 import type { Run } from "../run.ts";
@@ -131,10 +131,7 @@ export async function inDestinations<T>(
 
 /** What is printed for people of the destinations in which a command failed. */
 export function describeFailed(failed: readonly FailedDestination[]): string[] {
-  return failed.map(
-    ({ destination, error: { message, fix } }) =>
-      `${destination}: FAILED. ${message}${fix === undefined ? "" : ` Fix: ${fix}`}`,
-  );
+  return failed.map(({ destination, error }) => `${destination}: FAILED. ${withFix(error)}`);
 }
 
 function allFailed(

@@ -2,7 +2,7 @@ import { rename, rm, writeFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { SCHEDULE_VARIABLE } from "../../providers/environment.ts";
-import { ProviderError } from "../../providers/errors.ts";
+import { ProviderError, withFix } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -247,8 +247,7 @@ async function publish(run: Run, report: Report, signer: ReportSigner | undefine
       removed.push(...named(await removeOldReports(place, keep)));
     } catch (error) {
       if (signal.aborted || !(error instanceof ProviderError)) throw error;
-      const fix = error.fix === undefined ? "" : ` Fix: ${error.fix}`;
-      warnings.push(`Older pages stay in ${storage.description}. ${error.message}${fix}`);
+      warnings.push(`Older pages stay in ${storage.description}. ${withFix(error)}`);
     }
     return published;
   });

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { explain, JobConfig, Schedule } from "../../providers/config.ts";
 import type { Check } from "../../providers/database/database.ts";
 import { createDatabase, DatabaseConfig, needsEncryption } from "../../providers/database/index.ts";
-import { ProviderError } from "../../providers/errors.ts";
+import { ProviderError, withFix } from "../../providers/errors.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { checkDestination } from "../doctor/check-destination.ts";
 import { failed } from "../doctor/checks.ts";
@@ -63,7 +63,7 @@ export async function askChecked(
     for await (const { name, ok, detail, fix } of check(described)) {
       isRight &&= ok;
       if (!ok || fix !== undefined)
-        prompt.say(`  ${ok ? "note" : "FAIL"}  ${name}: ${detail}${fix === undefined ? "" : ` Fix: ${fix}`}`);
+        prompt.say(`  ${ok ? "note" : "FAIL"}  ${name}: ${withFix({ message: detail, fix })}`);
     }
     if (isRight) prompt.say(`  The ${what} is ready.`);
     if (isRight || !(await prompt.confirm(`Describe the ${what} again`, "yes"))) return described;
