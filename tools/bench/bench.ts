@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -45,18 +45,19 @@ async function inMaintenance(postgres: Postgres, ...statements: string[]): Promi
 
 class Bench {
   readonly #postgres: Postgres;
-  readonly #setup: Setup;
+  readonly #dumps: readonly Case[];
+  readonly #restores: readonly Case[];
 
   constructor(postgres: Postgres, setup: Setup) {
     this.#postgres = postgres;
-    this.#setup = setup;
+    this.#dumps = dumps(setup);
+    this.#restores = restores(setup);
   }
 
   /** An empty database: nothing but the start and the end of a run. */
   async empty(): Promise<Result> {
     await inMaintenance(this.#postgres, "CREATE DATABASE nothing TEMPLATE template0");
-    const cases = dumps(this.#setup);
-    const measured = await takeTurns(cases, Number(options.runs), (each) => this.#run(each, "nothing"));
+    const measured = await takeTurns(this.#dumps, Number(options.runs), (each) => this.#run(each, "nothing"));
     return { megabytes: 0, measurements: measurementsOf(measured), ratios: [] };
   }
 
@@ -64,29 +65,24 @@ class Bench {
     const database = `bench_${name}_${megabytes}`;
     await data.create(this.#postgres, database, megabytes);
     const rounds = Number(options.runs);
-    const dumped = await takeTurns(dumps(this.#setup), rounds, (each) => this.#run(each, database));
+    const dumped = await takeTurns(this.#dumps, rounds, (each) => this.#run(each, database));
     // What is restored by all: the same database, as the pipe writes it and as a backup.
-    const [, pipe] = dumps(this.#setup);
-    const backup = dumps(this.#setup).find(({ own }) => own);
+    const [, pipe] = this.#dumps;
+    const backup = this.#dumps.find(({ own }) => own);
     if (pipe === undefined || backup === undefined) throw new RangeError("there is nothing to restore");
     await this.#run(pipe, database);
-    await rm(dump, { force: true });
-    await runMeasured("mv", ["mv", join(out, "dump"), dump], { env: process.env, memory: false });
+    await rename(join(out, "dump"), dump);
     await this.#run(backup, database);
-    const restored = await takeTurns(restores(this.#setup), rounds, (each) => this.#run(each, database));
+    const restored = await takeTurns(this.#restores, rounds, (each) => this.#run(each, database));
     await inMaintenance(this.#postgres, `DROP DATABASE ${database}`);
-    const costs = new Map([...dumped, ...restored].map(([{ name: of }, results]) => [of, results]));
+    const measured = new Map([...dumped, ...restored]);
+    const costs = new Map([...measured].map(([{ name: of }, results]) => [of, results]));
     const secondsOf = (of: string) => (costs.get(of) ?? []).map(({ seconds }) => seconds);
     const ratios = [...ratioLimits(data, megabytes), ...SHOWN.filter(({ to }) => costs.has(to))].map((each) => ({
       ...each,
       ratio: ratiosOf(secondsOf(each.of), secondsOf(each.to)),
     }));
-    return {
-      data: name,
-      megabytes,
-      measurements: measurementsOf(new Map([...dumped, ...restored])),
-      ratios,
-    };
+    return { data: name, megabytes, measurements: measurementsOf(measured), ratios };
   }
 
   async #run(each: Case, database: string): Promise<Cost> {

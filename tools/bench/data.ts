@@ -22,10 +22,13 @@ const WORDS = `
 /** So many words at random, of which the first of the array come most often. */
 const text = (words: number) => `concat_ws(' ', ${repeated(words, "w[1 + floor(300 * random() * random())::int]")})`;
 
-async function fill(postgres: Postgres, database: string, statements: string): Promise<void> {
-  await query(postgres.url("postgres"), `CREATE DATABASE ${database} TEMPLATE template0`);
-  await query(postgres.url(database), statements);
-  await query(postgres.url(database), "VACUUM ANALYZE");
+/** Creates a database with what some statements make. */
+function filledBy(statements: (megabytes: number) => string): Data["create"] {
+  return async (postgres, database, megabytes) => {
+    await query(postgres.url("postgres"), `CREATE DATABASE ${database} TEMPLATE template0`);
+    await query(postgres.url(database), statements(megabytes));
+    await query(postgres.url(database), "VACUUM ANALYZE");
+  };
 }
 
 const rows = (megabytes: number, bytes: number) => Math.max(1, Math.round((megabytes * 1e6) / bytes));
@@ -42,23 +45,19 @@ export const DATA: Readonly<Record<string, Data>> = {
   pgbench: {
     what: "The accounts of `pgbench -i`, of which most bytes repeat",
     easy: true,
-    create: (postgres, database, megabytes) =>
-      fill(
-        postgres,
-        database,
-        `CREATE TABLE pgbench_accounts (aid integer NOT NULL, bid integer, abalance integer, filler character(84)) WITH (fillfactor = 100);
+    create: filledBy(
+      (
+        megabytes,
+      ) => `CREATE TABLE pgbench_accounts (aid integer NOT NULL, bid integer, abalance integer, filler character(84)) WITH (fillfactor = 100);
          INSERT INTO pgbench_accounts SELECT n, 1 + n / 100000, 0, '' FROM generate_series(1, ${rows(megabytes, ROW_BYTES.account)}) n;
          ALTER TABLE pgbench_accounts ADD PRIMARY KEY (aid);`,
-      ),
+    ),
   },
   documents: {
     what: "Events as applications store them: JSON documents with messages in words",
     easy: false,
-    create: (postgres, database, megabytes) =>
-      fill(
-        postgres,
-        database,
-        `SELECT setseed(0.42);
+    create: filledBy(
+      (megabytes) => `SELECT setseed(0.42);
          CREATE TABLE events (id bigint PRIMARY KEY, at timestamptz NOT NULL, document jsonb NOT NULL, note text);
          INSERT INTO events
            SELECT n, timestamptz '2026-01-01' + n * interval '7 seconds',
@@ -67,31 +66,25 @@ export const DATA: Readonly<Record<string, Data>> = {
                'amount', round((random() * 1000)::numeric, 2), 'message', ${text(25)}),
              ${text(15)}
            FROM generate_series(1, ${rows(megabytes, ROW_BYTES.event)}) n, (${WORDS}) words;`,
-      ),
+    ),
   },
   numbers: {
     what: "Wide rows of numbers, and bytes that cannot be compressed",
     easy: false,
-    create: (postgres, database, megabytes) =>
-      fill(
-        postgres,
-        database,
-        `SELECT setseed(0.42);
+    create: filledBy(
+      (megabytes) => `SELECT setseed(0.42);
          CREATE TABLE measurements (id bigint PRIMARY KEY, ${columns("v", 24, "double precision")}, ${columns("n", 12, "integer")}, raw bytea);
          INSERT INTO measurements
            SELECT n, ${repeated(24, "1e3 * random()")}, ${repeated(12, "floor(random() * 1e6)")},
              decode(${Array.from({ length: 32 }, () => "md5(random()::text)").join(" || ")}, 'hex')
            FROM generate_series(1, ${rows(megabytes, ROW_BYTES.measurement)}) n;`,
-      ),
+    ),
   },
   tables: {
     what: "Many small tables, 4 for each megabyte, each with a key, an index and a foreign key",
     easy: true,
-    create: (postgres, database, megabytes) =>
-      fill(
-        postgres,
-        database,
-        `CREATE TABLE parents (id integer PRIMARY KEY, name text);
+    create: filledBy(
+      (megabytes) => `CREATE TABLE parents (id integer PRIMARY KEY, name text);
          INSERT INTO parents SELECT n, md5(n::text) FROM generate_series(0, 99) n;
          DO $$ BEGIN
            FOR each IN 1 .. ${4 * megabytes} LOOP
@@ -100,7 +93,7 @@ export const DATA: Readonly<Record<string, Data>> = {
              EXECUTE format('CREATE INDEX ON small_%s (parent)', each);
            END LOOP;
          END $$;`,
-      ),
+    ),
   },
 };
 
