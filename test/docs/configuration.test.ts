@@ -8,7 +8,7 @@ const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const page = read("docs/configuration.md");
 const generated = await generatedFiles();
 
-it.each(generated)("$path is what the schemas say now; `npm run docs` writes it", ({ path, text }) => {
+it.each(generated)("$path is what its source says now; `npm run docs` writes it", ({ path, text }) => {
   expect(read(path)).toBe(text);
 });
 

@@ -103,7 +103,7 @@ const configuration = snippets.filter(({ language }) => language === "yaml" || l
 const commands = snippets.filter(({ language }) => language === "console" || language === "sh");
 const programs = snippets.filter(({ language }) => language === "ts");
 /** What no test can run: formulas, layouts of folders and outputs. */
-const PROSE = ["", "mermaid", "text"];
+const PROSE = ["", "text"];
 
 describe("the configuration in the documentation", () => {
   it.each(configuration.filter(({ notRun }) => notRun === undefined))("is what the schema takes: $at", ({ text }) => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { JobConfig } from "../../providers/config.ts";
 import { ROOT } from "../tests/imports.ts";
 import { configurationTables } from "./configuration.ts";
+import { pictures } from "./pictures.ts";
 
 /** A file that is generated, or has a part that is. */
 export interface Generated {
@@ -14,11 +15,12 @@ export interface Generated {
   readonly text: string;
 }
 
-/** All files of the documentation that follow from the code. */
+/** All files of the documentation that follow from the code, and its pictures. */
 export async function generatedFiles(): Promise<Generated[]> {
   return [
     await withRegion("docs/configuration.md", "configuration", configurationTables()),
     await formatted("docs/job.schema.json", JSON.stringify(z.toJSONSchema(JobConfig, { io: "input" }))),
+    ...(await pictures()),
   ];
 }
 
