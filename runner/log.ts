@@ -67,7 +67,9 @@ export async function openLog({ level, base, redactor, output, progress = true }
 
 async function prettyLines(): Promise<(line: string) => string> {
   const { prettyFactory } = await import("pino-pretty");
-  const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss", colorize: true });
+  // https://no-color.org: set to anything, it asks for none.
+  const colorize = (process.env.NO_COLOR ?? "") === "";
+  const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss", colorize });
   return (line) => {
     try {
       return pretty(withoutControls(JSON.parse(line)));

@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { openLog, type LogOptions } from "../../runner/log.ts";
 import { Redactor } from "../../runner/redact.ts";
 
@@ -22,6 +22,10 @@ class Terminal extends Output {
   readonly isTTY = true;
   readonly columns = 40;
 }
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 const open = (output: Output, level: LogOptions["level"] = "info") =>
   openLog({ level, base: { stack: "prod", job: "app" }, redactor, output: output });
@@ -88,6 +92,17 @@ describe("on a terminal", () => {
     expect(text).toMatch(/^\[\d\d:\d\d:\d\d\] INFO: dump: done \[redacted\]\n/);
     expect(text).toContain("bytes: 12");
     expect(text).not.toContain("hunter2");
+  });
+
+  it.each([
+    ["coloured", "", true],
+    ["without colour where NO_COLOR asks for that", "1", false],
+  ])("lines are %s", async (_, noColor, coloured) => {
+    vi.stubEnv("NO_COLOR", noColor);
+    const output = new Terminal();
+    (await open(output)).write("warn", "hello", { bytes: 12 });
+    expect(output.text).toContain("hello");
+    expect(output.text.includes("\u001b[")).toBe(coloured);
   });
 
   it("the status line makes way for a log line and comes back after it", async () => {
