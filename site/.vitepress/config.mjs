@@ -1,8 +1,8 @@
+import { readFileSync } from "node:fs";
 import { GROUPS } from "./pages.mjs";
 
-/** `verification-and-drills` as a title; a name that is an abbreviation is written so. */
-const title = (page) =>
-  ({ aws: "AWS" })[page] ?? page.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
+/** What a page is called: its heading. */
+const title = (page) => /^# (.*)$/m.exec(readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), "utf8"))[1];
 
 export default {
   title: "Provision",
@@ -15,6 +15,7 @@ export default {
   themeConfig: {
     search: { provider: "local" },
     outline: "deep",
+    nav: [{ text: "A database is lost?", link: "/restore" }],
     sidebar: Object.entries(GROUPS).map(([text, pages]) => ({
       text,
       items: pages.map((page) => ({ text: title(page), link: `/${page}` })),

@@ -11,6 +11,6 @@ export const GROUPS = {
     "guard-rails",
     "commands",
   ],
-  "About Provision": ["comparison", "performance", "upgrades", "architecture", "extending"],
+  "About Provision": ["comparison", "performance", "upgrades", "architecture", "decisions", "extending"],
   "For contributors": ["promises", "imitations", "words"],
 };

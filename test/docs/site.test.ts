@@ -11,7 +11,7 @@ it("the site and the documentation's first page name every page", async () => {
     GROUPS: Readonly<Record<string, readonly string[]>>;
   };
   expect(Object.values(GROUPS).flat().sort()).toEqual(pages);
-  const named = linksOf("docs/index.md").map(({ target }) => target.replace(".md", ""));
+  const named = linksOf("docs/index.md").flatMap(({ target }) => /^(.*)\.md$/.exec(target)?.[1] ?? []);
   expect([...new Set(named)].sort()).toEqual(pages);
 });
 
