@@ -6,6 +6,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
+import { examples } from "./commands/examples.ts";
 import { addInit } from "./commands/init.ts";
 import { addList } from "./commands/list.ts";
 import { addPrune } from "./commands/prune.ts";
@@ -32,6 +33,17 @@ export function commandLine(onExit: (error: CommanderError) => never): Command {
       new Option("--log-level <level>", "least important lines of the log").choices(LOG_LEVELS).default("info"),
     )
     .addHelpText(
+      "before",
+      examples(
+        "provision init app.json    # asks for the job, and writes its file",
+        "provision doctor --job app.json",
+        "provision backup --job app.json",
+        "provision list --job app.json",
+        "provision restore latest --job app.json --to env:TARGET    # the variable TARGET has the URL of an empty database",
+        "provision help restore    # examples and options of a command",
+      ),
+    )
+    .addHelpText(
       "after",
       `
 The result goes to the standard output, the log to the standard error.
@@ -48,14 +60,7 @@ Exit codes:
   3 partial: some destination failed, another has it
 
 A store that cannot be reached is no damage: it ends a backup with 4 and anything else with 1 if it is the only one, and
-with 3 if another can be reached.
-
-Examples:
-  provision init app.json
-  provision doctor --job app.json
-  provision backup --job app.json
-  provision list --job app.json --json
-  TARGET=postgres://… provision restore latest --job app.json --to env:TARGET`,
+with 3 if another can be reached.`,
     )
     // Each command takes this over when it is added.
     .exitOverride(onExit);

@@ -3,6 +3,7 @@ import { accept } from "../accept.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { examples } from "./examples.ts";
 import { parseReason } from "./reason.ts";
 
 interface Options extends JobOptions, DestinationOptions {
@@ -14,6 +15,10 @@ export function addAccept(program: Command): void {
   program
     .command("accept")
     .summary("say that a suspicious backup is as it is meant to be")
+    .addHelpText(
+      "before",
+      examples('provision accept latest --job app.json --reason "The orders of 2020 were archived"'),
+    )
     .description(
       "Records beside a suspicious backup, in each destination, that what it has lost was to go: it counts as any other from then on, and " +
         "later backups are compared with it and with none from before.",

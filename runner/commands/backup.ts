@@ -7,6 +7,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
 import { retry, type RetryReport } from "../complete-backup.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
+import { examples } from "./examples.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions {
@@ -21,12 +22,19 @@ export function addBackup(program: Command): void {
   program
     .command("backup")
     .summary("make a backup, read it back in full, and prune")
+    .addHelpText(
+      "before",
+      examples(
+        "provision backup --job app.json",
+        "provision backup --job app.json --retry 20261127T030000Z-1a2b3c    # copy it to a destination that failed",
+      ),
+    )
     .description(
       "Dumps the job's database to all of its destinations at the same time, reads each copy back in full, and then " +
         "removes what the retention rule lets go. Ends with 0 only if every destination has a whole, verified backup.",
     )
     .option("--no-verify", "do not read the backup back (and so do not prune)")
-    .option("--no-prune", "remove nothing: on a target with roles that is a task of its own")
+    .option("--no-prune", "skip pruning (on AWS, a separate task prunes)")
     .option(
       "--adopt",
       "the database has moved or was renamed: the backups that are there are its own, although it seems to be another",

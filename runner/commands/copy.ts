@@ -10,6 +10,7 @@ import { loadJob } from "../job.ts";
 import type { Run } from "../run.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import { findDestination, withDestination } from "./destination.ts";
+import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
@@ -32,6 +33,14 @@ export function addCopy(program: Command): void {
   program
     .command("copy")
     .summary("copy backups from one store to another")
+    .addHelpText(
+      "before",
+      examples(
+        "provision copy --job app.json --from 0 --to 1    # the newest backup, from the first destination to the second",
+        "provision copy --job app.json --from 0 --to 1 --all",
+        "provision copy --job app.json --from-job former.json --from 0 --to 0 --all",
+      ),
+    )
     .description(
       "Copies a backup, or all of them, from one destination to another: how a job that changes its store keeps its " +
         "history. Every byte is compared with the manifest while it passes, and the copy is read back; what was found of a " +

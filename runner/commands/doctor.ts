@@ -3,12 +3,14 @@ import type { Check } from "../../providers/database/database.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { doctor } from "../doctor.ts";
 import { EXIT } from "../exit-codes.ts";
+import { examples } from "./examples.ts";
 
 /** Adds `provision doctor`. */
 export function addDoctor(program: Command): void {
   program
     .command("doctor")
     .summary("check everything that a run needs")
+    .addHelpText("before", examples("provision doctor --job app.json"))
     .description(
       "Checks the clients, the database, each destination (writes, reads back, lists and removes a small object), the " +
         "encryption and the monitors (which get a test message; it says where to find it), and says how to fix " +

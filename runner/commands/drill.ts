@@ -6,6 +6,7 @@ import { EXIT } from "../exit-codes.ts";
 import { tooSlow } from "../objectives.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
 import { acceptUnprovenOption } from "./accept-unproven.ts";
+import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
@@ -18,6 +19,13 @@ export function addDrill(program: Command): void {
   program
     .command("drill")
     .summary("restore a backup into a scratch database and compare the two")
+    .addHelpText(
+      "before",
+      examples(
+        "provision drill --job app.json",
+        "provision drill random --job app.json --identity file:/safe/identity.txt",
+      ),
+    )
     .description(
       "Restores a backup into a scratch database, which it creates on the server of the job's drill.target and always " +
         "drops, or, where the job names none, on a server that it starts on this machine for that time. It compares the two table by table: the manifest's tables with those restored, and the rows in the " +

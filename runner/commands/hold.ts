@@ -4,6 +4,7 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { hold, release } from "../hold.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { examples } from "./examples.ts";
 import { parseReason } from "./reason.ts";
 
 interface Options extends JobOptions, DestinationOptions {
@@ -16,6 +17,7 @@ export function addHold(program: Command): void {
   program
     .command("hold")
     .summary("keep a backup whatever the retention rule says")
+    .addHelpText("before", examples('provision hold latest --job app.json --reason "Audit of 2026" --until 2099-12-31'))
     .description(
       "Records beside a backup that it is held, in each destination: no prune removes it or its files until it is released, or until " +
         "the date of --until has come. `list` shows who is held and why; a copy takes the hold along.",
@@ -36,6 +38,10 @@ export function addRelease(program: Command): void {
   program
     .command("release")
     .summary("end the hold on a backup")
+    .addHelpText(
+      "before",
+      examples('provision release 20261127T030000Z-1a2b3c --job app.json --reason "The audit is over"'),
+    )
     .description(
       "Records beside a backup that it is no longer held, in each destination: from then on the retention rule alone decides. What " +
         "Object Lock still keeps stays locked.",

@@ -5,12 +5,20 @@ import { onOneLine } from "../../providers/visible.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import type { Prompt } from "../init/prompt.ts";
 import { leave } from "../watch/leave.ts";
+import { examples } from "./examples.ts";
 
 /** Adds `provision init`. */
 export function addInit(program: Command): void {
   program
     .command("init")
     .summary("ask for a job, and write its file or a stack's")
+    .addHelpText(
+      "before",
+      examples(
+        "provision init app.json        # a file of one job, and beside it its secrets and its private key",
+        "provision init --stack prod    # Pulumi.prod.yaml",
+      ),
+    )
     .description(
       "Asks for the database, the store, the schedule and the encryption, checks each answer at once, and writes the job's file, with its " +
         "secrets and its private key in files of their own that nobody else may read. With --stack it writes the configuration of a Pulumi " +

@@ -14,6 +14,7 @@ import { describePoint, recoveryPoint } from "../objectives.ts";
 import type { Run } from "../run.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { examples } from "./examples.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly contents: boolean;
@@ -30,6 +31,14 @@ export function addList(program: Command): void {
   program
     .command("list")
     .summary("list the job's backups")
+    .addHelpText(
+      "before",
+      examples(
+        "provision list --job app.json",
+        "provision list --job app.json --contents",
+        "provision list --job app.json --json",
+      ),
+    )
     .description(
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
         "unverified, damaged, or unreadable (of a newer version); and when its newest drill restored it, or failed to. A folder without " +

@@ -6,6 +6,7 @@ import { EXIT } from "../exit-codes.ts";
 import { sweepLeases } from "../lease.ts";
 import { beforeAnyRun, prune } from "../prune.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
+import { examples } from "./examples.ts";
 
 interface Options extends JobOptions, DestinationOptions {
   readonly dryRun: boolean;
@@ -17,6 +18,7 @@ export function addPrune(program: Command): void {
   program
     .command("prune")
     .summary("remove what the retention rule lets go")
+    .addHelpText("before", examples("provision prune --job app.json --dry-run", "provision prune --job app.json"))
     .description(
       "Removes the backups that the job's retention rule does not keep, and what interrupted runs left behind. The newest " +
         "verified backup always stays, and so does every damaged one; without any verified backup nothing is removed, and " +

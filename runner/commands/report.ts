@@ -12,6 +12,7 @@ import type { Report } from "../report/report.ts";
 import type { ReportSigner } from "../report/signature.ts";
 import type { Run } from "../run.ts";
 import { chosenDestinations, inDestinations } from "./destination.ts";
+import { examples } from "./examples.ts";
 
 /** The forms of a report. */
 const FORMATS = ["html", "markdown", "json"] as const;
@@ -44,6 +45,15 @@ export function addReport(program: Command): void {
   program
     .command("report")
     .summary("show what is recoverable, and what proves it")
+    .addHelpText(
+      "before",
+      examples(
+        "provision report --job app.json --out report.html",
+        "provision report --all jobs/*.json --out stack.html --sign",
+        "provision report --job app.json --public-key > allowed_signers    # once, for those who check",
+        "ssh-keygen -Y verify -f allowed_signers -I prod -n provision-report -s stack.html.sig < stack.html",
+      ),
+    )
     .description(
       "Writes to when the job is recoverable, what proves it and until when it is kept: a year's calendar, sizes and durations, " +
         "drills, copies with the rules that keep them, what no backup has, and the command to restore. It reads the manifests and records " +
@@ -63,13 +73,7 @@ export function addReport(program: Command): void {
     .addHelpText(
       "after",
       `
-Missed runs are shown where the job's file has a schedule, or ${SCHEDULE_VARIABLE} has ("0 3 * * * Europe/Berlin").
-
-Examples:
-  provision report --job app.json --out report.html
-  provision report --all jobs/*.json --out stack.html --sign
-  provision report --job app.json --public-key > allowed_signers    # once, for those who check
-  ssh-keygen -Y verify -f allowed_signers -I prod -n provision-report -s stack.html.sig < stack.html`,
+Missed runs are shown where the job's file has a schedule, or ${SCHEDULE_VARIABLE} has ("0 3 * * * Europe/Berlin").`,
     )
     .action((_: unknown, command: Command) => makeReport(command.optsWithGlobals()));
 }

@@ -24,6 +24,7 @@ import {
   type DestinationOptions,
 } from "./destination.ts";
 import { acceptUnprovenOption } from "./accept-unproven.ts";
+import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withProgress } from "./with-progress.ts";
 
@@ -52,6 +53,15 @@ export function addRestore(program: Command): void {
   program
     .command("restore")
     .summary("restore a backup into a database")
+    .addHelpText(
+      "before",
+      examples(
+        "provision restore --job app.json --to env:TARGET --dry-run    # the variable TARGET has the URL of an empty database",
+        "provision restore --job app.json --to env:TARGET --create-roles",
+        "provision restore --job app.json --to env:TARGET --identity file:/safe/identity.txt",
+        "provision restore --job app.json --files ./files    # the files alone",
+      ),
+    )
     .description(
       "Restores a backup into an existing, empty database, completely or not at all: with one job in one transaction; " +
         "with more, under another name that the database bears until everything is there. Every byte is compared with " +

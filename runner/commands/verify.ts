@@ -13,6 +13,7 @@ import {
   type DestinationOptions,
   type FailedDestination,
 } from "./destination.ts";
+import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withProgress } from "./with-progress.ts";
 
@@ -35,6 +36,14 @@ export function addVerify(program: Command): void {
   program
     .command("verify")
     .summary("read a backup back in full")
+    .addHelpText(
+      "before",
+      examples(
+        "provision verify --job app.json --identity file:/safe/identity.txt",
+        "provision verify 20261127T030000Z-1a2b3c --job app.json",
+        "provision verify --job app.json --sample 5%",
+      ),
+    )
     .description(
       "Reads every object of a backup to its end, compares it with the manifest, decrypts and decompresses it, and has " +
         "pg_restore parse all of it. The outcome is recorded beside the backup. Ends with 5 if anything is damaged, with 1 if no store can be " +

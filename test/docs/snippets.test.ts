@@ -76,6 +76,18 @@ function usageProblem(words: readonly string[]): string | undefined {
   }
 }
 
+/** What `--help` prints of the program and of each command. */
+function helpTexts(): string[] {
+  const program = commandLine((error) => {
+    throw error;
+  });
+  return [program, ...program.commands].map((command) => {
+    let text = "";
+    command.configureOutput({ writeOut: (piece) => (text += piece) }).outputHelp();
+    return text;
+  });
+}
+
 /** Where the runner's words begin, in the ways in which a page calls it. */
 const RUNNER = /^(?:[A-Z_]+=\S+ )*(?:npm exec -- |npm run provision -- )?(?:provision|node runner\/cli\.js) /;
 
@@ -133,6 +145,18 @@ describe("the commands in the documentation", () => {
     for (const command of inlineCodeOf(page).filter((code) => RUNNER.test(code) && !code.includes("…"))) {
       account.checked += 1;
       expect(commandProblem(command), command).toBeUndefined();
+    }
+  });
+
+  it("are right in the help, too, which shows some of each command", () => {
+    const examples = helpTexts().map((text) => /^Examples:\n((?: {2}.*\n)+)\n/.exec(text)?.[1] ?? "");
+    expect(examples.length).toBeGreaterThan(14);
+    for (const text of examples) {
+      expect(text).toMatch(/^ {2}provision /);
+      for (const command of commandsOf({ language: "sh", text }).filter((each) => RUNNER.test(each))) {
+        account.checked += 1;
+        expect(commandProblem(command), command).toBeUndefined();
+      }
     }
   });
 

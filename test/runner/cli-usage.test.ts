@@ -23,6 +23,7 @@ const COMMANDS = [
   "report",
   "copy",
   "prune",
+  "accept",
   "hold",
   "release",
   "doctor",
@@ -40,6 +41,7 @@ describe("help", () => {
   it("of the program names its commands, its exit codes and where secrets come from", async () => {
     const { code, stdout, stderr } = await provision(["--help"]);
     expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^Examples:\n {2}provision [\s\S]*\n\nUsage: provision /);
     for (const command of COMMANDS) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
@@ -47,10 +49,12 @@ describe("help", () => {
     expect(stdout).toContain("PROVISION_SECRETS_FILE");
   });
 
-  it.each(COMMANDS)("of %s", async (command) => {
+  it.each(COMMANDS)("of %s begins with examples", async (command) => {
     const { code, stdout } = await provision([command, "--help"]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(new RegExp(`^Usage: provision ${command}`));
+    expect(stdout).toMatch(
+      new RegExp(`^Examples:\n {2}provision ${command} [\\s\\S]*\n\nUsage: provision ${command} `),
+    );
   });
 });
 
