@@ -45,6 +45,17 @@ describe.runIf(can)("at a terminal", () => {
     expect(text).toMatch(new RegExp(`${step}: ${PROGRESS}`));
   });
 
+  it("copy shows how far it is, too", async () => {
+    const second = { kind: "filesystem", path: join(sandbox.path, "second") };
+    sandbox.job.destinations = [...(sandbox.job.destinations as object[]), second];
+    // Writes the job's file.
+    expect(await sandbox.run("list")).toMatchObject({ code: 0 });
+    const { code, text } = await provision("copy --from 0 --to 1");
+    expect(code, text).toBe(0);
+    // The copy is read back in full, which is the slow part here.
+    expect(text).toMatch(new RegExp(`(copy|verify): ${PROGRESS}`));
+  });
+
   it("shows none with --json", async () => {
     const { code, text } = await provision("verify --json");
     expect(code, text).toBe(0);
