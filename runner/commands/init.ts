@@ -59,13 +59,15 @@ async function makeJob(prompt: Prompt, file: string, signal: AbortSignal): Promi
   const { init } = await import("../init.ts");
   const { job, secrets, identity } = await init(prompt, file, signal);
   const environment = `${SECRETS_FILE_VARIABLE}=${secrets}`;
+  // In a checkout the word alone is no command; npm says so of what it starts.
+  const called = process.env.npm_command === "exec" ? "npm exec -- provision" : "provision";
   return [
     `The job is in ${job}, and its secrets are in ${secrets}.`,
     ...aboutKey(identity),
     "",
     "Next:",
-    `  ${environment} provision doctor --job ${job}`,
-    `  ${environment} provision backup --job ${job}`,
+    `  ${environment} ${called} doctor --job ${job}`,
+    `  ${environment} ${called} backup --job ${job}`,
   ];
 }
 

@@ -33,7 +33,8 @@ afterEach(() => {
 /** A conversation with `provision init`, which works in the test's folder. */
 function converse(turns: readonly Turn[], args = "app.json"): Promise<{ code: number | null; text: string }> {
   const command = `cd '${folder.path}' && ${process.execPath} ${CLI} init ${args}`;
-  const home = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path };
+  // As npm starts it: `npm exec -- provision init`.
+  const home = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path, npm_command: "exec" };
   return atTerminal(command, { ...home, TZ: "Europe/Berlin" }, turns);
 }
 
@@ -69,6 +70,9 @@ describe.runIf(can)("provision init", { timeout: 120_000 }, () => {
     ]);
     expect(code, text).toBe(0);
     for (const secret of [postgres.password, "hunter2-hunter2"]) expect(text).not.toContain(secret);
+    expect(text).toMatch(
+      /PROVISION_SECRETS_FILE=\S+app\.secrets\.json npm exec -- provision backup --job \S+app\.json/,
+    );
     const parsed = JobConfig.parse(JSON.parse(readFileSync(job(), "utf8")));
     expect(parsed).toMatchObject({
       stack: "prod",
