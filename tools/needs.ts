@@ -45,7 +45,7 @@ export async function testNeeds(needs: readonly Need[] = NEEDS): Promise<SystemP
     ["zstd", [{ ...onPath("zstd", "which restores a backup without this program"), without }]],
     ["crontab", [{ ...crontab, without }]],
     ["faketime", [{ ...onPath("faketime", "which gives a program another clock"), without }]],
-    ["chromium", [{ ...onPath("chromium", "which shows the report's page"), without }]],
+    ["chromium", [{ ...onPath("chromium", "which shows the report's page and the documentation's site"), without }]],
   ];
   return [
     ...builds,
