@@ -1,6 +1,9 @@
 import { quote, scriptStart } from "./shell.ts";
 import type { SystemdUnits } from "./systemd-units.ts";
 
+/** Seconds for which a script waits for another to be done with a crontab, which takes each well under one. */
+const LOCK_SECONDS = 60;
+
 /** What starts the jobs: `auto` takes systemd where it runs, else crontab, else nothing. */
 export type Scheduler = "auto" | "systemd" | "crontab" | "none";
 
@@ -67,6 +70,19 @@ else
 fi
 tab() { if [ "$user" = "$(id -un)" ]; then crontab "$@"; else crontab -u "$user" "$@"; fi; }
 
+# Keeps other scripts from a crontab until this one ends: Pulumi runs several at a time, and each writes back what it has read.
+# Everybody can read the root folder, and nobody replaces it.
+lock_tab() {
+  command -v flock >/dev/null || return 0
+  exec 9</
+  waited=0
+  until flock -n 9; do
+    waited=$((waited + 1))
+    [ "$waited" -le ${LOCK_SECONDS} ] || fail "Another program has kept the crontabs of $(hostname) locked for ${LOCK_SECONDS} seconds (flock /)." "End it, and run pulumi up again."
+    sleep 1
+  done
+}
+
 # Reads the crontab: its lines into $lines, those of others into $others. Fails where it cannot be read.
 read_tab() {
   if ! lines=$(tab -l 2>/dev/null); then
@@ -77,6 +93,7 @@ read_tab() {
 }
 remove_line() {
   command -v crontab >/dev/null || return 0
+  lock_tab
   # Where this user may not read the crontab, no line of this stack can be in it.
   read_tab || return 0
   [ "$others" != "$lines" ] || return 0
@@ -133,6 +150,7 @@ cron_runs() {
 install_line() {
   command -v crontab >/dev/null || fail "There is no crontab on $(hostname): install cron, or set provision:host.scheduler to none."
   same_zone || fail "The crontab of $(hostname) reads times in the machine's zone, $(readlink -f /etc/localtime | sed 's|.*/zoneinfo/||'), and not in $zone." "Set the job's schedule.timezone to the machine's zone and its cron to that zone's time, or use a machine with systemd."
+  lock_tab
   read_tab || fail "$(id -un) cannot read the crontab of $user on $(hostname): $why"
   { [ -z "$others" ] || printf '%s\\n' "$others"; printf '%s\\n' "$line"; } | tab -
   echo crontab

@@ -74,6 +74,38 @@ describe.runIf(user !== undefined)("a schedule's scripts with the real crontab",
     expect(user.read()).toBe("");
   });
 
+  it("lose no line where several run at a time, as Pulumi runs them", { timeout: 60_000 }, () => {
+    const folder = new TemporaryFolder();
+    try {
+      // What was read is old by the time it is written back.
+      folder.program(
+        "crontab",
+        '#!/bin/sh\n/usr/bin/crontab "$@"\ncode=$?\ncase "$*" in *-l*) sleep 0.3 ;; esac\nexit "$code"\n',
+      );
+      const environment = { PATH: `${folder.path}:${process.env.PATH ?? ""}` };
+      const made = (name: string) => scripts(name, user.name, "0 3 * * *");
+      user.write(`${theirs}\n`);
+      runScript(made("old").create);
+      const all = [made("old").delete, ...["app", "web", "shop"].map((name) => made(name).create)];
+      const together = `${all.map((script) => `/bin/sh -c ${quote(script)} &`).join("\n")}\nwait`;
+      expect(runScript(together, { environment }).stderr).toBe("");
+      const after = user.read();
+      expect(after.startsWith(`${theirs}\n`)).toBe(true);
+      const added = after
+        .slice(theirs.length + 1)
+        .split("\n")
+        .sort();
+      expect(added.map((text) => text.split(" # ")[1] ?? "")).toEqual([
+        "",
+        "provision.test.app",
+        "provision.test.shop",
+        "provision.test.web",
+      ]);
+    } finally {
+      folder.remove();
+    }
+  });
+
   it("refuse a time zone that is not the machine's, and install nothing", () => {
     const other = machineZone === "Asia/Tokyo" ? "America/Lima" : "Asia/Tokyo";
     const result = runScript(scripts("app", user.name, "0 3 * * *", { timezone: other }).create);
