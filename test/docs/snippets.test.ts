@@ -91,8 +91,15 @@ function helpTexts(): string[] {
 /** Where the runner's words begin, in the ways in which a page calls it. */
 const RUNNER = /^(?:[A-Z_]+=\S+ )*(?:npm exec -- |npm run provision -- )?(?:provision|node runner\/cli\.js) /;
 
+/** Which test runs the commands of a page that are not `provision`'s own. */
+const RUN_BY: Readonly<Record<string, string>> = {
+  "README.md": "test/engine/readme.test.ts",
+  "docs/restore.md": "test/docs/restore.test.ts",
+  "examples/bootstrap/README.md": "test/engine/first-backup.test.ts",
+};
+
 /** What was found of the commands, for the account in the end. */
-const account = { checked: 0, leftOut: new Map<string, string>() };
+const account = { checked: 0, others: new Map<string, string>() };
 
 /** What is wrong with a command; null where this test knows nothing of its program. */
 function commandProblem(command: string): string | undefined | null {
@@ -133,7 +140,7 @@ describe("the commands in the documentation", () => {
   it.each(commands)("are ones that there are: $at", (snippet: Snippet) => {
     for (const command of commandsOf(snippet)) {
       const problem = commandProblem(command);
-      if (problem === null) account.leftOut.set(`${snippet.at} ${command}`, reasonFor(snippet, command));
+      if (problem === null) account.others.set(`${snippet.at} ${command}`, reasonFor(snippet, command));
       else {
         account.checked += 1;
         expect(problem, command).toBeUndefined();
@@ -177,12 +184,13 @@ describe("the commands in the documentation", () => {
   });
 });
 
-/** Why a command of another program is only read. */
+/** What becomes of a command of another program, and why. */
 function reasonFor({ page, notRun }: Snippet, command: string): string {
-  if (notRun !== undefined) return notRun;
-  if (page === "docs/restore.md") return "run by test/docs/restore.test.ts";
-  if (/^(npm exec -c ')?pulumi /.test(command)) return "needs a stack; test/engine runs the engine";
-  return "needs an account, another machine or a program that is no part of this project";
+  if (notRun !== undefined) return `only read: ${notRun}`;
+  const test = RUN_BY[page];
+  if (test !== undefined) return `run by ${test}`;
+  if (/^(npm exec -c ')?pulumi /.test(command)) return "only read: needs a stack; test/engine runs the engine";
+  return "only read: needs an account, another machine or a program that is no part of this project";
 }
 
 /** Programs whose types `npm run check` checks; each has a page's block between two comments. */
@@ -220,12 +228,12 @@ it("is short where a newcomer begins: the README has at most 150 lines", () => {
 
 afterAll(() => {
   for (const { at, notRun } of [...configuration, ...programs])
-    if (notRun !== undefined) account.leftOut.set(at, notRun);
-  const reasons = Map.groupBy(account.leftOut.values(), (reason) => reason);
+    if (notRun !== undefined) account.others.set(at, `only read: ${notRun}`);
+  const reasons = Map.groupBy(account.others.values(), (reason) => reason);
   console.log(
     [
       `${snippets.length} snippets on ${PAGES.length} pages; ${account.checked} configurations, commands, programs and links checked`,
-      ...[...reasons].map(([reason, { length }]) => `${length} only read: ${reason}`),
+      ...[...reasons].map(([reason, { length }]) => `${length} ${reason}`),
     ].join("\n"),
   );
 });

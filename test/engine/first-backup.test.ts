@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { promisify } from "node:util";
 import { S3 } from "@aws-sdk/client-s3";
 import { LocalWorkspace, PulumiCommand } from "@pulumi/pulumi/automation/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,36 +9,15 @@ import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { startMoto, type Moto } from "../../tools/services/moto.ts";
 import { ROOT } from "../../tools/tests/imports.ts";
-import { snippetsOf } from "../docs/markdown.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
+import { type Step, typedBlocks, TypedShell } from "../helpers/typed-shell.ts";
 import { runTask } from "./aws/ecs-task.ts";
 import { awsProgram } from "./aws/program.ts";
 
 const PAGE = "examples/bootstrap/README.md";
 const REGION = "eu-central-1";
 const LONG_MS = 400_000;
-/** Each of the CLI's own commands takes a second or two. */
-const COMMAND_MS = 60_000;
-
-const run = promisify(execFile);
-
-/** How a command of the page is tried. */
-interface Step {
-  /** As the page has it. */
-  readonly command: string;
-  /** What is run in its place. Default: the command itself. */
-  readonly instead?: string | (() => Promise<unknown>);
-  /** Why that is, or which of its programs is a stand-in. Default: it is run as it is. */
-  readonly because?: string;
-}
-
-/** The page's commands, block by block, without what explains them. */
-const blocks = snippetsOf(PAGE).map(({ text }) =>
-  text
-    .split("\n")
-    .filter((line) => line.startsWith("$ "))
-    .map((line) => line.slice(2).replace(/\s+#\s.*$/, "")),
-);
+const blocks = typedBlocks(PAGE);
 
 let engine: Engine;
 let plugin: Awaited<ReturnType<Engine["awsPlugin"]>>;
@@ -48,6 +25,7 @@ let folder: TemporaryFolder;
 let moto: Moto;
 let postgres: Postgres;
 let environment: Record<string, string>;
+let typedShell: TypedShell;
 /** What `pulumi stack output settings` printed: which boundary and which readers a stack names. */
 let settings: { readonly permissionsBoundary: string; readonly readers: Readonly<Record<string, readonly string[]>> };
 
@@ -68,7 +46,6 @@ beforeAll(async () => {
   environment = {
     PATH: [folder.path, engine.cli, join(engine.directory, "plugin"), process.env.PATH].join(delimiter),
     HOME: home,
-    STATE: join(folder.path, "state.sh"),
     PULUMI_HOME: join(engine.directory, "home"),
     PULUMI_CONFIG_PASSPHRASE: crypto.randomUUID(),
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -95,7 +72,7 @@ beforeAll(async () => {
     cpSync(join(ROOT, name), join(clone(), name), { recursive: true });
   // The CLI checks that it is there; the program that runs is this project's.
   writeFileSync(join(clone(), "index.ts"), "");
-  writeFileSync(environment.STATE ?? "", `cd '${clone()}'\n`);
+  typedShell = new TypedShell(folder.path, clone(), environment);
   await shell(
     `git init -q --bare -b main ../origin.git && git init -q -b main && git remote add origin ../origin.git && git add . && ` +
       `git commit -q -m "The repository" && git push -q -u origin main`,
@@ -107,17 +84,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** Runs a command in the shell of a person: with the folder and the variables that the commands before have left. */
-async function shell(command: string, typed = ""): Promise<string> {
-  const script = `. "$STATE"\nset -ae\n${command}\n{ export -p; printf "cd '%s'\\n" "$PWD"; } > "$STATE"\n`;
-  const running = run("/bin/sh", ["-c", script], {
-    env: { ...process.env, ...environment },
-    timeout: COMMAND_MS,
-    maxBuffer: 2 ** 24,
-  });
-  running.child.stdin?.end(typed);
-  return (await running).stdout;
-}
+const shell = (command: string, typed?: string) => typedShell.run(command, typed);
 
 /** `pulumi up` of a stack in the folder of its project. */
 async function up(project: string, stackName: string, workDir: string, file?: string): Promise<void> {
@@ -148,6 +115,8 @@ async function up(project: string, stackName: string, workDir: string, file?: st
 
 const inProcess =
   "Pulumi's language host for Node.js is in its official download alone, and moto needs some of the program changed: it runs in the test";
+
+const PUSH = 'git add Pulumi.dev.yaml && git commit -m "Back up app" && git push';
 
 const steps: readonly Step[] = [
   { command: "cd examples/bootstrap && npm install", because: "npm is a stand-in that links this project's packages" },
@@ -204,7 +173,11 @@ const steps: readonly Step[] = [
     because: "both values are those that the output settings had",
   },
   {
-    command: 'git add Pulumi.dev.yaml && git commit -m "Back up app" && git push',
+    command: PUSH,
+    instead: async () => {
+      await shell(PUSH);
+      await promote();
+    },
     because:
       "GitHub is a folder; the test does what its workflow does then, with a digest in place of an image that Docker builds",
   },
@@ -258,14 +231,7 @@ describe("the way from an empty AWS account to the first backup", () => {
     const account: string[] = [];
     for (const block of blocks) {
       await shell(`cd '${clone()}'`);
-      for (const command of block) {
-        const step = steps.find((each) => each.command === command);
-        const { instead = command, because = "as it is" } = step ?? {};
-        if (typeof instead === "string") await shell(instead);
-        else await instead();
-        account.push(`${command}: ${because}`);
-        if (command.startsWith("git add")) await promote();
-      }
+      account.push(...(await typedShell.follow(block, steps)));
     }
     const said = written("gh.said");
     for (const name of ["AWS_REGION", "AWS_PREVIEW_ROLE", "AWS_IMAGE_ROLE", "PULUMI_BACKEND_URL"])
