@@ -1,8 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { firstName, jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
-import { jobFolder } from "../../providers/layout.ts";
-import { bucketRequest } from "../../providers/storage/index.ts";
-import { bucketArgs, imageArgs } from "./aws-backups/part-args.ts";
+import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
+import { alarmJob, bucketArgs, existingSecrets, imageArgs } from "./aws-backups/part-args.ts";
 import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
 import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { secretReaders, type SecretReaders } from "./aws-backups/secret-readers.ts";
@@ -10,7 +8,7 @@ import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn, providerRegion } from "./aws-account.ts";
 import { lookUp } from "./look-ups.ts";
-import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
+import { BackupAlarms } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
 import { BackupImage } from "./backup-image.ts";
@@ -319,22 +317,4 @@ interface Parts {
   readonly image: BackupImage;
   readonly network: BackupNetwork;
   readonly runner: BackupRunner;
-}
-
-/** The ARNs of the secrets that existed before and that jobs refer to, each once. */
-function existingSecrets(jobs: readonly JobSettings[]): string[] {
-  const refs = jobs.flatMap((job) => jobSecrets(job).map(({ ref }) => ref));
-  return [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
-}
-
-/** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
-function alarmJob(job: JobSettings, stack: string): AlarmJob {
-  const { name, rename, schedule, destinations } = job;
-  const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
-  return {
-    name,
-    rename,
-    ...(schedule !== undefined && { schedule }),
-    ...(own !== undefined && { prefix: jobFolder({ stack, name: firstName(job) }, own.prefix) }),
-  };
 }

@@ -1,5 +1,9 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { firstName, jobSecrets, type JobSettings } from "../../../providers/config.ts";
+import { jobFolder } from "../../../providers/layout.ts";
+import { bucketRequest } from "../../../providers/storage/index.ts";
 import { OWN_FOLDER } from "../../runner-files.ts";
+import type { AlarmJob } from "../backup-alarms.ts";
 import type { BackupBucketArgs } from "../backup-bucket.ts";
 import type { BackupImageBuild } from "../backup-image.ts";
 import type { AwsArgs } from "../settings.ts";
@@ -26,4 +30,22 @@ export function imageArgs(
 ): { image: pulumi.Input<string> } | { build: BackupImageBuild } {
   if (image !== undefined) return { image };
   return { build: { ...build, source, architecture } };
+}
+
+/** The ARNs of the secrets that existed before and that jobs refer to, each once. */
+export function existingSecrets(jobs: readonly JobSettings[]): string[] {
+  const refs = jobs.flatMap((job) => jobSecrets(job).map(({ ref }) => ref));
+  return [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
+}
+
+/** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
+export function alarmJob(job: JobSettings, stack: string): AlarmJob {
+  const { name, rename, schedule, destinations } = job;
+  const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
+  return {
+    name,
+    rename,
+    ...(schedule !== undefined && { schedule }),
+    ...(own !== undefined && { prefix: jobFolder({ stack, name: firstName(job) }, own.prefix) }),
+  };
 }
