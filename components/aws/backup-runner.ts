@@ -1,16 +1,18 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { firstName, jobPermissions, type JobSettings } from "../../providers/config.ts";
+import { firstName, type JobSettings } from "../../providers/config.ts";
 import { awsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
-import { jobConfig, secretVariables, type SecretVariable } from "./backup-runner/job-config.ts";
+import { jobConfig, secretVariables } from "./backup-runner/job-config.ts";
 import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
+import { secretArn, secretArnsOf, type SecretPlaces } from "./backup-runner/secret-arns.ts";
 import { shared, type Known, type Shared } from "./backup-runner/shared.ts";
 import type { JobRoleArns } from "./settings/roles.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
 import { formerNames } from "./former-names.ts";
+import { jobStatements } from "./job-statements.ts";
 import { serviceRole, type RolePolicies, type RoleSettings, type ServiceRole } from "./service-role.ts";
 
 /** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
@@ -179,7 +181,7 @@ export class BackupRunner extends pulumi.ComponentResource {
       const role = this.#taskRole(job, purpose, known);
       const secrets = secretVariables(job, purpose).map((secret) => ({
         name: secret.variable,
-        valueFrom: this.#secretArn(job.name, secret),
+        valueFrom: secretArn(job.name, secret, this.#places),
       }));
       const family = `provision_${stack}_${firstName(job)}_${purpose}`;
       const child = (name: string) => `${this.#name}-${name}-${purpose}`;
@@ -240,10 +242,8 @@ export class BackupRunner extends pulumi.ComponentResource {
   #executionRole(job: JobSettings, taskPurposes: readonly Purpose[], logGroup: Named): ServiceRole {
     const all = taskPurposes.flatMap((purpose) => secretVariables(job, purpose));
     const secrets = [...new Map(all.map((secret) => [secret.variable, secret])).values()];
-    const arnsOf = (kind: "secret" | "arn" | "ssm") =>
-      secrets.filter(({ source }) => kind in source).map((secret) => this.#secretArn(job.name, secret));
     const statements = pulumi
-      .all([this.#shared.start, logGroup.arn, arnsOf("secret"), arnsOf("arn"), arnsOf("ssm")])
+      .all([this.#shared.start, logGroup.arn, ...secretArnsOf(job.name, secrets, this.#places)])
       .apply(([start, logGroupArn, secretArns, existingSecretArns, parameterArns]) =>
         executionStatements({ ...start, logGroupArn, secretArns, existingSecretArns, parameterArns }),
       );
@@ -264,11 +264,7 @@ export class BackupRunner extends pulumi.ComponentResource {
   #taskRole(job: JobSettings, purpose: Purpose, known: pulumi.Output<Known>): ServiceRole {
     const { stack } = this.#args;
     const { access } = purposes[purpose];
-    const statements = known.apply(({ config, account: { partition, region, id } }) => [
-      ...jobPermissions(config, { access, partition, region, account: id }),
-      // Whatever is allowed besides, here or by a transformation: a locked backup stays for as long as it was promised.
-      { Effect: "Deny", Action: ["s3:BypassGovernanceRetention"], Resource: ["*"] } as const,
-    ]);
+    const statements = known.apply(({ config, account }) => jobStatements(config, access, account));
     const child = (name: string) => `${this.#name}-${name}-${purpose}`;
     return serviceRole(
       child(job.name),
@@ -288,23 +284,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     return { trust: this.#shared.trust, permissionsBoundary, rolePath, tags };
   }
 
-  #secretArn(job: string, { source }: SecretVariable): pulumi.Input<string> {
-    if ("ssm" in source) return this.#parameterArn(source.ssm);
-    const key = "secret" in source ? source.secret : source.arn;
-    const arn = Object.hasOwn(this.#args.secretArns, key) ? this.#args.secretArns[key] : undefined;
-    if (arn !== undefined) return arn;
-    if ("arn" in source) return source.arn;
-    throw new pulumi.RunError(
-      `The job ${job} refers to the secret ${key}, of which no ARN is known. Put it into secretArns.`,
-    );
-  }
-
-  /** A parameter's own name begins with a slash where it is a path, which the ARN has once. */
-  #parameterArn(reference: string): pulumi.Input<string> {
-    if (reference.startsWith("arn:")) return reference;
-    const name = reference.replace(/^\//, "");
-    return this.#shared.account.apply(
-      ({ partition, region, id }) => `arn:${partition}:ssm:${region}:${id}:parameter/${name}`,
-    );
+  get #places(): SecretPlaces {
+    return { secretArns: this.#args.secretArns, account: this.#shared.account };
   }
 }

@@ -1,10 +1,7 @@
 import type { PolicyStatement } from "../../../providers/config.ts";
 
-/** What ECS needs in order to start the tasks of a job. */
-export interface ExecutionNeeds {
-  /** ARN of the image's repository; undefined where it is not one of ECR. */
-  readonly repositoryArn: string | undefined;
-  readonly logGroupArn: string;
+/** Secrets that a role reads. */
+interface SecretNeeds {
   /** ARNs of the stack's secrets. */
   readonly secretArns: readonly string[];
   /** ARNs of secrets that existed before, as a person wrote them. */
@@ -17,9 +14,15 @@ export interface ExecutionNeeds {
   readonly existingKeyArns: readonly string[];
 }
 
+/** What ECS needs in order to start the tasks of a job. */
+export interface ExecutionNeeds extends SecretNeeds {
+  /** ARN of the image's repository; undefined where it is not one of ECR. */
+  readonly repositoryArn: string | undefined;
+  readonly logGroupArn: string;
+}
+
 /** The statements of the role with which ECS pulls the image, reads the secrets and writes the log of a job's tasks. */
 export function executionStatements(needs: ExecutionNeeds): PolicyStatement[] {
-  const secrets = [...needs.secretArns, ...needs.existingSecretArns.flatMap(existingSecret)];
   return [
     {
       Effect: "Allow",
@@ -27,6 +30,14 @@ export function executionStatements(needs: ExecutionNeeds): PolicyStatement[] {
       Resource: [`${needs.logGroupArn}:*`],
     },
     ...(needs.repositoryArn === undefined ? [] : pull(needs.repositoryArn)),
+    ...secretStatements(needs),
+  ];
+}
+
+/** The statements of a role that reads secrets and parameters; none where there are none. */
+export function secretStatements(needs: SecretNeeds): PolicyStatement[] {
+  const secrets = [...needs.secretArns, ...needs.existingSecretArns.flatMap(existingSecret)];
+  return [
     ...(secrets.length === 0 ? [] : readSecrets(secrets, [needs.keyArn, ...needs.existingKeyArns])),
     ...(needs.parameterArns.length === 0 ? [] : readParameters(needs.parameterArns, needs.existingKeyArns)),
   ];
