@@ -13,6 +13,7 @@ export type { StorageTransition } from "./aws/backup-bucket/lifecycle.ts";
 export type { BucketJob, ObjectLock } from "./aws/backup-bucket/lock.ts";
 export type { ExistingReplica, NewReplica, Replica } from "./aws/backup-bucket/replica.ts";
 export { BackupDashboard, type BackupDashboardArgs } from "./aws/backup-dashboard.ts";
+export { BackupHolders, type BackupHoldersArgs } from "./aws/backup-holders.ts";
 export {
   BackupImage,
   type BackupImageArgs,

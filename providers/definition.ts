@@ -8,11 +8,12 @@ export interface ProviderContext {
 
 /**
  * What a deployed task does to backups: make them and read them back, read them only, read them and record beside them how a
- * drill went, remove old ones, or read what is recorded of them alone and publish reports on that.
+ * drill went, remove old ones, or read what is recorded of them alone and publish reports on that. `hold` is a person's: read what is
+ * recorded of them, keep them from being removed, and end that.
  */
-export type Access = "backup" | "read" | "drill" | "prune" | "report";
+export type Access = "backup" | "read" | "drill" | "prune" | "report" | "hold";
 
-/** A task on AWS, as far as its permissions depend on it. */
+/** A task on AWS, or what a person does there, as far as its permissions depend on it. */
 export interface DeployedTask {
   /** The stack's and the job's name: the folder of the job's backups. */
   readonly stack: string;

@@ -11,13 +11,14 @@ import { lookUp } from "./look-ups.ts";
 import { BackupAlarms } from "./backup-alarms.ts";
 import { BackupBucket } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
+import { BackupHolders } from "./backup-holders.ts";
 import { BackupImage } from "./backup-image.ts";
 import { BackupKey } from "./backup-key.ts";
 import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner } from "./backup-runner.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
-import { fitArns, principalsOf } from "./principals.ts";
+import { fitArns, fitGroups, principalsOf } from "./principals.ts";
 import type { RolePolicies } from "./service-role.ts";
 import { withoutPromiseTraces } from "../without-promise-traces.ts";
 
@@ -40,7 +41,7 @@ export interface AwsBackupsArgs {
 
 /**
  * All that makes backups on AWS: a key, a bucket, the secrets, the image, a network, the tasks of each job with their roles,
- * their schedules, the alarms and a dashboard.
+ * their schedules, the alarms and a dashboard; and roles for those who may hold backups, where the settings name some.
  *
  * It sets no budget (`aws.budgets.Budget`): that watches an account, not a stack. The tag `provision:stack` on everything tells its
  * costs apart, once it is activated as a cost allocation tag.
@@ -100,10 +101,11 @@ export class AwsBackups extends pulumi.ComponentResource {
           `provider of ${region}: new aws.Provider("${region}", { region: "${region}" }).`,
       );
     });
-    const { key, bucket, image, network, runner, schedule, alarms } = withoutPromiseTraces(() => this.#makeParts());
+    const parts = withoutPromiseTraces(() => this.#makeParts());
+    const { key, bucket, image, network, runner, schedule, alarms, holders } = parts;
     const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
 
-    this.jobs = jobOutputs(jobs, runner, schedule, { region, cluster: runner.clusterName, network });
+    this.jobs = jobOutputs(jobs, runner, schedule, holders, { region, cluster: runner.clusterName, network });
     this.image = image.ref;
     this.bucket = bucket.bucketName;
     this.cluster = runner.clusterName;
@@ -147,9 +149,10 @@ export class AwsBackups extends pulumi.ComponentResource {
     const network = this.#makeNetwork();
     const runner = this.#makeRunner({ key, bucket, secrets, image });
     const { schedule, alarms } = this.#makeSchedule({ key, bucket, network, runner });
-    setPrincipals(this.#principals(bucket, runner, schedule));
-    readers.set(runner.tasks, this.#readers);
-    return { key, bucket, image, network, runner, schedule, alarms };
+    const holders = this.#makeHolders({ key, bucket, secrets });
+    setPrincipals(this.#principals(bucket, runner, schedule, holders));
+    readers.set(runner.tasks, holders, this.#readers);
+    return { key, bucket, image, network, runner, schedule, alarms, holders };
   }
 
   /** What every part gets. */
@@ -204,15 +207,25 @@ export class AwsBackups extends pulumi.ComponentResource {
   }
 
   /** Who may use the key. */
-  #principals(bucket: BackupBucket, { tasks }: BackupRunner, schedule: BackupSchedule): pulumi.Output<Principals> {
+  #principals(
+    bucket: BackupBucket,
+    { tasks }: BackupRunner,
+    schedule: BackupSchedule,
+    holders: BackupHolders["roleArns"],
+  ): pulumi.Output<Principals> {
     const roles = Object.values(tasks).flatMap((byPurpose) =>
       Object.values(byPurpose).flatMap(({ roleArn, executionRoleArn }) => [roleArn, executionRoleArn]),
     );
     const copying = bucket.replicationRoleArn === undefined ? [] : [bucket.replicationRoleArn];
     return pulumi
-      .all([this.#readers, pulumi.all([...new Set(roles), ...copying]), pulumi.all([...schedule.roleArns])])
-      .apply(([readers, users, schedulers]) => ({
-        keyUsers: [...fitArns(users), ...readers],
+      .all([
+        this.#readers,
+        pulumi.all([...new Set(roles), ...copying]),
+        pulumi.all(Object.values(holders)),
+        pulumi.all([...schedule.roleArns]),
+      ])
+      .apply(([readers, users, holding, schedulers]) => ({
+        keyUsers: [...fitGroups(users, holding), ...readers],
         schedulers: fitArns(schedulers),
       }));
   }
@@ -245,13 +258,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         jobs,
         image: image.ref,
         repositoryArn: image.repositoryArn,
-        bucket: {
-          name: bucket.bucketName,
-          keyArn: settings.bucket.existing === undefined ? key.arn : settings.bucket.keyArn,
-        },
-        secretArns: secrets.arns,
-        secretKeyArns: settings.secretKeyArns,
-        keyArn: key.arn,
+        ...this.#storeArgs({ key, bucket, secrets }),
         clusterArn: settings.clusterArn,
         logs: settings.logs,
         removeLogs: settings.bucket.removeOnDestroy,
@@ -261,6 +268,29 @@ export class AwsBackups extends pulumi.ComponentResource {
       },
       { parent: this },
     );
+  }
+
+  /** The ARNs of the roles of those who may hold backups, by job; none where nobody is named. */
+  #makeHolders(parts: Pick<Parts, "key" | "bucket" | "secrets">): BackupHolders["roleArns"] {
+    const { aws: settings, jobs } = this.#args;
+    const { holders } = settings;
+    if (holders === undefined) return {};
+    const args = { ...this.#withRoles(), jobs, holders, ...this.#storeArgs(parts) };
+    return new BackupHolders(`${this.#name}-holders`, args, { parent: this }).roleArns;
+  }
+
+  /** Where backups and secrets are, for the roles that reach them. */
+  #storeArgs({ key, bucket, secrets }: Pick<Parts, "key" | "bucket" | "secrets">) {
+    const { aws: settings } = this.#args;
+    return {
+      bucket: {
+        name: bucket.bucketName,
+        keyArn: settings.bucket.existing === undefined ? key.arn : settings.bucket.keyArn,
+      },
+      secretArns: secrets.arns,
+      secretKeyArns: settings.secretKeyArns,
+      keyArn: key.arn,
+    };
   }
 
   /** What starts the tasks, and what rings when they do not run or fail. */

@@ -7,7 +7,7 @@ import { lookUpImage } from "./look-ups/image.ts";
 import { lookUpKeys } from "./look-ups/keys.ts";
 import { lookUpNetwork } from "./look-ups/network.ts";
 import { Questions } from "./look-ups/questions.ts";
-import { lookUpRoles } from "./look-ups/roles.ts";
+import { lookUpHolders, lookUpRoles } from "./look-ups/roles.ts";
 import { lookUpSecrets } from "./look-ups/secrets.ts";
 import { lookUpTopic } from "./look-ups/topic.ts";
 import type { AwsArgs } from "./settings.ts";
@@ -32,6 +32,7 @@ export async function lookUp(
     lookUpKeys(questions, aws),
     lookUpSecrets(questions, jobs, account),
     lookUpRoles(questions, aws, account),
+    lookUpHolders(questions, aws, account),
     lookUpCluster(questions, aws, account),
     lookUpTopic(questions, aws, account),
   ]);

@@ -19,6 +19,14 @@ export function principalsOf(callerArn: string): string[] {
 }
 
 /**
+ * As {@link fitArns}, of several groups of roles, each with a beginning of its own: they share the room.
+ */
+export function fitGroups(...groups: readonly (readonly string[])[]): string[] {
+  const some = groups.filter((arns) => arns.length > 0);
+  return some.flatMap((arns) => fitArns(arns, ROOM / some.length));
+}
+
+/**
  * The ARNs of a stack's roles for a condition, each once. Where they are too many for a policy, which is some 150, the beginning
  * that all share stands for them with a `*` behind it: a role that shares it by chance still needs a policy of its own.
  *

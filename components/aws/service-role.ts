@@ -14,9 +14,9 @@ export interface RoleLimits {
   readonly rolePath?: pulumi.Input<string> | undefined;
 }
 
-/** What is the same for all roles that a service takes alike. */
+/** What is the same for all roles that a service, or a person, takes alike. */
 export interface RoleSettings extends RoleLimits {
-  /** Who may take the role: see {@link trustPolicy}. */
+  /** Who may take the role: for a service see {@link trustPolicy}. */
   readonly trust: pulumi.Output<string>;
   readonly tags?: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>> | undefined;
 }
@@ -37,7 +37,7 @@ export interface RolePolicies {
   readonly permissions: pulumi.Output<string>;
 }
 
-/** A role that a service takes. */
+/** A role that a service takes, or a person. */
 export interface ServiceRole {
   readonly arn: pulumi.Output<string>;
   /** When it was made; undefined of an existing one. */
@@ -81,7 +81,7 @@ export function trustPolicy({
 }
 
 /**
- * A role that a service can take, with one inline policy. Inline, because the policy belongs to this role alone.
+ * A role that a service can take, or a person, with one inline policy. Inline, because the policy belongs to this role alone.
  *
  * @param aliases the names that it had before
  */

@@ -184,6 +184,19 @@ export const AwsSettings = z
           "restores by hand. ARNs, in which * and ? are allowed. Default: the one that runs `pulumi up`. With several, name all.",
       )
       .meta({ examples: [["arn:aws:iam::123456789012:role/deploy", "arn:aws:iam::123456789012:role/on-call"]] }),
+    holders: z
+      .array(
+        z.string().regex(/^arn:[\w-]+:iam::\d{12}:(root|(role|user)\/[\w+=,.@/-]+)$/, {
+          error: "expected the ARN of a role, a user or an account, without patterns: arn:aws:iam::…:role/…",
+        }),
+      )
+      .min(1)
+      .optional()
+      .describe(
+        "Who may hold backups and release them: ARNs of roles, users or accounts. Each job gets a role for that, which they may take: the " +
+          "output `jobs.<name>.roles.hold`. It reads no dump, removes nothing and shortens no lock. Default: nobody, and no such role.",
+      )
+      .meta({ examples: [["arn:aws:iam::123456789012:role/legal"]] }),
     roles: Roles.prefault({}).describe(
       "Existing roles, by their ARNs, whose policies are left unchanged: the outputs `policies` say what each needs. That of the " +
         "scheduler has to trust EventBridge Scheduler beforehand, that of the state machine Step Functions. Left out: the stack makes them.",

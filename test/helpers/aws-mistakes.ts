@@ -136,7 +136,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a misspelt field of the target",
     change: withAws({ netwerk: {} }),
     problems: [
-      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.netwerk: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, holders, roles, permissionsBoundary, rolePath and tags\n" +
         "Did you mean network?",
     ],
   },
@@ -144,7 +144,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "a field in the wrong place",
     change: withAws({ vpcId: VPC }),
     problems: [
-      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.vpcId: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, holders, roles, permissionsBoundary, rolePath and tags\n" +
         "Move it into network: network.vpcId.",
     ],
   },
@@ -152,7 +152,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "settings that are no object",
     change: { ...awsConfig, aws: "us-east-1" },
     problems: [
-      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
+      'provision:aws: expected an object with any of image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, holders, roles, permissionsBoundary, rolePath and tags, got "us-east-1"\n' +
         'Write it, for example { image: "123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }.',
     ],
   },
@@ -814,7 +814,7 @@ export const awsMistakes: readonly Mistake[] = [
         "Use a secret of the stack, { secret: name }, an existing one of Secrets Manager, { arn: arn:aws:secretsmanager:… }, or a parameter of Systems Manager, { ssm: /name }.",
       "provision:aws.size.cpu: expected one of 256, 512, 1024, 2048, 4096, 8192, 16384, got 3\n" +
         "Write it, for example cpu: 1024. About cpu: CPU units, 1024 for one vCPU.",
-      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, roles, permissionsBoundary, rolePath and tags\n" +
+      "provision:aws.imag: there is no such field; allowed are image, build, architecture, size, sizes, network, clusterArn, keyArn, bucket, schedules, logs, alarms, secretRecoveryDays, secretKeyArns, readers, holders, roles, permissionsBoundary, rolePath and tags\n" +
         "Did you mean image?",
       "provision:aws.bucket.confirmRemoval: expected the stack's name, dev, because removeOnDestroy lets `pulumi destroy` remove every backup\n" +
         "To remove them: pulumi config set --path 'provision:aws.bucket.confirmRemoval' dev\n" +

@@ -85,6 +85,9 @@ function rightsOf({ method = "", url = "", headers }: IncomingMessage, body: str
     const context = prefix === null ? {} : { "s3:prefix": prefix };
     if (method === "GET" && query.has("versions")) return [{ action: "s3:ListBucketVersions", resource, context }];
     if (method === "GET" && query.has("list-type")) return [{ action: "s3:ListBucket", resource, context }];
+    if (method === "GET" && query.has("object-lock")) {
+      return [{ action: "s3:GetBucketObjectLockConfiguration", resource }];
+    }
     if (method === "POST" && query.has("delete")) {
       return [...body.matchAll(/<Key>(.*?)<\/Key>(<VersionId>)?/g)].map(([, name = "", version]) => ({
         action: version === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion",
@@ -107,6 +110,7 @@ function rightsOf({ method = "", url = "", headers }: IncomingMessage, body: str
     case "GET":
       return [{ action: query.has("retention") ? "s3:GetObjectRetention" : "s3:GetObject", resource: object }];
     case "PUT":
+      if (query.has("legal-hold")) return [{ action: "s3:PutObjectLegalHold", resource: object }];
       return [creates(!query.has("partNumber"))];
     case "POST":
       return [creates(!query.has("uploads"))];

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { zstdCompressSync } from "node:zlib";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { seal } from "../../runner/documents/sealed-json.ts";
+import type { SigningKeys } from "../../runner/documents/signing.ts";
 import { sampleManifest } from "./sample-manifest.ts";
 import { fillBackup } from "./sample-records.ts";
 import { fill } from "./store.ts";
@@ -11,8 +12,17 @@ const measure = (bytes: Buffer) => ({ size: bytes.length, sha256: createHash("sh
 /** The object of a content below the job's folder, by a hexadecimal digit. */
 export const objectOf = (name: string) => `files/${name.repeat(2)}/${name.repeat(64)}-000000.zst`;
 
-/** Stores a verified backup of prod/app that refers to contents, by a hexadecimal digit each. */
-export async function fillBackupOfFiles(storage: StorageProvider, id: string, names: readonly string[]): Promise<void> {
+/**
+ * Stores a verified backup of prod/app that refers to contents, by a hexadecimal digit each.
+ *
+ * @param keys sign its manifest
+ */
+export async function fillBackupOfFiles(
+  storage: StorageProvider,
+  id: string,
+  names: readonly string[],
+  keys?: SigningKeys,
+): Promise<void> {
   const entries = names.map((name) => ({
     id: name.repeat(64),
     object: objectOf(name),
@@ -33,6 +43,7 @@ export async function fillBackupOfFiles(storage: StorageProvider, id: string, na
   };
   await storage.upload(`prod/app/${id}/files.jsonl.zst`, Readable.from([stored]));
   const manifest = sampleManifest(id);
-  await fill(storage, [`prod/app/${id}/manifest.json`], seal({ ...manifest, objects: [...manifest.objects, index] }));
+  const content = { ...manifest, objects: [...manifest.objects, index] };
+  await fill(storage, [`prod/app/${id}/manifest.json`], seal(content, keys));
   await fillBackup(storage, `prod/app/${id}`, ["verified-20260201T000000Z.json"]);
 }

@@ -12,7 +12,7 @@ export interface AwsJobOutputs extends RunCommands {
   readonly schedules: Readonly<Record<string, pulumi.Output<string>>>;
   /** The ARNs of its task definitions by task. */
   readonly taskDefinitions: Readonly<Record<string, pulumi.Output<string>>>;
-  /** The ARNs of its tasks' roles by task. */
+  /** The ARNs of its tasks' roles by task, and as `hold` that of the role that holds backups, where the stack names holders. */
   readonly roles: Readonly<Record<string, pulumi.Output<string>>>;
   /** What existing roles need: by task, and as `execution` what ECS starts the tasks with. Only where the job has any. */
   readonly policies?: Readonly<Record<string, RolePolicies>>;
@@ -24,6 +24,7 @@ export function jobOutputs(
   jobs: readonly JobSettings[],
   { tasks: tasksByJob }: BackupRunner,
   { scheduleArns }: BackupSchedule,
+  holders: Readonly<Record<string, pulumi.Output<string>>>,
   place: TaskPlace,
 ): Record<string, AwsJobOutputs> {
   const start = startWords(place);
@@ -38,12 +39,13 @@ export function jobOutputs(
         }),
       );
     const { executionPolicies: execution } = tasks.backup;
+    const hold = holders[job.name];
     const policies = { ...byTask((task) => task.policies), ...(execution !== undefined && { execution }) };
     const outputs: AwsJobOutputs = {
       ...runCommands(job, tasks, place.region, start),
       schedules: byTask((_, purpose) => scheduleArns[entryName(job.name, purpose)]),
       taskDefinitions: byTask(({ taskDefinitionArn }) => taskDefinitionArn),
-      roles: byTask(({ roleArn }) => roleArn),
+      roles: { ...byTask(({ roleArn }) => roleArn), ...(hold !== undefined && { hold }) },
       ...(Object.keys(policies).length > 0 && { policies }),
       logGroup: tasks.backup.logGroupName,
     };

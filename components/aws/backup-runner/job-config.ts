@@ -30,7 +30,11 @@ export interface SecretVariable {
 
 /** The secrets that a job's task for a purpose gets, each once, by the name of the variable. */
 export function secretVariables(job: JobSettings, purpose: Purpose): SecretVariable[] {
-  const parts = purposes[purpose].secrets;
+  return secretsIn(job, purposes[purpose].secrets);
+}
+
+/** The secrets of some parts of a job's configuration, each once, by the name of the variable. */
+export function secretsIn(job: JobSettings, parts: readonly string[]): SecretVariable[] {
   const found = new Map<string, SecretVariable>();
   for (const { path, ref } of jobSecrets(job)) {
     if (!parts.includes(String(path[0]))) continue;

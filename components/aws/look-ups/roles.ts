@@ -14,15 +14,34 @@ export async function lookUpRoles(
   const arns = new Set([scheduler, stateMachine, ...named].flatMap((arn) => plain(arn) ?? []));
   await Promise.all(
     [...arns].map(async (arn) => {
-      const owner = arn.split(":")[4];
+      const owner = ownerOf(arn);
       if (account !== undefined && owner !== account) {
         questions.warn(
-          `roles: ${arn} is of the account ${owner ?? ""}, and tasks of ${account} take roles of their own account alone.`,
+          `roles: ${arn} is of the account ${owner}, and tasks of ${account} take roles of their own account alone.`,
         );
         return;
       }
-      const name = arn.split("/").at(-1) ?? "";
-      await questions.ask(`the role ${name}`, () => aws.iam.getRole({ name }, questions.opts));
+      await askForRole(questions, arn);
     }),
   );
+}
+
+/** Whether the roles of those who may hold backups exist, as far as they are of this account: IAM lets no role trust one that does not. */
+export async function lookUpHolders(
+  questions: Questions,
+  { holders = [] }: Pick<AwsArgs, "holders">,
+  account: string | undefined,
+): Promise<void> {
+  const own = holders.filter((arn) => arn.includes(":role/") && ownerOf(arn) === account);
+  await Promise.all([...new Set(own)].map((arn) => askForRole(questions, arn)));
+}
+
+/** The account that has a role. */
+function ownerOf(arn: string): string {
+  return arn.split(":")[4] ?? "";
+}
+
+async function askForRole(questions: Questions, arn: string): Promise<void> {
+  const name = arn.split("/").at(-1) ?? "";
+  await questions.ask(`the role ${name}`, () => aws.iam.getRole({ name }, questions.opts));
 }

@@ -25,6 +25,7 @@ interface S3Place {
 }
 
 const DRILL_RECORDS = [DRILL.good, DRILL.bad].map(recordsOf);
+const HOLD_RECORDS = [HOLD.good, HOLD.bad].map(recordsOf);
 const INDEX = `${FILE_INDEX.name}${ending(false)}`;
 /**
  * The objects that say what a backup is and how it stands; the others are the backup itself. Without the index of files, prune
@@ -36,6 +37,8 @@ const RECORDS = [
   INDEX,
   ...DRILL_RECORDS,
 ];
+/** What a backup needs: its manifest, its objects, and the contents of its files. */
+const NEEDED = [MANIFEST, ...[false, true].map((encrypted) => `*${ending(encrypted)}`)];
 
 function recordsOf(outcome: string): string {
   return recordName(outcome, "*");
@@ -49,6 +52,8 @@ function recordsOf(outcome: string): string {
  * - `prune` lists, reads the records and the index of files, and removes. With versions in the bucket that only hides
  *   objects, unless the configuration says `removeVersions`. A lock holds against it in any case.
  * - `report` lists, reads the records and when locks end, and creates and removes the pages and signatures of reports.
+ * - `hold` lists, reads the records and the index of files, creates the records of holds, and puts legal holds on backups or takes them
+ *   off. It neither removes anything nor changes when a lock ends.
  *
  * Nothing where the role has no part in it: another service, or an access key of its own.
  */
@@ -81,8 +86,7 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
     case "drill":
       return [
         allow(["s3:GetObject"], [objects]),
-        allow(["s3:PutObject"], below(DRILL_RECORDS), { Null: { "s3:if-none-match": "false" } }),
-        ...lockStatements(config.objectLock, below(DRILL_RECORDS)),
+        ...recording(below(DRILL_RECORDS), config.objectLock),
         list,
         ...key("kms:GenerateDataKey", "kms:Decrypt"),
       ];
@@ -110,7 +114,24 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
         ...key("kms:GenerateDataKey", "kms:Decrypt"),
       ];
     }
+    case "hold":
+      return [
+        allow(["s3:GetObject"], below(RECORDS)),
+        ...recording(below(HOLD_RECORDS), config.objectLock),
+        allow(["s3:PutObjectLegalHold"], below(NEEDED)),
+        allow(["s3:GetBucketObjectLockConfiguration"], [bucket]),
+        list,
+        ...key("kms:GenerateDataKey", "kms:Decrypt"),
+      ];
   }
+}
+
+/** The creation of records, each in one request. */
+function recording(records: readonly string[], lock: S3Place["objectLock"]): PolicyStatement[] {
+  return [
+    allow(["s3:PutObject"], records, { Null: { "s3:if-none-match": "false" } }),
+    ...lockStatements(lock, records),
+  ];
 }
 
 /** The header If-None-Match comes with what makes an object visible, and cannot come with the parts of an upload. */

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { BackupAlarms } from "../../../components/aws/backup-alarms.ts";
 import { BackupBucket } from "../../../components/aws/backup-bucket.ts";
+import { BackupHolders } from "../../../components/aws/backup-holders.ts";
 import { BackupKey } from "../../../components/aws/backup-key.ts";
 import { BackupRunner } from "../../../components/aws/backup-runner.ts";
 import { BackupSchedule } from "../../../components/aws/backup-schedule.ts";
@@ -23,7 +24,17 @@ const OTHER_KEY = KEY.replace("11111111", "99999999");
 
 /** Roles by what they are for. */
 type Role =
-  "backup" | "prune" | "drill" | "report" | "restore" | "start" | "scheduler" | "machine" | "due" | "replicate";
+  | "backup"
+  | "prune"
+  | "drill"
+  | "report"
+  | "restore"
+  | "start"
+  | "scheduler"
+  | "machine"
+  | "due"
+  | "replicate"
+  | "hold";
 
 /** Something that a role may try: the action, on what, under which circumstances, and which roles may. */
 interface Attempt {
@@ -116,7 +127,16 @@ beforeAll(async () => {
     bucketName: copied.bucketName,
     deadLetterQueueName: schedule.deadLetterQueueName,
   });
-  await registered(runner, schedule, key, copied, alarms);
+  const holders = new BackupHolders("runner", {
+    stack: "prod",
+    jobs: [app, { ...web, signing: { key: { arn: EXISTING_SECRET }, formerKeys: [{ ssm: "/team/key" }] } }, own],
+    holders: [`arn:aws:iam::${ACCOUNT}:role/legal`],
+    bucket,
+    secretArns,
+    keyArn: KEY,
+    secretKeyArns: [OTHER_KEY],
+  });
+  await registered(runner, schedule, key, copied, alarms, holders);
   collect(recorded);
   for (const [arn, name] of [
     [KEY, /^key-key$/],
@@ -161,7 +181,7 @@ const logs = (group: string) => `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${g
 const repository = (name: string) => `arn:aws:ecr:${REGION}:${ACCOUNT}:repository/${name}`;
 
 const readers: readonly Role[] = ["backup", "drill", "restore"];
-const users: readonly Role[] = [...readers, "prune"];
+const users: readonly Role[] = [...readers, "prune", "hold"];
 const all: readonly Role[] = [...users, "report"];
 const lease = `${BUCKET}/prod/app/lease/0000000001.json`;
 const page = `${BUCKET}/prod/app/reports/20261124T070000Z.html`;
@@ -189,7 +209,16 @@ const attempts: readonly Attempt[] = [
   { action: "s3:GetObject", resource: manifest, allowed: all },
   { action: "s3:GetObject", resource: object("app", "verified-20261124T031500Z.json"), allowed: all },
   { action: "s3:GetObject", resource: object("app", "held-20261124T031500Z.json"), allowed: all },
-  { action: "s3:PutObject", resource: object("app", "released-1.json"), context: create, allowed: ["backup"] },
+  ...["held", "released"].flatMap((outcome): Attempt[] => [
+    {
+      action: "s3:PutObject",
+      resource: object("app", `${outcome}-1.json`),
+      context: create,
+      allowed: ["backup", "hold"],
+    },
+    { action: "s3:PutObject", resource: object("app", `${outcome}-1.json`), allowed: [] },
+    { action: "s3:PutObject", resource: object("web", `${outcome}-1.json`), context: create, allowed: [] },
+  ]),
   { action: "s3:GetObject", resource: object("app", "files.jsonl.zst"), allowed: users },
   { action: "s3:GetObject", resource: `${BUCKET}/prod/app/files/ab/abcd-000001.zst`, allowed: readers },
   { action: "s3:GetObject", resource: dump, allowed: readers },
@@ -230,7 +259,21 @@ const attempts: readonly Attempt[] = [
   { action: "s3:DeleteObjectVersion", resource: dump, allowed: [] },
   { action: "s3:BypassGovernanceRetention", resource: dump, allowed: [] },
   { action: "s3:PutObjectRetention", resource: dump, allowed: [] },
-  { action: "s3:PutObjectLegalHold", resource: dump, allowed: [] },
+  // A legal hold, on what a backup needs and nothing else. It changes no lock with an end.
+  ...[manifest, dump, object("app", "files.jsonl.zst"), `${BUCKET}/prod/app/files/ab/abcd-000001.zst.age`].flatMap(
+    (resource): Attempt[] => [
+      { action: "s3:PutObjectLegalHold", resource, allowed: ["hold"] },
+      { action: "s3:PutObjectLegalHold", resource: resource.replace("/app/", "/web/"), allowed: [] },
+      { action: "s3:PutObjectRetention", resource, allowed: [] },
+    ],
+  ),
+  ...[lease, page, object("app", "verified-1.json")].map((resource): Attempt => ({
+    action: "s3:PutObjectLegalHold",
+    resource,
+    allowed: [],
+  })),
+  { action: "s3:GetObjectLegalHold", resource: dump, allowed: [] },
+  { action: "s3:GetBucketObjectLockConfiguration", resource: BUCKET, allowed: ["hold"] },
   { action: "s3:PutObjectTagging", resource: dump, allowed: [] },
   { action: "s3:PutBucketPolicy", resource: BUCKET, allowed: [] },
   { action: "s3:PutLifecycleConfiguration", resource: BUCKET, allowed: [] },
@@ -238,7 +281,12 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutBucketVersioning", resource: BUCKET, allowed: [] },
   { action: "s3:DeleteBucket", resource: BUCKET, allowed: [] },
   // The key: through S3, for this bucket, or with it through Secrets Manager, for the job's secrets.
-  { action: "kms:GenerateDataKey", resource: KEY, context: viaS3(BUCKET), allowed: ["backup", "drill", "report"] },
+  {
+    action: "kms:GenerateDataKey",
+    resource: KEY,
+    context: viaS3(BUCKET),
+    allowed: ["backup", "drill", "report", "hold"],
+  },
   { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: all },
   { action: "kms:Decrypt", resource: KEY, context: viaS3("arn:aws:s3:::another-bucket"), allowed: [] },
   { action: "kms:Decrypt", resource: KEY, allowed: [] },
@@ -387,6 +435,7 @@ const roles: readonly Role[] = [
   "machine",
   "due",
   "replicate",
+  "hold",
 ];
 const nameOf = (one: Role) => names[one] ?? `runner-prod-app-${one}`;
 
@@ -469,6 +518,22 @@ describe("the roles of other jobs", () => {
     expect(await may("start", { ...value, resource: secretArn("appUrl") })).toBe(false);
   });
 
+  it("read the keys that sign the records of holds, wherever they are, and nothing else that is secret", async () => {
+    const may = (attempt: Omit<Attempt, "allowed">) => mayDo("runner-prod-web-hold", attempt);
+    const value = { action: "secretsmanager:GetSecretValue" };
+    expect(await may({ ...value, resource: `${EXISTING_SECRET}-AbCdEf` })).toBe(true);
+    expect(await may({ ...value, resource: secretArn("appUrl") })).toBe(false);
+    const parameter = `arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/team/key`;
+    expect(await may({ action: "ssm:GetParameters", resource: parameter })).toBe(true);
+    expect(await may({ action: "ssm:GetParameters", resource: `${parameter}-2` })).toBe(false);
+    const context = {
+      "kms:ViaService": `ssm.${REGION}.amazonaws.com`,
+      "kms:EncryptionContext:PARAMETER_ARN": parameter,
+    };
+    expect(await may({ action: "kms:Decrypt", resource: OTHER_KEY, context })).toBe(true);
+    expect(await may({ action: "kms:Decrypt", resource: OTHER_KEY })).toBe(false);
+  });
+
   it("get what a bucket of one's own needs, where the role and no access key opens it", async () => {
     const may = (name: string, attempt: Omit<Attempt, "allowed">) => mayDo(`runner-prod-own-${name}`, attempt);
     const own = "arn:aws:s3:::own-bucket/a/b/prod/own/x";
@@ -489,6 +554,17 @@ describe("the roles of other jobs", () => {
     expect(await may("drill", { ...lock("GOVERNANCE", "30"), resource: record })).toBe(true);
     expect(await may("drill", { ...lock("COMPLIANCE", "30"), resource: record })).toBe(false);
     expect(await may("drill", lock("GOVERNANCE", "30"))).toBe(false);
+    const held = own.replace(/x$/, `${ID}/held-20261124T060000Z.json`);
+    expect(await may("hold", put(held))).toBe(true);
+    expect(await may("hold", put(own))).toBe(false);
+    expect(await may("hold", { ...lock("GOVERNANCE", "30"), resource: held })).toBe(true);
+    expect(await may("hold", { ...lock("GOVERNANCE", "3000"), resource: held })).toBe(false);
+    expect(await may("hold", lock("GOVERNANCE", "30"))).toBe(false);
+    expect(await may("hold", { action: "s3:DeleteObjectVersion", resource: held })).toBe(false);
+    for (const elsewhere of ["keyed/prod/own", "elsewhere/prod/own"]) {
+      const resource = held.replace("own-bucket/a/b/prod/own", elsewhere);
+      expect(await may("hold", put(resource))).toBe(false);
+    }
     const version = { action: "s3:DeleteObjectVersion", resource: own };
     expect(await may("prune", version)).toBe(true);
     expect(await may("backup", version)).toBe(false);

@@ -254,6 +254,16 @@ describe("a preview warns of", () => {
       { roles: { scheduler: "arn:aws:iam::210987654321:role/tasks" } },
       "arn:aws:iam::210987654321:role/tasks is of the account 210987654321",
     ],
+    [
+      "a role of this account that may hold backups and is not there",
+      { "aws:iam/getRole:getRole": ({ name }) => (name === "tasks" ? {} : refuse()) },
+      {
+        holders: ["123456789012:role/team/legal", "210987654321:role/theirs", "123456789012:root"].map(
+          (arn) => `arn:aws:iam::${arn}`,
+        ),
+      },
+      "AWS says nothing of the role legal.",
+    ],
   ])("%s", async (_, answers, aws, message) => {
     const { warnings } = await preview(answers, aws);
     expect(warnings).toEqual([expect.stringContaining(message)]);

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { AwsBackups } from "../../../components/aws/aws-backups.ts";
-import { fitArns, principalsOf } from "../../../components/aws/principals.ts";
+import { fitArns, fitGroups, principalsOf } from "../../../components/aws/principals.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
 import { app, IMAGE, web } from "../../helpers/aws-jobs.ts";
 import { inputsOf } from "../../helpers/aws.ts";
@@ -197,5 +197,18 @@ describe("the roles of a stack in a policy", () => {
     const fitted = fitArns(jobs(1_000));
     expect(fitted).toEqual([role("provision-runner-prod-*")]);
     expect(JSON.stringify(fitArns(jobs(200))).length).toBeLessThan(15_000);
+  });
+
+  it("keep a beginning of their own beside those of holders, in the same room", () => {
+    const holders = (count: number) => jobs(count).map((arn) => arn.replace("-runner-", "-holders-"));
+    expect(fitGroups(jobs(3), [])).toEqual(jobs(3));
+    expect(fitGroups(jobs(3), holders(2))).toEqual([...jobs(3), ...holders(2)]);
+    expect(fitGroups(jobs(1_000), holders(1_000))).toEqual([
+      role("provision-runner-prod-*"),
+      role("provision-holders-prod-*"),
+    ]);
+    for (const count of [50, 100, 150]) {
+      expect(JSON.stringify(fitGroups(jobs(count), holders(count))).length).toBeLessThan(15_000);
+    }
   });
 });
