@@ -36,7 +36,7 @@ export interface HostProgramSettings extends ProgramSettings {
 
 /** The fields of `aws` whose values other resources may make. All others decide which resources there are. */
 const LATER =
-  /^(image|network\.(vpcId|(subnetIds|securityGroupIds)(\.\d+)?|allowTo\.securityGroupId|databases\.\d+\.(securityGroupId|cidr)|https\.\d+\.(securityGroupId|cidr|prefixListId))|bucket\.(existing|keyArn|replica\.(bucketArn|keyArn))|alarms\.topicArn|logs\.group|roles\.(jobs\.[^.]+\.)?[a-zA-Z]+|clusterArn|keyArn|secretKeyArns(\.\d+)?|permissionsBoundary)$/;
+  /^(image|network\.(vpcId|(subnetIds|securityGroupIds)(\.\d+)?|allowTo\.securityGroupId|databases\.\d+\.(securityGroupId|cidr)|https\.\d+\.(securityGroupId|cidr|prefixListId))|bucket\.(existing|keyArn|replica\.(bucketArn|keyArn|accountId))|alarms\.topicArn|logs\.group|roles\.(jobs\.[^.]+\.)?[a-zA-Z]+|clusterArn|keyArn|secretKeyArns(\.\d+)?|permissionsBoundary)$/;
 
 /** The same of `host`. */
 const LATER_ON_HOST = /^connection\.(host|port|hostKey)$/;

@@ -29,7 +29,7 @@ export interface ExistingReplica {
   /** KMS key in the region of that bucket. */
   readonly keyArn: pulumi.Input<string>;
   /** The bucket's account, if it is another one; it then owns the copies. */
-  readonly accountId?: string;
+  readonly accountId?: pulumi.Input<string>;
 }
 
 /** What {@link addReplica} needs beside the settings. */

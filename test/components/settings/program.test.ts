@@ -35,7 +35,8 @@ describe("awsSettings", () => {
   it("takes roles, and a bucket to copy to, that other resources make", async () => {
     const role = "arn:aws:iam::123456789012:role/made";
     const bucketArn = "arn:aws:s3:::copies";
-    const keyArn = "arn:aws:kms:eu-central-1:210987654321:key/1";
+    const OTHER = "210987654321";
+    const keyArn = `arn:aws:kms:eu-central-1:${OTHER}:key/1`;
     const { aws } = awsSettings(
       written({
         image: IMAGE,
@@ -46,14 +47,18 @@ describe("awsSettings", () => {
           https: [{ prefixListId: pulumi.output("pl-0a1b2c3d") }],
         },
         bucket: {
-          replica: { bucketArn: pulumi.output(bucketArn), keyArn: pulumi.output(keyArn), accountId: "210987654321" },
+          replica: {
+            bucketArn: pulumi.output(bucketArn),
+            keyArn: pulumi.output(keyArn),
+            accountId: pulumi.output(OTHER),
+          },
         },
       }),
     );
     const { roles, bucket, network } = aws;
     expect(await promised(pulumi.output([roles, bucket.replica, network.https]))).toEqual([
       { scheduler: role, jobs: { app: { backup: role } } },
-      { bucketArn, keyArn, accountId: "210987654321" },
+      { bucketArn, keyArn, accountId: OTHER },
       [{ prefixListId: "pl-0a1b2c3d" }],
     ]);
     const wrong = awsSettings(written({ image: IMAGE, roles: { scheduler: pulumi.output("made") } }));
