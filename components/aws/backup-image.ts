@@ -22,7 +22,7 @@ export interface BackupImageBuild {
   readonly keyArn?: pulumi.Input<string>;
   /** The Debian to build on, best with its digest: `debian:trixie-slim@sha256:…`. Default: the Dockerfile's. */
   readonly baseImage?: string;
-  /** The AWS CLI's profile that the image is pushed with. Default: the provider's, else what the environment says. */
+  /** The AWS CLI's profile that the image is pushed with. Default: the default provider's (`aws:profile`), else what the environment says. */
   readonly profile?: string;
   /**
    * How many images the repository keeps, the oldest go. It must outlast the way of a digest to the last stack that runs it: a

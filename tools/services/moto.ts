@@ -43,7 +43,11 @@ export async function startMoto(): Promise<Moto> {
   const executable = await ensureMoto();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const server = spawn(executable, ["-H", "127.0.0.1", "-p", String(port)], { stdio: ["ignore", "ignore", "pipe"] });
+  const server = spawn(executable, ["-H", "127.0.0.1", "-p", String(port)], {
+    stdio: ["ignore", "ignore", "pipe"],
+    // A bucket is its account's own, as in S3, unless its policy says otherwise.
+    env: { ...process.env, MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS: "false" },
+  });
   let said = "";
   server.stderr.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
   const end = Date.now() + START_MS;

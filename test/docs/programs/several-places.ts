@@ -1,4 +1,5 @@
 import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
 import { AwsBackups, awsSettings, BackupCopyBucket } from "provision";
 
 type Input = Parameters<typeof awsSettings>[0];
@@ -12,9 +13,14 @@ const vault = new aws.Provider("vault", {
   region: "eu-central-1",
   assumeRoles: [{ roleArn: "arn:aws:iam::210987654321:role/backup-vault" }],
 });
-const copies = new BackupCopyBucket("copies", { stack: "prod", sourceAccountId: "123456789012" }, { provider: vault });
-const replica = { bucketArn: copies.bucketArn, keyArn: copies.keyArn, accountId: "210987654321" };
-const common = { secrets, aws: { image, bucket: { replica } } };
-new AwsBackups("frankfurt", awsSettings({ ...common, jobs, region: "eu-central-1" }));
-new AwsBackups("dublin", awsSettings({ ...common, jobs: others, region: "eu-west-1" }), { provider: ireland });
+// The bucket's policy names the role, and the role's policy the bucket.
+const [replicationRoles, setReplicationRoles] = pulumi.deferredOutput<string[]>();
+const source = { stack: "prod", sourceAccountId: "123456789012", replicationRoles };
+const { bucketArn, keyArn, accountId } = new BackupCopyBucket("copies", source, { provider: vault });
+const common = { secrets, aws: { image, bucket: { replica: { bucketArn, keyArn, accountId } } } };
+const frankfurt = new AwsBackups("frankfurt", awsSettings({ ...common, jobs, region: "eu-central-1" }));
+const dublin = new AwsBackups("dublin", awsSettings({ ...common, jobs: others, region: "eu-west-1" }), {
+  provider: ireland,
+});
+setReplicationRoles(pulumi.all([frankfurt, dublin].flatMap(({ replicationRoleArn }) => replicationRoleArn ?? [])));
 // end of page
