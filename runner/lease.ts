@@ -1,13 +1,12 @@
 import { hostname } from "node:os";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
 import { abortedError, LockHeldError, ProviderError } from "../providers/errors.ts";
 import { jobFolder, leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
-import { readDocument } from "./catalogue/catalogue.ts";
-import { seal, unseal } from "./documents/sealed-json.ts";
+import { seal } from "./documents/sealed-json.ts";
+import { describeHolder, leaseIn, readLease, type LeaseDocument, type ShownLease } from "./lease-objects.ts";
 import { PROGRAM } from "./version.ts";
 
 /** How a lease goes by time, in milliseconds. */
@@ -41,21 +40,6 @@ const TIMES: LeaseTimes = {
  */
 const KEPT = 5;
 
-/** What is known of the run that has a lease. Nothing depends on its times: they are there for people. */
-const LeaseDocument = z.object({
-  format: z.literal(1),
-  /** Random, and the same in all of a run's destinations. */
-  owner: z.string().max(100),
-  host: z.string().max(255),
-  program: z.string().max(100),
-  startedAt: z.iso.datetime(),
-  /** Unless it is renewed. */
-  validUntil: z.iso.datetime(),
-  /** See `DatabaseBackup.lockedIn`. */
-  lockedIn: z.string().max(500).optional(),
-});
-type LeaseDocument = z.output<typeof LeaseDocument>;
-
 /** Which lease a run takes. */
 export interface LeaseOptions {
   readonly storage: StorageProvider;
@@ -70,15 +54,6 @@ export interface LeaseOptions {
   readonly signal: AbortSignal;
   /** Called with what a person should know: that another run's lease is watched, or that the own one was lost. */
   readonly warn: (message: string) => void;
-}
-
-/** What a listing shows of a job's lease. */
-interface Shown {
-  readonly keys: readonly string[];
-  /** 0 where there has been none. */
-  readonly newest: number;
-  /** Whether a run has the newest, as far as a listing tells. */
-  readonly held: boolean;
 }
 
 /**
@@ -164,13 +139,13 @@ export class Lease {
   }
 
   /** Watches another run's lease until it has ended or is dead, and gives what is there then. */
-  async #outlast(shown: Shown, holder: LeaseDocument | undefined): Promise<Shown> {
+  async #outlast(shown: ShownLease, holder: LeaseDocument | undefined): Promise<ShownLease> {
     const { lockedIn, storage, job, signal, warn } = this.#options;
     // That run held the lock that this one holds: it has ended, and was killed before it could say so.
     if (lockedIn !== undefined && holder?.lockedIn === lockedIn) return shown;
     const { deadMs, pollMs } = this.#times;
     warn(
-      `A run of ${jobFolder(job)} has a lease in ${storage.description}${holder === undefined ? "" : `: ${describe(holder)}`}. ` +
+      `A run of ${jobFolder(job)} has a lease in ${storage.description}${holder === undefined ? "" : `: ${describeHolder(holder)}`}. ` +
         `This run waits up to ${deadMs / 1000} s to see whether it is still going.`,
     );
     const beginning = performance.now();
@@ -193,7 +168,7 @@ export class Lease {
         this.#lost = true;
         warn(
           `Another run has taken over this one's lease in ${storage.description}, which was not renewed for a while: ` +
-            `${other.document === undefined ? "it does not say which" : describe(other.document)}.`,
+            `${other.document === undefined ? "it does not say which" : describeHolder(other.document)}.`,
         );
       } else if (mayRemove && this.#keys.length > KEPT) {
         const old = this.#keys.slice(0, -KEPT);
@@ -241,18 +216,16 @@ export class Lease {
     return undefined;
   }
 
-  async #look(): Promise<Shown> {
+  async #look(): Promise<ShownLease> {
     const { storage, job, signal } = this.#options;
-    return shownIn(storage, job, this.#limited(signal));
+    return leaseIn(storage, job, this.#limited(signal));
   }
 
   /** What the object with a number says; undefined where it cannot be read, or says nothing that is known. */
   async #read(number: number): Promise<LeaseDocument | undefined> {
     const { storage, job, signal } = this.#options;
-    const key = leaseKey(job, number);
     try {
-      const bytes = await readDocument(storage, key, this.#limited(signal));
-      return unseal(key, bytes.toString("utf8"), LeaseDocument);
+      return await readLease(storage, job, number, this.#limited(signal));
     } catch {
       if (signal.aborted) throw abortedError(signal);
       return undefined;
@@ -270,7 +243,7 @@ export class Lease {
 
   #heldBy(holder: LeaseDocument | undefined): LockHeldError {
     const { storage, job } = this.#options;
-    return new LockHeldError(jobFolder(job), holder && describe(holder), {
+    return new LockHeldError(jobFolder(job), holder && describeHolder(holder), {
       what: `its lease in ${storage.description}`,
       fix:
         "Wait for that run to end. If two schedulers or two servers run this job, stop one of them. A lease that is not renewed any " +
@@ -289,7 +262,7 @@ export class Lease {
  * @throws ProviderError what the store says to the listing; what it does not remove is left for the next time
  */
 export async function sweepLeases(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<void> {
-  const { keys, newest } = await shownIn(storage, job, signal);
+  const { keys, newest } = await leaseIn(storage, job, signal);
   const old = keys.filter((key) => (leaseNumber(key)?.number ?? newest) <= newest - KEPT);
   if (old.length === 0) return;
   try {
@@ -298,25 +271,6 @@ export async function sweepLeases(storage: StorageProvider, job: JobName, signal
     // Object Lock, for instance, keeps them for a time.
     if (signal.aborted) throw abortedError(signal);
   }
-}
-
-async function shownIn(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<Shown> {
-  const keys: string[] = [];
-  const ended = new Set<number>();
-  let newest = 0;
-  for await (const { key } of storage.list(leaseFolder(job), { signal })) {
-    const found = leaseNumber(key);
-    if (found === undefined) continue;
-    keys.push(key);
-    newest = Math.max(newest, found.number);
-    if (found.ended) ended.add(found.number);
-  }
-  return { keys, newest, held: newest > 0 && !ended.has(newest) };
-}
-
-/** Names as strings of JSON: they may hold anything. */
-function describe({ host, startedAt, validUntil }: LeaseDocument): string {
-  return `on the host ${JSON.stringify(host)}, since ${startedAt}, valid until ${validUntil} unless it is renewed`;
 }
 
 async function wait(ms: number, signal: AbortSignal): Promise<void> {
