@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { abortedError, toProviderError, type ProviderError } from "../providers/errors.ts";
 import { leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
@@ -27,6 +28,20 @@ export interface ShownLease {
   readonly newest: number;
   /** Whether a run has the newest, as far as a listing tells. */
   readonly held: boolean;
+  /** When the store got the newest, by the store's clock. */
+  readonly renewed: Date;
+}
+
+/** A lease that a run has, as others see it. */
+export interface FoundLease {
+  /** Where that run is, by the name that its machine has for itself; null where what it wrote cannot be read. */
+  readonly host: string | null;
+  /** When it began, by that machine's clock; null where what it wrote cannot be read. */
+  readonly since: string | null;
+  /** When the store got the last renewal, by the store's clock. */
+  readonly renewed: Date;
+  /** Why what it wrote cannot be read. Left out where it can. */
+  readonly error?: ProviderError;
 }
 
 /**
@@ -38,14 +53,50 @@ export async function leaseIn(storage: StorageProvider, job: JobName, signal: Ab
   const keys: string[] = [];
   const ended = new Set<number>();
   let newest = 0;
-  for await (const { key } of storage.list(leaseFolder(job), { signal })) {
+  let renewed = new Date(0);
+  for await (const { key, modified } of storage.list(leaseFolder(job), { signal })) {
     const found = leaseNumber(key);
     if (found === undefined) continue;
     keys.push(key);
-    newest = Math.max(newest, found.number);
     if (found.ended) ended.add(found.number);
+    if (found.number < newest) continue;
+    newest = found.number;
+    renewed = modified;
   }
-  return { keys, newest, held: newest > 0 && !ended.has(newest) };
+  return { keys, newest, held: newest > 0 && !ended.has(newest), renewed };
+}
+
+/**
+ * The lease that a run has; undefined where none has it. Whether that run is still going, only watching tells.
+ *
+ * @throws ProviderError what the store says to the listing
+ */
+export async function findLease(
+  storage: StorageProvider,
+  job: JobName,
+  signal: AbortSignal,
+): Promise<FoundLease | undefined> {
+  const { newest, held, renewed } = await leaseIn(storage, job, signal);
+  if (!held) return undefined;
+  try {
+    const { host, startedAt } = await readLease(storage, job, newest, signal);
+    return { host, since: startedAt, renewed };
+  } catch (caught) {
+    if (signal.aborted) throw abortedError(signal);
+    const error = toProviderError(caught);
+    // It has ended since the listing.
+    return error.code === "NOT_FOUND" ? undefined : { host: null, since: null, renewed, error };
+  }
+}
+
+/** A lease for people. The time is what the run wrote, by its host's clock, which is compared with no other. */
+export function describeLease({
+  host,
+  since,
+  error,
+}: Pick<FoundLease, "host" | "since"> & { readonly error?: { readonly message: string } }): string {
+  if (host === null) return `a run has it; which one cannot be read: ${error?.message ?? ""}`;
+  return `a run on the host ${JSON.stringify(host)} has it, since ${since ?? ""} by that host's clock`;
 }
 
 /**

@@ -25,7 +25,8 @@ export interface LeaseTimes {
   readonly settleMs: number;
 }
 
-const TIMES: LeaseTimes = {
+/** Those of every run. */
+export const LEASE_TIMES: LeaseTimes = {
   renewMs: 60_000,
   deadMs: 180_000,
   pollMs: 5_000,
@@ -86,7 +87,7 @@ export class Lease {
    * @returns undefined where this very run has it already: the store is another name of one that it has taken a lease in
    * @throws LockHeldError where another run has it; any other ProviderError where the store does not answer or refuses
    */
-  static async take(options: LeaseOptions, times = TIMES): Promise<Lease | undefined> {
+  static async take(options: LeaseOptions, times = LEASE_TIMES): Promise<Lease | undefined> {
     const lease = new Lease(options, times);
     try {
       return (await lease.#take()) ? lease : undefined;

@@ -10,6 +10,7 @@ import { EXIT } from "../exit-codes.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
 import type { Manifest } from "../documents/manifest.ts";
 import { unusable } from "../documents/record-reader.ts";
+import { describeLease, findLease, type FoundLease } from "../lease-objects.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
 import type { Run } from "../run.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
@@ -43,7 +44,7 @@ export function addList(program: Command): void {
       "Lists the job's backups in each destination, the oldest first: verified (its newest verification read it in full), " +
         "unverified, damaged, or unreadable (of a newer version); and when its newest drill restored it, or failed to. A folder without " +
         "a manifest is no backup and is not listed; one with the manifest of another backup is listed as foreign, and one whose signature " +
-        "is missing or wrong as unproven: neither counts as a backup of this job.",
+        "is missing or wrong as unproven: neither counts as a backup of this job. Says too if a run has the job's lease there.",
     )
     .argument("[id]", "only this backup")
     .option("--contents", "tell what each backup covers, part by part, and what is in none of its parts", false)
@@ -77,7 +78,13 @@ export function addList(program: Command): void {
             backups.push(options.contents ? { ...listed, ...(await contentsOf(run, storage, id)) } : listed);
           }
           const point = recoveryPoint(run.job.objectives, all);
-          return { destination: storage.description, backups, ...(point && { recoveryPoint: point }) };
+          const lease = await findLease(storage, run.job, run.signal);
+          return {
+            destination: storage.description,
+            backups,
+            ...(point && { recoveryPoint: point }),
+            ...(lease && { lease: listedLease(lease) }),
+          };
         });
         if (only !== undefined && failed.length === 0 && !existing.has(only)) {
           throw noSuchBackup(run.job, only, [...existing].sort());
@@ -85,8 +92,9 @@ export function addList(program: Command): void {
         return {
           json: [...results, ...failed],
           lines: [
-            ...results.flatMap(({ destination, backups, recoveryPoint: point }) => [
+            ...results.flatMap(({ destination, backups, recoveryPoint: point, lease }) => [
               `${destination}: ${counted(backups.length, "backup")}`,
+              ...(lease ? [`  lease: ${describeLease(lease)}`] : []),
               ...(point ? [`  ${describePoint(point)}`] : []),
               ...describe(backups, display),
             ]),
@@ -110,6 +118,11 @@ function noSuchBackup({ stack, name }: JobName, id: string, existing: readonly s
         ? "There is none of this job at all: check the job's stack, name and destinations."
         : `Name one of those that there are: ${existing.length}, ${are}.`,
   });
+}
+
+/** The lease that a run has, as `--json` prints it. */
+function listedLease({ error, ...lease }: FoundLease) {
+  return { ...lease, ...(error && { error: { code: error.code, message: error.message } }) };
 }
 
 /** The hold on a backup. */

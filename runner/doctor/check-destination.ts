@@ -15,6 +15,7 @@ import { formerDatabases, requireOneDatabase } from "../catalogue/database-ident
 import { fromFuture, futureError } from "../catalogue/future.ts";
 import { fromNow } from "../display.ts";
 import { describePoint, recoveryPoint } from "../objectives.ts";
+import { checkLease } from "./check-lease.ts";
 import { failed, guarded } from "./checks.ts";
 
 /** Findings that are shown of a suspicious backup: a schema that is dropped may have had thousands of tables. */
@@ -81,6 +82,7 @@ export async function* checkDestination(
     });
   });
   yield* guarded(`${name}: remove`, () => remove(storage, config, key, signal));
+  yield* guarded(`${name}: lease`, () => checkLease(storage, job, stored, signal));
   let found = undefined as readonly BackupFolder[] | undefined;
   yield* guarded(`${name}: backups`, async () => {
     await removeLeftovers(storage, job, signal);

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { LockHeldError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
+import { checkLease } from "../../runner/doctor/check-lease.ts";
 import { Lease, sweepLeases, type LeaseOptions } from "../../runner/lease.ts";
+import { findLease } from "../../runner/lease-objects.ts";
 import { failureOf } from "../helpers/failure.ts";
 import { fillLease, leaseNumbers, QUICK } from "../helpers/leases.ts";
 import { keysIn } from "../helpers/store.ts";
@@ -41,6 +44,25 @@ export function describeLeaseContract(open: () => StorageProvider, exclusive: bo
       await second?.end();
       expect(await keysIn(open())).toEqual([]);
     });
+
+    it.each([true, false])(
+      "is shown while a run has it, with its age by the store's clock; may remove: %s",
+      async (mayRemove) => {
+        expect(await findLease(open(), job, signal)).toBeUndefined();
+        const lease = await Lease.take(options({ mayRemove }), { ...QUICK, renewMs: 60_000 });
+        expect(await findLease(open(), job, signal)).toEqual({
+          host: hostname(),
+          since: "2026-02-03T04:05:06.000Z",
+          renewed: expect.any(Date) as Date,
+        });
+        const probe = await open().upload("prod/app/doctor-00000000/probe", Readable.from([Buffer.from("x")]));
+        expect(await checkLease(open(), job, probe, signal)).toMatch(
+          /^a run on the host ".*" has it, since 2026-02-03T04:05:06\.000Z by that host's clock; it was renewed \d+ s ago, by the store's clock$/,
+        );
+        await lease?.end();
+        expect(await checkLease(open(), job, probe, signal)).toBe("no run has it");
+      },
+    );
 
     it("goes to one of several runs that begin at the same moment", async () => {
       const taken = await Promise.allSettled(Array.from({ length: 4 }, () => Lease.take(options(), QUICK)));

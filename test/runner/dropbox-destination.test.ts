@@ -109,13 +109,22 @@ it("makes no backup in an account that is full, and says what to do", async () =
 const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
 
 it("has doctor prove the store, and leave nothing", async () => {
-  expect(Object.keys(await examine(0))).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
+  expect(Object.keys(await examine(0))).toEqual([
+    "write",
+    "clock",
+    "read",
+    "list",
+    "remove",
+    "lease",
+    "backups",
+    "times",
+  ]);
   expect(service.files()).toEqual([]);
 });
 
 it.each([
   ["files.content.read", ["read"]],
-  ["files.metadata.read", ["read", "list", "remove", "backups"]],
+  ["files.metadata.read", ["read", "list", "remove", "lease", "backups"]],
 ])("has doctor say that the scope %s is missing", async (scope, failing) => {
   service.scopes.delete(scope);
   const checks = await examine(2);

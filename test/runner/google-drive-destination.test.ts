@@ -102,7 +102,16 @@ it("makes no backup in an account that is full, and says what to do", async () =
 const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
 
 it("has doctor prove the store, and leave nothing", async () => {
-  expect(Object.keys(await examine(0))).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
+  expect(Object.keys(await examine(0))).toEqual([
+    "write",
+    "clock",
+    "read",
+    "list",
+    "remove",
+    "lease",
+    "backups",
+    "times",
+  ]);
   expect(drive.files()).toEqual([]);
 });
 

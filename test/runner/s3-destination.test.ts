@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
+import { s3 } from "../../providers/storage/s3.ts";
 import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { fillLease } from "../helpers/leases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
@@ -85,9 +87,20 @@ it("backs up to S3, lists, verifies, restores and prunes, through faults that pa
 
 it("has doctor prove the store, and leave nothing", async () => {
   const checks = await examine(0);
-  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
+  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "lease", "backups", "times"]);
   expect(checks.remove?.detail).toBe("it was removed");
   expect(await stored()).toEqual([]);
+});
+
+it("says which run has the lease", async () => {
+  const config = s3.schema.parse({ kind: "s3", bucket, endpoint: service.url });
+  const { accessKeyId, secretAccessKey } = service;
+  const storage = await s3.create(config, { secrets: { accessKeyId, secretAccessKey } });
+  await fillLease(storage, { stack: "test", name: "app" }, 4, { host: "db1" });
+  await storage.close();
+  const told = 'a run on the host "db1" has it, since 2026-01-01T00:00:00Z by that host\'s clock';
+  expect((await examine(0)).lease?.detail).toMatch(`${told}; it was renewed `);
+  expect((await sandbox.run("list")).stdout).toBe(`s3 ${bucket} at ${proxy.url}: 0 backups\n  lease: ${told}\n`);
 });
 
 it("has doctor leave the locked version of what it hid", async () => {

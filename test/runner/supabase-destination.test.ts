@@ -77,7 +77,16 @@ const examine = async (code: number) => destinationChecks(await run("doctor", "-
 
 it("has doctor prove the store, and leave nothing", async () => {
   job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
-  expect(Object.keys(await examine(0))).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
+  expect(Object.keys(await examine(0))).toEqual([
+    "write",
+    "clock",
+    "read",
+    "list",
+    "remove",
+    "lease",
+    "backups",
+    "times",
+  ]);
   expect(service.objects.size).toBe(0);
 });
 

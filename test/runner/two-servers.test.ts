@@ -7,7 +7,7 @@ import type { BackupReport } from "../../runner/backup/report.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
 import { ensureProgram } from "../helpers/ensure-program.ts";
-import { foldersOf, printed } from "../helpers/reports.ts";
+import { destinationChecks, foldersOf, printed } from "../helpers/reports.ts";
 import { Sandbox, type Running } from "../helpers/sandbox.ts";
 
 /** A lease that is not renewed is watched for three minutes. */
@@ -95,6 +95,12 @@ describe.concurrent("two servers of one job, as after a failover", { timeout: LI
     const other = await machineOn(1, "killed", here);
     // By its own clock the lease begins only in hours.
     if (hasFaketime && library !== "") withClock(other, "-5h");
+    const has = `a run on the host ${JSON.stringify(hostname())} has it, since `;
+    expect((await other.run("list")).stdout).toContain(`lease: ${has}`);
+    expect(destinationChecks(await other.run("doctor", "--json")).lease).toMatchObject({
+      ok: true,
+      detail: expect.stringMatching(`^${has}.*; it was renewed \\d+ s ago, by the store's clock$`) as string,
+    });
     const begun = performance.now();
     const { id } = printed(await other.run("backup", "--json")) as BackupReport;
     const seconds = (performance.now() - begun) / 1000;

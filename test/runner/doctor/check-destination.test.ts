@@ -1,12 +1,13 @@
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Check } from "../../../providers/database/database.ts";
 import { type ErrorCode, ObjectLockedError, ProviderError } from "../../../providers/errors.ts";
 import { StorageConfig } from "../../../providers/storage/index.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { checkDestination } from "../../../runner/doctor/check-destination.ts";
+import { fillLease } from "../../helpers/leases.ts";
 import { fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { fill, filesIn, keysIn, openStore } from "../../helpers/store.ts";
@@ -27,6 +28,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.useRealTimers();
   await storage.close();
   folder.remove();
 });
@@ -46,8 +48,9 @@ async function examine(settings: object = {}) {
 
 it("writes, reads, lists and removes an object, and leaves nothing", async () => {
   const checks = await examine();
-  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "backups", "times"]);
+  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "lease", "backups", "times"]);
   expect(Object.values(checks).every(({ ok }) => ok)).toBe(true);
+  expect(checks.lease?.detail).toBe("no run has it");
   expect(filesIn(folder.path)).toEqual([]);
 });
 
@@ -99,6 +102,74 @@ it("asks a listing again that shows what is new late, and not for ever", async (
   const checks = await examine();
   expect(checks.list).toMatchObject({ ok: false, detail: "The listing does not show the object." });
   expect(checks.list?.fix).toContain("may list this folder");
+});
+
+describe("a lease", () => {
+  const LEASE = "prod/app/lease/0000000003.json";
+  const holder = 'a run on the host "db1" has it, since 2036-01-01T00:00:00Z by that host\'s clock';
+  const ageBy = (hours: number) => {
+    const then = new Date(Date.now() - hours * 3_600_000);
+    utimesSync(join(folder.path, LEASE), then, then);
+  };
+
+  it.each([0, -87_600, 87_600])(
+    "that a run renews is shown, whatever the clock of its host and of this machine, which is %s h off",
+    async (hours) => {
+      await fillLease(storage, job, 3, { host: "db1", startedAt: "2036-01-01T00:00:00Z" });
+      vi.useFakeTimers({ now: Date.now() + hours * 3_600_000, toFake: ["Date"] });
+      const { lease } = await examine();
+      expect(lease).toEqual({
+        ok: true,
+        detail: expect.stringMatching(`^${holder}; it was renewed \\d+ s ago, by the store's clock$`) as string,
+      });
+    },
+  );
+
+  it("that nobody renews is a killed run's, and says what comes of it", async () => {
+    await fillLease(storage, job, 3, { host: "db1", startedAt: "2036-01-01T00:00:00Z" });
+    ageBy(5);
+    const { lease } = await examine();
+    expect(lease).toEqual({
+      ok: true,
+      detail:
+        `${holder}; it was not renewed for 5 h, by the store's clock: that run was killed, or does not reach the store. The next run ` +
+        "watches it for up to 180 s, and takes it over if it is not renewed",
+    });
+  });
+
+  it("that has ended is nobody's", async () => {
+    await fillLease(storage, job, 3);
+    await fill(storage, ["prod/app/lease/0000000003-ended.json"]);
+    expect((await examine()).lease).toEqual({ ok: true, detail: "no run has it" });
+  });
+
+  it("that is damaged is a run's all the same", async () => {
+    await fill(storage, [LEASE], "no JSON");
+    const { lease } = await examine();
+    expect(lease?.ok).toBe(true);
+    expect(lease?.detail).toMatch(
+      /^a run has it; which one cannot be read: prod\/app\/lease\/0000000003\.json .*; it was renewed \d+ s ago/,
+    );
+  });
+
+  it.each(["download", "list"] as const)(
+    "that the store does not let be read fails, by %s, and nothing else does",
+    async (name) => {
+      await fillLease(storage, job, 3);
+      const original = storage[name].bind(storage) as (...args: unknown[]) => unknown;
+      vi.spyOn(storage, name).mockImplementation(((key: string, ...rest: unknown[]) => {
+        if (key.includes("/lease")) throw new ProviderError("AUTH", "It is forbidden.");
+        return original(key, ...rest);
+      }) as never);
+      const checks = await examine();
+      expect(checks.lease).toEqual({
+        ok: false,
+        detail: "It is forbidden.",
+        fix: "Check the credentials of this part of the job, and their rights.",
+      });
+      expect(Object.entries(checks).filter(([, { ok }]) => !ok)).toHaveLength(1);
+    },
+  );
 });
 
 it("notices a store that removes what it should lock", async () => {
