@@ -172,6 +172,8 @@ function tryLock(file: FileHandle): Promise<LockAttempt> {
     const child = spawn("flock", ["-n", "-x", "3"], {
       stdio: ["ignore", "ignore", "ignore", file.fd],
       timeout: LOCK_PATIENCE_MS,
+      // One that is stopped takes no other signal.
+      killSignal: "SIGKILL",
     });
     child.once("error", () => {
       resolve("unavailable");

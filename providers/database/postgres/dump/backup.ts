@@ -1,7 +1,7 @@
 import { ProviderError } from "../../../errors.ts";
 import { counted } from "../../../sizes.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
-import { chooseClients, type ProgramDirectory } from "../programs/clients.ts";
+import { chooseClients, type ProgramDirectory, type ProgramSearch, searchPrograms } from "../programs/clients.ts";
 import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
@@ -68,9 +68,11 @@ export async function openBackup(
   options: Pick<BackupOptions, "signal"> & { readonly lock?: string },
   choose: (control: ControlConnection) => Promise<Layout> = (control) => plainLayout(settings, control),
 ): Promise<DatabaseBackup> {
+  // Beside the connection: asking the programs for their versions takes as long.
+  const programs = searchPrograms("pg_dump", settings.clients);
   const control = await connect(settings.connection, options.signal);
   try {
-    const clients = await clientsFor(control, settings.clients);
+    const clients = await clientsFor(control, settings.clients, programs);
     // The session is idle inside its transaction for as long as the dump takes.
     await control.query(NO_TIMEOUTS);
     if (options.lock !== undefined) await takeLock(control, options.lock);
@@ -128,8 +130,12 @@ async function takeSnapshot(
 }
 
 /** The clients that can read this connection's server. */
-export function clientsFor(control: ControlConnection, only: string | undefined): Promise<ProgramDirectory> {
-  return chooseClients(control.serverMajor, `the server is PostgreSQL ${control.serverVersion}`, only);
+export function clientsFor(
+  { serverMajor, serverVersion }: ControlConnection,
+  only: string | undefined,
+  search?: Promise<ProgramSearch>,
+): Promise<ProgramDirectory> {
+  return chooseClients(serverMajor, `the server is PostgreSQL ${serverVersion}`, only, search);
 }
 
 /**

@@ -26,6 +26,13 @@ const PACKAGE_FOLDERS = [
   { root: "/home/linuxbrew/.linuxbrew/opt", entry: /^(postgresql|libpq)(@\d+)?$/, bin: "bin" },
 ];
 
+/** What a search for a program has found. */
+export interface ProgramSearch {
+  readonly found: ProgramDirectory[];
+  /** The folders of programs that did not print their version in time. */
+  readonly silent: readonly string[];
+}
+
 /**
  * All folders that hold a PostgreSQL program: the oldest major version first, and of each the newest minor release. They are those of
  * the usual packages, and those on PATH.
@@ -34,14 +41,24 @@ const PACKAGE_FOLDERS = [
  * @param only search this folder alone
  */
 export async function findPrograms(program: string, only?: string): Promise<ProgramDirectory[]> {
+  return (await searchPrograms(program, only)).found;
+}
+
+/** As {@link findPrograms}, with what did not answer. */
+export async function searchPrograms(program: string, only?: string): Promise<ProgramSearch> {
+  const silent: string[] = [];
+  const ask = (directory: string) => inspect(directory, program, silent);
   if (only !== undefined) {
-    const found = await inspect(only, program);
-    return found === undefined ? [] : [{ ...found.program, directory: only }];
+    const found = await ask(only);
+    return { found: found === undefined ? [] : [{ ...found.program, directory: only }], silent };
   }
   const candidates = [...(await packageDirectories()), ...pathDirectories()];
-  const found = await Promise.all(candidates.map((directory) => inspect(directory, program)));
+  const found = await Promise.all(candidates.map(ask));
   const unique = new Map(found.flatMap((each) => (each === undefined ? [] : [[each.file, each.program] as const])));
-  return [...unique.values()].sort((a, b) => a.major - b.major || compareVersions(b.version, a.version));
+  return {
+    found: [...unique.values()].sort((a, b) => a.major - b.major || compareVersions(b.version, a.version)),
+    silent,
+  };
 }
 
 /**
@@ -51,12 +68,28 @@ export async function findPrograms(program: string, only?: string): Promise<Prog
  * @param needed the lowest major version that fits
  * @param reason what needs it, for the error: `the server is PostgreSQL 17.4`
  * @param only the folder that the configuration names, if it does
- * @throws {ProviderError} `CONFIG` where none fits
+ * @param search what {@link searchPrograms} finds there, where it was called before
+ * @throws {ProviderError} `CONFIG` where none fits, `TRANSIENT` where one that does not answer may
  */
-export async function chooseClients(needed: number, reason: string, only?: string): Promise<ProgramDirectory> {
-  const found = await findPrograms("pg_dump", only);
+export async function chooseClients(
+  needed: number,
+  reason: string,
+  only?: string,
+  search = searchPrograms("pg_dump", only),
+): Promise<ProgramDirectory> {
+  const { found, silent } = await search;
   const fitting = found.find((client) => client.major >= needed);
   if (fitting !== undefined) return fitting;
+  if (silent.length > 0) {
+    const seconds = VERSION_TIMEOUT_MS / 1000;
+    throw new ProviderError(
+      "TRANSIENT",
+      `pg_dump in ${silent.join(", ")} did not print its version within ${seconds} s.`,
+      {
+        fix: "Run it again. If it happens again, run `pg_dump --version` there by hand: the file system or the machine does not answer.",
+      },
+    );
+  }
   const where = only === undefined ? "in the usual places and on PATH" : `in ${only}`;
   const have = found.map((client) => `${client.version} in ${client.directory}`).join(", ");
   const problem = `No PostgreSQL client programs of version ${needed} or newer: ${reason}; found ${where}: ${have || "none"}.`;
@@ -115,6 +148,7 @@ function pathDirectories(): string[] {
 async function inspect(
   directory: string,
   program: string,
+  silent: string[],
 ): Promise<{ file: string; program: ProgramDirectory } | undefined> {
   try {
     const file = await realpath(join(directory, program));
@@ -123,11 +157,14 @@ async function inspect(
     const { stdout } = await promisify(execFile)(join(directory, program), ["--version"], {
       env: { LC_ALL: "C", PATH: process.env.PATH ?? "" },
       timeout: VERSION_TIMEOUT_MS,
+      // One that is stopped takes no other signal.
+      killSignal: "SIGKILL",
     });
     const version = /\(PostgreSQL\) (\d+[\w.]*)/.exec(stdout)?.[1];
     if (version === undefined) return undefined;
     return { file, program: { directory: dirname(file), version, major: majorVersion(version) } };
-  } catch {
+  } catch (error) {
+    if ((error as { readonly killed?: boolean }).killed === true) silent.push(directory);
     return undefined;
   }
 }

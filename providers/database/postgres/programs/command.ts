@@ -43,7 +43,12 @@ function findSetpriv(): string | null {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/bin", "/bin"];
   const file = folders.map((folder) => join(folder, SETPRIV)).find((path) => path.startsWith("/") && existsSync(path));
   if (file === undefined) return null;
-  const { status } = spawnSync(file, [...atDeath("TERM"), "/bin/true"], { stdio: "ignore", timeout: PATIENCE_MS });
+  const { status } = spawnSync(file, [...atDeath("TERM"), "/bin/true"], {
+    stdio: "ignore",
+    timeout: PATIENCE_MS,
+    // One that is stopped takes no other signal.
+    killSignal: "SIGKILL",
+  });
   return status === 0 ? file : null;
 }
 

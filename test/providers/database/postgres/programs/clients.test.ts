@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chooseClients, findPrograms } from "../../../../../providers/database/postgres/programs/clients.ts";
 import { ensurePostgres } from "../../../../../tools/postgres.ts";
+import { commandLines } from "../../../../helpers/processes.ts";
 
 describe("the client programs", () => {
   let folder: string;
@@ -49,6 +50,26 @@ describe("the client programs", () => {
       fix: expect.stringContaining("postgresql-client-17") as string,
     });
   });
+
+  it(
+    "that do not answer are ended, though they are stopped, and named where no other fits",
+    { timeout: 30_000 },
+    async () => {
+      const stopped = await install("stopped", "");
+      await writeFile(join(stopped, "pg_dump"), "#!/bin/sh\nkill -STOP $$\n");
+      const newest = await install("newest", "pg_dump (PostgreSQL) 99.1");
+      process.env.PATH = [stopped, newest, path].join(":");
+      const choices = [chooseClients(99, ""), chooseClients(100, "")];
+      await expect(Promise.allSettled(choices)).resolves.toMatchObject([
+        { status: "fulfilled", value: { directory: newest } },
+        {
+          status: "rejected",
+          reason: { code: "TRANSIENT", message: `pg_dump in ${stopped} did not print its version within 10 s.` },
+        },
+      ]);
+      expect(commandLines().filter((line) => line.includes(stopped))).toEqual([]);
+    },
+  );
 
   it("are of the newest minor release of the oldest major version that fits", async () => {
     const folders: string[] = [];
