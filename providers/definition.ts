@@ -45,8 +45,8 @@ export interface Lack {
 }
 
 /**
- * One kind of a family, as data: all that the runner and the deployment know of it. It stands in the provider's own file,
- * which therefore must be cheap to import: the SDK is loaded inside `create`.
+ * One kind of a family, as data: all that the runner and the deployment know of it. Every run loads it with its configuration, so the
+ * class and the SDK are loaded inside `create`.
  */
 export interface ProviderDefinition<Schema extends z.ZodObject, Provider, Context extends ProviderContext> {
   /** The configuration of this kind; its `kind` is a literal equal to the file's name. */

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { accept } from "../accept.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
@@ -29,6 +28,7 @@ export function addAccept(program: Command): void {
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
+        const { accept } = await import("../accept.ts");
         const { job, signal } = run;
         const { results, failed } = await inDestinations(run, options, async (storage) => ({
           destination: storage.description,

@@ -5,7 +5,7 @@ import { withFix } from "../../providers/errors.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
-import { retry, type RetryReport } from "../complete-backup.ts";
+import type { RetryReport } from "../complete-backup.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import { examples } from "./examples.ts";
 import { withTelemetry } from "./with-telemetry.ts";
@@ -46,6 +46,7 @@ export function addBackup(program: Command): void {
       return runCommand(options, options.retry === undefined ? EXIT.noBackup : EXIT.partial, async (run) => {
         const { retry: partial } = options;
         if (partial !== undefined) {
+          const { retry } = await import("../complete-backup.ts");
           const verify = options.verify && run.job.verify;
           const retried = await withTelemetry(run, (telemetry) => retry(run, telemetry, partial, verify));
           return { json: retried, lines: describeRetry(retried), exitCode: retried.exitCode };

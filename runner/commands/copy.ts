@@ -3,7 +3,7 @@ import { ProviderError, toProviderError, withFix, type ErrorCode } from "../../p
 import { listWhole } from "../catalogue/catalogue.ts";
 import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
-import { copyBackup, type CopyOptions, type CopyReport } from "../copy.ts";
+import type { CopyOptions, CopyReport } from "../copy.ts";
 import { decisiveError } from "../decisive-error.ts";
 import { EXIT, exitCodeOf } from "../exit-codes.ts";
 import { loadJob } from "../job.ts";
@@ -65,6 +65,7 @@ export function addCopy(program: Command): void {
             fix: "Name two destinations. A store that the job no longer has is found with --from-job.",
           });
         }
+        const { copyBackup } = await import("../copy.ts");
         const results = await withTelemetry(run, (telemetry) =>
           withDestination(source, from, (origin) =>
             withDestination(run, to, async (target) => {
@@ -75,7 +76,7 @@ export function addCopy(program: Command): void {
                 telemetry,
                 signal: run.signal,
               };
-              if (options.all) return copyAll(common, run);
+              if (options.all) return copyAll(common, run, copyBackup);
               const backup = await chooseBackup(origin, source.job, id, run.signal);
               return [await copyBackup({ ...common, id: backup.id })];
             }),
@@ -91,11 +92,15 @@ export function addCopy(program: Command): void {
 }
 
 /** Copies all backups. One that fails keeps none of the others from being copied. */
-async function copyAll(options: Omit<CopyOptions, "id">, { log, signal }: Run): Promise<(CopyReport | Failed)[]> {
+async function copyAll(
+  options: Omit<CopyOptions, "id">,
+  { log, signal }: Run,
+  copy: (options: CopyOptions) => Promise<CopyReport>,
+): Promise<(CopyReport | Failed)[]> {
   const results: (CopyReport | Failed)[] = [];
   for (const { id } of await listWhole(options.from.storage, options.from.job, signal)) {
     try {
-      results.push(await copyBackup({ ...options, id }));
+      results.push(await copy({ ...options, id }));
     } catch (error) {
       if (signal.aborted) throw error;
       const { code, message, fix } = toProviderError(error);

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Check } from "../../providers/database/database.ts";
 import { runCommand, type JobOptions } from "../command.ts";
-import { doctor } from "../doctor.ts";
 import { EXIT } from "../exit-codes.ts";
 import { examples } from "./examples.ts";
 
@@ -19,6 +18,7 @@ export function addDoctor(program: Command): void {
     .action((_: unknown, command: Command) => {
       const options: JobOptions = command.optsWithGlobals();
       return runCommand(options, EXIT.config, async (run) => {
+        const { doctor } = await import("../doctor.ts");
         const checks: Check[] = [];
         for await (const check of doctor(run)) checks.push(check);
         return {

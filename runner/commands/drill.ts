@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
-import { drill, type DrillReport } from "../drill.ts";
+import type { DrillReport } from "../drill.ts";
 import { EXIT } from "../exit-codes.ts";
 import { tooSlow } from "../objectives.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
@@ -44,6 +44,7 @@ export function addDrill(program: Command): void {
     .action((id: string, _: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
+        const { drill } = await import("../drill.ts");
         const { log, signal } = run;
         const { job } = options.acceptUnproven ? run.withoutKeys() : run;
         const identity = await chosenIdentity(run, options);

@@ -2,7 +2,6 @@ import { InvalidArgumentError, type Command } from "commander";
 import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { hold, release } from "../hold.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 import { examples } from "./examples.ts";
 import { parseReason } from "./reason.ts";
@@ -30,7 +29,7 @@ export function addHold(program: Command): void {
       parseUntil,
     )
     .addOption(destinationOption())
-    .action((id: string, _: unknown, command: Command) => change(id, command, hold));
+    .action((id: string, _: unknown, command: Command) => changeHold(id, command, "hold"));
 }
 
 /** Adds `provision release`. */
@@ -49,17 +48,18 @@ export function addRelease(program: Command): void {
     .argument("<id>", "the backup's id, latest or verified")
     .requiredOption("--reason <text>", "why it is released, in one line", parseReason)
     .addOption(destinationOption())
-    .action((id: string, _: unknown, command: Command) => change(id, command, release));
+    .action((id: string, _: unknown, command: Command) => changeHold(id, command, "release"));
 }
 
-function change(id: string, command: Command, work: typeof hold): Promise<void> {
+function changeHold(id: string, command: Command, work: "hold" | "release"): Promise<void> {
   const options: Options = command.optsWithGlobals();
   const { reason, until } = options;
   return runCommand(options, EXIT.unexpected, async (run, { moment }) => {
+    const change = (await import("../hold.ts"))[work];
     const { job, signal } = run;
     const { results, failed } = await inDestinations(run, options, async (storage) => ({
       destination: storage.description,
-      ...(await work({ storage, job, id, reason, until, signal })),
+      ...(await change({ storage, job, id, reason, until, signal })),
     }));
     return {
       json: [...results, ...failed],

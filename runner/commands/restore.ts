@@ -9,11 +9,10 @@ import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
-import { folderTarget } from "../files/folder-target.ts";
-import { restoreFiles, type FilesTarget, type RestoredFiles } from "../files/restore-files.ts";
+import type { FilesTarget, RestoredFiles } from "../files/restore-files.ts";
 import { parseReference } from "../reference.ts";
 import { requireProven } from "../documents/proof.ts";
-import { restore, type Restored, type RestoreRequest } from "../restore.ts";
+import type { Restored, RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import {
@@ -145,6 +144,7 @@ export function addRestore(program: Command): void {
 type Source = Pick<RestoreRequest, "storage" | "job" | "id" | "identity">;
 
 async function restoreDatabase(run: Run, options: Options, to: SecretRef, source: Source): Promise<Restored> {
+  const { restore } = await import("../restore.ts");
   const target = await run.openDatabase(targetConfig(run, to, options), "--to");
   return withProgress(run, "restore", (progress) =>
     restore({
@@ -170,6 +170,7 @@ async function restoreDatabase(run: Run, options: Options, to: SecretRef, source
 
 async function restoreToTarget(run: Run, options: Options, source: Source): Promise<RestoredFiles | undefined> {
   if (options.files === undefined) return undefined;
+  const { restoreFiles } = await import("../files/restore-files.ts");
   const target = await filesTarget(run, options.files, options.filesKey);
   try {
     const { bucket: buckets, dryRun } = options;
@@ -181,8 +182,11 @@ async function restoreToTarget(run: Run, options: Options, source: Source): Prom
   }
 }
 
-function filesTarget(run: Run, target: string, key: string | undefined): Promise<FilesTarget> {
-  if (!/^https?:\/\//.test(target)) return folderTarget(resolve(target));
+async function filesTarget(run: Run, target: string, key: string | undefined): Promise<FilesTarget> {
+  if (!/^https?:\/\//.test(target)) {
+    const { folderTarget } = await import("../files/folder-target.ts");
+    return folderTarget(resolve(target));
+  }
   const reference = key === undefined ? run.job.files?.key : parseReference("--files-key", key);
   if (reference === undefined) {
     throw new ProviderError("CONFIG", "The key of the project to restore files into is missing.", {

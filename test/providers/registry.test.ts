@@ -127,9 +127,11 @@ describe.each(families)("the %s family", (family, registry, config, suffix) => {
 
   it("names each class, or the function that makes its provider, after its kind", () => {
     const unnamed = kinds.filter((kind) => {
-      const source = readFileSync(join(folder, `${kind}.ts`), "utf8");
+      const own = existsSync(join(folder, kind)) ? readdirSync(join(folder, kind), { encoding: "utf8" }) : [];
+      const files = [`${kind}.ts`, ...own.filter((name) => name.endsWith(".ts")).map((name) => join(kind, name))];
       const name = pascalCase(kind);
-      return !new RegExp(`^(export )?(class ${name}${suffix}|function open${name})\\b`, "m").test(source);
+      const made = new RegExp(`^(export )?(class ${name}${suffix}|function open${name})\\b`, "m");
+      return !files.some((file) => made.test(readFileSync(join(folder, file), "utf8")));
     });
     expect(unnamed).toEqual([]);
   });

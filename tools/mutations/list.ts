@@ -227,14 +227,14 @@ export const MUTATIONS: readonly Mutation[] = [
   ),
   mutation(
     "a file of another size is no damage",
-    "providers/storage/filesystem.ts",
+    "providers/storage/filesystem/store.ts",
     ["if (size !== sink.bytes) throw", "if (size < 0) throw"],
     `${storage}/filesystem/contract.test.ts`,
     "notices a store",
   ),
   mutation(
     "a partial file stays",
-    "providers/storage/filesystem.ts",
+    "providers/storage/filesystem/store.ts",
     ["        await unlink(unfinished.partial).catch(() => undefined);\n", ""],
     `${storage}/filesystem/contract.test.ts`,
     "at any of .* points",

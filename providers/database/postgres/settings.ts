@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SecretRef } from "../../secret-ref.ts";
+import { serverFields } from "./connect/configured.ts";
 import type { Connection } from "./connect/connection-url.ts";
 import { type Selection, selectionFields } from "./scope/selection.ts";
 
@@ -93,3 +94,15 @@ export const databasesFields = {
 
 /** PostgreSQL's default port. The URL may have another, but it is a secret. */
 export const postgresPorts = () => [5432];
+
+/** The configuration of a PostgreSQL server's database, or of several. */
+export const postgresSchema = z.strictObject({
+  kind: z.literal("postgres").describe("Any PostgreSQL server."),
+  ...postgresFields,
+  ...serverFields,
+  ...parallelFields,
+  ...databasesFields,
+});
+
+/** The configuration of a PostgreSQL server's database, or of several. */
+export type PostgresConfig = z.output<typeof postgresSchema>;

@@ -73,9 +73,12 @@ export const googleDriveSchema = z
     error: "expected serviceAccountKey with impersonate",
   });
 
+/** The configuration of a Google Drive. */
+export type GoogleDriveConfig = z.output<typeof googleDriveSchema>;
+
 /** The credentials that the configuration and its secrets hold. `CONFIG` where one is empty. */
 export function credentialsOf(
-  { clientId, serviceAccountKey, impersonate }: z.output<typeof googleDriveSchema>,
+  { clientId, serviceAccountKey, impersonate }: GoogleDriveConfig,
   secrets: Readonly<Record<string, string>>,
 ): Credentials {
   const secret = (field: "clientSecret" | "refreshToken" | "serviceAccountKey") => {

@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { createClient } from "../s3/client.ts";
+import { s3Schema } from "../s3/config.ts";
 import { S3Service } from "../s3/service.ts";
-import { s3, S3StorageProvider } from "../s3.ts";
+import { S3StorageProvider } from "../s3/store.ts";
 import type { RequestOptions, StoredObject, UploadOptions } from "../storage.ts";
 import { storageUrl } from "../../supabase/client.ts";
 import type { NamedStore } from "./rest-store.ts";
@@ -56,7 +57,7 @@ export class S3Store implements NamedStore {
       forcePathStyle: true,
       credentials: { accessKeyId, secretAccessKey },
     });
-    const config = s3.schema.parse({ kind: "s3", retrySeconds, stallTimeoutSeconds });
+    const config = s3Schema.parse({ kind: "s3", retrySeconds, stallTimeoutSeconds });
     // Supabase's service reads no If-None-Match, and hands checksums of parts on to where they are not known.
     return new S3Store(new S3StorageProvider(new S3Service(client, bucket, config), config, true));
   }

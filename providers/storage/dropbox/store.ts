@@ -1,0 +1,224 @@
+import type { Readable } from "node:stream";
+import type { ProviderContext } from "../../definition.ts";
+import { ProviderError, toProviderError } from "../../errors.ts";
+import type { CallOptions } from "../../http/service-client.ts";
+import { checkSignal } from "../../transfer/check-signal.ts";
+import { chunksOf } from "../../transfer/chunker.ts";
+import { exists, missing } from "../../transfer/object-errors.ts";
+import { PartsUnderWay } from "../../transfer/parts-under-way.ts";
+import { reportRemaining } from "../../transfer/remaining.ts";
+import type { StallWatchdog } from "../../transfer/watchdog.ts";
+import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
+import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
+import { DropboxClient } from "./client.ts";
+import { commit, commitInfo, fileAt } from "./commit.ts";
+import type { FileFacts } from "./commit.ts";
+import type { DropboxConfig } from "./config.ts";
+import { BLOCK_BYTES, ContentHasher } from "./content-hash.ts";
+import { openDownload } from "./download.ts";
+import { listFiles } from "./listing.ts";
+import { DropboxPaths } from "./paths.ts";
+import { removeFiles } from "./removal.ts";
+import type { Removal } from "./removal.ts";
+import { UploadSession } from "./session.ts";
+
+/** Bytes a request: 16 MiB, a multiple of 4 MiB as Dropbox asks of all parts of a session but the last. It takes 150 MiB. */
+const CHUNK_BYTES = 4 * BLOCK_BYTES;
+
+/** Three parts under way, and one that is being filled. */
+const BUFFERS = 4;
+
+/** Questions about single files that are under way at the same time. */
+const PARALLEL = 4;
+
+/** A folder of a Dropbox, or of a team's space. Folders are never removed: Dropbox would remove what is in them, too. */
+class DropboxStorageProvider implements StorageProvider {
+  readonly kind = "dropbox";
+  readonly heldBytes = BUFFERS * CHUNK_BYTES;
+  readonly description: string;
+  readonly #client: DropboxClient;
+  readonly #paths: DropboxPaths;
+  readonly #stallTimeoutSeconds: number;
+
+  constructor(client: DropboxClient, paths: DropboxPaths, place: string, stallTimeoutSeconds: number) {
+    this.description = `dropbox ${place}`;
+    this.#client = client;
+    this.#paths = paths;
+    this.#stallTimeoutSeconds = stallTimeoutSeconds;
+  }
+
+  upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
+    return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
+      watchdog.settle(this.#store(key, source, watchdog, options.retried)),
+    );
+  }
+
+  download(key: string, options: RequestOptions = {}): Promise<Readable> {
+    return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
+      const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
+      const file = await this.#require(key, call);
+      return openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
+    });
+  }
+
+  async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
+    const found = await this.#require(key, { action: `check ${key}`, signal });
+    return { key, size: found.size, modified: new Date(found.server_modified) };
+  }
+
+  /** The service gives no order: all of the listing is kept to be sorted. */
+  async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
+    const { signal } = options;
+    const folder = this.#paths.ofFolder(prefix);
+    const found = await listFiles(this.#client, folder, { action: `list ${folder === "" ? "/" : folder}`, signal });
+    // The folder's own names may be written in another case than they were asked for.
+    const asked = prefix === "" ? [] : prefix.split("/");
+    const objects = found.map(({ path, size, modified }) => {
+      const names = this.#paths.below(path);
+      return { key: [...asked, ...names.slice(asked.length)].join("/"), size, modified };
+    });
+    objects.sort((one, other) => (one.key < other.key ? -1 : 1));
+    for (const object of objects) {
+      checkSignal(signal);
+      yield object;
+    }
+  }
+
+  async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    const { signal } = options;
+    checkSignal(signal);
+    // All keys are checked before anything is removed.
+    for (const key of keys) this.#paths.of(key);
+    const failures = new Map<string, ProviderError>();
+    const removals: Removal[] = [];
+    const left = [...new Set(keys)];
+    const find = async () => {
+      for (let key = left.pop(); key !== undefined; key = left.pop()) {
+        try {
+          const found = await this.#find(key, { action: `remove ${key}`, signal });
+          if (found !== undefined) removals.push({ key, path: this.#paths.of(key), rev: found.rev });
+        } catch (error) {
+          failures.set(key, error as ProviderError);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, find));
+    for (const [key, failure] of await removeFiles(this.#client, removals, signal)) failures.set(key, failure);
+    if (failures.size > 0) checkSignal(signal);
+    reportRemaining(failures, keys.length);
+  }
+
+  /** Upload sessions can neither be listed nor ended; Dropbox drops them after 7 days, and they take no room till then. */
+  removeUnfinished(prefix: string): Promise<number> {
+    this.#paths.ofFolder(prefix);
+    return Promise.resolve(0);
+  }
+
+  close(): Promise<void> {
+    this.#client.close();
+    return Promise.resolve();
+  }
+
+  async #store(
+    key: string,
+    source: Readable,
+    watchdog: StallWatchdog,
+    retried: UploadOptions["retried"],
+  ): Promise<StoredObject> {
+    const client = this.#client;
+    const path = this.#paths.of(key);
+    const parts = new PartsUnderWay(watchdog);
+    const { signal, moved } = watchdog;
+    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved, retried };
+    const hasher = new ContentHasher();
+    const hashed = (piece: Buffer) => {
+      moved();
+      hasher.update(piece);
+    };
+    watchdog.check();
+    const chunks = chunksOf(source, { size: CHUNK_BYTES, buffers: () => BUFFERS, signal, moved: hashed });
+    let session: UploadSession | undefined;
+    let rest: Buffer = Buffer.alloc(0);
+    try {
+      for await (const chunk of chunks) {
+        const { bytes, offset, last } = chunk;
+        if (last && session === undefined) {
+          // No chunk comes after it that could use its buffer.
+          rest = bytes;
+          break;
+        }
+        const begun = (session ??= await this.#begin(key, path, options));
+        const hash = hasher.digest(offset, offset + bytes.length);
+        if (last) await parts.settle();
+        parts.begin(chunk, () => begun.send(chunk, hash));
+      }
+    } catch (error) {
+      watchdog.end(toProviderError(error));
+      throw error;
+    } finally {
+      await parts.settle();
+    }
+    watchdog.check();
+    const { size } = hasher;
+    const file = { path, size, hash: hasher.digest(), modified: wholeSeconds(new Date()) };
+    const made = await (session === undefined
+      ? commit(
+          client,
+          file,
+          (sdk, settings) =>
+            sdk.filesUpload({ ...commitInfo(file), contents: rest, content_hash: file.hash }, settings),
+          options,
+        )
+      : session.finish(file));
+    const modified = new Date(made.server_modified);
+    return { key, size, modified, storeTime: modified };
+  }
+
+  /** Begins an upload in parts. Checks the key first, so that a large object is not refused only at its end. */
+  async #begin(key: string, path: string, options: CallOptions): Promise<UploadSession> {
+    const existing = await fileAt(this.#client, path, options);
+    if (existing !== undefined) throw exists(key, this.description, existing.name);
+    return UploadSession.begin(this.#client, options);
+  }
+
+  /** The file of a key. `NOT_FOUND` where there is none. */
+  async #require(key: string, options: CallOptions): Promise<FileFacts> {
+    const found = await this.#find(key, options);
+    if (found === undefined) throw missing(key, this.description, "the destination's folder, prefix and namespace");
+    return found;
+  }
+
+  /** The file of a key, with its own case. */
+  async #find(key: string, options: CallOptions): Promise<FileFacts | undefined> {
+    const found = await fileAt(this.#client, this.#paths.of(key), options);
+    return found?.name === key.split("/").at(-1) ? found : undefined;
+  }
+}
+
+/** The service keeps a file's own moment in whole seconds. */
+function wholeSeconds(moment: Date): string {
+  return moment.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/**
+ * Opens a Dropbox as a store.
+ *
+ * @throws ProviderError `CONFIG` where the configuration cannot work.
+ */
+export async function openDropbox(
+  config: DropboxConfig,
+  secrets: ProviderContext["secrets"],
+): Promise<StorageProvider> {
+  const { refreshToken } = secrets;
+  if (refreshToken === undefined || refreshToken === "") {
+    throw new ProviderError("CONFIG", "The refresh token of the storage of kind dropbox is empty.", {
+      fix: "Set the secret that refreshToken refers to; docs/stores.md says how to get one.",
+    });
+  }
+  const { appKey, namespace, retrySeconds, stallTimeoutSeconds } = config;
+  const paths = new DropboxPaths(config.folder, config.prefix);
+  const credentials = { appKey, appSecret: secrets.appSecret, refreshToken };
+  const client = await DropboxClient.open({ credentials, namespace, retrySeconds, stallTimeoutSeconds });
+  const place = `${paths.root === "" ? "/" : paths.root}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
+  return new DropboxStorageProvider(client, paths, place, stallTimeoutSeconds);
+}
