@@ -12,7 +12,8 @@ const vpc = new aws.ec2.Vpc("main", {
   enableDnsSupport: true,
   enableDnsHostnames: true,
 });
-const zones = aws.getAvailabilityZonesOutput({ state: "available" });
+// Fargate is not in all zones; the setting `excludeZoneIds` leaves out those of subnets that tags find.
+const zones = aws.getAvailabilityZonesOutput({ state: "available", excludeZoneIds: ["use1-az3"] });
 const subnets = [0, 1].map(
   (index) =>
     new aws.ec2.Subnet(`private-${index}`, {
