@@ -33,6 +33,7 @@ const COPIED = { objectLock: "off", accessLogs: {}, replica: { region: "eu-west-
 interface JobOutputs {
   readonly taskDefinitions: Readonly<Record<"backup" | "prune" | "drill" | "report" | "restore", string>>;
   readonly schedules: Readonly<Record<string, string>>;
+  readonly roles: Readonly<Record<string, string>>;
   readonly logGroup: string;
   readonly run: string;
   readonly follow: string;
@@ -83,9 +84,10 @@ describe.skipIf(plugin === undefined)(
         readonly role?: 0 | 1;
         readonly image?: string;
         readonly bucket?: object;
+        readonly holders?: readonly string[];
       } = {},
     ) {
-      const { jobs = [app()], role = 0, image = IMAGE, bucket = {} } = change;
+      const { jobs = [app()], role = 0, image = IMAGE, bucket = {}, holders } = change;
       return {
         ...moto.config,
         target: "aws",
@@ -95,7 +97,7 @@ describe.skipIf(plugin === undefined)(
           ageIdentity: secret(identity),
         },
         jobs,
-        aws: { image, bucket, alarms: { emails: ["ops@example.com"] } },
+        aws: { image, bucket, alarms: { emails: ["ops@example.com"] }, ...(holders && { holders }) },
       } as StackConfig;
     }
 
@@ -391,6 +393,25 @@ describe.skipIf(plugin === undefined)(
         expect(signature).toBe(`${page}.sig`);
         const { Body } = await s3.getObject({ Bucket: bucket, Key: page });
         expect(await Body?.transformToString()).toMatch(/Recoverable to \d{4}-\d\d-\d\d \d\d:\d\d/);
+      },
+      UP_MS,
+    );
+
+    it(
+      "gets a role with which people hold backups, and keeps the others as they are, once it names them",
+      async () => {
+        await up();
+        const holders = ["arn:aws:iam::123456789012:root"];
+        const steps = await up({ holders });
+        expect(steps.filter((step) => step.startsWith("create aws:")).sort()).toEqual([
+          "create aws:iam/role:Role provision-holders-dev-app-hold",
+          "create aws:iam/rolePolicy:RolePolicy provision-holders-dev-app-hold-policy",
+        ]);
+        // Who uses the key, and who reads the one that signs.
+        const shared = /^update .* provision-(key-key|secrets-dev-provisionSigningKey-policy)$/;
+        expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
+        expect((await job(dev, "app")).roles.hold).toMatch(/:role\/provision-holders-dev-app-hold-/);
+        expect(await up({ holders })).toEqual([]);
       },
       UP_MS,
     );
