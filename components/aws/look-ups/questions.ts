@@ -35,9 +35,14 @@ export class Questions {
     try {
       return await question();
     } catch (error) {
-      this.#unanswered.push({ what, reason: shorten(error instanceof Error ? error.message : String(error)) });
+      this.unknown(what, error instanceof Error ? error.message : String(error));
       return undefined;
     }
+  }
+
+  /** Notes that nothing can be known of something. */
+  unknown(what: string, reason: string): void {
+    this.#unanswered.push({ what, reason: shorten(reason) });
   }
 
   /** Names in one warning all that AWS did not answer. */

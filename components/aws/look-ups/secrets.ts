@@ -14,7 +14,7 @@ interface Named {
   readonly name: string;
 }
 
-/** Whether the existing secrets and parameters exist that jobs refer to. Those of other accounts cannot be listed. */
+/** Whether the existing secrets and parameters exist that jobs refer to. Those of other accounts cannot be listed: each is asked for. */
 export async function lookUpSecrets(
   questions: Questions,
   jobs: readonly JobSettings[],
@@ -22,22 +22,31 @@ export async function lookUpSecrets(
 ): Promise<void> {
   const refs = jobs.flatMap((job) => jobSecrets(job).map(({ ref }) => ref));
   const arns = [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
-  const own = arns.map(parse).filter((secret) => secret.account === account);
-  const byRegion = Map.groupBy(own, ({ region }) => region);
+  const secrets = account === undefined ? [] : arns.map(parse);
+  const byRegion = Map.groupBy(
+    secrets.filter((secret) => secret.account === account),
+    ({ region }) => region,
+  );
   const parameters = new Set(refs.flatMap((ref) => ("ssm" in ref ? [ref.ssm] : [])));
   await Promise.all([
-    ...[...byRegion].map(([region, secrets]) => lookUpIn(questions, region, secrets)),
-    ...[...parameters].map((name) => lookUpParameter(questions, name, account)),
+    ...[...byRegion].map(([region, own]) => lookUpIn(questions, region, own)),
+    ...secrets.filter((secret) => secret.account !== account).map((secret) => lookUpForeign(questions, secret)),
+    ...[...parameters].map((name) => lookUpParameter(questions, name)),
   ]);
 }
 
 /** Each is asked for where its ARN says, or in the stack's region: Systems Manager has no question that lists some of them. */
-async function lookUpParameter(questions: Questions, name: string, account: string | undefined): Promise<void> {
-  const [, , , region = questions.region, owner = account] = name.startsWith("arn:") ? name.split(":") : [];
-  if (owner !== account) return;
+async function lookUpParameter(questions: Questions, name: string): Promise<void> {
+  const [, , , region = questions.region] = name.startsWith("arn:") ? name.split(":") : [];
   // A preview has no use for the value, which stays encrypted.
   await questions.ask(`the parameter ${name}`, () =>
     aws.ssm.getParameter({ name, region, withDecryption: false }, questions.opts),
+  );
+}
+
+async function lookUpForeign(questions: Questions, { arn, region, account, name }: Named): Promise<void> {
+  await questions.ask(`the secret ${name} of the account ${account}`, () =>
+    aws.secretsmanager.getSecret({ arn, region }, questions.opts),
   );
 }
 

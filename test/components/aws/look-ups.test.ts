@@ -33,6 +33,7 @@ const complete: Answers = {
   "aws:kms/getKey:getKey": { keyState: "Enabled" },
   "aws:s3/getBucket:getBucket": { bucketRegion: REGION },
   "aws:secretsmanager/getSecrets:getSecrets": { arns: [secret("team/url-AbCdEf")] },
+  "aws:secretsmanager/getSecret:getSecret": { arn: secret("url-AbCdEf", "210987654321") },
   "aws:ssm/getParameter:getParameter": { type: "SecureString" },
   "aws:ecs/getCluster:getCluster": { status: "ACTIVE" },
   "aws:sns/getTopic:getTopic": { arn: TOPIC },
@@ -117,14 +118,16 @@ describe("what a preview looks up", () => {
     expect(asked.filter((token) => token === "getParameter")).toHaveLength(1);
   });
 
-  it("is a parameter where it is, with its value encrypted, and none of another account", async () => {
+  it("is a parameter where it is, with its value encrypted", async () => {
     const inDublin = "arn:aws:ssm:eu-west-1:123456789012:parameter/team/heartbeat";
     expect((await preview()).parameters).toEqual([{ name: "/team/heartbeat", region: REGION, withDecryption: false }]);
     expect((await preview({}, {}, { parameter: inDublin })).parameters).toEqual([
       { name: inDublin, region: "eu-west-1", withDecryption: false },
     ]);
     const theirs = inDublin.replace("123456789012", "210987654321");
-    expect((await preview({}, {}, { parameter: theirs })).parameters).toEqual([]);
+    expect((await preview({}, {}, { parameter: theirs })).parameters).toEqual([
+      { name: theirs, region: "eu-west-1", withDecryption: false },
+    ]);
   });
 
   it("is a topic of this account alone", async () => {
@@ -313,10 +316,22 @@ describe("a preview warns of", () => {
     expect((await preview(answers, { network })).warnings).toEqual([]);
   });
 
-  it("no secret that is written without the ending of its name, and none of another account", async () => {
+  it("no secret that is written without the ending of its name, and none of another account that is there", async () => {
     expect((await preview({}, {}, { url: secret("team/url") })).warnings).toEqual([]);
     expect((await preview({}, {}, { url: `${secret("team/url-AbCdEf")}:password::` })).warnings).toEqual([]);
     expect((await preview({}, {}, { url: secret("url-AbCdEf", "210987654321") })).warnings).toEqual([]);
+  });
+
+  it("what is of another account in the one warning, where that account says nothing or cannot be asked", async () => {
+    const answers = { "aws:secretsmanager/getSecret:getSecret": refuse, "aws:ssm/getParameter:getParameter": refuse };
+    const other = "210987654321";
+    const alarms = { topicArn: TOPIC.replace("123456789012", other) };
+    const parameter = `arn:aws:ssm:eu-west-1:${other}:parameter/team/heartbeat`;
+    const { warnings } = await preview(answers, { alarms }, { url: secret("url-AbCdEf", other), parameter });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(
+      /^AWS says nothing of the parameter arn:\S+, the secret url-AbCdEf of the account 210987654321, the topic ops of the account 210987654321\. /,
+    );
   });
 });
 
