@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { LockHeldError, ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
@@ -181,17 +180,27 @@ it("of a store that hangs is given up after a time", async () => {
 });
 
 it("of a store that lets two writers succeed is the last writer's", async () => {
-  const upload: StorageProvider["upload"] = async (key, source, options) => {
-    const stored = await storage.upload(key, source, options);
-    void sleep(50).then(async () => {
-      await storage.remove([key]);
-      await fillLease(storage, job, 1, { host: "the other" });
-    });
+  const settleMs = 100;
+  let storedMs = 0;
+  let waitedMs = 0;
+  const upload: StorageProvider["upload"] = async (...args) => {
+    const stored = await storage.upload(...args);
+    storedMs = performance.now();
     return stored;
   };
-  const error = await failureOf(take({ storage: changed({ upload, refusesToOverwrite: false }) }));
+  // The other writer comes as late as the wait allows, however busy the machine is.
+  const download: StorageProvider["download"] = async (key, options) => {
+    waitedMs = performance.now() - storedMs;
+    await storage.remove([key]);
+    await fillLease(storage, job, 1, { host: "the other" });
+    return storage.download(key, options);
+  };
+  const unsafe = changed({ upload, download, refusesToOverwrite: false });
+  const error = await failureOf(take({ storage: unsafe }, { ...QUICK, settleMs }));
   expect(error).toBeInstanceOf(LockHeldError);
   expect(error.message).toContain("the other");
+  // A timer may ring a millisecond early.
+  expect(waitedMs).toBeGreaterThan(settleMs - 2);
   expect(await leaseNumbers(storage, job)).toEqual(["0000000001"]);
 });
 
