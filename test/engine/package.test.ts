@@ -87,7 +87,7 @@ describe("the package, in an empty project", () => {
 
   it("has the command line", async () => {
     const { stdout } = await run(process.execPath, [join(project.package, "runner/cli.js"), "--help"]);
-    expect(stdout).toMatch(/^Usage: provision /);
+    expect(stdout).toMatch(/^Usage: provision /m);
   });
 });
 
