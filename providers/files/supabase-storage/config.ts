@@ -2,17 +2,12 @@ import { z } from "zod";
 import { retryFields } from "../../retry.ts";
 import { SecretRef } from "../../secret-ref.ts";
 import { storageFields } from "../../storage/storage.ts";
+import { projectUrl } from "../../supabase/project-url.ts";
 
 /** The configuration of the files in a project's Storage. */
 export const supabaseFilesSchema = z.strictObject({
   kind: z.literal("supabase-storage").describe("The files in the Storage of a Supabase project."),
-  url: z
-    .string()
-    .regex(/^https?:\/\/[^\s/?#@]+\/?$/, {
-      error: "expected the project's URL: https:// and a host, without a path, a user or a password",
-    })
-    .describe("URL of the project, as Project Settings > API in the dashboard shows it, or of a service of your own.")
-    .meta({ examples: ["https://abcdefghijklmnopqrst.supabase.co"] }),
+  url: projectUrl,
   key: SecretRef.describe(
     "The project's secret key (sb_secret_…) or its legacy service_role key: policies do not bind it.",
   ),

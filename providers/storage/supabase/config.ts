@@ -2,18 +2,13 @@ import { z } from "zod";
 import { retryFields } from "../../retry.ts";
 import { SecretRef } from "../../secret-ref.ts";
 import { storageFields } from "../storage.ts";
+import { projectUrl } from "../../supabase/project-url.ts";
 
 /** The configuration of a bucket of Supabase Storage. */
 export const supabaseSchema = z
   .strictObject({
     kind: z.literal("supabase").describe("A bucket of a Supabase project's Storage."),
-    url: z
-      .string()
-      .regex(/^https?:\/\/[^\s/?#@]+\/?$/, {
-        error: "expected the project's URL: https:// and a host, without a path, a user or a password",
-      })
-      .describe("URL of the project, as Project Settings > API in the dashboard shows it, or of a service of your own.")
-      .meta({ examples: ["https://abcdefghijklmnopqrst.supabase.co"] }),
+    url: projectUrl,
     bucket: z
       .string()
       .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
