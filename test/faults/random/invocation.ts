@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { ProcessTree } from "./process-tree.ts";
+import { MARK, ProcessTree } from "./process-tree.ts";
 
 /** How a command of the runner ended. */
 export interface Ended {
@@ -39,12 +40,16 @@ export function invoke(
 ): Invocation {
   const [program = "", ...first] = runner;
   const begun = performance.now();
-  const child = spawn(program, [...first, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const mark = randomUUID();
+  const child = spawn(program, [...first, ...args], {
+    env: { ...env, [MARK]: mark },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let [stdout, stderr, stuck] = ["", "", ""];
   let hung = false;
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const tree = new ProcessTree(child.pid ?? 0);
+  const tree = new ProcessTree(child.pid ?? 0, mark);
   const timer = setTimeout(() => {
     hung = true;
     const all = [...tree.living()];
@@ -57,6 +62,7 @@ export function invoke(
     child.once("exit", (code, signal) => {
       clearTimeout(timer);
       const finish = () => {
+        tree.lookEverywhere();
         tree.look();
         tree.stop();
         const seconds = (performance.now() - begun) / 1000;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** A process that was seen, told from a later one of its number by when it began. */
 export interface SeenProcess {
@@ -7,6 +7,9 @@ export interface SeenProcess {
   readonly command: string;
 }
 
+/** The environment variable by which a process is known that was started between two looks. */
+export const MARK = "FAULTS_COMMAND";
+
 /** Watches a process and all that it has started. */
 export class ProcessTree {
   /** Every command line that was seen, arguments parted by blanks. */
@@ -14,14 +17,26 @@ export class ProcessTree {
   /** Most memory that the process itself has held, in KiB. */
   peakKb = 0;
   readonly #root: number;
+  readonly #mark: string;
   readonly #seen = new Map<string, SeenProcess>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(root: number, everyMs = 30) {
+  /** @param mark the value of {@link MARK} in its environment, which what it starts inherits */
+  constructor(root: number, mark: string, everyMs = 30) {
     this.#root = root;
+    this.#mark = mark;
     this.#timer = setInterval(() => {
       this.look();
     }, everyMs);
+  }
+
+  /** Takes down what it has started in the moment before its end, and was never seen as its child. */
+  lookEverywhere(): void {
+    for (const pid of readdirSync("/proc").map(Number)) {
+      if (!read(`/proc/${pid}/environ`).split("\0").includes(`${MARK}=${this.#mark}`)) continue;
+      const found = see(pid);
+      if (found !== undefined) this.#take(found);
+    }
   }
 
   /** Takes down what is there now. */
@@ -31,14 +46,18 @@ export class ProcessTree {
     const look = (pid: number): void => {
       const found = see(pid);
       if (found === undefined) return;
-      // Between fork and exec a child still has its parent's arguments.
-      this.commands.add(found.command);
-      this.#seen.set(`${pid} ${found.began}`, found);
+      this.#take(found);
       for (const child of childrenOf(pid)) look(child);
     };
     look(this.#root);
     // What a dead parent left has another parent now, but children of its own all the same.
     for (const { pid, began } of this.#seen.values()) if (see(pid)?.began === began) childrenOf(pid).forEach(look);
+  }
+
+  #take(found: SeenProcess): void {
+    // Between fork and exec a child still has its parent's arguments.
+    this.commands.add(found.command);
+    this.#seen.set(`${found.pid} ${found.began}`, found);
   }
 
   /** Those of a name that live, such as `pg_dump`. */

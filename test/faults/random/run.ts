@@ -334,7 +334,8 @@ class OneRun {
   #report(...found: readonly (readonly Broken[])[]): void {
     for (const each of found.flat()) {
       // What stays broken is found again after each command.
-      if (!this.#broken.some(({ detail }) => detail === each.detail)) this.#broken.push(each);
+      const known = this.#broken.some(({ promise, detail }) => promise === each.promise && detail === each.detail);
+      if (!known) this.#broken.push(each);
     }
   }
 }
