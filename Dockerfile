@@ -71,7 +71,8 @@ COPY --from=program /node /usr/local/bin/node
 COPY --from=program /app /app
 # Compiles the program now, as the user and with the Node.js that will run it, since it may write nothing here later.
 RUN install -d -o 10001 -g 10001 /app/node_modules/.cache/compile \
-    && setpriv --reuid=10001 --regid=10001 --clear-groups node --expose-gc /app/runner/cli.js --help >/dev/null \
+    && setpriv --reuid=10001 --regid=10001 --clear-groups \
+      node --expose-gc --import /app/runner/compile.js /app/runner/cli.js --help >/dev/null \
     && chown -R 0:0 /app/node_modules/.cache \
     && chmod -R a+rX /app/node_modules/.cache
 USER 10001:10001

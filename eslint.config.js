@@ -52,6 +52,7 @@ export default defineConfig(
             "eslint.config.js",
             ".dependency-cruiser.js",
             "runner/cli.js",
+            "runner/compile.js",
             "policy/index.js",
             "plugin/index.js",
           ],
@@ -73,7 +74,7 @@ export default defineConfig(
   boundaries(["components/**/*.ts", "index.ts", "examples/**/*.ts"], [onlyContract, noRunner]),
   boundaries(["test/faults/random/**/*.ts"], [noRunner, noProviders]),
   {
-    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/cli.js", "policy/index.js", "plugin/index.js"],
+    files: ["eslint.config.js", ".dependency-cruiser.js", "runner/*.js", "policy/index.js", "plugin/index.js"],
     extends: [tseslint.configs.disableTypeChecked],
   },
 );
