@@ -291,8 +291,9 @@ class OneRun {
       this.#report(await checkRestore(ended, postgres, contents.get(this.#scenario.job.source) ?? []));
     }
     if (command !== "drill") return;
-    const killed = this.#scenario.fault.name === "server killed";
-    this.#report(await checkDrill(ended, postgres, killed));
+    const { name, lasts } = this.#scenario.fault;
+    const away = name === "server killed" || (name.startsWith("database ") && lasts === undefined);
+    this.#report(await checkDrill(ended, postgres, away));
   }
 
   #args(command: CommandName): string[] {

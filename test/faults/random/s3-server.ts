@@ -36,6 +36,19 @@ export class FaultyS3 {
   }
 
   async makeBucket(name: string): Promise<void> {
+    await this.#ask((client) => client.createBucket({ Bucket: name }));
+  }
+
+  /**
+   * The uploads of a bucket that are neither complete nor ended. The server is asked, and not its disk: a part that arrives after
+   * its upload has been ended stays there as a file that nobody can list or remove.
+   */
+  async unfinished(bucket: string): Promise<string[]> {
+    const { Uploads = [] } = await this.#ask((client) => client.listMultipartUploads({ Bucket: bucket }));
+    return Uploads.map(({ Key, UploadId }) => `${Key ?? ""} (${UploadId ?? ""})`);
+  }
+
+  async #ask<T>(question: (client: S3) => Promise<T>): Promise<T> {
     const client = new S3({
       endpoint: `http://127.0.0.1:${this.port}`,
       region: "us-east-1",
@@ -43,7 +56,7 @@ export class FaultyS3 {
       credentials: { accessKeyId: this.accessKeyId, secretAccessKey: this.secretAccessKey },
     });
     try {
-      await client.createBucket({ Bucket: name });
+      return await question(client);
     } finally {
       client.destroy();
     }

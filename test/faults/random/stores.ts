@@ -99,11 +99,7 @@ async function bucketStore(s3: FaultyS3, index: number, patience: Patience): Pro
     secrets: [s3.secretAccessKey],
     proxy,
     folder,
-    export: () => {
-      // The gateway puts parts together in a folder of its own.
-      const unfinished = filesBelow(folder).filter((file) => file.startsWith(".sgwtmp/multipart"));
-      return Promise.resolve({ folder, unfinished });
-    },
+    export: async () => ({ folder, unfinished: await s3.unfinished(bucket) }),
     replace: (key, bytes) => {
       replaceFile(join(folder, key), bytes);
     },

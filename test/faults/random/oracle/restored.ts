@@ -34,19 +34,19 @@ export async function checkRestore(
 }
 
 /**
- * Scratch databases that a drill has left. On a server that was killed it can drop none: then it has to name it.
+ * Scratch databases that a drill has left. On a server that is away it can drop none: then it has to name it.
  *
- * @param killed whether the server was
+ * @param away whether the server was killed, or could not be reached until the drill's end
  */
 export async function checkDrill(
   { code, signal, stderr }: Ended,
   postgres: FaultyPostgres,
-  killed: boolean,
+  away: boolean,
 ): Promise<Broken[]> {
   const left = await postgres.sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'provision_drill%';");
   for (const name of left) await postgres.sql("postgres", `DROP DATABASE "${name}" WITH (FORCE);`);
   if (left.length === 0 || signal === "SIGKILL") return [];
-  if (killed && left.every((name) => stderr.includes(`Could not drop the scratch database ${name}`))) return [];
+  if (away && left.every((name) => stderr.includes(`Could not drop the scratch database ${name}`))) return [];
   return [
     { promise: "a drill leaves nothing behind", detail: `it ended with ${String(code)}, and left ${left.join(", ")}` },
   ];
