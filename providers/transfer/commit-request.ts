@@ -1,11 +1,6 @@
 import { abortedError, ProviderError, toProviderError } from "../errors.ts";
+import { withGrace } from "../grace.ts";
 import { withRetries } from "../retry.ts";
-
-/**
- * Milliseconds for which a committing request may go on after its transfer has ended. Ending it at once would leave open whether
- * there is an object. Shorter than the time that the watchdog gives for tidying up.
- */
-export const GRACE_MS = 2_000;
 
 /** A request that makes an object visible. */
 export interface CommitRequest<Made> {
@@ -25,7 +20,7 @@ export interface CommitRequest<Made> {
 export interface Try {
   /** From 1. */
   readonly attempt: number;
-  /** Ends it, {@link GRACE_MS} after the transfer has ended. */
+  /** Ends it some time after the transfer has ended: see {@link withGrace}. */
   readonly signal: AbortSignal;
   /** An earlier try may have taken effect. */
   readonly doubtful: boolean;
@@ -98,31 +93,4 @@ export function resolveDoubt<Made>(
     }
     throw aborted() ?? failure;
   });
-}
-
-/**
- * Runs work whose signal is aborted some time after another one.
- *
- * @param ms that time in milliseconds; default {@link GRACE_MS}
- */
-export async function withGrace<T>(
-  signal: AbortSignal | undefined,
-  work: (late: AbortSignal) => Promise<T>,
-  ms = GRACE_MS,
-): Promise<T> {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const begin = () => {
-    timer = setTimeout(() => {
-      controller.abort(signal?.reason);
-    }, ms);
-  };
-  if (signal?.aborted === true) begin();
-  else signal?.addEventListener("abort", begin, { once: true });
-  try {
-    return await work(controller.signal);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", begin);
-  }
 }

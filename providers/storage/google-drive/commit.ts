@@ -1,6 +1,7 @@
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { exists } from "../../transfer/object-errors.ts";
-import { GRACE_MS, resolveDoubt, withGrace } from "../../transfer/commit-request.ts";
+import { GRACE_MS, withGrace } from "../../grace.ts";
+import { resolveDoubt } from "../../transfer/commit-request.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";
 import type { DriveClient } from "./client.ts";

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortedError, ProviderError, reworded, toProviderError } from "../../../errors.ts";
+import { withGrace } from "../../../grace.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
 import { spool } from "../artifacts/spooled-archive.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
-import { withGrace } from "../../../transfer/commit-request.ts";
 import { DatabaseInUseError } from "../messages/server-errors.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
