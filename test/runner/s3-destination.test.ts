@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { s3 } from "../../providers/storage/s3.ts";
-import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { sql } from "../helpers/databases.ts";
+import { DESTINATION_CHECKS, expectWholeUse } from "../helpers/destinations.ts";
 import { fillLease } from "../helpers/leases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
@@ -70,24 +71,13 @@ it("backs up to S3, lists, verifies, restores and prunes, through faults that pa
     { kind: "cut-response", after: 1_000 },
     ({ method, url }) => method === "GET" && url.includes("dump"),
   );
-  const first = await sandbox.run("backup");
-  expect(first.code, first.stderr).toBe(0);
-  expect(proxy.pending, "faults that nothing ran into").toBe(0);
-  const second = await sandbox.run("backup");
-  expect(second.code, second.stderr).toBe(0);
-  const folders = new Set((await stored()).map((name) => name.split("/").slice(0, -1).join("/")));
-  expect([...folders]).toHaveLength(1);
-  expect((await sandbox.run("list")).stdout).toContain([...folders][0]?.split("/").at(-1));
-  expect((await sandbox.run("verify")).code).toBe(0);
-  sandbox.environment.TARGET = await emptyDatabase(postgres, "restored");
-  const restore = await sandbox.run("restore", "--to", "env:TARGET");
-  expect(restore.code, restore.stderr).toBe(0);
-  expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
+  const run = (...args: string[]) => sandbox.run(...args);
+  await expectWholeUse({ postgres, sandbox, run, pendingFaults: () => proxy.pending, keys: stored });
 });
 
 it("has doctor prove the store, and leave nothing", async () => {
   const checks = await examine(0);
-  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "lease", "backups", "times"]);
+  expect(Object.keys(checks)).toEqual(DESTINATION_CHECKS);
   expect(checks.remove?.detail).toBe("it was removed");
   expect(await stored()).toEqual([]);
 });

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { emptyDatabase, relationCount, sql } from "../helpers/databases.ts";
+import { emptyDatabase, sql } from "../helpers/databases.ts";
+import { DESTINATION_CHECKS, expectWholeUse } from "../helpers/destinations.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
@@ -58,35 +59,15 @@ it("backs up to Supabase, lists, verifies, restores and prunes, through faults t
     { kind: "cut-response", after: 1_000 },
     ({ method, url }) => method === "GET" && url.includes("dump"),
   );
-  const first = await run("backup");
-  expect(first.code, first.stderr).toBe(0);
-  expect(proxy.pending, "faults that nothing ran into").toBe(0);
-  const second = await run("backup");
-  expect(second.code, second.stderr).toBe(0);
-  const folders = new Set([...service.objects.keys()].map((name) => name.split("/").slice(0, -1).join("/")));
-  expect([...folders]).toHaveLength(1);
-  expect((await run("list")).stdout).toContain([...folders][0]?.split("/").at(-1));
-  expect((await run("verify")).code).toBe(0);
-  sandbox.environment.TARGET = await emptyDatabase(postgres, "restored");
-  const restore = await run("restore", "--to", "env:TARGET");
-  expect(restore.code, restore.stderr).toBe(0);
-  expect(await relationCount(postgres, "restored")).toBe(await relationCount(postgres, "shop"));
+  const pendingFaults = () => proxy.pending;
+  await expectWholeUse({ postgres, sandbox, run, pendingFaults, keys: () => [...service.objects.keys()] });
 });
 
 const examine = async (code: number) => destinationChecks(await run("doctor", "--json"), code);
 
 it("has doctor prove the store, and leave nothing", async () => {
   job({ key: { env: "SUPABASE_KEY" } }, { SUPABASE_KEY: service.serviceKey });
-  expect(Object.keys(await examine(0))).toEqual([
-    "write",
-    "clock",
-    "read",
-    "list",
-    "remove",
-    "lease",
-    "backups",
-    "times",
-  ]);
+  expect(Object.keys(await examine(0))).toEqual(DESTINATION_CHECKS);
   expect(service.objects.size).toBe(0);
 });
 

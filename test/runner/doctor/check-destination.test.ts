@@ -7,6 +7,7 @@ import { type ErrorCode, ObjectLockedError, ProviderError } from "../../../provi
 import { StorageConfig } from "../../../providers/storage/index.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { checkDestination } from "../../../runner/doctor/check-destination.ts";
+import { DESTINATION_CHECKS } from "../../helpers/destinations.ts";
 import { fillLease } from "../../helpers/leases.ts";
 import { fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
@@ -48,7 +49,7 @@ async function examine(settings: object = {}) {
 
 it("writes, reads, lists and removes an object, and leaves nothing", async () => {
   const checks = await examine();
-  expect(Object.keys(checks)).toEqual(["write", "clock", "read", "list", "remove", "lease", "backups", "times"]);
+  expect(Object.keys(checks)).toEqual(DESTINATION_CHECKS);
   expect(Object.values(checks).every(({ ok }) => ok)).toBe(true);
   expect(checks.lease?.detail).toBe("no run has it");
   expect(filesIn(folder.path)).toEqual([]);
