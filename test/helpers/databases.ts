@@ -12,6 +12,12 @@ export async function sql<Row extends object>(postgres: Postgres, database: stri
   }
 }
 
+/** Adds a table of so many rows, each with 32 bytes that do not compress. */
+export async function addNoise(postgres: Postgres, database: string, rows: number): Promise<void> {
+  const columns = "n, gen_random_uuid() AS one, gen_random_uuid() AS two";
+  await sql(postgres, database, `CREATE TABLE noise AS SELECT ${columns} FROM generate_series(1, ${rows}) n`);
+}
+
 /** Makes an empty database, in the place of one of the same name, and gives its URL. */
 export async function emptyDatabase(postgres: Postgres, name: string): Promise<string> {
   await sql(postgres, "postgres", `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { sql } from "../helpers/databases.ts";
+import { addNoise } from "../helpers/databases.ts";
 import { DESTINATION_CHECKS, expectWholeUse } from "../helpers/destinations.ts";
 import { destinationChecks } from "../helpers/reports.ts";
 import { Sandbox, type Ended } from "../helpers/sandbox.ts";
@@ -18,8 +18,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
   // Does not compress: 20 MB of it do not fit one request.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 650000) n";
-  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  await addNoise(postgres, "shop", 650_000);
 });
 afterAll(() => postgres.stop());
 beforeEach(async () => {

@@ -5,7 +5,7 @@ import type { RetryReport } from "../../runner/complete-backup.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { emptyDatabase, sql } from "../helpers/databases.ts";
+import { addNoise, emptyDatabase } from "../helpers/databases.ts";
 import { printed, type Listed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { DropboxService } from "../../tools/services/dropbox.ts";
@@ -32,8 +32,7 @@ beforeAll(async () => {
   [postgres, gateway] = await Promise.all([startPostgres(), startVersitygw()]);
   await createSampleDatabase(postgres.url("shop"), { megabytes: 1 });
   // Does not compress: some 35 MB, which is more than a store that stalls holds back before it holds up the others.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 1100000) n";
-  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  await addNoise(postgres, "shop", 1_100_000);
 });
 afterAll(() => Promise.all([postgres.stop(), gateway.stop()]));
 beforeEach(async () => {

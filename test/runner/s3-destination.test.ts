@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
 import { s3 } from "../../providers/storage/s3.ts";
-import { sql } from "../helpers/databases.ts";
+import { addNoise } from "../helpers/databases.ts";
 import { DESTINATION_CHECKS, expectWholeUse } from "../helpers/destinations.ts";
 import { fillLease } from "../helpers/leases.ts";
 import { destinationChecks } from "../helpers/reports.ts";
@@ -21,8 +21,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
   // Does not compress: some 10 MB of it do not fit one request.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 300000) n";
-  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  await addNoise(postgres, "shop", 300_000);
   service = await startVersitygw();
   proxy = await FaultyProxy.start(service.url);
 });

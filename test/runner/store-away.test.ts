@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { emptyDatabase, sql } from "../helpers/databases.ts";
+import { addNoise, emptyDatabase } from "../helpers/databases.ts";
 import { makeBackup } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
 import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";
@@ -13,8 +13,7 @@ beforeAll(async () => {
   [postgres, service] = await Promise.all([startPostgres(), startVersitygw()]);
   await createSampleDatabase(postgres.url("shop"), { megabytes: 2 });
   // Does not compress: some 10 MB of it do not fit one request.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 300000) n";
-  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  await addNoise(postgres, "shop", 300_000);
 });
 afterAll(() => Promise.all([postgres.stop(), service.stop()]));
 beforeEach(async () => {

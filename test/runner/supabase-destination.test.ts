@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import { emptyDatabase, sql } from "../helpers/databases.ts";
+import { addNoise, emptyDatabase } from "../helpers/databases.ts";
 import { DESTINATION_CHECKS, expectWholeUse } from "../helpers/destinations.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { destinationChecks } from "../helpers/reports.ts";
@@ -23,8 +23,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   await createSampleDatabase(postgres.url("shop"), { megabytes: 5 });
   // Does not compress: some 10 MB of it do not fit one request.
-  const noise = "SELECT n, gen_random_uuid() AS one, gen_random_uuid() AS two FROM generate_series(1, 300000) n";
-  await sql(postgres, "shop", `CREATE TABLE noise AS ${noise}`);
+  await addNoise(postgres, "shop", 300_000);
 });
 afterAll(() => postgres.stop());
 beforeEach(async () => {
