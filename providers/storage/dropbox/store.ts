@@ -2,20 +2,20 @@ import type { Readable } from "node:stream";
 import type { ProviderContext } from "../../definition.ts";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import type { CallOptions } from "../../http/service-client.ts";
+import { ServiceStore, type Reading } from "../../http/service-store.ts";
 import { checkSignal } from "../../transfer/check-signal.ts";
 import { chunksOf } from "../../transfer/chunker.ts";
-import { exists, missing } from "../../transfer/object-errors.ts";
+import { exists } from "../../transfer/object-errors.ts";
 import { PartsUnderWay } from "../../transfer/parts-under-way.ts";
 import { reportRemaining } from "../../transfer/remaining.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
-import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
+import type { RequestOptions, StorageProvider, StoredObject } from "../storage.ts";
 import { DropboxClient } from "./client.ts";
 import { commit, commitInfo, fileAt } from "./commit.ts";
 import type { FileFacts } from "./commit.ts";
 import type { DropboxConfig } from "./config.ts";
 import { BLOCK_BYTES, ContentHasher } from "./content-hash.ts";
-import { openDownload } from "./download.ts";
+import { readingOf } from "./download.ts";
 import { listFiles } from "./listing.ts";
 import { DropboxPaths } from "./paths.ts";
 import { removeFiles } from "./removal.ts";
@@ -32,45 +32,22 @@ const BUFFERS = 4;
 const PARALLEL = 4;
 
 /** A folder of a Dropbox, or of a team's space. Folders are never removed: Dropbox would remove what is in them, too. */
-class DropboxStorageProvider implements StorageProvider {
+class DropboxStorageProvider extends ServiceStore<DropboxClient, FileFacts> implements StorageProvider {
   readonly kind = "dropbox";
   readonly heldBytes = BUFFERS * CHUNK_BYTES;
-  readonly description: string;
-  readonly #client: DropboxClient;
+  protected readonly toCheck = "the destination's folder, prefix and namespace";
   readonly #paths: DropboxPaths;
-  readonly #stallTimeoutSeconds: number;
 
-  constructor(client: DropboxClient, paths: DropboxPaths, place: string, stallTimeoutSeconds: number) {
-    this.description = `dropbox ${place}`;
-    this.#client = client;
+  constructor(client: DropboxClient, paths: DropboxPaths, place: string) {
+    super(client, `dropbox ${place}`);
     this.#paths = paths;
-    this.#stallTimeoutSeconds = stallTimeoutSeconds;
-  }
-
-  upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
-    return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
-      watchdog.settle(this.#store(key, source, watchdog, options.retried)),
-    );
-  }
-
-  download(key: string, options: RequestOptions = {}): Promise<Readable> {
-    return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
-      const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
-      const file = await this.#require(key, call);
-      return openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
-    });
-  }
-
-  async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
-    const found = await this.#require(key, { action: `check ${key}`, signal });
-    return { key, size: found.size, modified: new Date(found.server_modified) };
   }
 
   /** The service gives no order: all of the listing is kept to be sorted. */
   async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
     const { signal } = options;
     const folder = this.#paths.ofFolder(prefix);
-    const found = await listFiles(this.#client, folder, { action: `list ${folder === "" ? "/" : folder}`, signal });
+    const found = await listFiles(this.client, folder, { action: `list ${folder === "" ? "/" : folder}`, signal });
     // The folder's own names may be written in another case than they were asked for.
     const asked = prefix === "" ? [] : prefix.split("/");
     const objects = found.map(({ path, size, modified }) => {
@@ -95,7 +72,7 @@ class DropboxStorageProvider implements StorageProvider {
     const find = async () => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
         try {
-          const found = await this.#find(key, { action: `remove ${key}`, signal });
+          const found = await this.find(key, { action: `remove ${key}`, signal });
           if (found !== undefined) removals.push({ key, path: this.#paths.of(key), rev: found.rev });
         } catch (error) {
           failures.set(key, error as ProviderError);
@@ -103,7 +80,7 @@ class DropboxStorageProvider implements StorageProvider {
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, find));
-    for (const [key, failure] of await removeFiles(this.#client, removals, signal)) failures.set(key, failure);
+    for (const [key, failure] of await removeFiles(this.client, removals, signal)) failures.set(key, failure);
     if (failures.size > 0) checkSignal(signal);
     reportRemaining(failures, keys.length);
   }
@@ -114,22 +91,15 @@ class DropboxStorageProvider implements StorageProvider {
     return Promise.resolve(0);
   }
 
-  close(): Promise<void> {
-    this.#client.close();
-    return Promise.resolve();
-  }
-
-  async #store(
+  protected async store(
     key: string,
     source: Readable,
     watchdog: StallWatchdog,
-    retried: UploadOptions["retried"],
+    options: CallOptions,
   ): Promise<StoredObject> {
-    const client = this.#client;
     const path = this.#paths.of(key);
     const parts = new PartsUnderWay(watchdog);
     const { signal, moved } = watchdog;
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved, retried };
     const hasher = new ContentHasher();
     const hashed = (piece: Buffer) => {
       moved();
@@ -163,7 +133,7 @@ class DropboxStorageProvider implements StorageProvider {
     const file = { path, size, hash: hasher.digest(), modified: wholeSeconds(new Date()) };
     const made = await (session === undefined
       ? commit(
-          client,
+          this.client,
           file,
           (sdk, settings) =>
             sdk.filesUpload({ ...commitInfo(file), contents: rest, content_hash: file.hash }, settings),
@@ -176,22 +146,23 @@ class DropboxStorageProvider implements StorageProvider {
 
   /** Begins an upload in parts. Checks the key first, so that a large object is not refused only at its end. */
   async #begin(key: string, path: string, options: CallOptions): Promise<UploadSession> {
-    const existing = await fileAt(this.#client, path, options);
+    const existing = await fileAt(this.client, path, options);
     if (existing !== undefined) throw exists(key, this.description, existing.name);
-    return UploadSession.begin(this.#client, options);
-  }
-
-  /** The file of a key. `NOT_FOUND` where there is none. */
-  async #require(key: string, options: CallOptions): Promise<FileFacts> {
-    const found = await this.#find(key, options);
-    if (found === undefined) throw missing(key, this.description, "the destination's folder, prefix and namespace");
-    return found;
+    return UploadSession.begin(this.client, options);
   }
 
   /** The file of a key, with its own case. */
-  async #find(key: string, options: CallOptions): Promise<FileFacts | undefined> {
-    const found = await fileAt(this.#client, this.#paths.of(key), options);
+  protected async find(key: string, options: CallOptions): Promise<FileFacts | undefined> {
+    const found = await fileAt(this.client, this.#paths.of(key), options);
     return found?.name === key.split("/").at(-1) ? found : undefined;
+  }
+
+  protected read(file: FileFacts, action: string): Reading {
+    return readingOf(this.client, file, action);
+  }
+
+  protected stored(key: string, { size, server_modified }: FileFacts): StoredObject {
+    return { key, size, modified: new Date(server_modified) };
   }
 }
 
@@ -220,5 +191,5 @@ export async function openDropbox(
   const credentials = { appKey, appSecret: secrets.appSecret, refreshToken };
   const client = await DropboxClient.open({ credentials, namespace, retrySeconds, stallTimeoutSeconds });
   const place = `${paths.root === "" ? "/" : paths.root}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
-  return new DropboxStorageProvider(client, paths, place, stallTimeoutSeconds);
+  return new DropboxStorageProvider(client, paths, place);
 }

@@ -1,19 +1,19 @@
 import type { Readable } from "node:stream";
 import type { ProviderContext } from "../../definition.ts";
 import type { CallOptions } from "../../http/service-client.ts";
+import { ServiceStore, type Reading } from "../../http/service-store.ts";
 import { checkSignal } from "../../transfer/check-signal.ts";
 import { chunksOf } from "../../transfer/chunker.ts";
 import { keySegments } from "../../transfer/keys.ts";
-import { exists, missing } from "../../transfer/object-errors.ts";
+import { exists } from "../../transfer/object-errors.ts";
 import { reportRemaining } from "../../transfer/remaining.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
-import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
-import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
+import type { RequestOptions, StorageProvider, StoredObject } from "../storage.ts";
 import { Checksums } from "./checksums.ts";
 import { DriveClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { credentialsOf, type GoogleDriveConfig } from "./config.ts";
-import { openDownload } from "./download.ts";
+import { readingOf } from "./download.ts";
 import { removeEmptyFolders } from "./empty-folders.ts";
 import { byAge, fileById, markOf } from "./files.ts";
 import type { DriveFile } from "./files.ts";
@@ -26,9 +26,6 @@ import { GRAIN_BYTES, UploadSession } from "./session.ts";
 /** Bytes a request of an upload in several: 16 MiB, large enough that the pauses between them do not count. */
 const CHUNK_BYTES = 64 * GRAIN_BYTES;
 
-/** What to check where an object is missing. With the scope drive.file, what another app stored is not seen. */
-const CHECK = "the destination's folder, folderId, driveId, prefix and scope";
-
 /** Where an object is stored. */
 interface Position {
   readonly folder: readonly string[];
@@ -36,40 +33,19 @@ interface Position {
 }
 
 /** A folder of a Google Drive, or of a shared drive. */
-class GoogleDriveStorageProvider implements StorageProvider {
+class GoogleDriveStorageProvider extends ServiceStore<DriveClient, DriveFile> implements StorageProvider {
   readonly kind = "google-drive";
   /** A chunk that is sent, and one that is filled. */
   readonly heldBytes = 2 * CHUNK_BYTES;
-  readonly description: string;
-  readonly #client: DriveClient;
+  /** The scope, too: with drive.file, what another app stored is not seen. */
+  protected readonly toCheck = "the destination's folder, folderId, driveId, prefix and scope";
   readonly #folders: Folders;
-  readonly #stallTimeoutSeconds: number;
   /** The files of keys that were stored or listed here: they are found at once, also when searches do not show them yet. */
   readonly #known = new Map<string, string>();
 
-  constructor(client: DriveClient, folders: Folders, place: string, stallTimeoutSeconds: number) {
-    this.description = `google-drive ${place}`;
-    this.#client = client;
+  constructor(client: DriveClient, folders: Folders, place: string) {
+    super(client, `google-drive ${place}`);
     this.#folders = folders;
-    this.#stallTimeoutSeconds = stallTimeoutSeconds;
-  }
-
-  upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
-    return watchedUpload(key, source, this.#stallTimeoutSeconds, options, (watchdog) =>
-      watchdog.settle(this.#store(key, source, watchdog, options.retried)),
-    );
-  }
-
-  download(key: string, options: RequestOptions = {}): Promise<Readable> {
-    return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
-      const call: CallOptions = { action: `download ${key} from ${this.description}`, signal: watchdog.signal };
-      const file = await this.#require(key, call);
-      return openDownload(this.#client, file, watchdog, `${key} in ${this.description}`, call);
-    });
-  }
-
-  async stat(key: string, { signal }: RequestOptions = {}): Promise<StoredObject> {
-    return stored(key, await this.#require(key, { action: `check ${key}`, signal }));
   }
 
   /** The service's order is not that of keys: all of the listing is kept to be sorted. */
@@ -82,7 +58,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
     for (const [key, file] of sorted) {
       checkSignal(signal);
       this.#known.set(key, file.id);
-      yield stored(key, file);
+      yield this.stored(key, file);
     }
   }
 
@@ -92,7 +68,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
     // All keys are checked before anything is removed.
     const removals = [...new Set(keys)].map((key) => ({ key, ...positionOf(key), id: this.#known.get(key) }));
     for (const { key } of removals) this.#known.delete(key);
-    const failures = await removeFiles(this.#client, this.#folders, removals, signal);
+    const failures = await removeFiles(this.client, this.#folders, removals, signal);
     if (failures.size > 0) checkSignal(signal);
     reportRemaining(failures, keys.length);
   }
@@ -111,21 +87,15 @@ class GoogleDriveStorageProvider implements StorageProvider {
     return removeEmptyFolders(this.#folders, path, begunBefore, isUsed, options);
   }
 
-  close(): Promise<void> {
-    this.#client.close();
-    return Promise.resolve();
-  }
-
-  async #store(
+  protected async store(
     key: string,
     source: Readable,
     watchdog: StallWatchdog,
-    retried: UploadOptions["retried"],
+    options: CallOptions,
   ): Promise<StoredObject> {
-    const client = this.#client;
+    const { client } = this;
     const position = positionOf(key);
     const { signal, moved } = watchdog;
-    const options: CallOptions = { action: `upload ${key} to ${this.description}`, signal, moved, retried };
     const sums = new Checksums();
     const summed = (piece: Buffer) => {
       moved();
@@ -168,7 +138,7 @@ class GoogleDriveStorageProvider implements StorageProvider {
       upload = undefined;
       const made = await commit(client, file, options);
       this.#known.set(key, id);
-      return { ...stored(key, made), storeTime: made.created };
+      return { ...this.stored(key, made), storeTime: made.created };
     } catch (error) {
       await upload?.session.cancel();
       throw error;
@@ -179,30 +149,31 @@ class GoogleDriveStorageProvider implements StorageProvider {
   async #begin(key: string, { folder, name }: Position, options: CallOptions) {
     const parents = await this.#folders.ensure(folder, options);
     if ((await this.#named(name, parents, options)).length > 0) throw exists(key, this.description);
-    const id = await this.#client.newId(options);
-    const session = await UploadSession.begin(this.#client, metadataOf(id, name, parents), options);
+    const id = await this.client.newId(options);
+    const session = await UploadSession.begin(this.client, metadataOf(id, name, parents), options);
     return { session, id, parents };
   }
 
-  /** The file of a key. `NOT_FOUND` where there is none. */
-  async #require(key: string, options: CallOptions): Promise<DriveFile> {
-    const found = await this.#find(key, options);
-    if (found === undefined) throw missing(key, this.description, CHECK);
-    return found;
-  }
-
   /** The file of a key; of several the oldest. */
-  async #find(key: string, options: CallOptions): Promise<DriveFile | undefined> {
+  protected async find(key: string, options: CallOptions): Promise<DriveFile | undefined> {
     const { folder, name } = positionOf(key);
     const known = this.#known.get(key);
     if (known !== undefined) {
-      const file = await fileById(this.#client, known, options);
+      const file = await fileById(this.client, known, options);
       if (file?.name === name) return file;
       this.#known.delete(key);
     }
     const parents = await this.#folders.find(folder, options);
     const [oldest] = await this.#named(name, parents, options);
     return oldest;
+  }
+
+  protected read(file: DriveFile, action: string): Reading {
+    return readingOf(this.client, file, action);
+  }
+
+  protected stored(key: string, { size, created }: DriveFile): StoredObject {
+    return { key, size, modified: created };
   }
 
   /** Our own files of a name in some folders, the oldest first. */
@@ -226,10 +197,6 @@ function positionOf(key: string): Position {
   return { folder, name };
 }
 
-function stored(key: string, { size, created }: DriveFile): StoredObject {
-  return { key, size, modified: created };
-}
-
 /**
  * Opens a Google Drive as a store.
  *
@@ -250,5 +217,5 @@ export async function openGoogleDrive(
     driveId === undefined ? (folderId === undefined ? "" : ` in folder ${folderId}`) : ` in shared drive ${driveId}`;
   const place = `/${names.join("/")}${root}`;
   const folders = new Folders(client, { driveId, folderId, names });
-  return new GoogleDriveStorageProvider(client, folders, place, stallTimeoutSeconds);
+  return new GoogleDriveStorageProvider(client, folders, place);
 }
