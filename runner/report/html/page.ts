@@ -88,8 +88,8 @@ function jobOf(job: JobReport, index: number, only: boolean): Markup {
         : html`<p>Put the URL of an empty database into <code>TARGET_URL</code>, then:</p>
             <pre><code>${restore.split(" ").map((word) => html`<span class="word">${word}</span> `)}</code></pre>
             <p class="soft">
-              Add <code>--dry-run</code> to see the plan first. The README's “Restore without this program” says how to
-              do it by hand, with age, zstd and pg_restore.
+              Add <code>--dry-run</code> to see the plan first. “Without this program” of Provision's docs/restore.md
+              says how to do it by hand, with age, zstd and pg_restore.
             </p>`
     }
     ${when(

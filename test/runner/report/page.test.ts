@@ -108,6 +108,11 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     });
   });
 
+  it("names a section that the documentation has", () => {
+    const [, title, page = ""] = /“([^”]+)” of Provision's\s+(docs\/\w+\.md)/.exec(readFileSync(file, "utf8")) ?? [];
+    expect(readFileSync(new URL(`../../../${page}`, import.meta.url), "utf8")).toContain(`\n## ${title}\n`);
+  });
+
   it("is the file that is written, without a script", () => {
     expect(/<script|javascript:|\son\w+=/i.test(readFileSync(file, "utf8").replaceAll("&lt;script", ""))).toBe(false);
   });
