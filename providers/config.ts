@@ -109,7 +109,7 @@ const objective = (meaning: string) =>
 const Settings = z.strictObject({
   name: Name.describe("The job's name, unique in its stack.").meta({ examples: ["app"] }),
   rename: Rename.optional().describe(
-    "Where the job had another name: it goes on in the folder of its first one. Stays for as long as the job. Default: it had none.",
+    "The names that the job had before. Its backups stay in the folder of the first one. Keep this for as long as the job exists. Default: none.",
   ),
   schedule: Schedule.optional().describe("When it runs. Left out: only by hand."),
   database: DatabaseConfig.describe("What is backed up."),
@@ -149,7 +149,7 @@ const Settings = z.strictObject({
       recoveryTime: objective("How long a restore may take: a drill that takes longer ends with 5"),
     })
     .optional()
-    .describe("What the job promises; what is proven is compared with it. Default: nothing."),
+    .describe("What the job promises: `list`, `doctor`, reports and drills compare it with the proof. Default: none."),
   anomalies: z
     .union([
       z.literal("off"),
@@ -165,8 +165,8 @@ const Settings = z.strictObject({
     ])
     .optional()
     .describe(
-      "When a backup's size, duration or a table's rows count as far from usual: that is a warning, and a backup that has lost something " +
-        "takes the place of no earlier one when it is pruned. Default: a factor of 3. off: nothing is compared.",
+      "When a backup's size, its duration or a table's rows count as far from usual. The run then warns, and for a backup that has lost " +
+        "something no earlier one is pruned. Default: a factor of 3. off: nothing is compared.",
     ),
   timeoutMinutes: z
     .int()
@@ -213,12 +213,12 @@ const Settings = z.strictObject({
         .int()
         .min(1)
         .optional()
-        .describe("Pages that stay in each destination, the newest: publishing removes those before. Default 30.")
+        .describe("How many pages stay in each destination: publishing removes older ones. Default 30.")
         .meta({ examples: [52] }),
     })
     .optional()
     .describe(
-      "Publishes what is recoverable, and what proves it, on time (`provision report --publish`). Left out: only by hand.",
+      "Publishes on a schedule what is recoverable, and what proves it (`provision report --publish`). Left out: only by hand.",
     ),
   monitor: z
     .union([MonitorConfig.transform((monitor) => [monitor]), z.array(MonitorConfig)])

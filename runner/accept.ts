@@ -20,7 +20,7 @@ export interface AcceptOptions {
 }
 
 /**
- * Records beside a suspicious backup that it is as it is meant to be: it counts as any other from now on, and later backups are
+ * Records beside a suspicious backup that it is right: it counts as any other from now on, and later backups are
  * compared with it and with none from before.
  *
  * @throws ProviderError `NOT_FOUND` where there is no such backup, or it is not suspicious

@@ -11,7 +11,7 @@ import { endByForce } from "./watch/forced-end.ts";
 import { leave } from "./watch/leave.ts";
 import { Progress } from "./watch/progress.ts";
 
-/** Milliseconds that a run gets for telling of a defect of this program before its process ends. */
+/** Milliseconds that a run gets for telling of a defect of its own before its process ends. */
 const DEFECT_MS = 5_000;
 
 /**
@@ -82,7 +82,7 @@ export async function runCommand(
       if (defect) return;
       defect = true;
       const message = error instanceof Error ? error.message : String(error);
-      end.now(new ProviderError("INTERNAL", `A defect of this program ended the run: ${message}`, { cause: error }));
+      end.now(new ProviderError("INTERNAL", `A defect of Provision ended the run: ${message}`, { cause: error }));
       setTimeout(exit, DEFECT_MS, EXIT.unexpected, true);
     });
   }

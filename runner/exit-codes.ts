@@ -3,7 +3,7 @@ import { LockHeldError, ProviderError } from "../providers/errors.ts";
 /** What the process's exit code says. */
 export const EXIT = {
   done: 0,
-  /** It could not be done: a store or a server cannot be reached or refuses, or this program has a defect. */
+  /** It could not be done: a store or a server cannot be reached or refuses, or Provision has a defect. */
   unexpected: 1,
   /** The configuration or the command line is wrong; nothing was done. */
   config: 2,

@@ -159,7 +159,7 @@ function checkTags({ tags }: AwsSettings): Problem[] {
   return [
     ...reserved.map((key) => problem(key, `only AWS itself may set tags whose keys begin with ${key.slice(0, 4)}`)),
     ...(Object.hasOwn(tags, STACK_TAG)
-      ? [problem(STACK_TAG, "the stack sets this tag itself, to its name, by which costs are told apart")]
+      ? [problem(STACK_TAG, "the stack sets this tag itself, to its name, so that costs can be shown by stack")]
       : []),
   ];
 }

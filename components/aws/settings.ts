@@ -100,8 +100,8 @@ export const AwsSettings = z
           .max(3)
           .default(2)
           .describe(
-            "How often a task is started again that could not start, was killed (for want of memory, say), or lost its host; a run that fails " +
-              "by itself is not. Default 2, five and ten minutes later.",
+            "How often a task is started again after it could not start, was killed (for instance because memory ran out) or lost its " +
+              "host. A run that fails by itself is not started again. Default 2: after five minutes, and then after ten.",
           ),
       })
       .prefault({})

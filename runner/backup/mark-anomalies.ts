@@ -60,9 +60,9 @@ function warningOf(id: string, found: readonly Anomaly[]): ProviderError {
   const shown = found.slice(0, REPORTED).map(describeAnomaly);
   const more = found.length > REPORTED ? ` And ${found.length - REPORTED} more.` : "";
   const fix = found.some(isCollapse)
-    ? `No earlier backup gives way to this one. If it is right: provision accept ${id} --reason "…". If not, check the database; ` +
+    ? `No earlier backup is pruned for this one. If it is right: provision accept ${id} --reason "…". If not, check the database; ` +
       "`provision list` shows the backups from before."
-    : "If this was meant, do nothing: in some runs the new figures are usual.";
+    : "If this was meant, do nothing: after some runs the new figures count as usual.";
   return new ProviderError("INTEGRITY", `This backup is not like the last ones. ${shown.join(" ")}${more}`, { fix });
 }
 

@@ -13,14 +13,14 @@ interface Options extends JobOptions, DestinationOptions {
 export function addAccept(program: Command): void {
   program
     .command("accept")
-    .summary("say that a suspicious backup is as it is meant to be")
+    .summary("record that a suspicious backup is right")
     .addHelpText(
       "before",
       examples('provision accept latest --job app.json --reason "The orders of 2020 were archived"'),
     )
     .description(
-      "Records beside a suspicious backup, in each destination, that what it has lost was to go: it counts as any other from then on, and " +
-        "later backups are compared with it and with none from before.",
+      "Records beside a suspicious backup, in each destination, that it was meant to lose what it lost. From then on it counts as any " +
+        "other, and later backups are compared with it and with those after it.",
     )
     .argument("<id>", "the backup's id, latest or verified")
     .requiredOption("--reason <text>", "why it is right, in one line", parseReason)

@@ -31,7 +31,7 @@ export function addBackup(program: Command): void {
     )
     .description(
       "Dumps the job's database to all of its destinations at the same time, reads each copy back in full, and then " +
-        "removes what the retention rule lets go. Ends with 0 only if every destination has a whole, verified backup.",
+        "removes what the retention rule does not keep. Ends with 0 only if every destination has a whole, verified backup.",
     )
     .option("--no-verify", "do not read the backup back (and so do not prune)")
     .option("--no-prune", "skip pruning (on AWS, a separate task prunes)")

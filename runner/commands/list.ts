@@ -192,7 +192,7 @@ function rowOf({ id, time, state, size, drill, signed, unusual }: Listed, displa
     (unusual?.suspicious === true ? "suspicious" : state).padEnd(10),
     bytes(size).padStart(8),
     drill ? describeDrill(drill, display) : "",
-    signed === false ? "unsigned, of before the key" : "",
+    signed === false ? "unsigned: older than the key" : "",
   ];
 }
 

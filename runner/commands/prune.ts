@@ -17,7 +17,7 @@ interface Options extends JobOptions, DestinationOptions {
 export function addPrune(program: Command): void {
   program
     .command("prune")
-    .summary("remove what the retention rule lets go")
+    .summary("remove what the retention rule does not keep")
     .addHelpText("before", examples("provision prune --job app.json --dry-run", "provision prune --job app.json"))
     .description(
       "Removes the backups that the job's retention rule does not keep, and what interrupted runs left behind. The newest " +
@@ -25,7 +25,7 @@ export function addPrune(program: Command): void {
         "nothing either while a backup or a record is from the future: then some machine's clock was wrong.",
     )
     .option("--dry-run", "only show what would be removed, and why each other backup stays", false)
-    .option("--confirm-share", "remove what the rule lets go even where that is most of the verified backups", false)
+    .option("--confirm-share", "remove what the rule does not keep, even most of the verified backups", false)
     .addOption(destinationOption())
     .action((_: unknown, command: Command) => {
       const options: Options = command.optsWithGlobals();

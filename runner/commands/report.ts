@@ -55,9 +55,9 @@ export function addReport(program: Command): void {
       ),
     )
     .description(
-      "Writes to when the job is recoverable, what proves it and until when it is kept: a year's calendar, sizes and durations, " +
-        "drills, copies with the rules that keep them, what no backup has, and the command to restore. It reads the manifests and records " +
-        "in the stores alone: the database may be gone, and its secret is not needed. Without --out it prints Markdown.",
+      "Writes up to which moment the job can be restored, what proves it and how long that stays so: a year's calendar, sizes and " +
+        "durations, drills, copies with the rules that keep them, what no backup has, and the command to restore. It reads only the " +
+        "manifests and records in the stores: the database may be gone, and its secret is not needed. Without --out it prints Markdown.",
     )
     .option("--out <file>", "write it there: .html (a page that needs nothing else), .md or .json")
     .addOption(new Option("--format <format>", "its form (default: by the file's ending)").choices(FORMATS))
@@ -69,7 +69,7 @@ export function addReport(program: Command): void {
       parsePages,
     )
     .option("--sign", "add a signature in a file beside it, which ssh-keygen checks", false)
-    .option("--public-key", "print only the line for a file of allowed signers, by which signatures are checked", false)
+    .option("--public-key", "print only the line for ssh-keygen's file of allowed signers", false)
     .addHelpText(
       "after",
       `

@@ -54,7 +54,7 @@ export function addVerify(program: Command): void {
     .addOption(
       new Option(
         "--sample <percent>",
-        "the backups that were not read for the longest time, for instance 5% of all stored bytes",
+        "the backups that were read longest ago, up to a share of all stored bytes, for instance 5%",
       )
         .argParser(parseShare)
         .conflicts("all"),

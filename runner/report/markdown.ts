@@ -87,7 +87,7 @@ function monthsOf({ calendar }: JobReport, { table }: Look): string[] {
   const fields = ["made", "verified", "suspicious", "damaged", "missed", "unknown", "drilled", "drillFailed"] as const;
   const months = [...Map.groupBy(calendar, ({ date }) => date.slice(0, 7))];
   return table(
-    ["Month", "Made", "Verified", "Suspicious", "Damaged", "Missed", "Let go or under way", "Drilled", "Drills failed"],
+    ["Month", "Made", "Verified", "Suspicious", "Damaged", "Missed", "Gone or under way", "Drilled", "Drills failed"],
     months.map(([month, days]) => [
       month,
       ...fields.map((field) => String(days.reduce((sum, day) => sum + day[field], 0))),

@@ -82,9 +82,9 @@ export function describeYear({ calendar, schedule, missedSince }: JobReport): st
   const missed = missedDays({ calendar });
   const absent =
     schedule === null
-      ? "No schedule is known, so that missed runs are not."
+      ? "No schedule is known, so missed runs are not known either."
       : missedSince === null
-        ? "There is no backup, so that nothing says since when runs were due."
+        ? "There is no backup, so it is not known since when runs were due."
         : missed.length === 0
           ? `No run was missed since ${missedSince}, by the schedule of today.`
           : `${counted(sum("missed"), "run")} missed since ${missedSince}, by the schedule of today: ${missed.join(", ")}.`;

@@ -56,7 +56,7 @@ export const awsMistakes: readonly Mistake[] = [
     name: "the stack's own tag",
     change: withAws({ tags: { "provision:stack": "mine" } }),
     problems: [
-      'provision:aws.tags["provision:stack"]: the stack sets this tag itself, to its name, by which costs are told apart\n' +
+      'provision:aws.tags["provision:stack"]: the stack sets this tag itself, to its name, so that costs can be shown by stack\n' +
         "Choose another key: pulumi config rm --path 'provision:aws.tags[\"provision:stack\"]'",
     ],
   },

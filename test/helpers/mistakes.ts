@@ -183,7 +183,7 @@ export const mistakes: readonly Mistake[] = [
     change: withJob({ database: { kind: "postgres", url: { secret: "appUrl" }, rootCertificate: "ca.pem" } }),
     problems: [
       'provision:jobs[0].database.rootCertificate: expected the absolute path of a file, rds or system, got "ca.pem"\n' +
-        "Write it, for example rootCertificate: rds. About rootCertificate: Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which this program brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. Default: sslrootcert of the URL, which goes before this; with `auth`, or a secret as RDS writes it, rds.",
+        "Write it, for example rootCertificate: rds. About rootCertificate: Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which Provision brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. An sslrootcert in the URL counts before this. Default with `auth`, or with a secret as RDS writes it: rds.",
     ],
   },
   {
@@ -332,8 +332,8 @@ export const mistakes: readonly Mistake[] = [
     },
     problems: [1, 2].map(
       (index) =>
-        `provision:jobs[${index}].rename.from: "app" is a name of provision:jobs[0] too, which would have this job's backups\n` +
-        `Name the job that it was, or a new one: pulumi config rm --path 'provision:jobs[${index}].rename'`,
+        `provision:jobs[${index}].rename.from: "app" is also a name of provision:jobs[0], whose folder would then have this job's backups\n` +
+        `Write the name that this job had before. If it had none: pulumi config rm --path 'provision:jobs[${index}].rename'`,
     ),
   },
   {

@@ -13,7 +13,7 @@ export async function lookUpBucket(questions: Questions, { bucket }: Pick<AwsArg
   );
   if (region === undefined || region === questions.region) return;
   questions.warn(
-    `bucket.existing: the bucket ${name} is in ${region}, and the stack in ${questions.region}. What leaves a region is billed, and no ` +
-      "alarm hears of what is stored there.",
+    `bucket.existing: the bucket ${name} is in ${region}, and the stack in ${questions.region}. AWS bills what leaves a ` +
+      "region, and no alarm notices what is stored there.",
   );
 }

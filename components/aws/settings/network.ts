@@ -89,8 +89,8 @@ export const Network = z
       .min(1)
       .optional()
       .describe(
-        "Availability zones without Fargate, by their ids, which mean the same in every account: no subnet of theirs is taken of the " +
-          "default VPC or by tags, and `create` makes none there. Default: none.",
+        "Availability zones without Fargate, by their ids, which mean the same in every account. Their subnets are taken neither from " +
+          "the default VPC nor by tags, and `create` makes none there. Default: none.",
       )
       .meta({ examples: [["use1-az3"]] }),
     assignPublicIp: z
@@ -142,8 +142,8 @@ export const Network = z
       .min(1)
       .optional()
       .describe(
-        "Where the databases are: tasks then reach the ports that are named here nowhere else. Default: those ports are open to every " +
-          "address.",
+        "Where the databases are. Tasks then reach the ports that are named here only at these addresses. Default: they reach those " +
+          "ports at every address.",
       )
       .meta({ examples: [[{ securityGroupId: "sg-0a1b2c3d4e5f60718", port: 5432 }]] }),
     ports: z
@@ -170,8 +170,8 @@ export const Network = z
       })
       .optional()
       .describe(
-        "Makes endpoints of AWS's services for existing subnets without a way out: true for all that the jobs use, or those of a list, where the VPC " +
-          "has some already. An interface endpoint costs some 7 USD a month and zone; that of s3, a gateway, costs nothing. The VPC needs " +
+        "Makes endpoints of AWS's services for existing subnets without a way out. true: all that the jobs use. A list: only those, " +
+          "where the VPC has the others already. An interface endpoint costs some 7 USD a month and zone; that of s3, a gateway, costs nothing. The VPC needs " +
           "DNS support and DNS hostnames. Default false.",
       )
       .meta({ examples: [true] }),

@@ -29,7 +29,7 @@ export const Roles = z
     jobs: z
       .record(z.string(), z.strictObject(JobRoles).partial())
       .optional()
-      .describe("Exceptions by the name of a job: what one job's tasks may do, others' then may not.")
+      .describe("Roles for single jobs, by the job's name, so that its tasks may do what those of other jobs may not.")
       .meta({ examples: [{ app: { backup: "arn:aws:iam::123456789012:role/app-backup" } }] }),
   })
   .meta({ examples: [{ execution: "arn:aws:iam::123456789012:role/backup-tasks" }] });

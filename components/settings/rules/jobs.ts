@@ -53,8 +53,8 @@ function renameProblems(jobs: readonly CheckedJob[]): Problem[] {
         ({ job }, at) => at !== index && (job.name === former || (at < index && job.rename?.from.includes(former))),
       );
       if (other === undefined) return [];
-      const message = `"${former}" is a name of ${other.path} too, which would have this job's backups`;
-      const fix = `Name the job that it was, or a new one: pulumi config rm --path '${path}.rename'`;
+      const message = `"${former}" is also a name of ${other.path}, whose folder would then have this job's backups`;
+      const fix = `Write the name that this job had before. If it had none: pulumi config rm --path '${path}.rename'`;
       return [{ path: `${path}.rename.from`, message, fix }];
     }),
   );

@@ -73,8 +73,8 @@ export async function ownDefinitions(
   const kept = changed.filter(({ kind }) => kind !== "comment").map(({ kind, shown }) => `the ${kind} ${shown}`);
   if (kept.length > 0) {
     const reason =
-      `${kept.join(", ")} differ from what every version of the platform makes that this program knows (${KNOWN_VERSIONS}): changes ` +
-      "of yours, or of a newer version. A restored project has them as its own platform makes them.";
+      `${kept.join(", ")} differ from all versions of the platform that Provision knows (${KNOWN_VERSIONS}): you changed them, or the ` +
+      "platform is newer. A restored project has them as its own platform makes them.";
     omitted.push({ artifact: "changes of the platform's own definitions", reason });
   }
   const dropped = droppedFrom(found);

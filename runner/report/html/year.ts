@@ -22,7 +22,7 @@ const LOOKS: readonly (Look & { readonly is: (day: Day) => boolean })[] = [
   },
   { style: "verified", sign: "", meaning: "verified", is: ({ verified }) => verified > 0 },
   { style: "unverified", sign: "", meaning: "made, never verified", is: ({ made }) => made > 0 },
-  { style: "unknown", sign: "·", meaning: "let go since, or under way", is: ({ unknown }) => unknown > 0 },
+  { style: "unknown", sign: "·", meaning: "removed since, or under way", is: ({ unknown }) => unknown > 0 },
   { style: "drilled", sign: "", meaning: "a drill", is: ({ drilled }) => drilled > 0 },
 ];
 

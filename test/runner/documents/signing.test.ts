@@ -182,7 +182,7 @@ describe("a backup of before there was a key", () => {
   it("stays readable, is no alarm, and yields to those that are signed", async () => {
     const id = await upgrade();
     expect(await listed(sandbox)).toMatchObject([{ id, state: "verified", signed: false }]);
-    expect((await sandbox.run("list")).stdout).toContain("unsigned, of before the key");
+    expect((await sandbox.run("list")).stdout).toContain("unsigned: older than the key");
     printed(await sandbox.run("verify", id, "--json"));
     printed(await sandbox.run("doctor", "--json"));
     const { code, stderr } = await refusedRestore("latest");

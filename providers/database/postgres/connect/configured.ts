@@ -18,9 +18,9 @@ export const serverFields = {
     })
     .optional()
     .describe(
-      "Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which this " +
-        "program brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. " +
-        "Default: sslrootcert of the URL, which goes before this; with `auth`, or a secret as RDS writes it, rds.",
+      "Authorities that the server's certificate is verified with in full (sslmode=verify-full): `rds` for Amazon's of RDS, which " +
+        "Provision brings; `system` for the operating system's; or the absolute path of a file in PEM form on the runner's machine. " +
+        "An sslrootcert in the URL counts before this. Default with `auth`, or with a secret as RDS writes it: rds.",
     )
     .meta({ examples: [RDS_ROOTS] }),
   server: z
