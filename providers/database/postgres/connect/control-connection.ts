@@ -152,23 +152,7 @@ async function open(
   const { Client } = await import("pg");
   const secrets = secretsOf(connection);
   const socket = new Socket();
-  const config: ClientConfig = {
-    host: host.host,
-    port: host.port,
-    user: connection.user,
-    // A function, because an absent password would be looked for in the environment and in somebody's home folder.
-    password: () => connection.token?.(host) ?? connection.password ?? noPassword(connection, host),
-    database,
-    ssl: tls,
-    stream: () => socket,
-    application_name: "provision",
-    connectionTimeoutMillis: connection.connectTimeoutSeconds * 1000,
-    enableChannelBinding: tls !== false && connection.channelBinding !== "disable",
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    ...(connection.options !== undefined && { options: connection.options }),
-  };
-  const client: Client = new Client(config);
+  const client: Client = new Client({ ...clientConfig(connection, host, tls), database, stream: () => socket });
   carryRawBytes(client);
   // Without a listener, a connection that breaks while nothing is asked of it would end this process.
   let broken: ProviderError | undefined;
@@ -205,29 +189,9 @@ async function open(
   };
   try {
     await client.connect();
-    const server = await one<{ version: string; recovery: boolean; database: string | null }>(
-      "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
-        "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database",
-    );
-    let { database } = server;
-    if (database === null) {
-      // Such a server converts nothing, and refuses to send what is not of the client's encoding: names, too.
-      await ask("SET client_encoding = 'SQL_ASCII'");
-      ({ database } = await one<{ database: string }>("SELECT current_database() AS database"));
-    }
-    const [serverVersion = ""] = server.version.split(" ");
-    if (!/^\d/.test(serverVersion)) {
-      const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
-      throw new ProviderError("CONFIG", problem, {
-        fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number.",
-      });
-    }
     return {
       host,
-      serverVersion,
-      serverMajor: majorVersion(serverVersion),
-      database,
-      inRecovery: server.recovery,
+      ...(await serverFacts(host, { query: ask, one })),
       encrypted: tls !== false,
       get broken() {
         return broken;
@@ -241,6 +205,48 @@ async function open(
     await close();
     throw error;
   }
+}
+
+function clientConfig(connection: Connection, host: ConnectionHost, tls: Tls): ClientConfig {
+  return {
+    host: host.host,
+    port: host.port,
+    user: connection.user,
+    // A function, because an absent password would be looked for in the environment and in somebody's home folder.
+    password: () => connection.token?.(host) ?? connection.password ?? noPassword(connection, host),
+    ssl: tls,
+    application_name: "provision",
+    connectionTimeoutMillis: connection.connectTimeoutSeconds * 1000,
+    enableChannelBinding: tls !== false && connection.channelBinding !== "disable",
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    ...(connection.options !== undefined && { options: connection.options }),
+  };
+}
+
+/** What the server says of itself, right after the connection was made. */
+async function serverFacts(
+  host: ConnectionHost,
+  { query, one }: Pick<ControlConnection, "query" | "one">,
+): Promise<Pick<ControlConnection, "serverVersion" | "serverMajor" | "database" | "inRecovery">> {
+  const server = await one<{ version: string; recovery: boolean; database: string | null }>(
+    "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
+      "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database",
+  );
+  let { database } = server;
+  if (database === null) {
+    // Such a server converts nothing, and refuses to send what is not of the client's encoding: names, too.
+    await query("SET client_encoding = 'SQL_ASCII'");
+    ({ database } = await one<{ database: string }>("SELECT current_database() AS database"));
+  }
+  const [serverVersion = ""] = server.version.split(" ");
+  if (!/^\d/.test(serverVersion)) {
+    const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
+    throw new ProviderError("CONFIG", problem, {
+      fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number.",
+    });
+  }
+  return { serverVersion, serverMajor: majorVersion(serverVersion), database, inRecovery: server.recovery };
 }
 
 /** The server asks for a password only where it wants one. */
