@@ -8,6 +8,7 @@ import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey, subscribe } from "./backup-alarms/topic.ts";
+import { familyStart } from "./backup-runner/purposes.ts";
 import { firstRun } from "../../providers/cron.ts";
 import { cadence } from "../../providers/cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
@@ -241,9 +242,9 @@ function deadLetters(stack: string, queue: pulumi.Input<string>): aws.cloudwatch
   };
 }
 
-/** What the ARNs of the stack's task definitions begin with. No stack's name has a `_`. */
+/** What the ARNs of the stack's task definitions begin with. */
 function ofStack(stack: string, { partition, region, id }: AwsAccount): pulumi.Output<string> {
-  return pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:task-definition/provision_${stack}_`;
+  return pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:task-definition/${familyStart(stack)}`;
 }
 
 function describeLate(stack: string, job: string, hours: number): string {

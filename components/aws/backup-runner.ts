@@ -5,7 +5,7 @@ import { awsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
 import { jobConfig, secretVariables } from "./backup-runner/job-config.ts";
-import { purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
+import { familyStart, purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
 import { secretArn, secretArnsOf, type SecretPlaces } from "./backup-runner/secret-arns.ts";
 import { shared, type Known, type Shared } from "./backup-runner/shared.ts";
 import type { JobRoleArns } from "./settings/roles.ts";
@@ -183,7 +183,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         name: secret.variable,
         valueFrom: secretArn(job.name, secret, this.#places),
       }));
-      const family = `provision_${stack}_${firstName(job)}_${purpose}`;
+      const family = `${familyStart(stack)}${firstName(job)}_${purpose}`;
       const child = (name: string) => `${this.#name}-${name}-${purpose}`;
       const definition = new aws.ecs.TaskDefinition(
         child(job.name),

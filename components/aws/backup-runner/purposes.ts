@@ -13,6 +13,11 @@ interface PurposeFacts {
   readonly secrets: readonly string[];
 }
 
+/** What the families of a stack's task definitions begin with. No stack's name has a `_`. */
+export function familyStart(stack: string): string {
+  return `provision_${stack}_`;
+}
+
 /** Each purpose has a task and a role of its own: what writes backups cannot remove them, and what removes them cannot write. */
 export const purposes: Readonly<Record<Purpose, PurposeFacts>> = {
   backup: {
