@@ -3,9 +3,6 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { registerSecret } from "./known-secrets.ts";
 import { hashOf } from "./dropbox/block-hasher.ts";
 import { readBody } from "./dropbox/body.ts";
@@ -15,7 +12,9 @@ import { malformed, Refusal, refuse } from "./dropbox/refusal.ts";
 import type { Json } from "./dropbox/refusal.ts";
 import { beginSession } from "./dropbox/upload-session.ts";
 import type { Repeated, UploadSession } from "./dropbox/upload-session.ts";
+import { PlannedFaults } from "./planned-faults.ts";
 import { readSome } from "./read-some.ts";
+import { sendBody } from "./send-body.ts";
 
 /** How the service misbehaves, once for each time that a test asks. */
 export type Fault =
@@ -124,7 +123,7 @@ export class DropboxService {
   readonly #cursors = new Map<string, { tree: Tree; below: string; rest: Json[]; changes: number }>();
   readonly #changes: { tree: Tree; entry: Json; lower: string }[] = [];
   readonly #jobs = new Map<string, { asked: number; entries: Json[] }>();
-  readonly #faults: { endpoint: string; after: number; fault: Fault }[] = [];
+  readonly #faults = new PlannedFaults<string, Fault>();
   #moment = 0;
 
   private constructor() {
@@ -152,14 +151,14 @@ export class DropboxService {
     return this.#sessions.size;
   }
 
-  /** Misbehaves at an endpoint (`*` is any), from the request on that comes after so many others, and so many times. */
-  misbehave(endpoint: string, fault: Fault, { after = 0, times = 1 }: { after?: number; times?: number } = {}): void {
-    for (let time = 0; time < times; time += 1) this.#faults.push({ endpoint, after: time === 0 ? after : 0, fault });
+  /** See {@link PlannedFaults.add}. */
+  misbehave(...planned: Parameters<PlannedFaults<string, Fault>["add"]>): void {
+    this.#faults.add(...planned);
   }
 
   /** Whether something that it was told to do wrong was not asked for. */
   get pendingFaults(): number {
-    return this.#faults.length;
+    return this.#faults.pending;
   }
 
   /** The paths of all files, as they are shown. */
@@ -197,7 +196,7 @@ export class DropboxService {
     const url = request.url ?? "";
     const [, host = "", ...path] = url.split("/");
     const endpoint = path.join("/").replace(/^2\//, "");
-    const fault = this.#nextFault(endpoint);
+    const fault = this.#faults.next(endpoint);
     const header = request.headers["dropbox-api-arg"];
     const withData = header !== undefined;
     if (fault?.kind === "stall" && fault.bytes !== undefined) {
@@ -240,20 +239,7 @@ export class DropboxService {
       ...answer.headers,
     });
     const chunks = answer.stream ?? [Buffer.from(text)];
-    if (fault?.kind === "stall response") response.write(Buffer.concat(chunks).subarray(0, fault.bytes));
-    else await send(response, chunks, fault?.kind === "cut response" ? fault.bytes : undefined);
-  }
-
-  #nextFault(endpoint: string): Fault | undefined {
-    const matches = (fault: { endpoint: string }) => fault.endpoint === endpoint || fault.endpoint === "*";
-    const first = this.#faults.find(matches);
-    if (first === undefined) return undefined;
-    if (first.after > 0) {
-      first.after -= 1;
-      return undefined;
-    }
-    this.#faults.splice(this.#faults.indexOf(first), 1);
-    return first.fault;
+    await sendBody(response, chunks, fault);
   }
 
   #expireTokens(): void {
@@ -639,15 +625,4 @@ function metadata(_tree: Tree, node: Node): Json {
     server_modified: node.serverModified,
     is_downloadable: true,
   };
-}
-
-async function send(response: ServerResponse, chunks: readonly Buffer[], cutAfter: number | undefined): Promise<void> {
-  if (cutAfter === undefined) {
-    // A reader who goes away is no fault.
-    await pipeline(Readable.from(chunks), response).catch(() => undefined);
-    return;
-  }
-  response.write(Buffer.concat(chunks).subarray(0, cutAfter));
-  await sleep(20);
-  response.destroy();
 }

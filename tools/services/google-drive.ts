@@ -4,12 +4,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { registerSecret } from "./known-secrets.ts";
+import { PlannedFaults } from "./planned-faults.ts";
 import { readSome } from "./read-some.ts";
+import { sendBody } from "./send-body.ts";
 
 /** What every part of a resumable upload but the last must be a multiple of. */
 const GRAIN = 256 * 1024;
@@ -241,7 +240,7 @@ export class GoogleDriveService {
   readonly #ids = new Set<string>();
   readonly #sessions = new Map<string, Session>();
   readonly #pages = new Map<string, { rest: Node[]; query: string }>();
-  readonly #faults: { endpoint: Endpoint | "*"; after: number; fault: Fault }[] = [];
+  readonly #faults = new PlannedFaults<Endpoint, Fault>();
   #searches = 0;
   #clock = 0;
 
@@ -291,18 +290,14 @@ export class GoogleDriveService {
     return [...this.#sessions.values()].filter(({ made }) => made === undefined).length;
   }
 
-  /** Misbehaves at an endpoint, from the request on that comes after so many others, and so many times. */
-  misbehave(
-    endpoint: Endpoint | "*",
-    fault: Fault,
-    { after = 0, times = 1 }: { after?: number; times?: number } = {},
-  ): void {
-    for (let time = 0; time < times; time += 1) this.#faults.push({ endpoint, after: time === 0 ? after : 0, fault });
+  /** See {@link PlannedFaults.add}. */
+  misbehave(...planned: Parameters<PlannedFaults<Endpoint, Fault>["add"]>): void {
+    this.#faults.add(...planned);
   }
 
   /** How often something that it was told to do wrong was not asked for. */
   get pendingFaults(): number {
-    return this.#faults.length;
+    return this.#faults.pending;
   }
 
   /** The paths of all files and folders that are not in the trash, from a root: of the user, unless another is given. */
@@ -378,7 +373,7 @@ export class GoogleDriveService {
     const url = new URL(raw.replace(/^\/([^/]+)/, "https://$1"));
     const method = request.method ?? "";
     const endpoint = endpointOf(method, url, request.headers["content-range"]);
-    const fault = this.#nextFault(endpoint);
+    const fault = this.#faults.next(endpoint);
     const withData = endpoint === "put" || endpoint === "multipart";
     if (fault?.kind === "stall" && fault.bytes !== undefined) {
       await readSome(request, fault.bytes);
@@ -432,19 +427,7 @@ export class GoogleDriveService {
       ...headers,
     });
     const chunks = stream ?? [bytes];
-    if (fault?.kind === "stall response") response.write(Buffer.concat(chunks).subarray(0, fault.bytes));
-    else await send(response, chunks, fault?.kind === "cut response" ? fault.bytes : undefined);
-  }
-
-  #nextFault(endpoint: Endpoint): Fault | undefined {
-    const first = this.#faults.find((fault) => fault.endpoint === endpoint || fault.endpoint === "*");
-    if (first === undefined) return undefined;
-    if (first.after > 0) {
-      first.after -= 1;
-      return undefined;
-    }
-    this.#faults.splice(this.#faults.indexOf(first), 1);
-    return first.fault;
+    await sendBody(response, chunks, fault);
   }
 
   async #read(request: IncomingMessage, count: boolean, cutAfter: number | undefined) {
@@ -1004,15 +987,4 @@ function hashOf(algorithm: "md5" | "sha256", chunks: readonly Buffer[]): string 
   const hash = createHash(algorithm);
   for (const chunk of chunks) hash.update(chunk);
   return hash.digest("hex");
-}
-
-async function send(response: ServerResponse, chunks: readonly Buffer[], cutAfter: number | undefined): Promise<void> {
-  if (cutAfter === undefined) {
-    // A reader who goes away is no fault.
-    await pipeline(Readable.from(chunks), response).catch(() => undefined);
-    return;
-  }
-  response.write(Buffer.concat(chunks).subarray(0, cutAfter));
-  await sleep(20);
-  response.destroy();
 }
