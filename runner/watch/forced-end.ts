@@ -8,7 +8,7 @@ export const GRACE_MS = 30_000;
 export const FLUSH_MS = 3_000;
 
 /** What {@link endByForce} works with. */
-export interface ForcedEndOptions {
+interface ForcedEndOptions {
   /** Aborted with a ProviderError when the run is to end. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -16,15 +16,13 @@ export interface ForcedEndOptions {
   readonly report: (error: ProviderError) => void;
   /** Ends the process; it is given the reason of the abort, or the defect that keeps the run from ending. */
   readonly leave: (cause: ProviderError) => void;
-  /** Milliseconds. Default: {@link GRACE_MS}. */
-  readonly graceMs?: number;
 }
 
 /**
  * Ends a run by force that does not end by itself: one that was aborted and goes on, and one that is neither done nor
  * waits for anything. Its monitors hear of it, and the message names the steps that were under way.
  */
-export function endByForce({ signal, progress, report, leave, graceMs = GRACE_MS }: ForcedEndOptions): void {
+export function endByForce({ signal, progress, report, leave }: ForcedEndOptions): void {
   let ending = false;
   const end = (what: string, cause: ProviderError) => {
     if (ending) return;
@@ -41,8 +39,8 @@ export function endByForce({ signal, progress, report, leave, graceMs = GRACE_MS
   const onAbort = () => {
     const reason = signal.reason as ProviderError;
     setTimeout(() => {
-      end(`${reason.message} It was ended by force, as it went on for ${graceMs / 1000} s more.`, reason);
-    }, graceMs).unref();
+      end(`${reason.message} It was ended by force, as it went on for ${GRACE_MS / 1000} s more.`, reason);
+    }, GRACE_MS).unref();
   };
   if (signal.aborted) onAbort();
   else signal.addEventListener("abort", onAbort, { once: true });
