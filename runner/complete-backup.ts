@@ -10,7 +10,7 @@ import type { Run } from "./run.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** How one destination fared in a retry. */
-export interface RetriedDestination {
+interface RetriedDestination {
   readonly destination: string;
   /** Whether it had the backup, has it now, or still lacks it. */
   readonly status: "present" | "copied" | "failed";

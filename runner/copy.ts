@@ -19,7 +19,7 @@ import { verify, type Verification } from "./verify.ts";
 import { writeDocument } from "./documents/write-document.ts";
 
 /** A job's backups in a store. */
-export interface Place {
+interface Place {
   readonly storage: StorageProvider;
   readonly job: JobName;
 }

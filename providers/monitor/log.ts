@@ -40,7 +40,7 @@ const schema = z.strictObject({
 });
 
 /** Writes what happens to the run's log, with a progress line on a terminal. */
-export class LogTelemetryProvider implements TelemetryProvider {
+class LogTelemetryProvider implements TelemetryProvider {
   readonly kind = "log";
   readonly #log: RunLog;
   readonly #config: z.output<typeof schema>;

@@ -87,7 +87,7 @@ interface Parts {
  * Sends errors, one trace a run, check-ins and metrics to Sentry. Only what this class hands over leaves the machine: see
  * {@link openClient}.
  */
-export class SentryTelemetryProvider implements TelemetryProvider {
+class SentryTelemetryProvider implements TelemetryProvider {
   readonly kind = "sentry";
   readonly #config: z.output<typeof schema>;
   readonly #job: MonitoredJob;

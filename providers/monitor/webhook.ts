@@ -30,7 +30,7 @@ const schema = z.strictObject({
 });
 
 /** Tells a heartbeat URL that a run began, succeeded or failed. A partial run counts as failed. */
-export class WebhookTelemetryProvider implements TelemetryProvider {
+class WebhookTelemetryProvider implements TelemetryProvider {
   readonly kind = "webhook";
   readonly #url: URL;
   readonly #log: RunLog;

@@ -23,7 +23,7 @@ export interface ObjectFacts {
 }
 
 /** What an object holds. */
-export interface Content {
+interface Content {
   /** The MD5s of its parts: one of an object that is sent as a whole. */
   readonly sums: readonly Buffer[];
   readonly inParts: boolean;

@@ -36,7 +36,7 @@ export interface RunState {
 }
 
 /** Backups of a job in one destination. */
-export interface Earlier {
+interface Earlier {
   readonly storage: StorageProvider;
   readonly ids: readonly string[];
 }

@@ -11,7 +11,7 @@ export function databaseOf({ database }: Manifest): BackedUpDatabase | undefined
 }
 
 /** Backups in one store are of a database that this job's run, or its newest backup, is not of. */
-export class OtherDatabaseError extends ProviderError {
+class OtherDatabaseError extends ProviderError {
   override readonly name = "OtherDatabaseError";
 }
 

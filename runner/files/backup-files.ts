@@ -49,7 +49,7 @@ export interface FilesReport {
 }
 
 /** The files of a backup, as one store has them. */
-export interface StoredFiles {
+interface StoredFiles {
   readonly manifest: NonNullable<Manifest["files"]>;
   readonly index: ManifestObject;
 }

@@ -72,7 +72,7 @@ export interface CopiedFiles {
 }
 
 /** A content that one store refused, and another took. */
-export interface Refusal {
+interface Refusal {
   readonly storage: StorageProvider;
   readonly entry: FileEntry;
 }

@@ -28,7 +28,7 @@ export interface JobContents {
 }
 
 /** A destination that could not be read. */
-export interface UnreadStore {
+interface UnreadStore {
   readonly number: number;
   readonly description: string;
   /** Why, and how to fix it. */

@@ -76,7 +76,7 @@ export interface Objective {
 }
 
 /** That a backup was restored. */
-export interface Proven {
+interface Proven {
   readonly id: string;
   /** When the drill was done. */
   readonly time: string;

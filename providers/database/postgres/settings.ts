@@ -51,7 +51,7 @@ export const postgresFields = {
 };
 
 /** The configuration fields of dumps that several workers make. */
-export const parallelFields = {
+const parallelFields = {
   jobs: z
     .int()
     .min(1)
@@ -75,7 +75,7 @@ export const parallelFields = {
 };
 
 /** The configuration fields of {@link Databases}. */
-export const databasesFields = {
+const databasesFields = {
   databases: z
     .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
     .optional()

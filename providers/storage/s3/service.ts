@@ -6,7 +6,7 @@ import { fromS3 } from "./errors.ts";
 import type { Operation } from "./errors.ts";
 
 /** What a request of the SDK is given. */
-export interface S3Call {
+interface S3Call {
   readonly abortSignal: AbortSignal;
   /** To be called for each byte that moves. */
   readonly moved: Call["moved"];
