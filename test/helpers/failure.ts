@@ -15,3 +15,10 @@ export async function failureOf(work: Promise<unknown>): Promise<ProviderError> 
   record("error", `${inspect(failure, { depth: Infinity })}\n${failure.fix ?? ""}`);
   return failure;
 }
+
+/** All text in an error and its causes. */
+export function everythingIn(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = Object.values(error).map((value) => (typeof value === "object" ? JSON.stringify(value) : String(value)));
+  return [error.message, error.stack ?? "", ...own, everythingIn(error.cause ?? "")].join("\n");
+}

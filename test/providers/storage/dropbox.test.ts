@@ -9,7 +9,7 @@ import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "
 import { DropboxService } from "../../../tools/services/dropbox.ts";
 import type { Fault } from "../../../tools/services/dropbox.ts";
 import { redirectDropbox } from "../../../tools/services/dropbox-redirect.ts";
-import { failureOf } from "../../helpers/failure.ts";
+import { everythingIn, failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 
@@ -918,10 +918,3 @@ describe("dropbox storage", () => {
     expect(error?.message).toContain(problem);
   });
 });
-
-/** All text in an error and its causes. */
-function everythingIn(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = Object.values(error).map((value) => (typeof value === "object" ? JSON.stringify(value) : String(value)));
-  return [error.message, error.stack ?? "", ...own, everythingIn(error.cause ?? "")].join("\n");
-}

@@ -5,7 +5,7 @@ import { ProviderError } from "../../../providers/errors.ts";
 import { googleDrive } from "../../../providers/storage/google-drive.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { bytesOf, digest, digestOf, failingStream, streamOf, streamThen } from "../../helpers/bytes.ts";
-import { failureOf } from "../../helpers/failure.ts";
+import { everythingIn, failureOf } from "../../helpers/failure.ts";
 import { keysIn } from "../../helpers/store.ts";
 import { expectBoundedMemory, LARGE as LARGE_MIB } from "../../helpers/upload-memory.ts";
 import { googleError, GoogleDriveService } from "../../../tools/services/google-drive.ts";
@@ -1131,10 +1131,3 @@ describe("google-drive storage", () => {
     expect(error?.message).toContain(problem);
   });
 });
-
-/** All text in an error and its causes. */
-function everythingIn(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = Object.values(error).map((value) => (typeof value === "object" ? JSON.stringify(value) : String(value)));
-  return [error.message, error.stack ?? "", ...own, everythingIn(error.cause ?? "")].join("\n");
-}
