@@ -13,7 +13,7 @@ const PUBLIC_FIELD = /^(type|project_id|client_email|client_id|universe_domain)$
 const FRAME = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
 
 /**
- * Words of this program's own texts, and names that everything has by default. A mask in their place would not hide a secret
+ * Words of Provision's own texts, and names that everything has by default. A mask in their place would not hide a secret
  * that is one of them but tell it, as everybody knows what stands there.
  */
 const WORDS = (
@@ -22,7 +22,7 @@ const WORDS = (
   "public localhost schema table tables roles server user admin root test prod staging default template0 template1"
 ).split(" ");
 
-/** The password in any URL, known or not; those in examples of this program's own stay. */
+/** The password in any URL, known or not; those in examples of Provision's own stay. */
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:@/?#"'<>]*:)(?!(?:password|…)@)[^\s@/"'<>]+(?=@)/gi;
 
 /** What stands before a secret: the user of a URL, or what says that it is one. */

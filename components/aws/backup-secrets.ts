@@ -15,7 +15,7 @@ export interface BackupSecretsArgs {
   readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of those that jobs refer to: no other gets to AWS. */
   readonly names: readonly string[];
-  /** ARNs of secrets that exist. They are passed on as they are; this program neither reads nor changes them. */
+  /** ARNs of secrets that exist. They are passed on as they are; Provision neither reads nor changes them. */
   readonly existing: readonly string[];
   /** ARN of the KMS key that encrypts the secrets. */
   readonly keyArn: pulumi.Input<string>;
@@ -34,7 +34,7 @@ export interface BackupSecretsArgs {
 /**
  * The secrets of the stack's jobs in AWS Secrets Manager, one each, with the values of the stack's configuration.
  *
- * - No rotation: a database's owner changes its password, not this program. Checks that ask for one (SecretsManager.1 and
+ * - No rotation: a database's owner changes its password, not Provision. Checks that ask for one (SecretsManager.1 and
  *   .4, CKV2_AWS_57) are to be suppressed with that reason.
  * - No replicas in other regions: they are read where the tasks run, and a stack in another region has its own.
  * - The policy keeps other accounts out, and lets nobody but `readers` read a value, whatever a role of the account is allowed: an

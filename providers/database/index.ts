@@ -26,7 +26,7 @@ export function createDatabase(config: DatabaseConfig, context: ProviderContext)
 /**
  * What is known of a backup's kind of database.
  *
- * @param kind as its manifest says: perhaps one that a later version of this program knows
+ * @param kind as its manifest says: perhaps one that a later version of Provision knows
  * @throws ProviderError `CONFIG` where this version does not know it.
  */
 export function databaseKind(kind: string) {

@@ -79,7 +79,7 @@ export interface FilesProvider {
 interface FilesSettings {
   /** Address of the place: `restore --files` puts another one here. */
   readonly url: string;
-  /** What lets this program in there. */
+  /** What lets Provision in there. */
   readonly key: SecretRef;
   /** The buckets to back up. Left out: all. */
   readonly buckets?: readonly string[] | undefined;

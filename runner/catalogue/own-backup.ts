@@ -2,7 +2,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { JobName } from "./backup-folder.ts";
 import type { SealedDocument } from "../documents/sealed-json.ts";
 
-/** Characters of a name that a message shows; those of this program have fewer. */
+/** Characters of a name that a message shows; those of Provision have fewer. */
 const SHOWN = 100;
 
 /** A folder among a job's backups whose manifest is that of another backup: somebody copied or moved it there. */

@@ -37,7 +37,7 @@ export function compareInventories(
     `tables: ${counted.length} with ${sum} rows${large === 0 ? "" : `, and ${large} that are too large to be counted`}`,
   );
   compareSequences(backup, restored, missing, compared, differences);
-  // The fingerprints of earlier versions of this program are not comparable with today's.
+  // The fingerprints of earlier versions of Provision are not comparable with today's.
   const kinds = backup.format === restored.format ? Object.entries(backup.objects) : [];
   if (kinds.length === 0)
     compared.push("definitions: none, because the backup describes them as an earlier version did");

@@ -13,7 +13,7 @@ export interface ClientSettings {
   readonly environment: string;
   readonly release: string;
   readonly tracesSampleRate: number;
-  /** Folder of this program: stack traces name files relative to it. */
+  /** Folder of Provision: stack traces name files relative to it. */
   readonly root: string;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
@@ -31,7 +31,7 @@ export interface SendProblem {
 /**
  * Opens a client that sends only what it is handed. It is not the process's global one and installs nothing: no handler of
  * uncaught errors (the default one lets a process with an unhandled rejection exit with 0), no instrumentation, no
- * breadcrumbs, no headers on other requests. So nothing is collected behind this program's back, and a new version of the
+ * breadcrumbs, no headers on other requests. So nothing is collected behind Provision's back, and a new version of the
  * SDK with new defaults changes nothing either.
  */
 export function openClient(Sentry: Sentry, settings: ClientSettings): SentryNode.NodeClient {

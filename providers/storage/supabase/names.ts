@@ -42,7 +42,7 @@ export class Names {
     return `${this.#prefix}=uploads`;
   }
 
-  /** The key of a name; nothing where it is one that this program does not give, or is outside the prefix. */
+  /** The key of a name; nothing where it is one that Provision does not give, or is outside the prefix. */
   keyOf(name: string): string | undefined {
     if (!name.startsWith(this.#prefix)) return undefined;
     const own = name.slice(this.#prefix.length);

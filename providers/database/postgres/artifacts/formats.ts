@@ -2,7 +2,7 @@ import type { ArtifactUse } from "../../database.ts";
 
 /**
  * The formats of PostgreSQL's artifacts: an archive of `pg_dump -Fc`; one of `pg_dump -Fd` as a tar file; roles as SQL of
- * `pg_dumpall`; SQL of this program's own, which people can read and psql can run.
+ * `pg_dumpall`; SQL of Provision's own, which people can read and psql can run.
  */
 export const postgresFormats: Readonly<Record<string, ArtifactUse>> = {
   "pg_dump-custom": "archive",
