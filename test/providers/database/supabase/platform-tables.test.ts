@@ -244,7 +244,7 @@ describe("what the platform made", () => {
       {
         artifact: "changes of the platform's own definitions",
         reason: expect.stringMatching(
-          /^the type auth\.factor_type, the function auth\.uid\(\), the column auth\.users\.aud, the column auth\.users\.role, the constraint storage\.objects\."objects_bucketId_fkey" differ from what every version .*supabase\/auth .*supabase\/storage/,
+          /^the type auth\.factor_type, the function auth\.uid\(\), the column auth\.users\.aud, the column auth\.users\.role, the constraint storage\.objects\."objects_bucketId_fkey" differ from all versions .*supabase\/auth .*supabase\/storage/,
         ) as string,
       },
       {
