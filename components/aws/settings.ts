@@ -40,7 +40,7 @@ export const AwsSettings = z
           .string()
           .min(1)
           .optional()
-          .describe("The AWS CLI's profile that the image is pushed with. Default: the provider's.")
+          .describe("The AWS CLI's profile that the image is pushed with. Default: `aws:profile`.")
           .meta({ examples: ["deploy"] }),
         keepImages: z
           .int()

@@ -28,7 +28,7 @@ find_image() {
     --image-ids "imageTag=$TAG" --query 'imageDetails[0].imageDigest' --output text 2>"$work/error" && return
   grep -q ImageNotFoundException "$work/error" && return
   cat "$work/error" >&2
-  fail "The repository $REPOSITORY cannot be read; the reason is above." "Give the AWS CLI the credentials of this deployment, with ecr:DescribeImages."
+  fail "The repository $REPOSITORY cannot be read; the reason is above." "Give the AWS CLI credentials of the account \${registry%%.*} with ecr:DescribeImages: by provision:aws.build.profile or AWS_PROFILE."
 }
 
 digest=$(find_image)

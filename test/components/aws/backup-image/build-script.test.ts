@@ -60,7 +60,13 @@ describe("the script that builds the image", () => {
   });
 
   it.each([
-    ["the repository may not be looked at", "denied", "AccessDeniedException", "with ecr:DescribeImages", 0],
+    [
+      "the repository may not be looked at",
+      "denied",
+      "AccessDeniedException",
+      "credentials of the account 123456789012 with ecr:DescribeImages: by provision:aws.build.profile or AWS_PROFILE.",
+      0,
+    ],
     ["Docker has no buildx", "no-buildx", "Docker with buildx is not on this machine", "set provision:aws.image", 0],
     ["the build fails", "broken", "did not complete successfully", "set provision:aws.architecture", 1],
   ])("fails with the reason and what to do where %s", (_name, fault, reason, fix, builds) => {
