@@ -35,7 +35,7 @@ export function checkAws({ raw, jobs, references }: TargetInput): TargetFindings
       ? []
       : [
           ...checkImage(settings),
-          ...checkReplica(settings, raw.region),
+          ...checkReplica(settings, raw),
           ...checkPlaces(settings, raw.region),
           ...jobs.flatMap((job) => checkOwnBucket(settings, job)),
           ...checkByJob(settings, jobs),
@@ -57,8 +57,11 @@ function checkRegion({ region, skipRegionValidation }: TargetInput["raw"]): Prob
   ];
   if (region === undefined) return problem("is missing; expected the region in which everything of the stack is made");
   if (skipRegionValidation === true || REGIONS.includes(region)) return [];
-  const message = `"${region}" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true`;
-  return problem(message, closest(region, REGIONS));
+  return problem(unknownRegion(region), closest(region, REGIONS));
+}
+
+function unknownRegion(region: string): string {
+  return `"${region}" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true`;
 }
 
 function checkDestinations({ path: root, job }: CheckedJob): Problem[] {
@@ -140,13 +143,18 @@ function checkImage({ image, build }: AwsSettings): Problem[] {
   return problem === undefined ? [] : [{ path, message: problem, fix }];
 }
 
-/** A copy in the same region is lost with it. */
-function checkReplica({ bucket: { replica } }: AwsSettings, region: string | undefined): Problem[] {
-  if (replica === undefined || !("region" in replica) || replica.region !== region) return [];
+/** The region of the copies has to be one, and another: a copy in the same one is lost with it. */
+function checkReplica({ bucket: { replica } }: AwsSettings, raw: TargetInput["raw"]): Problem[] {
+  if (replica === undefined || !("region" in replica)) return [];
+  const { region } = replica;
   const path = `${PATH}.bucket.replica.region`;
-  const message = `${region} is the stack's own region; a second copy belongs into another one`;
-  const other = region === "eu-west-1" ? "eu-central-1" : "eu-west-1";
-  return [{ path, message, fix: `For instance: pulumi config set --path '${path}' ${other}` }];
+  const set = `pulumi config set --path '${path}'`;
+  if (region === raw.region) {
+    const message = `${region} is the stack's own region; a second copy belongs into another one`;
+    return [{ path, message, fix: `For instance: ${set} ${region === "eu-west-1" ? "eu-central-1" : "eu-west-1"}` }];
+  }
+  if (raw.skipRegionValidation === true || REGIONS.includes(region)) return [];
+  return [{ path, message: unknownRegion(region), fix: `${set} ${closest(region, REGIONS) ?? "eu-west-1"}` }];
 }
 
 /** Tags that AWS refuses, and the one that the stack sets itself. */

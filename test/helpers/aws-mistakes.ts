@@ -751,6 +751,14 @@ export const awsMistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a replica in a region that there is not",
+    change: withAws({ bucket: { replica: { region: "eu-wset-1" } } }),
+    problems: [
+      'provision:aws.bucket.replica.region: "eu-wset-1" is no region that is known; expected its code, such as eu-central-1. For one that is newer: pulumi config set aws:skipRegionValidation true\n' +
+        "pulumi config set --path 'provision:aws.bucket.replica.region' eu-west-1",
+    ],
+  },
+  {
     name: "a replica in the stack's own region",
     change: withAws({ bucket: { replica: { region: "us-east-1" } } }),
     problems: [
