@@ -69,6 +69,11 @@ export function withStackBucket(config: StorageConfig, bucket: StackBucket): Sto
   return storageProviders[config.kind].stackBucket?.use(config as never, bucket) ?? config;
 }
 
+/** Days for which what is written stays stored although it is removed; undefined where it does not. */
+export function lockDays(config: StorageConfig): number | undefined {
+  return storageProviders[config.kind].lockDays?.(config as never);
+}
+
 /** What it means that a new object could be removed at once; see `StorageDefinition.removedAtOnce`. */
 export function removedAtOnce(config: StorageConfig): string | undefined {
   return storageProviders[config.kind].removedAtOnce?.(config as never);

@@ -19,6 +19,7 @@ export const s3 = defineStorage({
     }),
   },
   removedAtOnce,
+  lockDays: ({ objectLock }) => objectLock?.days,
   ports({ endpoint }) {
     const port = endpoint === undefined ? "" : new URL(endpoint).port;
     return port === "" ? [endpoint?.startsWith("http:") === true ? 80 : 443] : [Number(port)];

@@ -140,6 +140,22 @@ describe("checkSettings", () => {
     expect(check({ ...awsConfig, jobs }).warnings).toEqual([]);
   });
 
+  it("warns of such a lock of a destination, in place of its bucket's, wherever that is", () => {
+    const lock = (days: number) => ({ mode: "governance", days });
+    const destinations = [
+      { kind: "s3", objectLock: lock(30) },
+      { kind: "s3", bucket: "own", region: "us-east-1", prefix: "x", objectLock: lock(90) },
+    ];
+    const job = { ...awsConfig.jobs[0], retention: { last: 7 }, destinations };
+    const aws = { ...awsConfig.aws, bucket: { objectLock: { days: 14 } } };
+    const outlives = (days: number, index: number) =>
+      `The lock of ${days} days (provision:jobs[0].destinations[${index}].objectLock.days) outlives the retention. What prune removes stays ` +
+      `stored, and is paid for, until its lock ends. app: ${days - 7} days longer than the 7 of its retention, up to ${days - 7} backups more.`;
+    expect(check({ ...awsConfig, jobs: [job], aws }).warnings).toEqual([outlives(30, 0), outlives(90, 1)]);
+    const short = { ...job, destinations: [{ kind: "s3", objectLock: lock(7) }] };
+    expect(check({ ...awsConfig, jobs: [short], aws }).warnings).toEqual([]);
+  });
+
   it("takes secrets of Secrets Manager, sizes by job and a confirmed removal on aws", () => {
     const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:app-AbCdEf";
     const { settings, problems } = check({
