@@ -148,6 +148,25 @@ interface Datum {
   readonly Dimensions: readonly { readonly Name: string; readonly Value: string }[];
 }
 
+/** Whether EventBridge takes an event for one of a pattern, as far as patterns are used here. */
+function isMatch(pattern: unknown, value: unknown): boolean {
+  const values = Array.isArray(value) ? (value as unknown[]) : [value];
+  if (Array.isArray(pattern)) return values.some((each) => pattern.some((wanted) => isWanted(wanted, each)));
+  return values.some((each) =>
+    Object.entries(pattern as object).every(([field, wanted]: [string, unknown]) =>
+      field === "$or"
+        ? (wanted as unknown[]).some((one) => isMatch(one, each))
+        : isMatch(wanted, (each as Record<string, unknown> | undefined)?.[field]),
+    ),
+  );
+}
+
+/** Whether a value is one of those that stand for it: itself, or one of all but some. */
+function isWanted(wanted: unknown, value: unknown): boolean {
+  if (typeof wanted !== "object" || wanted === null) return wanted === value;
+  return value !== undefined && !(wanted as { "anything-but": unknown[] })["anything-but"].includes(value);
+}
+
 describe("BackupAlarms", () => {
   it("looks back at most a week, whatever the schedule", async () => {
     const crons = ["*/5 * * * *", "0 8,20 * * 1-5", "0 3 * * 1,4", "0 3 * * 0", "0 3 1 * 1", "0 3 1 * *", "0 0 29 2 *"];
@@ -237,17 +256,28 @@ describe("BackupAlarms", () => {
     });
   });
 
-  it("tells of tasks that fail, but not of one that found another at work", async () => {
+  it("tells of every task that fails, is stopped or is started again, but not of one that found another at work", async () => {
     const recorded = await mockEngine();
     await registered(new BackupAlarms("alarms", args()));
-    const { detail } = JSON.parse(String(inputsOf(recorded, RULE, /failed-task$/).eventPattern)) as {
-      detail: Record<string, unknown>;
+    const pattern = JSON.parse(String(inputsOf(recorded, RULE, /failed-task$/).eventPattern)) as object;
+    const tells = (stopCode: string, exitCode?: number, more: object = {}) => {
+      const containers = [exitCode === undefined ? {} : { exitCode }];
+      const detail = { clusterArn: "arn:cluster", lastStatus: "STOPPED", stopCode, containers, ...more };
+      return isMatch(pattern, { source: "aws.ecs", "detail-type": "ECS Task State Change", detail });
     };
-    expect(detail).toMatchObject({ clusterArn: ["arn:cluster"], lastStatus: ["STOPPED"] });
-    expect(detail.$or).toEqual([
-      { containers: { exitCode: [{ "anything-but": [0, 6] }] } },
-      { stopCode: expect.arrayContaining(["TaskFailedToStart", "SpotInterruption"]) as unknown },
-    ]);
+    const exits = Array.from({ length: 256 }, (_, code) => code);
+    expect(exits.filter((code) => !tells("EssentialContainerExited", code))).toEqual([0, 6]);
+    // A task that is stopped from outside, for running too long, is one of `UserInitiated`.
+    const lost = [
+      "TaskFailedToStart",
+      "SpotInterruption",
+      "TerminationNotice",
+      "UserInitiated",
+      "InfrastructureHealth",
+    ];
+    expect(lost.filter((code) => !tells(code) || !tells(code, 0))).toEqual([]);
+    expect(tells("EssentialContainerExited", 1, { lastStatus: "RUNNING" })).toBe(false);
+    expect(tells("EssentialContainerExited", 1, { clusterArn: "arn:other" })).toBe(false);
     expect(inputsOf(recorded, "cloudwatch/eventTarget:EventTarget", /failed-task/)).toMatchObject({
       arn: "arn:aws:sns:eu-central-1:123456789012:Topic/alarms-prod",
     });
