@@ -133,6 +133,37 @@ describe("auth: rds-iam", () => {
   });
 });
 
+describe("a secret as RDS writes it", () => {
+  it("may be rotated in the middle of a day: the next run takes what is then there, over TLS that is verified", async () => {
+    const [morning, evening] = [randomBytes(12).toString("hex"), randomBytes(12).toString("hex")];
+    const written = (password: string) => {
+      registerSecret("the password of a rotated secret", password);
+      const { port } = postgres;
+      return JSON.stringify({
+        username: "rotated",
+        password,
+        engine: "postgres",
+        host: "localhost",
+        port,
+        dbname: "shop",
+      });
+    };
+    sandbox.job = { ...sandbox.job, database: { kind: "postgres", url: { env: "APP_URL" }, rootCertificate } };
+    sandbox.environment.APP_URL = written(morning);
+    await sql(postgres, "postgres", `CREATE ROLE rotated LOGIN SUPERUSER PASSWORD '${morning}'`);
+    const first = await makeBackup(sandbox);
+
+    await sql(postgres, "postgres", `ALTER ROLE rotated PASSWORD '${evening}'`);
+    const former = await sandbox.run("backup");
+    expect(former.code).not.toBe(0);
+    expect(former.stderr).toContain('password authentication failed for user "rotated"');
+    sandbox.environment.APP_URL = written(evening);
+    const second = await makeBackup(sandbox);
+    const backups = [first, second].map(({ id }) => expect.objectContaining({ id, state: "verified" }) as unknown);
+    expect(await listed(sandbox)).toEqual(expect.arrayContaining(backups));
+  }, 120_000);
+});
+
 describe("a token", () => {
   const open = async (url: string, change: object = {}) => {
     const connection = { ...configuredConnection(url, { auth: "rds-iam", rootCertificate }), ...change };
