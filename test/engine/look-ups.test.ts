@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { secret, startEngine, type StackConfig } from "../../tools/engine.ts";
+import { EngineError, secret, startEngine, type StackConfig } from "../../tools/engine.ts";
 import { startMoto } from "../../tools/services/moto.ts";
 import { awsCall } from "./aws/call.ts";
 import { awsProgram } from "./aws/program.ts";
@@ -24,6 +24,31 @@ const job = (name: string, url: object) => ({
 });
 
 describe.skipIf(plugin === undefined)("a preview of a stack that takes over what AWS does not have", () => {
+  it("ends without a trace where nothing can be made without an answer", { timeout: 240_000 }, async () => {
+    const moto = await startMoto();
+    try {
+      const config = {
+        ...moto.config,
+        target: "aws",
+        secrets: { appUrl: secret("postgres://u:p@db/app") },
+        jobs: [job("app", { secret: "appUrl" })],
+        aws: {
+          image: `ghcr.io/acme/provision@sha256:${"ab".repeat(32)}`,
+          network: { vpcId: VPC, subnetIds: [SUBNET], endpoints: true },
+        },
+      } as StackConfig;
+      const stack = await engine.stack({ stack: "endpoints", program: awsProgram(plugin ?? "official"), config });
+      const error: unknown = await stack.preview().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(EngineError);
+      const { output } = error as EngineError;
+      // Some plugins give no reason.
+      expect(output).toMatch(new RegExp(`error: AWS says nothing of the subnet ${SUBNET}\\. Check .* The reason: \\S`));
+      expect(output).not.toMatch(/^\s+at /m);
+    } finally {
+      await moto.stop();
+    }
+  });
+
   it("warns of each in a line, and goes on", { timeout: 240_000 }, async () => {
     const moto = await startMoto();
     try {

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { answerOf } from "../answer.ts";
 import { ipv4Block } from "../settings/network.ts";
 
 /** Zones that the subnets are in: a task starts in the other one where the first is out of order. */
@@ -52,7 +53,7 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
     },
     opts,
   );
-  const zones = aws.getAvailabilityZonesOutput(
+  const zones = aws.getAvailabilityZones(
     {
       state: "available",
       filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }],
@@ -60,6 +61,7 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
     },
     { parent },
   );
+  const names = pulumi.output(answerOf("the zones of the region", zones)).names;
   const subnets = blocks.map((cidrBlock, index) => {
     const subnet = new aws.ec2.Subnet(
       `${name}-${index}`,
@@ -70,7 +72,7 @@ export function createNetwork(name: string, args: CreateNetworkArgs, parent: pul
         assignIpv6AddressOnCreation: true,
         // A task says itself whether it gets an address.
         mapPublicIpOnLaunch: false,
-        availabilityZone: zones.names.apply((names) => [...names].sort()[index] ?? names[0] ?? ""),
+        availabilityZone: names.apply((all) => [...all].sort()[index] ?? all[0] ?? ""),
         tags,
       },
       // A zone that AWS adds to the region must not move what is there.

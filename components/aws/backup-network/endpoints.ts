@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { fitName } from "../../fit-name.ts";
+import { answerOf } from "../answer.ts";
 import { HTTPS, type Endpoint, type HttpsPlace } from "../settings/network.ts";
 import type { Place } from "./find-network.ts";
 
@@ -35,7 +36,10 @@ export function makeEndpoints(
   });
   const interfaces = services.filter((service) => service !== "s3");
   if (interfaces.length > 0) {
-    const addresses = aws.ec2.getVpcOutput({ id: vpcId }, { parent }).cidrBlockAssociations;
+    const addresses = vpcId.apply(async (id) => {
+      const vpc = await answerOf(`the VPC ${id}`, aws.ec2.getVpc({ id }, { parent }));
+      return vpc.cidrBlockAssociations.map(({ cidrBlock }) => cidrBlock).sort();
+    });
     const group = new aws.ec2.SecurityGroup(
       fitName(`${name}-endpoints`, GROUP_NAME),
       {
@@ -47,7 +51,7 @@ export function makeEndpoints(
             protocol: "tcp",
             fromPort: HTTPS,
             toPort: HTTPS,
-            cidrBlocks: addresses.apply((all) => all.map(({ cidrBlock }) => cidrBlock).sort()),
+            cidrBlocks: addresses,
           },
         ],
         tags,
@@ -80,23 +84,29 @@ export function makeEndpoints(
 
 /** The first subnet of each zone: an interface endpoint takes no second one. */
 function onePerZone(subnetIds: pulumi.Output<string[]>, parent: pulumi.Resource): pulumi.Output<string[]> {
-  const found = subnetIds.apply((ids) => pulumi.all(ids.map((id) => aws.ec2.getSubnetOutput({ id }, { parent }))));
-  return found.apply((subnets) =>
-    subnets
+  return subnetIds.apply(async (ids) => {
+    const subnets = await Promise.all(
+      ids.map((id) => answerOf(`the subnet ${id}`, aws.ec2.getSubnet({ id }, { parent }))),
+    );
+    return subnets
       .filter(({ availabilityZone }, index) => {
         return subnets.findIndex((other) => other.availabilityZone === availabilityZone) === index;
       })
-      .map(({ id }) => id),
-  );
+      .map(({ id }) => id);
+  });
 }
 
 /** The route tables of subnets, each once: the VPC's main one where a subnet has none of its own. */
 function routeTables({ vpcId, subnetIds }: Place, parent: pulumi.Resource): pulumi.Output<string[]> {
-  const tablesWith = (name: string, value: string) =>
-    aws.ec2.getRouteTablesOutput({ vpcId, filters: [{ name, values: [value] }] }, { parent }).ids;
-  const main = tablesWith("association.main", "true");
-  const own = subnetIds.apply((ids) => pulumi.all(ids.map((id) => tablesWith("association.subnet-id", id))));
-  return pulumi
-    .all([main, own])
-    .apply(([mainIds, ofSubnets]) => [...new Set(ofSubnets.flatMap((ids) => (ids.length > 0 ? ids : mainIds)))].sort());
+  return pulumi.all([vpcId, subnetIds]).apply(async ([id, subnets]) => {
+    const tablesWith = async (name: string, value: string) => {
+      const tables = aws.ec2.getRouteTables({ vpcId: id, filters: [{ name, values: [value] }] }, { parent });
+      return (await answerOf(`the route tables of the VPC ${id}`, tables)).ids;
+    };
+    const [main, ...own] = await Promise.all([
+      tablesWith("association.main", "true"),
+      ...subnets.map((subnet) => tablesWith("association.subnet-id", subnet)),
+    ]);
+    return [...new Set(own.flatMap((ids) => (ids.length > 0 ? ids : main)))].sort();
+  });
 }

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { answerOf } from "../answer.ts";
 
 /** Where tasks run, as far as it is known before the deployment. */
 export interface Place {
@@ -17,21 +18,28 @@ export function existingSubnets(
     if (all.length === 0) throw new pulumi.RunError("The network has an empty list of subnetIds; name one at least.");
     return [...all];
   });
-  const ofFirst = () => aws.ec2.getSubnetOutput({ id: ids.apply(([first = ""]) => first) }, { parent }).vpcId;
+  const ofFirst = () =>
+    ids.apply(async ([id = ""]) => {
+      return (await answerOf(`the subnet ${id}`, aws.ec2.getSubnet({ id }, { parent }))).vpcId;
+    });
   return { vpcId: vpcId === undefined ? ofFirst() : pulumi.output(vpcId), subnetIds: ids };
 }
 
 /** Names of the zones in which tasks may run; undefined where that is any. */
-function zonesBut(excludeZoneIds: readonly string[] | undefined, parent: pulumi.Resource) {
+async function zonesBut(
+  excludeZoneIds: readonly string[] | undefined,
+  parent: pulumi.Resource,
+): Promise<string[] | undefined> {
   if (excludeZoneIds === undefined) return undefined;
-  return aws.getAvailabilityZonesOutput({ excludeZoneIds: [...excludeZoneIds] }, { parent }).names;
+  const zones = aws.getAvailabilityZones({ excludeZoneIds: [...excludeZoneIds] }, { parent });
+  return (await answerOf("the zones of the region", zones)).names;
 }
 
 /** Subnets of a VPC by filters and tags, in an order that AWS does not decide. */
 function findSubnets(
   vpcId: pulumi.Input<string>,
   wanted: {
-    readonly filters?: readonly aws.types.input.ec2.GetSubnetsFilterArgs[];
+    readonly filters?: readonly aws.types.input.ec2.GetSubnetsFilter[];
     readonly tags?: Record<string, string>;
     readonly excludeZoneIds: readonly string[] | undefined;
     /** What to say where there are none. */
@@ -40,19 +48,17 @@ function findSubnets(
   parent: pulumi.Resource,
 ): pulumi.Output<string[]> {
   const { filters = [], tags, excludeZoneIds, missing } = wanted;
-  const zones = zonesBut(excludeZoneIds, parent);
-  const subnets = aws.ec2.getSubnetsOutput(
-    {
+  return pulumi.output(vpcId).apply(async (vpc) => {
+    const zones = await zonesBut(excludeZoneIds, parent);
+    const asked = {
       filters: [
-        { name: "vpc-id", values: [vpcId] },
+        { name: "vpc-id", values: [vpc] },
         ...filters,
         ...(zones === undefined ? [] : [{ name: "availability-zone", values: zones }]),
       ],
       ...(tags !== undefined && { tags }),
-    },
-    { parent },
-  );
-  return subnets.ids.apply((ids) => {
+    };
+    const { ids } = await answerOf(`the subnets of the VPC ${vpc}`, aws.ec2.getSubnets(asked, { parent }));
     // Whatever order AWS lists them in: another one would change every schedule.
     if (ids.length > 0) return [...ids].sort();
     throw new pulumi.RunError(missing);
@@ -61,8 +67,8 @@ function findSubnets(
 
 /** The account's default VPC, with its default subnets. */
 export function defaultVpc(excludeZoneIds: readonly string[] | undefined, parent: pulumi.Resource): Place {
-  const vpcs = aws.ec2.getVpcsOutput({ filters: [{ name: "is-default", values: ["true"] }] }, { parent });
-  const vpcId = vpcs.ids.apply(([id]) => {
+  const vpcs = aws.ec2.getVpcs({ filters: [{ name: "is-default", values: ["true"] }] }, { parent });
+  const vpcId = pulumi.output(answerOf("the default VPC", vpcs)).apply(({ ids: [id] }) => {
     if (id !== undefined) return id;
     throw new pulumi.RunError(
       "The account has no default VPC in this region. Name subnetIds of another, have a small one made with create, or get " +
@@ -76,7 +82,8 @@ export function defaultVpc(excludeZoneIds: readonly string[] | undefined, parent
 
 /** The only VPC that has some tags. */
 export function vpcByTags(tags: Record<string, string>, parent: pulumi.Resource): pulumi.Output<string> {
-  return aws.ec2.getVpcsOutput({ tags }, { parent }).ids.apply((ids) => {
+  const vpcs = answerOf(`the VPC with the tags ${JSON.stringify(tags)}`, aws.ec2.getVpcs({ tags }, { parent }));
+  return pulumi.output(vpcs).apply(({ ids }) => {
     const [id] = ids;
     if (id !== undefined && ids.length === 1) return id;
     const found = ids.length === 0 ? "No VPC has" : `${ids.length} VPCs (${[...ids].sort().join(", ")}) have`;

@@ -1,7 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-
-/** Characters of a reason that are enough to see what AWS refused. */
-const REASON = 300;
+import { reasonOf } from "../answer.ts";
 
 /**
  * Questions to AWS about what a stack takes over, and what is said of the answers. None of them can fail a deployment: a role that
@@ -35,14 +33,14 @@ export class Questions {
     try {
       return await question();
     } catch (error) {
-      this.unknown(what, error instanceof Error ? error.message : String(error));
+      this.unknown(what, reasonOf(error));
       return undefined;
     }
   }
 
   /** Notes that nothing can be known of something. */
   unknown(what: string, reason: string): void {
-    this.#unanswered.push({ what, reason: shorten(reason) });
+    this.#unanswered.push({ what, reason });
   }
 
   /** Names in one warning all that AWS did not answer. */
@@ -56,11 +54,4 @@ export class Questions {
         `or region, or these credentials may not read it. About ${first.what}: ${first.reason}`,
     );
   }
-}
-
-/** A reason on one line, without a stack trace. */
-function shorten(text: string): string {
-  const lines = text.split("\n").filter((line) => !/^\s+at /.test(line));
-  const reason = lines.join(" ").replaceAll(/\s+/g, " ").trim();
-  return reason.length > REASON ? `${reason.slice(0, REASON)} …` : reason;
 }

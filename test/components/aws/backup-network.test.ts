@@ -1,7 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
+import { reasonOf } from "../../../components/aws/answer.ts";
 import { BackupNetwork, type BackupNetworkArgs } from "../../../components/aws/backup-network.ts";
-import { subnetsByTags, vpcByTags } from "../../../components/aws/backup-network/find-network.ts";
+import {
+  defaultVpc,
+  existingSubnets,
+  subnetsByTags,
+  vpcByTags,
+} from "../../../components/aws/backup-network/find-network.ts";
 import { mockEngine, promised, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 
 const calls = {
@@ -170,6 +176,69 @@ describe("a VPC and subnets by their tags", () => {
       promised(subnetsByTags(pulumi.output("vpc-1"), byTags.subnetTags, ["euc1-az3"], parent)),
     ).rejects.toThrow('No subnet of the VPC has the tags {"tier":"private"} of subnetTags outside of euc1-az3.');
   });
+});
+
+describe("the default VPC", () => {
+  it("lends its subnets outside of the zones without Fargate", async () => {
+    const asked: unknown[] = [];
+    await mockEngine({ calls, states, asked: (token, inputs) => token.includes("getSubnets") && asked.push(inputs) });
+    await registered(new BackupNetwork("network", { stack: "prod", excludeZoneIds: ["euc1-az3"] }));
+    expect(asked).toEqual([
+      {
+        filters: [
+          { name: "vpc-id", values: ["vpc-default"] },
+          { name: "default-for-az", values: ["true"] },
+          { name: "availability-zone", values: ["eu-central-1c", "eu-central-1a", "eu-central-1b"] },
+        ],
+      },
+    ]);
+  });
+});
+
+describe("what AWS does not answer", () => {
+  const [vpcs, subnets] = ["ec2/getVpcs:getVpcs", "ec2/getSubnets:getSubnets"];
+  const tags = { Name: "main" };
+  const inVpc = pulumi.output("vpc-1");
+
+  it.each<[string, string, (parent: pulumi.Resource) => object]>([
+    ["the default VPC", vpcs, (parent) => defaultVpc(undefined, parent)],
+    ['the VPC with the tags {"Name":"main"}', vpcs, (parent) => [vpcByTags(tags, parent)]],
+    ["the subnets of the VPC vpc-1", subnets, (parent) => [subnetsByTags(inVpc, tags, undefined, parent)]],
+    [
+      "the zones of the region",
+      "index/getAvailabilityZones:getAvailabilityZones",
+      (parent) => [subnetsByTags(inVpc, tags, ["euc1-az3"], parent)],
+    ],
+    [
+      "the subnet subnet-1",
+      "ec2/getSubnet:getSubnet",
+      (parent) => [existingSubnets(["subnet-1"], undefined, parent).vpcId],
+    ],
+  ])("is an error of one line: %s", async (what, token, ask) => {
+    const details = "1 error occurred:\n\t* UnauthorizedOperation\n    at a page of\n    at traces";
+    const refuse = () => {
+      throw Object.assign(new Error("UNKNOWN"), { details });
+    };
+    await mockEngine({ calls: { ...calls, [`aws:${token}`]: refuse } });
+    const asked = Object.values(ask(new pulumi.ComponentResource("test:index:Parent", "parent")));
+    const errors = await Promise.all(asked.map((output) => promised(output).catch((reason: unknown) => reason)));
+    for (const error of errors) {
+      // Pulumi prints every other error with its trace.
+      expect(pulumi.RunError.isInstance(error)).toBe(true);
+      expect((error as Error).message).toBe(
+        `AWS says nothing of ${what}. Check the settings of the network, the account and the region, and that these credentials may call ` +
+          "ec2:Describe*. The reason: 1 error occurred: * UnauthorizedOperation",
+      );
+    }
+  });
+});
+
+it("AWS's reason is said where there is one", () => {
+  expect([reasonOf(new Error("denied")), reasonOf(new Error("")), reasonOf("no")]).toEqual([
+    "denied",
+    "none was given",
+    "no",
+  ]);
 });
 
 describe("endpoints", () => {
