@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { callerAccount } from "./aws-account.ts";
-import { lookUpBucket } from "./look-ups/bucket.ts";
+import { neededServices, usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
+import { lookUpBucket, lookUpReplica } from "./look-ups/bucket.ts";
 import { lookUpCluster } from "./look-ups/cluster.ts";
 import { lookUpImage } from "./look-ups/image.ts";
 import { lookUpKeys } from "./look-ups/keys.ts";
+import { lookUpLogGroup } from "./look-ups/log-group.ts";
 import { lookUpNetwork } from "./look-ups/network.ts";
 import { Questions } from "./look-ups/questions.ts";
 import { lookUpHolders, lookUpRoles } from "./look-ups/roles.ts";
@@ -26,10 +28,15 @@ export async function lookUp(
   const questions = new Questions(region, parent);
   const account = await questions.ask("the account", () => callerAccount(parent));
   await Promise.all([
-    lookUpNetwork(questions, aws),
+    lookUpNetwork(questions, aws, {
+      onlyAws: usesOnlyEndpoints({ aws, region, jobs }),
+      services: neededServices({ aws, jobs }),
+    }),
     lookUpBucket(questions, aws),
+    lookUpReplica(questions, aws, account),
     lookUpImage(questions, aws),
-    lookUpKeys(questions, aws),
+    lookUpKeys(questions, aws, account),
+    lookUpLogGroup(questions, aws),
     lookUpSecrets(questions, jobs, account),
     lookUpRoles(questions, aws, account),
     lookUpHolders(questions, aws, account),

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type { AwsArgs } from "../settings.ts";
+import { ownReplica } from "./bucket.ts";
 import { plain, plainList } from "./plain.ts";
 import type { Questions } from "./questions.ts";
 
@@ -7,8 +8,10 @@ import type { Questions } from "./questions.ts";
 export async function lookUpKeys(
   questions: Questions,
   { keyArn, bucket, secretKeyArns }: Pick<AwsArgs, "keyArn" | "bucket" | "secretKeyArns">,
+  account: string | undefined,
 ): Promise<void> {
-  const arns = new Set([plain(keyArn), plain(bucket.keyArn), ...plainList(secretKeyArns)]);
+  const ofCopies = plain(ownReplica(bucket, account)?.keyArn);
+  const arns = new Set([plain(keyArn), plain(bucket.keyArn), ofCopies, ...plainList(secretKeyArns)]);
   await Promise.all(
     [...arns].map(async (arn) => {
       if (arn === undefined) return;

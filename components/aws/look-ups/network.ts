@@ -1,5 +1,7 @@
 import * as aws from "@pulumi/aws";
+import type * as pulumi from "@pulumi/pulumi";
 import type { AwsArgs } from "../settings.ts";
+import { endpointsOf, type Endpoint } from "../settings/network.ts";
 import { plain, plainList } from "./plain.ts";
 import type { Questions } from "./questions.ts";
 
@@ -9,15 +11,28 @@ const EVERYWHERE = ["0.0.0.0/0", "::/0"];
 /** By which setting subnets are named. */
 type SubnetsBy = "subnetIds" | "subnetTags";
 
-/** Whether the VPC, its subnets and the security groups exist, and whether tasks get from the subnets to AWS. */
-export async function lookUpNetwork(questions: Questions, { network }: Pick<AwsArgs, "network">): Promise<void> {
+/** What tasks call beside their databases. */
+interface Needs {
+  /** Whether that is nothing but services of AWS in the stack's region. */
+  readonly onlyAws: boolean;
+  readonly services: readonly Endpoint[];
+}
+
+/** Whether the VPC, its subnets and the security groups exist, and whether tasks get from the subnets to what they need. */
+export async function lookUpNetwork(
+  questions: Questions,
+  { network }: Pick<AwsArgs, "network">,
+  { onlyAws, services }: Needs,
+): Promise<void> {
   const vpcId = plain(network.vpcId);
   const subnetIds = plainList(network.subnetIds);
+  const made = endpointsOf(network.endpoints);
+  const lacking = services.filter((service) => !made.includes(service));
   const routes = (ids: readonly string[], by: SubnetsBy) =>
-    // With endpoints of all services a way out is not needed.
-    network.endpoints === true ? undefined : lookUpRoutes(questions, ids, by, network);
+    // With endpoints of all that is needed, a way out is not.
+    onlyAws && lacking.length === 0 ? undefined : lookUpRoutes(questions, ids, { ...network, by, lacking });
   await Promise.all([
-    lookUpGroups(questions, plainList(network.securityGroupIds)),
+    lookUpGroups(questions, network),
     vpcId !== undefined && lookUpVpc(questions, vpcId),
     lookUpSubnets(questions, subnetIds, vpcId).then((found) => routes(found, "subnetIds")),
     subnetsByTags(questions, network).then((found) => routes(found, "subnetTags")),
@@ -35,17 +50,30 @@ async function lookUpVpc(questions: Questions, id: string): Promise<void> {
   }
 }
 
-async function lookUpGroups(questions: Questions, ids: readonly string[]): Promise<void> {
+/** The tasks' own groups, and those of databases and others that rules name. */
+async function lookUpGroups(questions: Questions, network: AwsArgs["network"]): Promise<void> {
+  const { securityGroupIds, allowTo, databases = [], https = [] } = network;
+  const groupsOf = (places: readonly { readonly securityGroupId?: pulumi.Input<string> | undefined }[]) =>
+    plainList(places.flatMap(({ securityGroupId }) => securityGroupId ?? []));
+  const named = {
+    securityGroupIds: plainList(securityGroupIds),
+    allowTo: groupsOf(allowTo === undefined ? [] : [allowTo]),
+    databases: groupsOf(databases),
+    https: groupsOf(https),
+  };
+  const ids = [...new Set(Object.values(named).flat())];
   if (ids.length === 0) return;
-  const filters = [{ name: "group-id", values: [...ids] }];
+  const filters = [{ name: "group-id", values: ids }];
   const found = await questions.ask(
     `the security groups ${ids.join(", ")}`,
     async () => (await aws.ec2.getSecurityGroups({ filters }, questions.opts)).ids,
   );
-  for (const id of ids) {
-    if (found === undefined || found.includes(id)) continue;
-    const place = `${questions.region} of this account`;
-    questions.warn(`network.securityGroupIds: the security group ${id} does not exist in ${place}.`);
+  if (found === undefined) return;
+  for (const [setting, groups] of Object.entries(named)) {
+    for (const id of new Set(groups.filter((group) => !found.includes(group)))) {
+      const place = `${questions.region} of this account`;
+      questions.warn(`network.${setting}: the security group ${id} does not exist in ${place}.`);
+    }
   }
 }
 
@@ -101,19 +129,25 @@ async function subnetsByTags(
 async function lookUpRoutes(
   questions: Questions,
   ids: readonly string[],
-  by: SubnetsBy,
-  network: AwsArgs["network"],
+  {
+    assignPublicIp,
+    by,
+    lacking,
+  }: Pick<AwsArgs["network"], "assignPublicIp"> & { readonly by: SubnetsBy; readonly lacking: readonly Endpoint[] },
 ): Promise<void> {
-  const publicIp = plain(network.assignPublicIp) ?? false;
+  const publicIp = plain(assignPublicIp) ?? false;
   await Promise.all(
     ids.map(async (id) => {
       const targets = await questions.ask(`the routes of the subnet ${id}`, () => defaultRoutes(questions, id));
       if (targets === undefined) return;
       if (targets.length === 0) {
-        questions.warn(
-          `network.${by}: no route of the subnet ${id} leads out of its VPC, and a task that reaches neither ECR, Secrets Manager ` +
-            "nor the logs does not start. Route 0.0.0.0/0 to a NAT gateway, set network.endpoints to true, or let the VPC have endpoints of these services.",
-        );
+        const missed =
+          lacking.length === 0
+            ? "the endpoints lead to AWS's services in the region alone. The image, or a secret, store, monitor or files of a job, is elsewhere. " +
+              "Unless that is within the VPC, route 0.0.0.0/0 to a NAT gateway."
+            : `tasks need ${lacking.join(", ")}, of which the stack makes no endpoints. Route 0.0.0.0/0 to a NAT gateway, set ` +
+              "network.endpoints to true, or let the VPC have endpoints of these services.";
+        questions.warn(`network.${by}: no route of the subnet ${id} leads out of its VPC, and ${missed}`);
       } else if (!publicIp && targets.every((target) => target.startsWith("igw-"))) {
         questions.warn(
           `network.${by}: the subnet ${id} leads out through an internet gateway, which takes nothing from a task without a public ` +

@@ -37,6 +37,7 @@ const complete: Answers = {
   "aws:ssm/getParameter:getParameter": { type: "SecureString" },
   "aws:ecs/getCluster:getCluster": { status: "ACTIVE" },
   "aws:sns/getTopic:getTopic": { arn: TOPIC },
+  "aws:cloudwatch/getLogGroup:getLogGroup": { arn: "arn:aws:logs:group" },
   "aws:iam/getRole:getRole": { arn: "arn:aws:iam::123456789012:role/tasks" },
 };
 
@@ -45,11 +46,11 @@ function route(target: object): object {
   return { cidrBlock: "0.0.0.0/0", ipv6CidrBlock: "", egressOnlyGatewayId: "", ...none, ...target };
 }
 
-const job = (url: string, parameter: string) =>
+const job = (url: string, parameter: string | undefined) =>
   JobSettings.parse({
     name: "app",
     database: { kind: "postgres", url: { arn: url } },
-    monitor: { kind: "webhook", url: { ssm: parameter } },
+    ...(parameter !== undefined && { monitor: { kind: "webhook", url: { ssm: parameter } } }),
     destinations: [{ kind: "s3" }],
   });
 
@@ -60,6 +61,7 @@ const everything = {
   network: { vpcId: VPC, subnetIds: [FIRST, SECOND], securityGroupIds: ["sg-0a1b2c3d4e5f60718"] },
   clusterArn: CLUSTER,
   alarms: { topicArn: TOPIC },
+  logs: { group: "/platform/backups" },
   roles: { execution: "arn:aws:iam::123456789012:role/tasks" },
 };
 
@@ -81,8 +83,14 @@ async function preview(
   {
     url = secret("team/url-AbCdEf"),
     parameter = "/team/heartbeat",
+    monitored = true,
     dryRun = true,
-  }: { readonly url?: string; readonly parameter?: string; readonly dryRun?: boolean } = {},
+  }: {
+    readonly url?: string;
+    readonly parameter?: string;
+    readonly monitored?: boolean;
+    readonly dryRun?: boolean;
+  } = {},
 ) {
   const asked: string[] = [];
   const parameters: unknown[] = [];
@@ -97,7 +105,8 @@ async function preview(
   const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue(undefined).mockClear();
   const parent = new pulumi.ComponentResource("test:index:Parent", "parent");
   const settings = AwsSettings.parse({ ...everything, ...aws }) as AwsSettings;
-  await lookUp({ region: REGION, aws: settings, jobs: [job(url, parameter), job(url, parameter)] }, parent);
+  const one = job(url, monitored ? parameter : undefined);
+  await lookUp({ region: REGION, aws: settings, jobs: [one, one] }, parent);
   await registered(parent);
   return { warnings: warn.mock.calls.map(([message]) => message), asked, parameters };
 }
@@ -141,7 +150,12 @@ describe("what a preview looks up", () => {
       image: pulumi.output(IMAGE),
       keyArn: pulumi.output(KEY),
       bucket: { existing: pulumi.output("made") },
-      network: { vpcId: pulumi.output(VPC), subnetIds: pulumi.output([FIRST]) },
+      network: {
+        vpcId: pulumi.output(VPC),
+        subnetIds: pulumi.output([FIRST]),
+        allowTo: { securityGroupId: pulumi.output("sg-made"), port: 5432 },
+      },
+      logs: { group: pulumi.output("made") },
       clusterArn: pulumi.output(CLUSTER),
       alarms: { topicArn: pulumi.output(TOPIC) },
       roles: {},
@@ -246,6 +260,12 @@ describe("a preview warns of", () => {
     ],
     ["a topic that is not there", { "aws:sns/getTopic:getTopic": refuse }, {}, "AWS says nothing of the topic ops."],
     [
+      "a log group that is not there",
+      { "aws:cloudwatch/getLogGroup:getLogGroup": refuse },
+      {},
+      "AWS says nothing of the log group /platform/backups.",
+    ],
+    [
       "a cluster that is not there",
       { "aws:ecs/getCluster:getCluster": refuse },
       {},
@@ -270,6 +290,47 @@ describe("a preview warns of", () => {
   ])("%s", async (_, answers, aws, message) => {
     const { warnings } = await preview(answers, aws);
     expect(warnings).toEqual([expect.stringContaining(message)]);
+  });
+
+  it("groups of databases and others that are not there, by the setting that names them", async () => {
+    const group = (digit: number) => `sg-0a1b2c3d4e5f6071${digit}`;
+    const network = {
+      allowTo: { securityGroupId: group(1), port: 5432 },
+      databases: [1, 2, 3].map((digit) => ({ securityGroupId: group(digit), port: 5432 })),
+      https: [{ securityGroupId: group(4) }, { cidr: "10.0.0.0/16" }],
+    };
+    const answers = { "aws:ec2/getSecurityGroups:getSecurityGroups": { ids: [group(2)] } };
+    const { warnings, asked } = await preview(answers, { network });
+    const place = `does not exist in ${REGION} of this account.`;
+    expect(warnings).toEqual([
+      `network.allowTo: the security group ${group(1)} ${place}`,
+      `network.databases: the security group ${group(1)} ${place}`,
+      `network.databases: the security group ${group(3)} ${place}`,
+      `network.https: the security group ${group(4)} ${place}`,
+    ]);
+    expect(asked.filter((token) => token === "getSecurityGroups")).toHaveLength(1);
+  });
+
+  it("a bucket for copies, and its key, that are not there or not elsewhere, where they are of this account", async () => {
+    const key = KEY.replace(REGION, "eu-west-1");
+    const copies = (accountId?: string) => ({
+      bucket: { replica: { bucketArn: "arn:aws:s3:::acme-vault", keyArn: key, ...(accountId && { accountId }) } },
+    });
+    const inDublin: Answers = { "aws:s3/getBucket:getBucket": { bucketRegion: "eu-west-1" } };
+    expect((await preview(inDublin, copies())).warnings).toEqual([]);
+    expect((await preview({}, copies())).warnings).toEqual([
+      expect.stringMatching(`^bucket.replica: the bucket acme-vault is in ${REGION}, as the stack is`),
+    ]);
+    const missing: Answers = {
+      "aws:s3/getBucket:getBucket": refuse,
+      "aws:kms/getKey:getKey": ({ keyId }) => (keyId === key ? refuse() : { keyState: "Enabled" }),
+    };
+    for (const account of [undefined, "123456789012"]) {
+      expect((await preview(missing, copies(account))).warnings).toEqual([
+        expect.stringContaining(`AWS says nothing of the bucket acme-vault, the key ${key}.`),
+      ]);
+    }
+    expect((await preview(missing, copies("210987654321"))).warnings).toEqual([]);
   });
 
   it("a public subnet whose tasks have no public address", async () => {
@@ -304,16 +365,42 @@ describe("a preview warns of", () => {
         tags: { tier: "private" },
       },
     ]);
-    expect((await preview(answers, { network: { ...network, endpoints: true } })).warnings).toEqual([]);
+    const withEndpoints = { network: { ...network, endpoints: true } };
+    expect((await preview(answers, withEndpoints, { monitored: false })).warnings).toEqual([]);
     // The deployment itself says that there are none.
     const none = { ...answers, "aws:ec2/getSubnets:getSubnets": { ids: [] } };
     expect((await preview(none, { network })).warnings).toEqual([]);
   });
 
-  it("no missing route where there are endpoints of all services", async () => {
+  it("no missing route where there are endpoints of all that is needed, and one where a monitor or an image is elsewhere", async () => {
     const answers = { "aws:ec2/getRouteTable:getRouteTable": { routes: [] } };
     const network = { vpcId: VPC, subnetIds: [FIRST], endpoints: true };
-    expect((await preview(answers, { network })).warnings).toEqual([]);
+    expect((await preview(answers, { network }, { monitored: false })).warnings).toEqual([]);
+    const missed = [expect.stringMatching(`^network.subnetIds: no route of the subnet ${FIRST} leads out .* alone\\.`)];
+    expect((await preview(answers, { network })).warnings).toEqual(missed);
+    const image = `ghcr.io/acme/provision@${DIGEST}`;
+    expect((await preview(answers, { network, image }, { monitored: false })).warnings).toEqual(missed);
+  });
+
+  it("no missing route where a list of endpoints has what is needed, and else what it lacks", async () => {
+    const answers = { "aws:ec2/getRouteTable:getRouteTable": { routes: [] } };
+    const needed = ["ecr.api", "ecr.dkr", "logs", "s3", "secretsmanager"];
+    const warnings = async (endpoints: string[] | undefined, { image = IMAGE, monitored = false } = {}) => {
+      const network = { vpcId: VPC, subnetIds: [FIRST], endpoints };
+      return (await preview(answers, { network, image }, { monitored })).warnings;
+    };
+    const lacks = (services: string): unknown[] => [
+      expect.stringContaining(
+        `leads out of its VPC, and tasks need ${services}, of which the stack makes no endpoints.`,
+      ),
+    ];
+    expect(await warnings(needed)).toEqual([]);
+    expect(await warnings(["sns", ...needed.slice(2)])).toEqual(lacks("ecr.api, ecr.dkr"));
+    expect(await warnings(undefined)).toEqual(lacks(needed.join(", ")));
+    // The monitor's URL is a parameter.
+    expect(await warnings(needed, { monitored: true })).toEqual(lacks("ssm"));
+    const image = `ghcr.io/acme/provision@${DIGEST}`;
+    expect(await warnings(undefined, { image })).toEqual(lacks("logs, s3, secretsmanager"));
   });
 
   it("no secret that is written without the ending of its name, and none of another account that is there", async () => {
@@ -356,6 +443,7 @@ describe("credentials that may ask nothing", () => {
       "shared",
       "ops",
       "/team/heartbeat",
+      "/platform/backups",
     ]) {
       expect(warning).toContain(name);
     }

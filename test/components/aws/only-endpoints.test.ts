@@ -12,6 +12,8 @@ const job = (changes: object = {}) =>
     ...changes,
   });
 const region = "eu-central-1";
+const url = (ref: object) => ({ database: { kind: "postgres", url: ref } });
+const secretIn = (place: string) => url({ arn: `arn:aws:secretsmanager:${place}:123456789012:secret:app-AbCdEf` });
 
 describe("usesOnlyEndpoints", () => {
   it.each([
@@ -19,7 +21,16 @@ describe("usesOnlyEndpoints", () => {
     ["an image that is built here", {}],
   ])("holds for jobs that store in the stack's bucket alone, with %s", (_, aws) => {
     expect(
-      usesOnlyEndpoints({ aws, region, jobs: [job(), job({ destinations: [{ kind: "s3", prefix: "b" }] })] }),
+      usesOnlyEndpoints({
+        aws,
+        region,
+        jobs: [
+          job(),
+          job({ destinations: [{ kind: "s3", prefix: "b" }] }),
+          job(secretIn(region)),
+          job(url({ ssm: "/app" })),
+        ],
+      }),
     ).toBe(true);
   });
 
@@ -28,6 +39,8 @@ describe("usesOnlyEndpoints", () => {
     ["an image in ECR of another region", { image: IMAGE.replace("eu-central-1", "eu-west-1") }, {}],
     ["an image that is known later", { image: pulumi.output(IMAGE) }, {}],
     ["a store elsewhere", {}, { destinations: [{ kind: "s3" }, { kind: "s3", bucket: "own" }] }],
+    ["a secret of another region", {}, secretIn("eu-west-1")],
+    ["a parameter of another region", {}, url({ ssm: "arn:aws:ssm:eu-west-1:123456789012:parameter/app" })],
     ["a monitor", {}, { monitor: { kind: "sentry", dsn: { secret: "dsn" } } }],
     ["files", {}, { files: { kind: "supabase-storage", url: "https://p.supabase.co", key: { secret: "key" } } }],
   ])("does not hold with %s", (_, aws, changes) => {
