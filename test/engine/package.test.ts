@@ -79,7 +79,13 @@ describe("the package, in an empty project", () => {
     expect(OWN_FOLDER).toBe(built);
     const files = runnerFiles(OWN_FOLDER);
     expect(Object.keys(files)).toEqual(
-      expect.arrayContaining(["package.json", "package-lock.json", "runner/cli.js", "runner/compile.js", "runner/main.js"]),
+      expect.arrayContaining([
+        "package.json",
+        "package-lock.json",
+        "runner/cli.js",
+        "runner/compile.js",
+        "runner/main.js",
+      ]),
     );
     expect(Object.keys(files).filter((name) => name.endsWith(".ts"))).toEqual([]);
     expect(existsSync(join(built, "Dockerfile")) && existsSync(join(built, ".dockerignore"))).toBe(true);
