@@ -172,7 +172,7 @@ export interface StorageDefinition<Schema extends z.ZodObject & z.ZodType<Storag
     /** The configuration, with this path where it has none. */
     at(config: z.output<Schema>, path: string): z.output<Schema>;
   };
-  /** Days for which what is written stays stored, whoever removes it. Left out, or undefined: until it is removed. */
+  /** Days for which what is written stays stored, no matter who removes it. Left out, or undefined: until it is removed. */
   lockDays?(config: z.output<Schema>): number | undefined;
   /** Of a store whose bucket the target `aws` can make. */
   readonly stackBucket?: {

@@ -25,8 +25,8 @@ export async function lookUpReplica(
   const name = plain(ownReplica(bucket, account)?.bucketArn)?.split(":").at(-1);
   if (name === undefined || (await regionOf(questions, name)) !== questions.region) return;
   questions.warn(
-    `bucket.replica: the bucket ${name} is in ${questions.region}, as the stack is: what ends the one ends the other. Name one of another ` +
-      "region or account.",
+    `bucket.replica: the bucket ${name} is in ${questions.region}, as the stack is: an outage of the region takes both away. Name one of ` +
+      "another region or account.",
   );
 }
 
