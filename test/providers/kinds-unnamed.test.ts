@@ -16,7 +16,6 @@ const SERVICES: Readonly<Record<string, RegExp>> = {
   "components/aws/backup-key.ts": /^const SERVICES = \[/,
   "components/aws/backup-bucket/replica.ts": /\bkeyStatements\(/,
   "components/aws/backup-copy-bucket.ts": /\bkeyStatements\(/,
-  "components/aws/aws-backups/only-endpoints.ts": /\["logs", "s3"\] as const/,
   "components/aws/settings/network.ts": /^const ENDPOINTS = \[/,
   "components/aws/backup-network/endpoints.ts": /\bservices\b|\bserviceName\b|\bcommon\(/,
 };

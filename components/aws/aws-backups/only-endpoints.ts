@@ -25,12 +25,15 @@ export function usesOnlyEndpoints({ aws, region, jobs }: Tasks & { readonly regi
 export function neededServices({ aws: { image }, jobs }: Tasks): Endpoint[] {
   const refs = jobs.flatMap((job) => jobSecrets(job).map(({ ref }) => ref));
   const inEcr = typeof image !== "string" || repositoryArnOf(image) !== undefined;
-  return [
-    ...(inEcr ? (["ecr.api", "ecr.dkr"] as const) : []),
-    ...(["logs", "s3"] as const),
-    ...(refs.some((ref) => "secret" in ref || "arn" in ref) ? (["secretsmanager"] as const) : []),
-    ...(refs.some((ref) => "ssm" in ref) ? (["ssm"] as const) : []),
-  ];
+  const needed: Partial<Record<Endpoint, boolean>> = {
+    "ecr.api": inEcr,
+    "ecr.dkr": inEcr,
+    logs: true,
+    s3: true,
+    secretsmanager: refs.some((ref) => "secret" in ref || "arn" in ref),
+    ssm: refs.some((ref) => "ssm" in ref),
+  };
+  return (Object.keys(needed) as Endpoint[]).filter((service) => needed[service]);
 }
 
 function isWithin(region: string, job: JobSettings): boolean {
