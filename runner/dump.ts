@@ -10,11 +10,14 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
 import { FanOut } from "./stream/fan-out.ts";
 import { feed } from "./stream/feed.ts";
+import type { Measure, SumKind } from "./stream/meter.ts";
 import { compressor } from "./stream/zstd.ts";
 
 /** What a dump is made with. */
-export interface DumpOptions {
+export interface DumpOptions<Kind extends SumKind = SumKind> {
   readonly level: number;
+  /** Which sum the result has of the plain bytes. */
+  readonly plainSum: Kind;
   /** age public keys; none: not encrypted. */
   readonly recipients: readonly string[];
   /** Milliseconds for which one store may accept nothing before it is dropped. */
@@ -40,9 +43,9 @@ export function streamSettings(job: JobConfig): Pick<DumpOptions, "level" | "rec
 export type MeasuredUpload = (retried?: () => void) => Promise<StoredObject>;
 
 /** Bytes that were stored compressed, and encrypted where there are recipients. */
-export interface StoredStream {
+export interface StoredStream<Kind extends SumKind = SumKind> {
   /** As they are stored, and as they were read; undefined where every store failed. */
-  readonly content: Pick<ManifestObject, "stored" | "plain"> | undefined;
+  readonly content: { readonly stored: Measure<"sha256">; readonly plain: Measure<Kind> } | undefined;
   /** The key of encrypted bytes, which this run still holds. */
   readonly fileKey: FileKeySource | undefined;
   /** For each store, in order: why it does not have them, or undefined. */
@@ -100,12 +103,12 @@ function begun(stream: Readable): Promise<void> {
  *
  * @throws ProviderError if the source itself failed: no store shows anything of it then.
  */
-export async function storeStream(
+export async function storeStream<Kind extends SumKind>(
   source: Pick<DatabaseArtifact, "sizeEstimate" | "open">,
   stores: readonly StorageProvider[],
   key: string,
-  options: DumpOptions,
-): Promise<StoredStream> {
+  options: DumpOptions<Kind>,
+): Promise<StoredStream<Kind>> {
   const { signal } = options;
   const header = options.recipients.length > 0 ? await createHeader(options.recipients) : undefined;
   const bytes = source.open(signal);
@@ -125,7 +128,7 @@ export async function storeStream(
   const encrypt = header ? [new AgeEncrypt(header)] : [];
   const [sent, fed] = await Promise.allSettled([
     pipeline([zstd, ...encrypt, fan], { signal }),
-    feed(bytes, zstd, options.progress),
+    feed(bytes, zstd, options.plainSum, options.progress),
   ]);
   const results = await settled;
   if (signal.aborted) throw abortedError(signal);

@@ -70,7 +70,7 @@ async function* confirmedBytes(source: ObjectSource, signal: AbortSignal): Async
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
   const { storage, key, object, fileKey, passed } = source;
   let storedProven = false;
-  const proveStored = (measure: Measure) => {
+  const proveStored = (measure: Measure<"sha256">) => {
     compare(key, "as stored", measure, object.stored);
     storedProven = true;
   };
@@ -80,7 +80,8 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
     if (!storedProven) throw new DamagedObjectError(key, "it has more bytes than the manifest says");
   };
   const stored = new MeterStream(proveStored, passed, object.stored.size);
-  const plain = new HoldBack((measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
+  const kind = "crc32" in object.plain ? "crc32" : "sha256";
+  const plain = new HoldBack(kind, (measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
   const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
   try {
     const bytes = await storage.download(key, { signal });
@@ -104,7 +105,7 @@ export async function openStored(
   { storage, key, object, passed }: StoredSource,
   signal: AbortSignal,
 ): Promise<Readable> {
-  const prove = (measure: Measure) => {
+  const prove = (measure: Measure<"sha256">) => {
     compare(key, "as stored", measure, object.stored);
   };
   const meter = new MeterStream(prove, passed, object.stored.size);
@@ -131,7 +132,13 @@ function compare(key: string, how: string, found: Measure, expected: Measure): v
   if (found.size < expected.size) {
     throw new DamagedObjectError(key, `${how} it has ${found.size} bytes, and the manifest says ${expected.size}`);
   }
-  if (found.sha256 !== expected.sha256) throw new DamagedObjectError(key, `${how} its SHA-256 is not the manifest's`);
+  const [name, sum] = sumOf(expected);
+  const [, foundSum] = sumOf(found);
+  if (foundSum !== sum) throw new DamagedObjectError(key, `${how} its ${name} is not the manifest's`);
+}
+
+function sumOf(measure: Measure): readonly [name: string, sum: string] {
+  return "crc32" in measure ? ["CRC-32", measure.crc32] : ["SHA-256", measure.sha256];
 }
 
 /**

@@ -4,8 +4,11 @@ import { ANOMALY, DRILL, HOLD, VERIFICATION } from "../../providers/layout.ts";
 import { listOf } from "./list-of.ts";
 
 const Time = z.iso.datetime();
+const Size = z.int().min(0);
 /** A size in bytes and its SHA-256 in hexadecimal. */
-export const Measured = z.strictObject({ size: z.int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+export const Measured = z.strictObject({ size: Size, sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+/** The same with a CRC-32. */
+const WithCrc32 = z.strictObject({ size: Size, crc32: z.string().regex(/^[0-9a-f]{8}$/) });
 
 /** One object of a backup. */
 const ManifestObject = z.strictObject({
@@ -23,8 +26,8 @@ const ManifestObject = z.strictObject({
   encryption: z.literal("age").nullable(),
   /** As it is stored. */
   stored: Measured,
-  /** As the database's program wrote it. */
-  plain: Measured,
+  /** As the database's program wrote it, with a CRC-32 or a SHA-256. An index of files always has a SHA-256. */
+  plain: z.union([Measured, WithCrc32]),
 });
 
 /** One object of a backup; see the schema of the same name. */
@@ -33,9 +36,10 @@ export type ManifestObject = z.output<typeof ManifestObject>;
 /** Which database a backup is of. */
 const Identity = z.strictObject({ systemIdentifier: z.string().nullable(), name: z.string().nullable() });
 
-/** What a backup is. It is written last: a folder without it is no backup. */
-export const Manifest = z.strictObject({
-  format: z.literal(1),
+/** The fields of a manifest. */
+const Fields = z.strictObject({
+  /** 2 if an object has a CRC-32, which versions that know format 1 alone cannot read; see {@link formatOf}. */
+  format: z.literal([1, 2]),
   id: z.string(),
   stack: z.string(),
   job: z.string(),
@@ -93,6 +97,17 @@ export const Manifest = z.strictObject({
   omitted: listOf(z.strictObject({ artifact: z.string(), reason: z.string() })),
   /** The age public keys whose owners can decrypt. */
   recipients: z.array(z.string()),
+});
+
+/** The format of a manifest of these objects. */
+export function formatOf(objects: readonly Pick<ManifestObject, "plain">[]): 1 | 2 {
+  return objects.some(({ plain }) => "crc32" in plain) ? 2 : 1;
+}
+
+/** What a backup is. It is written last: a folder without it is no backup. */
+export const Manifest = Fields.refine(({ format, objects }) => format === formatOf(objects), {
+  error: "expected the format 2 if an object has a CRC-32, else 1",
+  path: ["format"],
 });
 
 /** What a backup is; see the schema of the same name. */

@@ -178,10 +178,11 @@ async function findLacking(
   return lacking;
 }
 
-function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): DumpOptions {
+function dumpOptionsOf({ run: { job, signal }, progress }: BackupFilesOptions): DumpOptions<"sha256"> {
   let bytes = 0;
   return {
     ...streamSettings(job),
+    plainSum: "sha256",
     signal,
     progress: () => undefined,
     measureUpload: async (store, upload) => {

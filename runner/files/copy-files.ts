@@ -31,7 +31,7 @@ export interface CopyFilesOptions {
   readonly seen: (file: ListedFile) => void;
   /** Called with a bucket or a file that is left out. */
   readonly leftOut: (problem: LeftOut) => void;
-  readonly dump: DumpOptions;
+  readonly dump: DumpOptions<"sha256">;
 }
 
 /** Failures of a store itself, which the next file would meet as well. Any other is a refusal of one file. */

@@ -99,7 +99,8 @@ async function entriesOf(
   before: Known | undefined,
 ): Promise<Known | undefined> {
   const manifest = await readManifest(storage, job, id, signal);
-  const index = fileIndexOf(manifest)?.plain.sha256;
+  const plain = fileIndexOf(manifest)?.plain;
+  const index = plain && "sha256" in plain ? plain.sha256 : undefined;
   if (index === undefined || !areSame(manifest.recipients, recipients)) return undefined;
   if (index === before?.index) return before;
   const entries = new Map<string, FileEntry>();

@@ -27,7 +27,7 @@ interface WriteIndexesOptions {
   readonly dropStore: (storage: StorageProvider, error: ProviderError) => void;
   readonly buckets: readonly CopiedBucket[];
   readonly lacking: Lacking;
-  readonly dump: DumpOptions;
+  readonly dump: DumpOptions<"sha256">;
 }
 
 /**

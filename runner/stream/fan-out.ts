@@ -17,7 +17,7 @@ const BRANCH_STEP = 512 * 1024;
  * those may be long in coming.
  */
 export class FanOut extends Writable {
-  readonly #meter = new ByteMeter();
+  readonly #meter = new ByteMeter("sha256");
   readonly #branches: PassThrough[];
   readonly #patienceMs: number;
   #abandoned = false;
@@ -53,7 +53,7 @@ export class FanOut extends Writable {
   }
 
   /** What passed. To be called once, after the end. */
-  finish(): Measure {
+  finish(): Measure<"sha256"> {
     return this.#meter.finish();
   }
 

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { ByteMeter, type Measure } from "./meter.ts";
+import { ByteMeter, type Measure, type SumKind } from "./meter.ts";
 import { writePiece } from "./write-piece.ts";
 
 /**
@@ -10,20 +10,23 @@ import { writePiece } from "./write-piece.ts";
 const SLAB = 1024 * 1024;
 
 /**
- * Sends a program's output to a compressor in large pieces, ends it, and measures what passed. Two buffers take turns, one
+ * Sends a program's output to a compressor in large pieces, ends it, and measures what came, before it is copied: whatever reads
+ * the object later finds out by the sum whether the copy was right. Two buffers take turns, one
  * filled while the other is compressed: fresh ones for gigabytes of data kept the garbage collector's threads as busy as
  * the compressor's. So the compressor must be done with a piece when it says so, as those of Node's zlib are.
  *
  * An error of the source destroys the compressor with it, and a compressor that is destroyed destroys the source.
  *
+ * @param kind which sum the measure has.
  * @param progress called with the bytes so far, once a piece.
  */
-export async function feed(
+export async function feed<Kind extends SumKind>(
   source: Readable,
   compressor: Writable,
+  kind: Kind,
   progress: (bytes: number) => void,
-): Promise<Measure> {
-  const meter = new ByteMeter();
+): Promise<Measure<Kind>> {
+  const meter = new ByteMeter(kind);
   let slab = Buffer.allocUnsafeSlow(SLAB);
   let other = Buffer.allocUnsafeSlow(SLAB);
   let filled = 0;

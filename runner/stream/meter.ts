@@ -1,13 +1,44 @@
 import { createHash } from "node:crypto";
-
 import { Transform, type TransformCallback } from "node:stream";
+import { crc32 } from "node:zlib";
 import { streamed } from "./young-garbage.ts";
 
-/** How many bytes passed, and their SHA-256 in hexadecimal. */
-export interface Measure {
-  readonly size: number;
-  readonly sha256: string;
+/** What is computed over bytes: a SHA-256, or a CRC-32, which finds accidents alone and takes a third of the processor time. */
+export type SumKind = "sha256" | "crc32";
+
+/** How many bytes passed, and their sum in hexadecimal: 64 digits of a SHA-256, or 8 of a CRC-32. */
+export type Measure<Kind extends SumKind = SumKind> = {
+  readonly sha256: { readonly size: number; readonly sha256: string };
+  readonly crc32: { readonly size: number; readonly crc32: string };
+}[Kind];
+
+/** A sum over bytes that come one after the other. */
+interface Sum<Kind extends SumKind> {
+  update(bytes: Uint8Array): void;
+  /** To be called once, with how many bytes there were. */
+  measure(size: number): Measure<Kind>;
 }
+
+const SUMS: { readonly [Kind in SumKind]: () => Sum<Kind> } = {
+  sha256: () => {
+    const hash = createHash("sha256");
+    return {
+      update: (bytes) => {
+        hash.update(bytes);
+      },
+      measure: (size) => ({ size, sha256: hash.digest("hex") }),
+    };
+  },
+  crc32: () => {
+    let sum = 0;
+    return {
+      update: (bytes) => {
+        sum = crc32(bytes, sum);
+      },
+      measure: (size) => ({ size, crc32: sum.toString(16).padStart(8, "0") }),
+    };
+  },
+};
 
 /**
  * What a stage of a pipeline may hold, in bytes. Short queues let buffers die young: with 512 KiB each, verifying took a
@@ -15,10 +46,15 @@ export interface Measure {
  */
 export const STAGE = { readableHighWaterMark: 128 * 1024, writableHighWaterMark: 128 * 1024 };
 
-/** Counts and hashes bytes as they are handed to it. */
-export class ByteMeter {
+/** Counts bytes as they are handed to it, and sums them up. */
+export class ByteMeter<Kind extends SumKind> {
   #size = 0;
-  readonly #hash = createHash("sha256");
+  readonly #sum: Sum<Kind>;
+
+  /** @param kind which sum its result has. */
+  constructor(kind: Kind) {
+    this.#sum = SUMS[kind]();
+  }
 
   /** Bytes so far. */
   get size(): number {
@@ -27,23 +63,23 @@ export class ByteMeter {
 
   update(bytes: Uint8Array): void {
     this.#size += bytes.length;
-    this.#hash.update(bytes);
+    this.#sum.update(bytes);
     streamed(bytes.length);
   }
 
   /** The result. May be called once. */
-  finish(): Measure {
-    return { size: this.#size, sha256: this.#hash.digest("hex") };
+  finish(): Measure<Kind> {
+    return this.#sum.measure(this.#size);
   }
 }
 
 /**
- * Passes bytes on unchanged and hands what it measured to `done` before its end; an error that `done` throws is its own. Where
+ * Passes bytes on unchanged and hands their SHA-256 to `done` before its end; an error that `done` throws is its own. Where
  * more bytes come than there should be, `done` gets what has come so far, and nothing more is read.
  */
 export class MeterStream extends Transform {
-  readonly #meter = new ByteMeter();
-  readonly #done: (measure: Measure) => void;
+  readonly #meter = new ByteMeter("sha256");
+  readonly #done: (measure: Measure<"sha256">) => void;
   readonly #progress: ((bytes: number) => void) | undefined;
 
   readonly #expected: number;
@@ -53,7 +89,7 @@ export class MeterStream extends Transform {
    * @param progress called with the bytes so far, once a piece.
    * @param expected bytes that there should be; any number by default.
    */
-  constructor(done: (measure: Measure) => void, progress?: (bytes: number) => void, expected = Infinity) {
+  constructor(done: (measure: Measure<"sha256">) => void, progress?: (bytes: number) => void, expected = Infinity) {
     super(STAGE);
     this.#expected = expected;
     this.#done = done;

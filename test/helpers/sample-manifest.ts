@@ -37,3 +37,12 @@ export function sampleManifest(id: string, job: JobName = { stack: "prod", name:
     recipients: [],
   };
 }
+
+/** The manifest as one of format 2: with a CRC-32 of what each object has of plain bytes. */
+export function withCrc32(manifest: Manifest): Manifest {
+  const objects = manifest.objects.map(({ plain: { size }, ...object }) => ({
+    ...object,
+    plain: { size, crc32: "cbf43926" },
+  }));
+  return { ...manifest, format: 2, objects };
+}

@@ -11,7 +11,7 @@ import {
 } from "../../runner/documents/manifest.ts";
 import { openSealed, seal, unseal } from "../../runner/documents/sealed-json.ts";
 import { documentFor } from "../helpers/sample-records.ts";
-import { sampleManifest } from "../helpers/sample-manifest.ts";
+import { sampleManifest, withCrc32 } from "../helpers/sample-manifest.ts";
 import { useSeed } from "./seed.ts";
 
 useSeed();
@@ -36,6 +36,7 @@ const anomaly = {
 
 const DOCUMENTS = [
   ["a manifest", Manifest, sampleManifest(ID)],
+  ["a manifest of format 2", Manifest, withCrc32(sampleManifest(ID))],
   ["the record of a verification", VerificationRecord, parsed("verified-20260102T030405Z.json")],
   ["the record of a drill", DrillRecord, parsed("drilled-20260102T030405Z.json")],
   ["the record of a copy", CopyRecord, parsed("copied-20260102T030405Z.json")],

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
+import { crc32 } from "node:zlib";
 import { setImmediate as turn } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -10,7 +11,6 @@ import { withIdentity } from "../../runner/age/identity.ts";
 import { AgeEncrypt, createHeader } from "../../runner/age/encrypt.ts";
 import type { ManifestObject } from "../../runner/documents/manifest.ts";
 import { openPlain } from "../../runner/open-plain.ts";
-import type { Measure } from "../../runner/stream/meter.ts";
 import { compressor } from "../../runner/stream/zstd.ts";
 import { bytesOf, streamOf } from "../helpers/bytes.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
@@ -34,6 +34,8 @@ afterEach(() => {
 });
 
 const measure = (bytes: Buffer) => ({ size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
+
+const crc = (bytes: Buffer) => ({ size: bytes.length, crc32: crc32(bytes).toString(16).padStart(8, "0") });
 
 /** What is stored for the bytes, and what a manifest says of it. */
 async function stored(encrypted: boolean): Promise<{ bytes: Buffer; object: ManifestObject }> {
@@ -64,6 +66,12 @@ describe.each([
   it("comes back", async () => {
     const { bytes, object } = await stored(encrypted);
     expect((await buffer(await open(bytes, object))).equals(PLAIN)).toBe(true);
+  });
+
+  it("comes back where its manifest has a CRC-32", async () => {
+    const { bytes, object } = await stored(encrypted);
+    const stream = await open(bytes, { ...object, plain: crc(PLAIN) });
+    expect((await buffer(stream)).equals(PLAIN)).toBe(true);
   });
 
   const flip = (position: number) => (bytes: Buffer) => {
@@ -97,21 +105,29 @@ describe.each([
     expect(Buffer.concat(received).length).toBeLessThan(PLAIN.length);
   });
 
-  it.each<[string, { stored?: Partial<Measure>; plain?: Partial<Measure> }]>([
-    ["the stored size", { stored: { size: 1 } }],
-    ["the stored SHA-256", { stored: { sha256: "0".repeat(64) } }],
-    ["the plain size", { plain: { size: 1 } }],
-    ["the plain SHA-256", { plain: { sha256: "0".repeat(64) } }],
-  ])("is refused where %s is not the manifest's", async (_what, difference) => {
+  it.each<[string, (object: ManifestObject) => Partial<ManifestObject>, string]>([
+    ["the stored size", (object) => ({ stored: { ...object.stored, size: 1 } }), "as stored it has more than"],
+    [
+      "the stored SHA-256",
+      (object) => ({ stored: { ...object.stored, sha256: "0".repeat(64) } }),
+      "as stored its SHA-256 is not the manifest's.",
+    ],
+    ["the plain size", (object) => ({ plain: { ...object.plain, size: 1 } }), "decompressed it has more than"],
+    [
+      "the plain SHA-256",
+      () => ({ plain: { size: PLAIN.length, sha256: "0".repeat(64) } }),
+      "decompressed its SHA-256 is not the manifest's.",
+    ],
+    [
+      "the plain CRC-32",
+      () => ({ plain: { size: PLAIN.length, crc32: "0".repeat(8) } }),
+      "decompressed its CRC-32 is not the manifest's.",
+    ],
+  ])("is refused where %s is not the manifest's", async (_what, difference, message) => {
     const { bytes, object } = await stored(encrypted);
-    const other: ManifestObject = {
-      ...object,
-      stored: { ...object.stored, ...difference.stored },
-      plain: { ...object.plain, ...difference.plain },
-    };
-    await expect(buffer(await open(bytes, other))).rejects.toMatchObject({
+    await expect(buffer(await open(bytes, { ...object, ...difference(object) }))).rejects.toMatchObject({
       code: "INTEGRITY",
-      message: expect.stringMatching(`^${KEY}: `) as string,
+      message: expect.stringMatching(`^${KEY}: ${message}`) as string,
     });
   });
 });

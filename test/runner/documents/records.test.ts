@@ -9,7 +9,7 @@ import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { listBackups } from "../../../runner/catalogue/catalogue.ts";
 import { prune } from "../../../runner/prune.ts";
 import { verify } from "../../../runner/verify.ts";
-import { sampleManifest } from "../../helpers/sample-manifest.ts";
+import { sampleManifest, withCrc32 } from "../../helpers/sample-manifest.ts";
 import { documentFor, fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { fill, filesIn, openStore } from "../../helpers/store.ts";
@@ -79,7 +79,7 @@ describe("a manifest", () => {
     ["without any archive", withObjects("file-index"), "damaged"],
     ["with the roles alone", withObjects("roles-sql"), "damaged"],
     ["of another backup", documentFor(OLD, "manifest.json"), "foreign"],
-    ["of a newer version", documentFor(NEW, "manifest.json", { format: 2 }), "unreadable"],
+    ["of a newer version", documentFor(NEW, "manifest.json", { format: 3 }), "unreadable"],
     ["of a database of an unknown kind", ofKind("oracle"), "unreadable"],
     ["of a database of no kind, but of a name that every object has", ofKind("constructor"), "unreadable"],
     ["with an object of an unknown format", withObjects("riddle"), "unreadable"],
@@ -90,6 +90,24 @@ describe("a manifest", () => {
     expect(await states()).toEqual({ [OLD]: "verified", [NEW]: state });
     expect((await pruneAll()).removed).toEqual([]);
     expect([isThere(OLD), isThere(NEW)]).toEqual([true, true]);
+  });
+
+  it("of format 2 makes a verified backup, and takes its place in the rule", async () => {
+    await fillBackup(storage, `prod/app/${OLD}`, ["manifest.json", VERIFIED]);
+    await fillBackup(storage, `prod/app/${NEW}`, ["manifest.json", VERIFIED], withCrc32(sampleManifest(NEW)));
+    expect(await states()).toEqual({ [OLD]: "verified", [NEW]: "verified" });
+    expect((await pruneAll()).removed).toEqual([OLD]);
+    expect([isThere(OLD), isThere(NEW)]).toEqual([false, true]);
+  });
+
+  it("of a newer version is kept by a prune, which says so, even where the rule keeps one backup", async () => {
+    for (const id of [OLD, NEW]) await fillBackup(storage, `prod/app/${id}`, ["manifest.json", VERIFIED]);
+    const newer = "20251231T000000Z-cccccc";
+    await fill(storage, [`prod/app/${newer}/manifest.json`], documentFor(newer, "manifest.json", { format: 3 }));
+    const report = await pruneAll();
+    expect(report.removed).toEqual([OLD]);
+    expect(report.warnings).toEqual([expect.stringContaining(`${newer}/manifest.json is whole, but this version`)]);
+    expect([isThere(newer), isThere(NEW)]).toEqual([true, true]);
   });
 
   it("without any archive does not verify, although all that it names is there and whole", async () => {

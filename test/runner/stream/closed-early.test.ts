@@ -29,7 +29,7 @@ it("a compressor that is destroyed while its output is full ends the feed, and i
   const zstd = compressor(1);
   zstd.on("error", () => undefined);
   const source = streamOf(bytesOf(20_000_000));
-  const fed = outcome(feed(source, zstd, () => undefined));
+  const fed = outcome(feed(source, zstd, "sha256", () => undefined));
   // Nobody reads it: it takes what its buffer holds of the output, and then waits.
   await sleep(300);
   const failure = new Error("no destination is left");
@@ -83,6 +83,7 @@ it.each([
   if (source instanceof PassThrough) source.write("x");
   const stored = storeStream({ open: () => source }, [store], "a/file.zst", {
     level: 1,
+    plainSum: "crc32",
     recipients: [],
     patienceMs: 60_000,
     signal: new AbortController().signal,

@@ -8,10 +8,10 @@ import { Received } from "../../helpers/through.ts";
 
 /** Bytes on their way through a hold-back whose proof is still to come. */
 function waiting(size: number, pieceSize: number) {
-  const { promise: asked, resolve: ask } = Promise.withResolvers<Measure>();
+  const { promise: asked, resolve: ask } = Promise.withResolvers<Measure<"sha256">>();
   const { promise: proof, resolve: prove, reject: refute } = Promise.withResolvers<undefined>();
   const received = new Received();
-  const holdBack = new HoldBack((measure) => {
+  const holdBack = new HoldBack("sha256", (measure) => {
     ask(measure);
     return proof;
   });
@@ -38,6 +38,16 @@ it.each([
   prove();
   await done;
   expect(received.bytes).toEqual(bytesOf(size));
+});
+
+it("has a CRC-32 proven where that is what it is to be proven by", async () => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<Measure<"crc32">>();
+  const holdBack = new HoldBack("crc32", (measure) => {
+    ask(measure);
+    return Promise.resolve();
+  });
+  await pipeline([streamOf(Buffer.from("123456789"), 4), holdBack, new Received()]);
+  expect(await asked).toEqual({ size: 9, crc32: "cbf43926" });
 });
 
 it("never gives the last piece where the proof fails", async () => {
