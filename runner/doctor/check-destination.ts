@@ -121,8 +121,12 @@ export async function* checkDestination(
     const fix = `If it is right: provision accept ${id} --reason "…". If not, check the database.`;
     yield { name: `${name}: ${id}`, ok: true, detail: unusual.findings.slice(0, SHOWN).join(" "), fix };
   }
-  for (const warning of backups.flatMap(({ warnings }) => warnings)) {
-    yield { name: `${name}: records`, ok: true, detail: warning, fix: "Remove it, and verify the backup again." };
+  for (const { state, warnings } of backups) {
+    const fix =
+      state === "unreadable"
+        ? "Leave it as it is, and use the version of Provision that wrote it or a newer one. No prune removes it."
+        : "Remove it, and verify the backup again.";
+    for (const warning of warnings) yield { name: `${name}: records`, ok: true, detail: warning, fix };
   }
 }
 

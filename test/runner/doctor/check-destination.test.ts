@@ -9,7 +9,7 @@ import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { checkDestination } from "../../../runner/doctor/check-destination.ts";
 import { DESTINATION_CHECKS } from "../../helpers/destinations.ts";
 import { fillLease } from "../../helpers/leases.ts";
-import { fillBackup } from "../../helpers/sample-records.ts";
+import { documentFor, fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { fill, filesIn, keysIn, openStore } from "../../helpers/store.ts";
 
@@ -63,6 +63,17 @@ it("fails where a backup is from the future, and names a record that counts for 
   expect(times).toMatchObject({ ok: false, fix: expect.stringContaining("NTP") as string });
   expect(times?.detail).toMatch(new RegExp(`^prod/app/${ahead}-abcdef is from the future: its time is (59 min|1 h)`));
   expect(records?.detail).toContain(`prod/app/${ahead}-abcdef/verified-20260101T000000Z.json`);
+  expect(records?.fix).toBe("Remove it, and verify the backup again.");
+});
+
+it("says that a backup of a newer version is to be left as it is, and does not say to remove it", async () => {
+  const id = "20260101T000000Z-abcdef";
+  await fill(storage, [`prod/app/${id}/manifest.json`], documentFor(id, "manifest.json", { format: 3 }));
+  expect((await examine()).records).toEqual({
+    ok: true,
+    detail: `prod/app/${id}/manifest.json is whole, but this version of Provision does not know its format.`,
+    fix: expect.stringMatching(/^Leave it as it is, and use the version of Provision that wrote it/) as string,
+  });
 });
 
 const codes: ErrorCode[] = ["CONFIG", "AUTH", "NOT_FOUND", "CONFLICT", "QUOTA", "RATE_LIMITED", "TRANSIENT"];
