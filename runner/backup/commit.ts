@@ -1,6 +1,6 @@
 import type { DatabaseBackup } from "../../providers/database/database.ts";
 import { backupKey, MANIFEST } from "../../providers/layout.ts";
-import type { Manifest } from "../documents/manifest.ts";
+import { formatOf, type Manifest } from "../documents/manifest.ts";
 import { PROGRAM } from "../version.ts";
 import { writeDocument } from "../documents/write-document.ts";
 import { fail, type Live } from "./destination.ts";
@@ -39,8 +39,9 @@ function manifestFor(
   { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
 ): Manifest {
   const files = draft.files?.stored.get(destination.storage);
+  const objects = objectsIn(draft, destination);
   return {
-    format: 1,
+    format: formatOf(objects),
     id: draft.id,
     stack: job.stack,
     job: job.name,
@@ -56,7 +57,7 @@ function manifestFor(
       tables: [...tables],
       roles: [...roles],
     },
-    objects: objectsIn(draft, destination),
+    objects,
     ...(files && { files: files.manifest }),
     omitted: draft.omitted,
     recipients: job.encryption?.recipients ?? [],

@@ -23,7 +23,7 @@ export async function dumpArtifact(state: RunState, draft: Draft, artifact: Data
     await trace.step("dump", { artifact: artifact.name, provider: job.database.kind }, async (span) => {
       const { object, fileKey, failures } = await dump(artifact, stores, (file) => backupKey(job, draft.id, file), {
         ...streamSettings(job),
-        plainSum: "sha256",
+        plainSum: job.compression.plainSha256 === true ? "sha256" : "crc32",
         signal,
         progress: (bytes) => {
           span.progress(bytes);

@@ -16,6 +16,7 @@ export const app = JobSettings.parse({
     recipients: ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"],
     identity: { secret: "ageIdentity" },
   },
+  compression: { level: 3, plainSha256: true },
   retention: { daily: 7 },
   prune: { schedule: { cron: "0 5 * * 0" } },
   drill: { schedule: { cron: "0 6 1 * *" }, target: { secret: "drillUrl" } },

@@ -59,6 +59,8 @@ describe("JobSettings", () => {
       monitor: [],
       destinations: [{ kind: "filesystem", stallTimeoutSeconds: 900 }],
     });
+    // Nothing more: each of these fields reaches the runner, which may be of an older version than the program.
+    expect(settings.compression).toEqual({ level: 1 });
     expect(settings.schedule).toBeUndefined();
     expect(settings.encryption).toBeUndefined();
     expect(settings.retention).toBeUndefined();

@@ -100,14 +100,16 @@ describe.each([
     ]);
     const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
     expect(manifest).toMatchObject({
+      format: 2,
       id,
       stack: "test",
       job: "app",
       database: { kind: "postgres", name: "shop", encoding: "UTF8" },
       recipients: chosen ? [recipient] : [],
     });
-    for (const { file, stored } of manifest.objects) {
+    for (const { file, stored, plain } of manifest.objects) {
       expect(readFileSync(join(folder, file)).length).toBe(stored.size);
+      expect(plain).toEqual({ size: plain.size, crc32: expect.stringMatching(/^[0-9a-f]{8}$/) as string });
     }
 
     expect(await listed(sandbox)).toMatchObject([{ id, state: "verified" }]);
