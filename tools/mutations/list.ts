@@ -74,6 +74,17 @@ export const MUTATIONS: readonly Mutation[] = [
     "holds other bytes than it was sent",
   ),
   mutation(
+    "the sum of a dump is that of its copy",
+    "runner/stream/feed.ts",
+    [
+      "      meter.update(chunk);\n      for (let taken = 0; taken < chunk.length;) {\n        const copied = chunk.copy(slab, filled, taken);\n",
+      "      for (let taken = 0; taken < chunk.length;) {\n        const copied = chunk.copy(slab, filled, taken);\n" +
+        "        meter.update(slab.subarray(filled, filled + copied));\n",
+    ],
+    "test/runner/stream/feed.test.ts",
+    "a byte that is changed on the way",
+  ),
+  mutation(
     "parts are not waited for",
     "providers/transfer/parts-under-way.ts",
     ["await Promise.all(this.#parts);", "await Promise.race([...this.#parts, 0]);"],

@@ -8,7 +8,7 @@ import { draw, seedOf, type Missing } from "./scenario.ts";
 import { selfTest } from "./self-test.ts";
 import { openWorld, type World } from "./world.ts";
 
-// Random faults against the real runner, judged by what sha256sum, age, zstd, pg_restore and psql say. See docs/promises.md.
+// Random faults against the real runner, judged by sha256sum, gzip, age, zstd, pg_restore and psql. See docs/promises.md.
 
 const RUNNER = [process.execPath, fileURLToPath(new URL("../../../runner/cli.js", import.meta.url))];
 

@@ -125,8 +125,11 @@ export class Judge {
     try {
       const decoded = await this.decode(path, object.encrypted, plain);
       if (!decoded.ok) return [`it cannot be decoded: ${decoded.errors}`];
-      const sum = await sha256Of(plain);
-      if (sum !== object.plain.sha256) return [`decoded, sha256sum says ${sum}, the manifest ${object.plain.sha256}`];
+      const [program, sum, due] =
+        "crc32" in object.plain
+          ? ["gzip", await crc32Of(plain), object.plain.crc32]
+          : ["sha256sum", await sha256Of(plain), object.plain.sha256];
+      if (sum !== due) return [`decoded, ${program} says ${sum}, the manifest ${due}`];
       const restore = join(this.expected.programs, "pg_restore");
       switch (object.format) {
         case "pg_dump-custom":
@@ -192,6 +195,14 @@ async function sha256Of(path: string): Promise<string> {
   const { ok, output, errors } = await shell('sha256sum < "$1"', [path]);
   if (!ok) throw new Error(`sha256sum failed: ${errors}`);
   return output.slice(0, 64);
+}
+
+/** gzip ends its output with the CRC-32 of its input and the input's size, four bytes each. */
+async function crc32Of(path: string): Promise<string> {
+  const line = 'gzip --fast < "$1" | tail --bytes 8 | od --address-radix n --read-bytes 4 --endian little --format x4';
+  const { ok, output, errors } = await shell(line, [path]);
+  if (!ok) throw new Error(`gzip failed: ${errors}`);
+  return output.trim();
 }
 
 function faultOf({ ok, errors }: { ok: boolean; errors: string }): string[] {

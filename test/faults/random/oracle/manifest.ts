@@ -8,7 +8,8 @@ export interface ListedObject {
   readonly database: string | undefined;
   readonly encrypted: boolean;
   readonly stored: { readonly size: number; readonly sha256: string };
-  readonly plain: { readonly size: number; readonly sha256: string };
+  /** With one of the two sums. */
+  readonly plain: { readonly size: number } & ({ readonly sha256: string } | { readonly crc32: string });
 }
 
 /** A manifest as it reads, of what the oracle needs. */
@@ -30,8 +31,11 @@ export function readManifest(file: string): ReadManifest {
   const sum = createHash("sha256").update(JSON.stringify(json)).digest("hex");
   if (checksum !== `sha256:${sum}`) throw new Error(`its checksum is ${String(checksum)}, and its content has ${sum}`);
   if (bytes !== `${JSON.stringify({ ...json, checksum }, null, 2)}\n`) throw new Error("its white space was changed");
-  const { objects } = json;
+  const { format, objects } = json;
   if (!Array.isArray(objects) || objects.length === 0) throw new Error("the manifest has no objects");
+  // A runner of an earlier version goes by the format.
+  const due = JSON.stringify(objects).includes('"crc32":') ? 2 : 1;
+  if (format !== due) throw new Error(`its format is ${String(format)}, and by its sums it is ${due}`);
   return {
     id: text(json.id),
     stack: text(json.stack),
@@ -44,7 +48,7 @@ export function readManifest(file: string): ReadManifest {
         database: entry.database === undefined ? undefined : text(entry.database),
         encrypted: entry.encryption === "age",
         stored: measured(entry.stored),
-        plain: measured(entry.plain),
+        plain: measuredPlain(entry.plain),
       };
     }),
   };
@@ -54,6 +58,14 @@ function measured(value: unknown): { size: number; sha256: string } {
   const { size, sha256 } = object(value);
   if (typeof size !== "number") throw new Error("a size is no number");
   return { size, sha256: text(sha256) };
+}
+
+function measuredPlain(value: unknown): ListedObject["plain"] {
+  const { size, sha256, crc32 } = object(value);
+  if (crc32 === undefined) return measured(value);
+  if (sha256 !== undefined) throw new Error("an object has two sums");
+  if (typeof size !== "number") throw new Error("a size is no number");
+  return { size, crc32: text(crc32) };
 }
 
 function object(value: unknown): Record<string, unknown> {
