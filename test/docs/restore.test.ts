@@ -73,6 +73,8 @@ it.runIf(haveTools)(
     });
     expect(status, `${stdout}\n${stderr}`).toBe(0);
     expect(stdout).toContain("database.dump.zst.age: OK");
+    // What gzip says of the dump, and then the manifest.
+    expect(stdout).toMatch(/^ ([0-9a-f]{8})\n\1 {2}database\.dump\.zst\.age$/m);
     for (const copy of ["app_restored", "app_by_hand"]) {
       const { tables, differences } = await compareDatabases(postgres.url("shop"), postgres.url(copy));
       expect(differences, copy).toEqual([]);
