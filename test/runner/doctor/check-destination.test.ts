@@ -13,21 +13,24 @@ import { documentFor, fillBackup } from "../../helpers/sample-records.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { fill, filesIn, keysIn, openStore } from "../../helpers/store.ts";
 
-/** Doctor's waits between two listings add up to 18 s; here each is a hundredth. */
+/** Doctor's waits between two listings add up to 18 s; here each is a hundredth. Other files of tests may get the same modules. */
+const waits = vi.hoisted(() => ({ divisor: 1 }));
 vi.mock("node:timers/promises", async (importOriginal) => {
   const original = await importOriginal<typeof import("node:timers/promises")>();
   const setTimeout: typeof original.setTimeout = (ms, value, options) =>
-    original.setTimeout((ms ?? 0) / 100, value, options);
+    original.setTimeout((ms ?? 0) / waits.divisor, value, options);
   return { ...original, setTimeout };
 });
 
 let folder: TemporaryFolder;
 let storage: StorageProvider;
 beforeEach(async () => {
+  waits.divisor = 100;
   folder = new TemporaryFolder();
   storage = await openStore(folder.path);
 });
 afterEach(async () => {
+  waits.divisor = 1;
   vi.restoreAllMocks();
   vi.useRealTimers();
   await storage.close();
