@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
+import { streamed } from "../stream/young-garbage.ts";
 import { NONCE, PayloadCipher, PLAIN_CHUNK } from "./payload.ts";
 
 /** The header of an age file, and the key that it wraps for its recipients. */
@@ -44,11 +45,19 @@ export async function createHeader(recipients: readonly string[]): Promise<AgeHe
   return { bytes: file.subarray(0, file.length - emptyPayload), fileKey };
 }
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
+/** Two pieces as one. Copied only where both have bytes: gigabytes of copies that are soon garbage take time and memory. */
+function joined(first: Buffer, second: Buffer): Buffer {
+  if (first.length === 0) return second;
+  return second.length === 0 ? first : Buffer.concat([first, second]);
+}
+
 /** Encrypts a stream into the age format. */
 export class AgeEncrypt extends Transform {
   readonly #cipher: PayloadCipher;
-  #pending: Buffer[] = [];
-  #pendingSize = 0;
+  /** What is not sealed yet: at most one chunk. A full one may be the last, which is marked as such. */
+  #rest = NOTHING;
 
   constructor(header: AgeHeader) {
     super(STAGE);
@@ -58,25 +67,23 @@ export class AgeEncrypt extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
-    this.#pending.push(chunk);
-    this.#pendingSize += chunk.length;
-    // A full chunk may be the last one, which is marked as such: it waits until more has come.
-    if (this.#pendingSize <= PLAIN_CHUNK) {
-      callback();
-      return;
-    }
-    const plain = Buffer.concat(this.#pending, this.#pendingSize);
-    const sealed: Buffer[] = [];
     let from = 0;
-    for (; plain.length - from > PLAIN_CHUNK; from += PLAIN_CHUNK) {
-      sealed.push(...this.#cipher.seal(plain.subarray(from, from + PLAIN_CHUNK), false));
+    while (this.#rest.length + chunk.length - from > PLAIN_CHUNK) {
+      const piece = chunk.subarray(from, (from += PLAIN_CHUNK - this.#rest.length));
+      this.#seal(joined(this.#rest, piece), false);
+      this.#rest = NOTHING;
     }
-    this.#pending = [plain.subarray(from)];
-    this.#pendingSize = plain.length - from;
-    callback(null, Buffer.concat(sealed));
+    this.#rest = joined(this.#rest, chunk.subarray(from));
+    callback();
   }
 
   override _flush(callback: TransformCallback): void {
-    callback(null, Buffer.concat(this.#cipher.seal(Buffer.concat(this.#pending), true)));
+    this.#seal(this.#rest, true);
+    callback();
+  }
+
+  #seal(plain: Buffer, last: boolean): void {
+    for (const part of this.#cipher.seal(plain, last)) this.push(part);
+    streamed(plain.length);
   }
 }
