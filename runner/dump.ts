@@ -10,6 +10,7 @@ import type { FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
 import { FanOut } from "./stream/fan-out.ts";
 import { feed } from "./stream/feed.ts";
+import { HandOver } from "./stream/hand-over.ts";
 import type { Measure, SumKind } from "./stream/meter.ts";
 import { compressor } from "./stream/zstd.ts";
 
@@ -127,7 +128,7 @@ export async function storeStream<Kind extends SumKind>(
   const zstd = compressor(options.level);
   const encrypt = header ? [new AgeEncrypt(header)] : [];
   const [sent, fed] = await Promise.allSettled([
-    pipeline([zstd, ...encrypt, fan], { signal }),
+    pipeline([zstd, new HandOver(), ...encrypt, fan], { signal }),
     feed(bytes, zstd, options.plainSum, options.progress),
   ]);
   const results = await settled;

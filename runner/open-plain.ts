@@ -5,6 +5,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
 import { FlakyTransferError, isDamage } from "./second-read.ts";
+import { HandOver } from "./stream/hand-over.ts";
 import { HoldBack } from "./stream/hold-back.ts";
 import { MeterStream, type Measure } from "./stream/meter.ts";
 import { OneFrame } from "./stream/one-frame.ts";
@@ -86,7 +87,8 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
   try {
     const bytes = await storage.download(key, { signal });
     // Its failure is the failure of its last stage, which is read here.
-    pipeline([bytes, stored, ...decrypt, new OneFrame(), decompressor(), plain], { signal }).catch(() => undefined);
+    const stages = [bytes, stored, ...decrypt, new OneFrame(), decompressor(), new HandOver(), plain];
+    pipeline(stages, { signal }).catch(() => undefined);
     yield* plain as AsyncIterable<Buffer>;
   } catch (error) {
     if (signal.aborted) throw abortedError(signal);
