@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import { ProviderError } from "../../providers/errors.ts";
 
 // The numbers of this file are those of the age format, version 1: https://age-encryption.org/v1
@@ -13,13 +13,14 @@ export const NONCE = 16;
 
 /** Encrypts or decrypts the chunks of one payload, in order. */
 export class PayloadCipher {
-  readonly #key: Buffer;
+  /** Not its bytes: Node.js would make this of them for each chunk, which takes a quarter of the encryption's time. */
+  readonly #key: KeyObject;
   /** An 11-byte big-endian counter, then one byte that is 1 in the last chunk alone. */
   readonly #nonce = Buffer.alloc(12);
 
   /** @param nonce the 16 bytes that stand before the first chunk. */
   constructor(fileKey: Uint8Array, nonce: Uint8Array) {
-    this.#key = Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32));
+    this.#key = createSecretKey(Buffer.from(hkdfSync("sha256", fileKey, nonce, "payload", 32)));
   }
 
   /** The stored parts of a chunk. */
