@@ -13,7 +13,9 @@ export function bytes(count: number): string {
 
 /** A number with its noun, for people: `1 backup`, `3 backups`, `1,200 policies`. */
 export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : pluralOf(noun)}`;
+  // Not by toLocaleString: its first call takes 4 ms of a start.
+  const grouped = String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${grouped} ${count === 1 ? noun : pluralOf(noun)}`;
 }
 
 /** The regular plural of an English noun. */
