@@ -31,7 +31,12 @@ export interface Verification {
   readonly problems: readonly string[];
   /** What arrived damaged and was whole when it was read again, one entry an object; left out for none. */
   readonly warnings?: readonly string[];
+  /** The bytes may have come from this machine's memory, where they still were from being written; left out where they did not. */
+  readonly fromMemory?: true;
 }
+
+/** What results say where {@link Verification.fromMemory} is set. */
+export const FROM_MEMORY = "from this machine's memory";
 
 /** What {@link verify} reads. */
 export interface VerifyOptions {
@@ -80,7 +85,11 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     if (error instanceof UnprovenBackupError) return { id, outcome: "unproven", problems: [error.message] };
     throw error;
   }
-  const told = warnings.length === 0 ? { problems } : { problems, warnings };
+  const told = {
+    problems,
+    ...(warnings.length > 0 && { warnings }),
+    ...(storage.readsMemory === true && { fromMemory: true as const }),
+  };
   if (problems.length === 0 && !complete) return { id, outcome: "stored", ...told };
   const outcome = problems.length > 0 ? VERIFICATION.bad : VERIFICATION.good;
   await record(options, { outcome, after, problems });

@@ -55,6 +55,12 @@ export interface StorageProvider {
   readonly refusesToOverwrite?: boolean;
 
   /**
+   * Whether a large object that was downloaded may have come from what this machine still held of it in memory, so that nothing
+   * shows what is on the medium. Left out: never.
+   */
+  readonly readsMemory?: boolean;
+
+  /**
    * Stores the stream under the key. The object becomes visible whole, when the returned promise resolves, or not at all:
    * a source that fails, stalls (see `stallTimeoutSeconds`) or is aborted leaves nothing that `list` or `stat` show.
    * Whatever happens, the source is consumed or destroyed before the promise settles. What the store reports afterwards

@@ -6,6 +6,7 @@ import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { FilesReport } from "../files/backup-files.ts";
 import type { RetryReport } from "../complete-backup.ts";
+import { FROM_MEMORY } from "../verify.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import { examples } from "./examples.ts";
 import { withTelemetry } from "./with-telemetry.ts";
@@ -105,6 +106,7 @@ function describeDestination({
   errors,
 }: DestinationReport): string[] {
   const facts = [stored ? "stored" : "failed", verification?.outcome ?? "not verified"];
+  if (verification?.fromMemory) facts.push(FROM_MEMORY);
   if (prune) facts.push(`${prune.removed.length + prune.unfinished.length} pruned, ${prune.kept} kept`);
   const warned = warnings.map((warning) => `    warning: ${warning}`);
   return [`  ${destination}: ${facts.join(", ")}`, ...warned, ...errors.map((error) => `    ${withFix(error)}`)];

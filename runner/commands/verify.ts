@@ -5,7 +5,7 @@ import { chooseBackup } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { sampleOf } from "../sample.ts";
-import { verify, type Verification } from "../verify.ts";
+import { FROM_MEMORY, verify, type Verification } from "../verify.ts";
 import {
   describeFailed,
   destinationOption,
@@ -100,8 +100,8 @@ export function addVerify(program: Command): void {
         return {
           json: [...flat, ...failed],
           lines: [
-            ...flat.flatMap(({ destination, id: backup, outcome, problems, warnings = [] }) => [
-              `${backup} in ${destination}: ${OUTCOMES[outcome]}`,
+            ...flat.flatMap(({ destination, id: backup, outcome, fromMemory, problems, warnings = [] }) => [
+              `${backup} in ${destination}: ${OUTCOMES[outcome]}${fromMemory ? `, ${FROM_MEMORY}` : ""}`,
               ...problems.map((problem) => `  ${problem}`),
               ...warnings.map((warning) => `  warning: ${warning}`),
             ]),

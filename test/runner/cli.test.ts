@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
@@ -202,6 +202,21 @@ describe("a backup", () => {
     expect([await sampled(), await sampled()]).toEqual([[ids[0]], [ids[1]]]);
     expect((await sandbox.run("verify", "--all")).code).toBe(0);
     expect((await listed(sandbox)).map(({ state }) => state)).toEqual(["verified", "verified"]);
+  });
+
+  it("says that it was read from memory where there is no GNU dd", async () => {
+    const programs = join(sandbox.path, "programs");
+    mkdirSync(programs);
+    writeFileSync(join(programs, "dd"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    const url = await emptyDatabase(postgres, "noise");
+    await query(url, "CREATE TABLE noise AS SELECT md5(n::text) FROM generate_series(1, 100000) n");
+    sandbox.environment.APP_URL = url;
+    const { PATH: path = "" } = sandbox.environment;
+    sandbox.environment.PATH = `${programs}:${path}`;
+    expect((await sandbox.run("backup")).stdout).toContain("stored, verified, from this machine's memory, 0 pruned");
+    expect((await sandbox.run("verify", "latest")).stdout).toContain("read in full, from this machine's memory\n");
+    sandbox.environment.PATH = path;
+    expect((await sandbox.run("verify", "latest")).stdout).toContain("read in full\n");
   });
 
   it("is verified where it was made although nobody there can decrypt it later", async () => {

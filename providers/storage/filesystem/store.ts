@@ -8,6 +8,7 @@ import { abortedError, ProviderError } from "../../errors.ts";
 import { checkSignal } from "../../transfer/check-signal.ts";
 import { fromSystem, isMissing, systemCode } from "./errors.ts";
 import { exists as isThere, fileFacts, walk } from "./files.ts";
+import { forgetCached } from "./page-cache.ts";
 import { publish, syncFolders } from "./publish.ts";
 import { Root } from "./root.ts";
 import { FileSink } from "./sink.ts";
@@ -22,6 +23,9 @@ import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.
 
 /** Files whose facts a listing reads together: one by one, most of the time would go to switching threads. */
 const BATCH_FILES = 64;
+
+/** Bytes from which a file is read from its medium and not from memory. Of less, seeing to that takes longer than reading. */
+const FROM_MEDIUM_BYTES = 1024 * 1024;
 
 /** Names of files that are not objects: uploads under way or interrupted. No key may have such a segment. */
 const PARTIAL = /^\..*\.partial$/s;
@@ -49,11 +53,16 @@ export class FilesystemStorageProvider implements StorageProvider {
   readonly description: string;
   readonly #root: Root;
   readonly #stallTimeoutSeconds: number;
+  #readsMemory = false;
 
   constructor(root: string, stallTimeoutSeconds: number) {
     this.description = `filesystem ${root}`;
     this.#root = new Root(root);
     this.#stallTimeoutSeconds = stallTimeoutSeconds;
+  }
+
+  get readsMemory(): boolean {
+    return this.#readsMemory;
   }
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
@@ -72,6 +81,7 @@ export class FilesystemStorageProvider implements StorageProvider {
         file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
         const facts = await file.stat();
         if (!facts.isFile()) throw this.#missing(key);
+        if (facts.size >= FROM_MEDIUM_BYTES && !(await forgetCached(file))) this.#readsMemory = true;
         return new FileSource(file, path, facts.size, watchdog);
       } catch (error) {
         await file?.close();

@@ -7,6 +7,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -14,7 +15,7 @@ import {
 import { readFile, readdir, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { filesystem } from "../../../providers/storage/filesystem.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
 import { open, partials, startUpload, temporaryFolder } from "../../helpers/stores/filesystem.ts";
@@ -408,6 +409,48 @@ describe("filesystem storage", () => {
       });
     }
     expect(readFileSync(root, "utf8")).toBe("a file");
+  });
+
+  describe("what was just written", () => {
+    const SIZE = 4 * 1024 * 1024;
+    /** Bytes of the object that are in memory, as util-linux's fincore says. */
+    const inMemory = () => {
+      const { stdout } = spawnSync("fincore", ["--bytes", "--noheadings", "--output=RES", join(root, "a/object")], {
+        encoding: "utf8",
+      });
+      return Number(stdout);
+    };
+    beforeEach(async () => {
+      await storage.upload("a/object", streamOf(bytesOf(SIZE), 100_000));
+    });
+    afterEach(() => {
+      vi.unstubAllEnvs();
+    });
+
+    it("is read from the disk", async () => {
+      const TMPFS = 0x01021994;
+      if (spawnSync("fincore", ["--version"]).status !== 0 || statfsSync(root).type === TMPFS) {
+        cannot("that a file comes from the disk", "there is no fincore, or the folder lies in memory");
+        return;
+      }
+      expect(inMemory()).toBe(SIZE);
+      const stream = await storage.download("a/object");
+      expect(inMemory()).toBe(0);
+      expect(await digestOf(stream)).toBe(digest(bytesOf(SIZE)));
+      expect(storage.readsMemory).toBe(false);
+    });
+
+    it.each([
+      ["there is no dd", undefined],
+      ["dd is not GNU's", "exit 1"],
+    ])("may come from memory where %s, which the store says", async (_name, script) => {
+      const programs = join(folder, "programs");
+      mkdirSync(programs);
+      if (script !== undefined) writeFileSync(join(programs, "dd"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      vi.stubEnv("PATH", programs);
+      expect(await digestOf(await storage.download("a/object"))).toBe(digest(bytesOf(SIZE)));
+      expect(storage.readsMemory).toBe(true);
+    });
   });
 
   it("skips what is no regular file, and folders that vanish", async () => {
