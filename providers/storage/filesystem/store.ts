@@ -51,18 +51,14 @@ interface Unfinished {
 export class FilesystemStorageProvider implements StorageProvider {
   readonly kind = "filesystem";
   readonly description: string;
+  readsMemory = false;
   readonly #root: Root;
   readonly #stallTimeoutSeconds: number;
-  #readsMemory = false;
 
   constructor(root: string, stallTimeoutSeconds: number) {
     this.description = `filesystem ${root}`;
     this.#root = new Root(root);
     this.#stallTimeoutSeconds = stallTimeoutSeconds;
-  }
-
-  get readsMemory(): boolean {
-    return this.#readsMemory;
   }
 
   upload(key: string, source: Readable, options: UploadOptions = {}): Promise<StoredObject> {
@@ -81,7 +77,7 @@ export class FilesystemStorageProvider implements StorageProvider {
         file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
         const facts = await file.stat();
         if (!facts.isFile()) throw this.#missing(key);
-        if (facts.size >= FROM_MEDIUM_BYTES && !(await forgetCached(file))) this.#readsMemory = true;
+        if (facts.size >= FROM_MEDIUM_BYTES && !(await forgetCached(file))) this.readsMemory = true;
         return new FileSource(file, path, facts.size, watchdog);
       } catch (error) {
         await file?.close();
