@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
-import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { DownloadOptions, StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
 import { FlakyTransferError, isDamage } from "./second-read.ts";
@@ -20,10 +20,12 @@ export interface ObjectSource {
   readonly fileKey: FileKeySource | undefined;
   /** Called with the stored bytes that have been read so far, once a piece. */
   readonly passed?: (bytes: number) => void;
+  /** Whether they are to come from the medium; see the option of the store. Default false. */
+  readonly fromMedium?: DownloadOptions["fromMedium"];
 }
 
 /** Where an object is and what its stored bytes should be. */
-interface StoredSource extends Pick<ObjectSource, "storage" | "key" | "passed"> {
+interface StoredSource extends Pick<ObjectSource, "storage" | "key" | "passed" | "fromMedium"> {
   readonly object: Pick<ManifestObject, "stored">;
 }
 
@@ -69,7 +71,7 @@ async function* confirmedBytes(source: ObjectSource, signal: AbortSignal): Async
 }
 
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const { storage, key, object, fileKey, passed } = source;
+  const { storage, key, object, fileKey, passed, fromMedium = false } = source;
   let storedProven = false;
   const proveStored = (measure: Measure<"sha256">) => {
     compare(key, "as stored", measure, object.stored);
@@ -85,7 +87,7 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
   const plain = new HoldBack(kind, (measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
   const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
   try {
-    const bytes = await storage.download(key, { signal });
+    const bytes = await storage.download(key, { signal, fromMedium });
     // Its failure is the failure of its last stage, which is read here.
     const stages = [bytes, stored, ...decrypt, new OneFrame(), decompressor(), new HandOver(), plain];
     pipeline(stages, { signal }).catch(() => undefined);
@@ -104,7 +106,7 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
  * {@link explain} says what its errors mean.
  */
 export async function openStored(
-  { storage, key, object, passed }: StoredSource,
+  { storage, key, object, passed, fromMedium = false }: StoredSource,
   signal: AbortSignal,
 ): Promise<Readable> {
   const prove = (measure: Measure<"sha256">) => {
@@ -112,7 +114,7 @@ export async function openStored(
   };
   const meter = new MeterStream(prove, passed, object.stored.size);
   // Its failure is the failure of its last stage, which is read by the caller.
-  pipeline([await storage.download(key, { signal }), meter], { signal }).catch(() => undefined);
+  pipeline([await storage.download(key, { signal, fromMedium }), meter], { signal }).catch(() => undefined);
   return meter;
 }
 

@@ -122,7 +122,8 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     }
     const fileKey = options.fileKeyOf(object.file);
     const inFull = object.encryption === null || fileKey !== undefined;
-    const source = { storage, key: backupKey(job, id, object.file), object, fileKey, passed: tally.object() };
+    const key = backupKey(job, id, object.file);
+    const source = { storage, key, object, fileKey, passed: tally.object(), fromMedium: true };
     const artifact = { name: object.artifact, format: object.format, clientVersion: manifest.database.clientVersion };
     const database = { ...options.programs, kind: manifest.database.kind };
     const read = () =>
@@ -130,7 +131,7 @@ async function* readObjects(options: VerifyOptions): AsyncGenerator<Found> {
     try {
       yield { inFull, ...(await wholeAfter(storage.description, read)) };
     } catch (error) {
-      yield problemOf(source.key, error);
+      yield problemOf(key, error);
     }
   }
 }

@@ -32,6 +32,12 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of {@link StorageProvider.download}. */
+export interface DownloadOptions extends RequestOptions {
+  /** Whether the bytes are to come from the medium even where this machine still holds them in memory. Default false. */
+  readonly fromMedium?: boolean;
+}
+
 /**
  * A place that keeps objects under keys. Every error is a `ProviderError`.
  *
@@ -55,8 +61,8 @@ export interface StorageProvider {
   readonly refusesToOverwrite?: boolean;
 
   /**
-   * Whether a large object that was downloaded may have come from what this machine still held of it in memory, so that nothing
-   * shows what is on the medium. Left out: never.
+   * Whether a large object that was to come from the medium may have come from this machine's memory all the same. Left out:
+   * never.
    */
   readonly readsMemory?: boolean;
 
@@ -71,7 +77,7 @@ export interface StorageProvider {
   upload(key: string, source: Readable, options?: UploadOptions): Promise<StoredObject>;
 
   /** The object's bytes. `NOT_FOUND` when there is none. The stream fails if the connection ends early or stalls. */
-  download(key: string, options?: RequestOptions): Promise<Readable>;
+  download(key: string, options?: DownloadOptions): Promise<Readable>;
 
   /** The object's facts. `NOT_FOUND` when there is none. */
   stat(key: string, options?: RequestOptions): Promise<StoredObject>;

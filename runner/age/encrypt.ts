@@ -3,6 +3,7 @@ import { Transform, type TransformCallback } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
 import { streamed } from "../stream/young-garbage.ts";
+import { cut, NOTHING } from "./cut.ts";
 import { NONCE, PayloadCipher, PLAIN_CHUNK } from "./payload.ts";
 
 /** The header of an age file, and the key that it wraps for its recipients. */
@@ -45,14 +46,6 @@ export async function createHeader(recipients: readonly string[]): Promise<AgeHe
   return { bytes: file.subarray(0, file.length - emptyPayload), fileKey };
 }
 
-const NOTHING: Buffer = Buffer.alloc(0);
-
-/** Two pieces as one. Copied only where both have bytes: gigabytes of copies that are soon garbage take time and memory. */
-function joined(first: Buffer, second: Buffer): Buffer {
-  if (first.length === 0) return second;
-  return second.length === 0 ? first : Buffer.concat([first, second]);
-}
-
 /** Encrypts a stream into the age format. */
 export class AgeEncrypt extends Transform {
   readonly #cipher: PayloadCipher;
@@ -67,13 +60,9 @@ export class AgeEncrypt extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
-    let from = 0;
-    while (this.#rest.length + chunk.length - from > PLAIN_CHUNK) {
-      const piece = chunk.subarray(from, (from += PLAIN_CHUNK - this.#rest.length));
-      this.#seal(joined(this.#rest, piece), false);
-      this.#rest = NOTHING;
-    }
-    this.#rest = joined(this.#rest, chunk.subarray(from));
+    const { chunks, left } = cut(this.#rest, chunk, PLAIN_CHUNK);
+    for (const each of chunks) this.#seal(each, false);
+    this.#rest = left;
     callback();
   }
 

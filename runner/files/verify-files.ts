@@ -50,7 +50,7 @@ export async function* verifyFiles(
     const encryption = encryptionOf(entry);
     const inFull = encryption === null || fileKey !== undefined;
     const object = { ...entry, encryption };
-    const source = { storage, key, object, fileKey, passed: tally.object(weightOf(entry)) };
+    const source = { storage, key, object, fileKey, passed: tally.object(weightOf(entry)), fromMedium: true };
     const read = () => (inFull ? readOut(openPlain(source, signal)) : checkStored(source, signal));
     try {
       return { inFull, ...(await wholeAfter(storage.description, read)) };

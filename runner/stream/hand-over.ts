@@ -4,7 +4,7 @@ import { STAGE } from "./meter.ts";
 /**
  * Passes bytes on unchanged, but not before the event loop's next turn. It stands behind a compressor or a decompressor, whose
  * thread gets its next piece only when the stages behind have taken the last one: with what they do at once (sums,
- * encryption), the thread stood still. Verifying 500 MB took 1.31 s without this stage and 1.22 s with it.
+ * encryption), the thread stood still. Verifying 500 MB took 1.35 s without this stage and 1.29 s with it.
  */
 export class HandOver extends Transform {
   constructor() {

@@ -17,14 +17,14 @@ import { keySegments, refused } from "../../transfer/keys.ts";
 import { exists, missing } from "../../transfer/object-errors.ts";
 import { pump } from "../../transfer/pump.ts";
 import { reportRemaining } from "../../transfer/remaining.ts";
-import type { RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
+import type { DownloadOptions, RequestOptions, StorageProvider, StoredObject, UploadOptions } from "../storage.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import { watchedDownload, watchedUpload } from "../../transfer/watched-transfer.ts";
 
 /** Files whose facts a listing reads together: one by one, most of the time would go to switching threads. */
 const BATCH_FILES = 64;
 
-/** Bytes from which a file is read from its medium and not from memory. Of less, seeing to that takes longer than reading. */
+/** Bytes from which a file is read from its medium, where that is asked for. Of less, seeing to that takes longer than reading. */
 const FROM_MEDIUM_BYTES = 1024 * 1024;
 
 /** Names of files that are not objects: uploads under way or interrupted. No key may have such a segment. */
@@ -67,7 +67,7 @@ export class FilesystemStorageProvider implements StorageProvider {
     );
   }
 
-  download(key: string, options: RequestOptions = {}): Promise<Readable> {
+  download(key: string, options: DownloadOptions = {}): Promise<Readable> {
     return watchedDownload(key, this.#stallTimeoutSeconds, options, async (watchdog) => {
       const path = this.#path(key);
       let file: FileHandle | undefined;
@@ -77,7 +77,8 @@ export class FilesystemStorageProvider implements StorageProvider {
         file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
         const facts = await file.stat();
         if (!facts.isFile()) throw this.#missing(key);
-        if (facts.size >= FROM_MEDIUM_BYTES && !(await forgetCached(file))) this.readsMemory = true;
+        const fromMedium = options.fromMedium === true && facts.size >= FROM_MEDIUM_BYTES;
+        if (fromMedium && !(await forgetCached(file))) this.readsMemory = true;
         return new FileSource(file, path, facts.size, watchdog);
       } catch (error) {
         await file?.close();
