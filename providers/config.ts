@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isAgeRecipient } from "./age-recipient.ts";
+import { Compression } from "./compression.ts";
 import {
   databaseProviders,
   DatabaseConfig,
@@ -126,26 +127,7 @@ const Settings = z.strictObject({
     "Signs manifests and records, so that what somebody else has put into a store is reported. Default: the stack's " +
       "(provision:signing), whose key `pulumi up` makes; a job without a stack signs nothing.",
   ),
-  compression: z
-    .strictObject({
-      level: z
-        .int()
-        .min(1)
-        .max(19)
-        .default(1)
-        .describe("zstd's level, 1 to 19. Default 1: faster than pg_dump reads.")
-        .meta({ examples: [3] }),
-      // Without a default, which would reach runners that do not know the field.
-      plainSha256: z
-        .boolean()
-        .optional()
-        .describe(
-          "Whether the manifest has a SHA-256 of each dump before compression, in place of a CRC-32: to compare dumps with others. " +
-            "It costs 0.5 s of processor time for each GB, in a backup and in each verification and restore. Default false.",
-        ),
-    })
-    .default({ level: 1 })
-    .describe("How the dump is compressed."),
+  compression: Compression,
   retention: Retention.optional().describe("Which backups prune keeps. Left out: nothing is ever pruned."),
   verify: z
     .boolean()
