@@ -2,8 +2,9 @@
 export const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
- * Cuts what is left of earlier bytes, at most a chunk, and what has come behind them into chunks of a size. Between a byte and a whole chunk is
- * left where any bytes are: it may be the last chunk, which is marked as such. Bytes are copied only where a chunk lies in both.
+ * Cuts what is left of earlier bytes, at most a chunk, and what has come behind them into chunks of a size. Where there are any
+ * bytes, between one and a whole chunk are left: they may be the last chunk, which is marked as such. Bytes are copied only
+ * where a chunk lies in both.
  */
 export function cut(left: Buffer, more: Buffer, size: number): { chunks: readonly Buffer[]; left: Buffer } {
   const chunks: Buffer[] = [];

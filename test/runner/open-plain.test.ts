@@ -1,7 +1,5 @@
-import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
-import { crc32 } from "node:zlib";
 import { setImmediate as turn } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -13,6 +11,7 @@ import type { ManifestObject } from "../../runner/documents/manifest.ts";
 import { openPlain } from "../../runner/open-plain.ts";
 import { compressor } from "../../runner/stream/zstd.ts";
 import { bytesOf, streamOf } from "../helpers/bytes.ts";
+import { measured, measuredByCrc32 } from "../helpers/measured.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
 import { openStore } from "../helpers/store.ts";
 import { through } from "../helpers/through.ts";
@@ -33,10 +32,6 @@ afterEach(() => {
   folder.remove();
 });
 
-const measure = (bytes: Buffer) => ({ size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") });
-
-const crc = (bytes: Buffer) => ({ size: bytes.length, crc32: crc32(bytes).toString(16).padStart(8, "0") });
-
 /** What is stored for the bytes, and what a manifest says of it. */
 async function stored(encrypted: boolean): Promise<{ bytes: Buffer; object: ManifestObject }> {
   const encrypt = encrypted ? [new AgeEncrypt(await createHeader(recipients))] : [];
@@ -47,8 +42,8 @@ async function stored(encrypted: boolean): Promise<{ bytes: Buffer; object: Mani
     format: "pg_dump-custom",
     compression: "zstd",
     encryption: encrypted ? "age" : null,
-    stored: measure(bytes),
-    plain: measure(PLAIN),
+    stored: measured(bytes),
+    plain: measured(PLAIN),
   };
   return { bytes, object };
 }
@@ -70,7 +65,7 @@ describe.each([
 
   it("comes back where its manifest has a CRC-32", async () => {
     const { bytes, object } = await stored(encrypted);
-    const stream = await open(bytes, { ...object, plain: crc(PLAIN) });
+    const stream = await open(bytes, { ...object, plain: measuredByCrc32(PLAIN) });
     expect((await buffer(stream)).equals(PLAIN)).toBe(true);
   });
 

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { DatabaseArtifact, DatabaseBackup } from "../../../providers/database/database.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
@@ -11,7 +9,7 @@ import type { Draft, RunState } from "../../../runner/backup/state.ts";
 import { readManifest } from "../../../runner/catalogue/catalogue.ts";
 import type { Manifest } from "../../../runner/documents/manifest.ts";
 import { bytesOf, streamOf } from "../../helpers/bytes.ts";
-import { measured } from "../../helpers/measured.ts";
+import { measured, measuredByCrc32 } from "../../helpers/measured.ts";
 import { sampleManifest } from "../../helpers/sample-manifest.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";
 import { openStore } from "../../helpers/store.ts";
@@ -20,8 +18,8 @@ const ID = "20260102T030405Z-1a2b3c";
 const JOB = { stack: "prod", name: "app" };
 const DUMP = bytesOf(2_000_003);
 const signal = new AbortController().signal;
-const SHA = { size: DUMP.length, sha256: createHash("sha256").update(DUMP).digest("hex") };
-const CRC = { size: DUMP.length, crc32: crc32(DUMP).toString(16).padStart(8, "0") };
+const SHA = measured(DUMP);
+const CRC = measuredByCrc32(DUMP);
 const INDEX: Manifest["objects"][number] = {
   ...{ file: "files.jsonl.zst", artifact: "files.jsonl", format: "file-index", compression: "zstd", encryption: null },
   ...{ stored: measured(Buffer.from("stored")), plain: measured(Buffer.from("plain")) },
