@@ -1,5 +1,5 @@
 import type { RestoredTable, TableRows } from "../providers/database/database.ts";
-import { counted } from "../providers/sizes.ts";
+import { counted, grouped } from "../providers/sizes.ts";
 
 /** What differs between the manifest, the archive and what was restored, one sentence a table. */
 export function differences(
@@ -21,7 +21,7 @@ export function differences(
     return same
       ? []
       : [
-          `${table} has ${counted(before.rows, "row")} in the archive, and ${after.rows.toLocaleString("en-US")} ${after.rows === 1 ? "was" : "were"} restored.`,
+          `${table} has ${counted(before.rows, "row")} in the archive, and ${grouped(after.rows)} ${after.rows === 1 ? "was" : "were"} restored.`,
         ];
   });
 }
