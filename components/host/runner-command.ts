@@ -1,4 +1,4 @@
-import { SCHEDULE_VARIABLE, SECRETS_FILE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
+import { NODE_FLAGS, SCHEDULE_VARIABLE, SECRETS_FILE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { quote } from "./shell.ts";
 
 /** A call of the runner on a machine. */
@@ -21,8 +21,7 @@ export interface RunnerPlace {
 export function runnerCommand(place: RunnerPlace, jobFile: string, ...words: readonly string[]): RunnerCommand {
   return {
     environment: { [SECRETS_FILE_VARIABLE]: place.secretsFile },
-    // The switch lets the runner free its buffers early; V8 takes it nowhere but on the command line.
-    argv: [place.node, "--expose-gc", place.cli, ...words, "--job", jobFile],
+    argv: [place.node, ...NODE_FLAGS, place.cli, ...words, "--job", jobFile],
   };
 }
 

@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
-import { streamed } from "../stream/young-garbage.ts";
+import { streamed } from "../stream/garbage.ts";
 import { cut, joined, NOTHING } from "./cut.ts";
 import { NONCE, PayloadCipher, SEALED_CHUNK } from "./payload.ts";
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
-import { streamed } from "../stream/young-garbage.ts";
+import { streamed } from "../stream/garbage.ts";
 import { cut, NOTHING } from "./cut.ts";
 import { NONCE, PayloadCipher, PLAIN_CHUNK } from "./payload.ts";
 

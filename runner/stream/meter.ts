@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
 import { crc32 } from "node:zlib";
-import { streamed } from "./young-garbage.ts";
+import { streamed } from "./garbage.ts";
 
 /** What is computed over bytes: a SHA-256, or a CRC-32, which finds accidents alone and takes a third of the processor time. */
 export type SumKind = "sha256" | "crc32";

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { recorded } from "../recording/record.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { TemporaryFolder } from "./script.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 /** The runner's command-line program. */
 export const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
@@ -98,7 +99,7 @@ export class Sandbox {
 /** Starts `provision` with an environment of its own. */
 export function startProvision(args: readonly string[], environment: Readonly<Record<string, string>>): Running {
   const env = recorded(environment);
-  const child = spawn(process.execPath, ["--expose-gc", CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

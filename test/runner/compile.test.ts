@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { storageProviders } from "../../providers/storage/index.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -53,7 +54,7 @@ function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const env = { PATH: process.env.PATH, NODE_DEBUG_NATIVE: "COMPILE_CACHE", ...environment };
   const options = { cwd: app.path, env, maxBuffer: 256 * 1024 * 1024 };
   return new Promise<{ output: string; stderr: string; cached: string[]; compiled: string[] }>((resolve) => {
-    execFile(process.execPath, ["--expose-gc", ...args], options, (_error, output, stderr) => {
+    execFile(process.execPath, [...NODE_FLAGS, ...args], options, (_error, output, stderr) => {
       const modules = (line: RegExp) => [...stderr.matchAll(line)].map(([, module = ""]) => module);
       resolve({
         output,

@@ -8,6 +8,7 @@ import { runMeasured } from "../../tools/bench/run-measured.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 const MiB = 1024 * 1024;
@@ -51,7 +52,7 @@ it.each([1, 3])(
       sandbox.environment.STORAGE_KEY = source.serviceKey;
       const job = join(sandbox.path, "job.json");
       writeFileSync(job, JSON.stringify(sandbox.job));
-      const command = [process.execPath, "--expose-gc", CLI, "backup", "--job", job];
+      const command = [process.execPath, ...NODE_FLAGS, CLI, "backup", "--job", job];
       const { megabytes } = await runMeasured("the backup", command, { env: sandbox.environment, memory: true });
       for (const store of stores) {
         expect([...store.objects.keys()].filter((name) => name.includes("/files/"))).toHaveLength(212);

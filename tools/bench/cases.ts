@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Data } from "./data.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 
@@ -27,7 +28,7 @@ export interface Setup {
 
 const own = (name: string, command: string, job: string, options: string, restores = false): Case => ({
   name,
-  command: `exec ${process.execPath} --expose-gc ${cli} ${command} --job ${job} --log-level error ${options}`,
+  command: `exec ${process.execPath} ${NODE_FLAGS.join(" ")} ${cli} ${command} --job ${job} --log-level error ${options}`,
   own: true,
   restores,
 });

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // Whether each of many short backups ends: npm run bench:exits -- --runs 2000
 
@@ -36,7 +37,7 @@ async function lane(index: number): Promise<void> {
       retention: { last: 3 },
     }),
   );
-  const args = ["--expose-gc", cli, "backup", "--job", job, "--log-level", "error"];
+  const args = [...NODE_FLAGS, cli, "backup", "--job", job, "--log-level", "error"];
   const env = { PATH: process.env.PATH, URL: postgres.url("bench") };
   while (begun < runs) {
     const run = (begun += 1);

@@ -10,6 +10,7 @@ import { createSampleDatabase } from "../sample-database.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 import { type Cost, runMeasured } from "./run-measured.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // What Sentry costs a run on an almost empty database, where it shows most: npm run bench:monitor -- --runs 15
 
@@ -45,7 +46,7 @@ async function run(monitor: readonly object[]): Promise<Cost> {
     URL: postgres.url("bench"),
     DSN: `http://key@127.0.0.1:${(ingest.address() as AddressInfo).port}/1`,
   };
-  const command = [process.execPath, "--expose-gc", cli, "backup", "--job", job, "--log-level", "error"];
+  const command = [process.execPath, ...NODE_FLAGS, cli, "backup", "--job", job, "--log-level", "error"];
   return runMeasured("The backup", command, { env, memory: true });
 }
 

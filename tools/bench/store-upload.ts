@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import type { ProviderContext } from "../../providers/definition.ts";
 import { createStorage, StorageConfig } from "../../providers/storage/index.ts";
 import { FanOut } from "../../runner/stream/fan-out.ts";
-import { streamed } from "../../runner/stream/young-garbage.ts";
+import { streamed } from "../../runner/stream/garbage.ts";
 import { COMPRESSED_CHUNK } from "../../runner/stream/zstd.ts";
 import { peakMemory } from "../peak-memory.ts";
 

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 import { storesUnderTest, type StoreUnderTest } from "./stores-under-test.ts";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // Uploads a file to each kind of store, on a local service, and to all at once, and compares with the plainest client. Ends with
 // 1 where something is not as promised.
@@ -50,7 +51,7 @@ async function upload(stores: readonly StoreUnderTest[], file: string) {
   const imports = stores.flatMap(({ preload }) => (preload === undefined ? [] : [`--import=${preload}`]));
   const env = Object.assign({}, ...stores.map(({ environment }) => environment)) as NodeJS.ProcessEnv;
   env.STORES = JSON.stringify(stores.map(({ config, secrets }) => ({ config, secrets })));
-  const { output } = await run([process.execPath, "--expose-gc", ...imports, uploader, file], env);
+  const { output } = await run([process.execPath, ...NODE_FLAGS, ...imports, uploader, file], env);
   return JSON.parse(output) as { seconds: number; peakMegabytes: number };
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { streamed } from "../../../runner/stream/young-garbage.ts";
+import { streamed } from "../../../runner/stream/garbage.ts";
 import { BlockHasher } from "./block-hasher.ts";
 
 /** What a single request may carry. */
