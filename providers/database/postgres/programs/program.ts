@@ -32,13 +32,19 @@ const BUFFER_LIBRARY = "/usr/libexec/coreutils/libstdbuf.so";
 const BUFFER_BYTES = 256 * 1024;
 
 /**
- * Environment that gives a program a large buffer for its standard output, as `stdbuf` does; empty where the machine has no
- * such library. The C library's own buffer is 4 KiB, so that pg_dump makes a system call, and wakes its reader, for each of
- * them: with a larger one it takes 40 % less system time, and a dump's wall time drops by a tenth. The environment and not
- * `stdbuf` itself, so that a program which cannot be started still says so as any other.
+ * Environment that gives a program large buffers for those of its standard streams that are pipes, as `stdbuf` does; empty where the
+ * machine has no such library. The C library's own are 4 KiB, so that pg_dump makes a system call, and wakes its reader, for each of
+ * them: with a larger one it takes 40 % less system time, and a dump's wall time drops by a tenth; pg_restore, which reads an archive,
+ * takes a quarter less. The environment and not `stdbuf` itself, so that a program which cannot be started still says so as any
+ * other.
  */
-function largeOutputBuffer(): Record<string, string> {
-  return existsSync(BUFFER_LIBRARY) ? { LD_PRELOAD: BUFFER_LIBRARY, _STDBUF_O: String(BUFFER_BYTES) } : {};
+function largeBuffers([input, output]: readonly unknown[]): Record<string, string> {
+  if (!existsSync(BUFFER_LIBRARY) || (input !== "pipe" && output !== "pipe")) return {};
+  return {
+    LD_PRELOAD: BUFFER_LIBRARY,
+    ...(input === "pipe" && { _STDBUF_I: String(BUFFER_BYTES) }),
+    ...(output === "pipe" && { _STDBUF_O: String(BUFFER_BYTES) }),
+  };
 }
 
 /** Milliseconds that a program may take to end after SIGTERM before it is killed. */
@@ -51,7 +57,7 @@ interface ArchiveReader extends Program {
 
 /** pg_restore as an {@link ArchiveReader}. */
 export function archiveReader(clients: ProgramDirectory, args: readonly string[]): ArchiveReader {
-  const env = { PATH: process.env.PATH ?? "", LC_ALL: "C", ...largeOutputBuffer() };
+  const env = { PATH: process.env.PATH ?? "", LC_ALL: "C" };
   return { clients, name: "pg_restore", args, env, secrets: [], otherwise: "INTEGRITY" };
 }
 
@@ -61,8 +67,7 @@ export function archiveReader(clients: ProgramDirectory, args: readonly string[]
  */
 export function readFrom(program: Program, signal: AbortSignal): Readable {
   if (program.fresh !== undefined) return readLater(program, signal);
-  const env = { ...program.env, ...largeOutputBuffer() };
-  const running = start({ ...program, env }, ["ignore", "pipe", "pipe"], signal);
+  const running = start(program, ["ignore", "pipe", "pipe"], signal);
   return outputOf(running, running.exited);
 }
 
@@ -245,9 +250,9 @@ interface Running {
   readonly kill: () => void;
 }
 
-function start(program: Program, stdio: StdioOptions, signal: AbortSignal): Running {
+function start(program: Program, stdio: Extract<StdioOptions, unknown[]>, signal: AbortSignal): Running {
   // A group of its own, to be ended with all that the program has started.
-  const how = { env: program.env, stdio, detached: true };
+  const how = { env: { ...program.env, ...largeBuffers(stdio) }, stdio, detached: true };
   const file = join(program.clients.directory, program.name);
   const [command, args] = withRawArguments(...endWithRunner(file, program.args));
   const child = spawn(command, args, how);

@@ -1,5 +1,7 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Readable } from "node:stream";
-import { buffer } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../../../providers/errors.ts";
 import {
@@ -45,3 +47,30 @@ describe.each([
     expect(await running).toMatchObject(reason() ?? { code: "ERR_STREAM_PREMATURE_CLOSE" });
   });
 });
+
+describe.runIf(existsSync("/usr/libexec/coreutils/libstdbuf.so"))(
+  "a program's buffers (where coreutils have libstdbuf)",
+  () => {
+    const source = () => Readable.from([Buffer.from("archive")]);
+
+    it("are large for what it reads and writes through a pipe", async () => {
+      folder.program(
+        "pg_restore",
+        '#!/bin/sh\necho "in ${_STDBUF_I:-small}, out ${_STDBUF_O:-small}"\ncat >/dev/null\n',
+      );
+      const program = archiveReader({ directory: folder.path, version: "17.0", major: 17 }, []);
+      expect(await text(readThrough(program, source(), never))).toBe("in 262144, out 262144\n");
+    });
+
+    it("are its own where nobody reads what it writes", async () => {
+      const said = join(folder.path, "said");
+      folder.program(
+        "pg_restore",
+        `#!/bin/sh\necho "in \${_STDBUF_I:-small}, out \${_STDBUF_O:-small}" >${said}\ncat >/dev/null\n`,
+      );
+      const program = archiveReader({ directory: folder.path, version: "17.0", major: 17 }, []);
+      await feed(program, source(), never);
+      expect(readFileSync(said, "utf8")).toBe("in 262144, out small\n");
+    });
+  },
+);
