@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ProviderError } from "../../../providers/errors.ts";
@@ -1070,7 +1070,12 @@ describe("google-drive storage", () => {
     const handMade = service.put("by hand", "folder", { parent: service.idOf("/Backups") });
     service.put("below", "folder", { parent: handMade });
     const fail = async (key: string) => {
-      await failure(storage.upload(key, failingStream(large.subarray(0, 17 * MiB), new Error("pg_dump failed"), MiB)));
+      // Not before the upload has made its folder.
+      const source = streamThen(large.subarray(0, 17 * MiB), async () => {
+        while (!service.paths().includes(`/Backups/${dirname(key)}/`)) await sleep(1);
+        throw new Error("pg_dump failed");
+      });
+      await failure(storage.upload(key, source));
     };
     await fail("stack/job/run/dump");
     await fail("other/run/dump");
