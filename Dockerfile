@@ -80,5 +80,5 @@ ENV HOME=/scratch TMPDIR=/scratch
 WORKDIR /scratch
 VOLUME /scratch
 # No shell stands between: the signal to stop reaches the runner.
-# The switch lets the runner free its buffers early; V8 takes it nowhere but here.
+# What the flags are for: providers/environment.ts.
 ENTRYPOINT ["/usr/local/bin/node", "--expose-gc", "--heap-growing-percent=100", "/app/runner/cli.js"]

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { recorded } from "../recording/record.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { TemporaryFolder } from "./script.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 /** The runner's command-line program. */
 export const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));

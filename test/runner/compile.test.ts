@@ -5,10 +5,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { storageProviders } from "../../providers/storage/index.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 

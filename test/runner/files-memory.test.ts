@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { runMeasured } from "../../tools/bench/run-measured.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
 import { Sandbox } from "../helpers/sandbox.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 const CLI = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 const MiB = 1024 * 1024;

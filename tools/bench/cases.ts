@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Data } from "./data.ts";
 import { NODE_FLAGS } from "../../providers/environment.ts";
+import type { Data } from "./data.ts";
 
 const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
 

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // Whether each of many short backups ends: npm run bench:exits -- --runs 2000
 

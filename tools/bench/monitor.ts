@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 import { type Cost, runMeasured } from "./run-measured.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // What Sentry costs a run on an almost empty database, where it shows most: npm run bench:monitor -- --runs 15
 

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { NODE_FLAGS } from "../../providers/environment.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 import { storesUnderTest, type StoreUnderTest } from "./stores-under-test.ts";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 
 // Uploads a file to each kind of store, on a local service, and to all at once, and compares with the plainest client. Ends with
 // 1 where something is not as promised.

@@ -39,7 +39,7 @@ const BUFFER_BYTES = 256 * 1024;
  * other.
  */
 function largeBuffers([input, output]: readonly unknown[]): Record<string, string> {
-  if (!existsSync(BUFFER_LIBRARY) || (input !== "pipe" && output !== "pipe")) return {};
+  if ((input !== "pipe" && output !== "pipe") || !existsSync(BUFFER_LIBRARY)) return {};
   return {
     LD_PRELOAD: BUFFER_LIBRARY,
     ...(input === "pipe" && { _STDBUF_I: String(BUFFER_BYTES) }),
