@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, describe, expect, it } from "vitest";
+import { cut, NOTHING } from "../../runner/age/cut.ts";
 import { AgeDecrypt, type FileKeySource } from "../../runner/age/decrypt.ts";
 import { withIdentity } from "../../runner/age/identity.ts";
 import { AgeEncrypt, createHeader } from "../../runner/age/encrypt.ts";
@@ -55,6 +56,14 @@ describe("a round trip", () => {
       const file = await encrypt(plain, [recipient], piece);
       expect((await decrypt(file, piece + 1)).equals(plain)).toBe(true);
     }
+  });
+
+  it("keeps none of a piece's memory for the bytes that are left of it", () => {
+    const piece = Buffer.allocUnsafeSlow(4 * KIB64 + 1);
+    const { chunks, left } = cut(NOTHING, piece, KIB64);
+    expect(chunks).toHaveLength(4);
+    expect(left).toHaveLength(1);
+    expect(left.buffer).not.toBe(piece.buffer);
   });
 
   it("needs any one of several private keys", async () => {
