@@ -18,45 +18,61 @@ export interface Figures {
 export function figuresOf({ at, cores, postgres, runs, results }: Figures): string {
   const full = results.filter(({ data }) => data !== undefined);
   const empty = results.find(({ data }) => data === undefined);
-  const ratios = new Map(full.flatMap((result) => result.ratios).map((each) => [titleOf(each), each]));
-  const headings = full.map(({ data, megabytes }) => `${String(data)}, ${megabytes} MB`);
-  const cell = (result: Result, title: string) => {
-    const found = result.ratios.find((each) => titleOf(each) === title);
-    if (found === undefined) return "";
-    const exceeded = found.atMost !== undefined && found.ratio.median > found.atMost;
-    const limit = found.atMost === undefined ? "" : `, at most ${found.atMost}`;
-    return `${exceeded ? `**${rangeOf(found.ratio)}**` : rangeOf(found.ratio)}${limit}`;
-  };
-  const secondsOf = (result: Result, name: string) => {
-    const { seconds, peakMegabytes } = result.measurements.find((each) => each.name === name) ?? {};
-    return seconds === undefined
-      ? ""
-      : `${seconds.median.toFixed(2)} s${peakMegabytes === undefined ? "" : `, ${peakMegabytes.toFixed(0)} MB`}`;
-  };
-  const names = [...new Set(full.flatMap(({ measurements }) => measurements.map(({ name }) => name)))];
   const kinds = [...new Set(full.map(({ data }) => String(data)))];
+  const sizes = [...new Set(full.map(({ megabytes }) => megabytes))];
   const own = empty?.measurements.filter(({ peakMegabytes }) => peakMegabytes !== undefined) ?? [];
   return [
     `Written by \`npm run bench -- --write\` on ${at.toISOString().slice(0, 10)}, with ${cores} cores, which the server of PostgreSQL ${postgres} ` +
       `also used. The cases took turns; each number is the median of ${runs} rounds.`,
     ...kinds.map((kind) => `- \`${kind}\`: ${String(DATA[kind]?.what)}.`),
     "",
+    `An empty database takes ${own.map(({ name, seconds }) => `${code(name)} ${seconds.median.toFixed(2)} s`).join(", ")}.`,
+    ...sizes.flatMap((size) =>
+      tablesOf(
+        size,
+        full.filter(({ megabytes }) => megabytes === size),
+      ),
+    ),
+  ].join("\n");
+}
+
+/** The tables of databases of one size, with a column for each. */
+function tablesOf(megabytes: number, results: readonly Result[]): string[] {
+  const headings = results.map(({ data }) => String(data));
+  const ratios = new Set(results.flatMap((result) => result.ratios).map(titleOf));
+  const names = new Set(results.flatMap(({ measurements }) => measurements.map(({ name }) => name)));
+  return [
+    "",
+    `### Databases of ${megabytes} MB`,
+    "",
     "How many times as long one takes as the other, with the least and the most of the rounds; what exceeds its limit is bold:",
     "",
     table(
       ["compared", ...headings],
-      [...ratios.keys()].map((title) => [title, ...full.map((result) => cell(result, title))]),
+      [...ratios].map((title) => [title, ...results.map((result) => ratioOf(result, title))]),
     ),
     "",
     "Seconds, and the most memory that this program held:",
     "",
     table(
       ["case", ...headings],
-      names.map((name) => [code(name), ...full.map((result) => secondsOf(result, name))]),
+      [...names].map((name) => [code(name), ...results.map((result) => costOf(result, name))]),
     ),
-    "",
-    `An empty database takes ${own.map(({ name, seconds }) => `${code(name)} ${seconds.median.toFixed(2)} s`).join(", ")}.`,
-  ].join("\n");
+  ];
+}
+
+function ratioOf({ ratios }: Result, title: string): string {
+  const found = ratios.find((each) => titleOf(each) === title);
+  if (found === undefined) return "";
+  const exceeded = found.atMost !== undefined && found.ratio.median > found.atMost;
+  const limit = found.atMost === undefined ? "" : `, at most ${found.atMost}`;
+  return `${exceeded ? `**${rangeOf(found.ratio)}**` : rangeOf(found.ratio)}${limit}`;
+}
+
+function costOf({ measurements }: Result, name: string): string {
+  const { seconds, peakMegabytes } = measurements.find((each) => each.name === name) ?? {};
+  if (seconds === undefined) return "";
+  return `${seconds.median.toFixed(2)} s${peakMegabytes === undefined ? "" : `, ${peakMegabytes.toFixed(0)} MB`}`;
 }
 
 const rangeOf = ({ median, least, most }: Spread) => `${median.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
