@@ -72,7 +72,7 @@ COPY --from=program /app /app
 # Compiles the program now, as the user and with the Node.js that will run it, since it may write nothing here later.
 RUN install -d -o 10001 -g 10001 /app/node_modules/.cache/compile \
     && setpriv --reuid=10001 --regid=10001 --clear-groups \
-      node --expose-gc --heap-growing-percent=100 --import /app/runner/compile.js /app/runner/cli.js --help >/dev/null \
+      node --import /app/runner/compile.js /app/runner/cli.js --help >/dev/null \
     && chown -R 0:0 /app/node_modules/.cache \
     && chmod -R a+rX /app/node_modules/.cache
 USER 10001:10001
@@ -81,4 +81,4 @@ WORKDIR /scratch
 VOLUME /scratch
 # No shell stands between: the signal to stop reaches the runner.
 # What the flags are for: providers/environment.ts.
-ENTRYPOINT ["/usr/local/bin/node", "--expose-gc", "--heap-growing-percent=100", "/app/runner/cli.js"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/runner/cli.js"]

@@ -50,15 +50,3 @@ export function readSchedule(text: string): Schedule {
   const fields = text.split(" ");
   return { cron: fields.slice(0, 5).join(" "), timezone: fields.slice(5).join(" ") };
 }
-
-/** Lets the runner free its buffers early; V8 takes it nowhere but on the command line. */
-const COLLECT = "--expose-gc";
-
-/**
- * Lets V8's heap grow to twice what lives in it before V8 marks it by itself. The heap of a run that has freed all it can is so small
- * that V8 did little else: it marked 72 times in the verification of 1.3 GB, which took 4.4 s instead of 3.3.
- */
-export const LET_GROW = "--heap-growing-percent=100";
-
-/** What Node.js is started with to be the runner. Text that can import nothing says it again, and a test compares. */
-export const NODE_FLAGS = [COLLECT, LET_GROW] as const;

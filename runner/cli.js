@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --expose-gc --heap-growing-percent=100
+#!/usr/bin/env node
 import { existsSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";

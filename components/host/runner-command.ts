@@ -1,4 +1,4 @@
-import { NODE_FLAGS, SCHEDULE_VARIABLE, SECRETS_FILE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
+import { SCHEDULE_VARIABLE, SECRETS_FILE_VARIABLE, writeSchedule } from "../../providers/environment.ts";
 import { quote } from "./shell.ts";
 
 /** A call of the runner on a machine. */
@@ -21,7 +21,7 @@ export interface RunnerPlace {
 export function runnerCommand(place: RunnerPlace, jobFile: string, ...words: readonly string[]): RunnerCommand {
   return {
     environment: { [SECRETS_FILE_VARIABLE]: place.secretsFile },
-    argv: [place.node, ...NODE_FLAGS, place.cli, ...words, "--job", jobFile],
+    argv: [place.node, place.cli, ...words, "--job", jobFile],
   };
 }
 

@@ -126,7 +126,7 @@ describe("a stack of the host target, on the real engine", () => {
     expect(app?.scheduled).toBe(user === undefined ? "none" : "crontab");
     if (user !== undefined) {
       expect(crontab()).toMatch(
-        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ --expose-gc --heap-growing-percent=100 \S+\/runner\/cli\.js backup .* # provision\.dev\.app\n$/,
+        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ \S+\/runner\/cli\.js backup .* # provision\.dev\.app\n$/,
       );
     }
     backup = pretendBackup(join(directory, "backups"), "dev", "app");

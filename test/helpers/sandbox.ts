@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { recorded } from "../recording/record.ts";
 import { registerSecret } from "../../tools/services/known-secrets.ts";
 import { TemporaryFolder } from "./script.ts";
@@ -99,7 +98,7 @@ export class Sandbox {
 /** Starts `provision` with an environment of its own. */
 export function startProvision(args: readonly string[], environment: Readonly<Record<string, string>>): Running {
   const env = recorded(environment);
-  const child = spawn(process.execPath, [...NODE_FLAGS, CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

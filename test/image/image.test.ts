@@ -78,7 +78,7 @@ describe.skipIf(reason !== undefined)("the image, as ECS runs it", () => {
   it("runs the runner itself as a user without rights, with a place for temporary files", () => {
     expect(image.config).toMatchObject({
       User: "10001:10001",
-      Entrypoint: ["/usr/local/bin/node", "--expose-gc", "--heap-growing-percent=100", "/app/runner/cli.js"],
+      Entrypoint: ["/usr/local/bin/node", "/app/runner/cli.js"],
       Volumes: { "/scratch": {} },
     });
     expect(image.config.Env).toContain("TMPDIR=/scratch");

@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { storageProviders } from "../../providers/storage/index.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { TemporaryFolder } from "../helpers/script.ts";
@@ -54,7 +53,7 @@ function run(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const env = { PATH: process.env.PATH, NODE_DEBUG_NATIVE: "COMPILE_CACHE", ...environment };
   const options = { cwd: app.path, env, maxBuffer: 256 * 1024 * 1024 };
   return new Promise<{ output: string; stderr: string; cached: string[]; compiled: string[] }>((resolve) => {
-    execFile(process.execPath, [...NODE_FLAGS, ...args], options, (_error, output, stderr) => {
+    execFile(process.execPath, args, options, (_error, output, stderr) => {
       const modules = (line: RegExp) => [...stderr.matchAll(line)].map(([, module = ""]) => module);
       resolve({
         output,

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { runMeasured } from "../../tools/bench/run-measured.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { SupabaseStorageService } from "../../tools/services/supabase-storage.ts";
@@ -52,7 +51,7 @@ it.each([1, 3])(
       sandbox.environment.STORAGE_KEY = source.serviceKey;
       const job = join(sandbox.path, "job.json");
       writeFileSync(job, JSON.stringify(sandbox.job));
-      const command = [process.execPath, ...NODE_FLAGS, CLI, "backup", "--job", job];
+      const command = [process.execPath, CLI, "backup", "--job", job];
       const { megabytes } = await runMeasured("the backup", command, { env: sandbox.environment, memory: true });
       for (const store of stores) {
         expect([...store.objects.keys()].filter((name) => name.includes("/files/"))).toHaveLength(212);

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import type { Data } from "./data.ts";
 
 const cli = fileURLToPath(new URL("../../runner/cli.js", import.meta.url));
@@ -28,7 +27,7 @@ export interface Setup {
 
 const own = (name: string, command: string, job: string, options: string, restores = false): Case => ({
   name,
-  command: `exec ${process.execPath} ${NODE_FLAGS.join(" ")} ${cli} ${command} --job ${job} --log-level error ${options}`,
+  command: `exec ${process.execPath} ${cli} ${command} --job ${job} --log-level error ${options}`,
   own: true,
   restores,
 });

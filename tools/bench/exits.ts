@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
 
@@ -37,7 +36,7 @@ async function lane(index: number): Promise<void> {
       retention: { last: 3 },
     }),
   );
-  const args = [...NODE_FLAGS, cli, "backup", "--job", job, "--log-level", "error"];
+  const args = [cli, "backup", "--job", job, "--log-level", "error"];
   const env = { PATH: process.env.PATH, URL: postgres.url("bench") };
   while (begun < runs) {
     const run = (begun += 1);

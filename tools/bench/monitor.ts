@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { startPostgres } from "../postgres.ts";
 import { createSampleDatabase } from "../sample-database.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
@@ -46,7 +45,7 @@ async function run(monitor: readonly object[]): Promise<Cost> {
     URL: postgres.url("bench"),
     DSN: `http://key@127.0.0.1:${(ingest.address() as AddressInfo).port}/1`,
   };
-  const command = [process.execPath, ...NODE_FLAGS, cli, "backup", "--job", job, "--log-level", "error"];
+  const command = [process.execPath, cli, "backup", "--job", job, "--log-level", "error"];
   return runMeasured("The backup", command, { env, memory: true });
 }
 

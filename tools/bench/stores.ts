@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { NODE_FLAGS } from "../../providers/environment.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { median } from "./median.ts";
 import { storesUnderTest, type StoreUnderTest } from "./stores-under-test.ts";
@@ -51,7 +50,7 @@ async function upload(stores: readonly StoreUnderTest[], file: string) {
   const imports = stores.flatMap(({ preload }) => (preload === undefined ? [] : [`--import=${preload}`]));
   const env = Object.assign({}, ...stores.map(({ environment }) => environment)) as NodeJS.ProcessEnv;
   env.STORES = JSON.stringify(stores.map(({ config, secrets }) => ({ config, secrets })));
-  const { output } = await run([process.execPath, ...NODE_FLAGS, ...imports, uploader, file], env);
+  const { output } = await run([process.execPath, ...imports, uploader, file], env);
   return JSON.parse(output) as { seconds: number; peakMegabytes: number };
 }
 

@@ -199,7 +199,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     }
     expect(await unwrap(pulumi.output(host.jobs.app?.run))).toBe(
       "ssh -p 2222 ops@db1 'sudo -u backup env PROVISION_SECRETS_FILE=/srv/provision/secrets.json " +
-        "/srv/provision/program/current/node --expose-gc --heap-growing-percent=100 /srv/provision/program/current/runner/cli.js backup --job /srv/provision/jobs/app.json'",
+        "/srv/provision/program/current/node /srv/provision/program/current/runner/cli.js backup --job /srv/provision/jobs/app.json'",
     );
     expect(host.jobs.app?.backups).toEqual([
       "filesystem: /srv/provision/backups/dev/app",
