@@ -80,5 +80,4 @@ ENV HOME=/scratch TMPDIR=/scratch
 WORKDIR /scratch
 VOLUME /scratch
 # No shell stands between: the signal to stop reaches the runner.
-# What the flags are for: providers/environment.ts.
 ENTRYPOINT ["/usr/local/bin/node", "/app/runner/cli.js"]

@@ -1,6 +1,6 @@
 /*
- * How the deployment starts a run: the environment variables in which it hands it what it needs, spelled only here, and the flags of
- * Node.js. Stacks that are deployed have set the variables, so none may get another name or form.
+ * The environment variables in which the deployment hands a run what it needs: the only place that spells them. Stacks that are
+ * deployed have set them, so none may get another name or form.
  */
 import { createHash } from "node:crypto";
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { ProviderError } from "../../providers/errors.ts";
 import { STAGE } from "../stream/meter.ts";
 import { streamed } from "../stream/garbage.ts";
@@ -46,9 +47,7 @@ export async function createHeader(recipients: readonly string[]): Promise<AgeHe
       controller.close();
     },
   });
-  const parts: Uint8Array[] = [];
-  for await (const part of await encrypter.encrypt(nothing)) parts.push(part);
-  const file = Buffer.concat(parts);
+  const file = await buffer(await encrypter.encrypt(nothing));
   if (!fileKey) throw new Error("the age package asked no recipient to wrap its key");
   const emptyPayload = NONCE + 16;
   return { bytes: file.subarray(0, file.length - emptyPayload), fileKey };
