@@ -14,6 +14,7 @@ import {
   type Stack,
   type StackSettings,
 } from "@pulumi/pulumi/automation/index.js";
+import pLimit from "p-limit";
 import { quote } from "../components/host/shell.ts";
 import { findOnPath } from "./install/executables.ts";
 import { downloadAnswers, ensurePulumi } from "./install/pulumi.ts";
@@ -26,6 +27,9 @@ const PLUGINS = { command: "1.2.1", aws: "7.48.0" };
 
 /** How long the official download of a plugin may take, in milliseconds; the one of `aws` weighs some 200 MB. */
 const DOWNLOAD_MS = 300_000;
+
+/** How long one operation may take, in milliseconds: the longest, on AWS, take some 30 s, and 90 s on a slow machine. */
+const OPERATION_MS = 200_000;
 
 /** A value of a stack's configuration that goes into it encrypted. Made by {@link secret}. */
 class SecretValue {
@@ -232,8 +236,11 @@ async function createStack(
   );
   await configure(stack, environment, project, config);
 
+  // A test that ran out of time goes on while it is repeated, and two operations on one stack would end each other.
+  const oneAtATime = pLimit(1);
+
   /** Runs one operation of the Automation API and collects what it reports. */
-  async function operate(operation: string, start: (options: ReportOptions) => Promise<unknown>): Promise<Outcome> {
+  async function operateNow(operation: string, start: (options: ReportOptions) => Promise<unknown>): Promise<Outcome> {
     let output = "";
     let summary: Record<string, number> = {};
     const steps: Step[] = [];
@@ -247,15 +254,21 @@ async function createStack(
       }
       if (event.summaryEvent !== undefined) summary = event.summaryEvent.resourceChanges;
     };
+    const limit = AbortSignal.timeout(OPERATION_MS);
     try {
-      await start({ onOutput: collect, onError: collect, onEvent });
+      await Promise.race([start({ onOutput: collect, onError: collect, onEvent }), once(limit, "abort")]);
+      limit.throwIfAborted();
     } catch (error) {
+      if (limit.aborted) output += `\nIts processes were killed, as it took more than ${OPERATION_MS / 1000} s.`;
       throw new EngineError(operation, output === "" && error instanceof Error ? error.message : output);
     } finally {
       await endLeftovers(environment.PULUMI_BACKEND_URL);
+      // What was killed has left its lock on the stack.
+      if (limit.aborted) await stack.cancel();
     }
     return { summary, steps, output };
   }
+  const operate: typeof operateNow = (...operation) => oneAtATime(() => operateNow(...operation));
 
   return {
     directory: workDir,

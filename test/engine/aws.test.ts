@@ -21,7 +21,7 @@ if (plugin === undefined) {
 }
 afterAll(() => engine.stop());
 
-/** Waiting for a lifecycle configuration takes a minute with this provider, whatever it is asked for. */
+/** What a test may take: waiting for a lifecycle configuration takes a minute with this provider, whatever it is asked for. */
 const UP_MS = 240_000;
 
 const IMAGE = `123456789012.dkr.ecr.us-east-1.amazonaws.com/provision@sha256:${"ab".repeat(32)}`;
@@ -42,6 +42,7 @@ interface JobOutputs {
 
 describe.skipIf(plugin === undefined)(
   "a stack of the target aws, on the real engine with the Terraform provider and moto",
+  { timeout: UP_MS },
   () => {
     let moto: Moto;
     let postgres: Postgres;
@@ -254,189 +255,157 @@ describe.skipIf(plugin === undefined)(
       expect(ended.code, ended.stderr + ended.stdout).toBe(0);
     });
 
-    it(
-      "adds a job, and takes it away again, without touching the other",
-      async () => {
-        // What all jobs share is replaced or gets longer, as the lists of who uses a key or a secret; nothing that the other job needs is changed.
-        const shared =
-          /Dashboard|provision-key-key|provisionSigningKey-policy|provision-schedule-dev-run-tasks|provision-alarms-dev-(due|zeros)/;
-        const ofOthers = (steps: readonly string[]) =>
-          steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
-        await up();
-        const added = await up({ jobs: [app(), notes()] });
-        expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
-        expect(ofOthers(added)).toEqual([]);
-        const { taskDefinitions } = await job(dev, "notes");
-        const ended = await runTask(moto.url, taskDefinitions.backup);
-        expect(ended.code, ended.stderr + ended.stdout).toBe(0);
-        const removed = await up();
-        expect(ofOthers(removed)).toEqual([]);
-        expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
-      },
-      UP_MS,
-    );
+    it("adds a job, and takes it away again, without touching the other", async () => {
+      // What all jobs share is replaced or gets longer, as the lists of who uses a key or a secret; nothing that the other job needs is changed.
+      const shared =
+        /Dashboard|provision-key-key|provisionSigningKey-policy|provision-schedule-dev-run-tasks|provision-alarms-dev-(due|zeros)/;
+      const ofOthers = (steps: readonly string[]) =>
+        steps.filter((step) => !/\bnotes\b|notes_/.test(step) && !shared.test(step));
+      await up();
+      const added = await up({ jobs: [app(), notes()] });
+      expect(added.filter((step) => step.startsWith("create")).length).toBeGreaterThan(10);
+      expect(ofOthers(added)).toEqual([]);
+      const { taskDefinitions } = await job(dev, "notes");
+      const ended = await runTask(moto.url, taskDefinitions.backup);
+      expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+      const removed = await up();
+      expect(ofOthers(removed)).toEqual([]);
+      expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/notes/"))).toBe(true);
+    });
 
-    it(
-      "renames a job where it stands, with its backups, and keeps the log of one that is removed",
-      async () => {
-        const { logGroup, taskDefinitions } = await job(dev, "app");
-        const steps = await up({ jobs: [{ ...app(), name: "shop", rename: { from: "app" } }] });
-        expect(steps.filter((step) => !step.startsWith("update "))).toEqual([]);
-        expect(steps.length).toBeGreaterThan(5);
-        const renamed = await job(dev, "shop");
-        expect(renamed).toMatchObject({ logGroup, taskDefinitions });
-        const ended = await runTask(moto.url, renamed.taskDefinitions.backup);
-        expect(ended.code, ended.stderr + ended.stdout).toBe(0);
-        expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/shop/"))).toBe(false);
-        // The log groups of this job, and of the one that the test before has removed.
-        const { logGroups } = await awsCall<{ logGroups: { logGroupName: string }[] }>(moto.url, "logs", {
-          target: "Logs_20140328.DescribeLogGroups",
-          body: {},
-        });
-        const names = logGroups.map(({ logGroupName }) => logGroupName);
-        expect(names).toContain(logGroup);
-        expect(names.some((name) => name.startsWith("provision-runner-dev-notes"))).toBe(true);
-        await up({ jobs: [{ ...app(), rename: { from: ["app", "shop"] } }] });
-        expect(await up()).toEqual([]);
-      },
-      UP_MS,
-    );
+    it("renames a job where it stands, with its backups, and keeps the log of one that is removed", async () => {
+      const { logGroup, taskDefinitions } = await job(dev, "app");
+      const steps = await up({ jobs: [{ ...app(), name: "shop", rename: { from: "app" } }] });
+      expect(steps.filter((step) => !step.startsWith("update "))).toEqual([]);
+      expect(steps.length).toBeGreaterThan(5);
+      const renamed = await job(dev, "shop");
+      expect(renamed).toMatchObject({ logGroup, taskDefinitions });
+      const ended = await runTask(moto.url, renamed.taskDefinitions.backup);
+      expect(ended.code, ended.stderr + ended.stdout).toBe(0);
+      expect((await keysOf(await bucketOf(dev))).some((key) => key.startsWith("dev/shop/"))).toBe(false);
+      // The log groups of this job, and of the one that the test before has removed.
+      const { logGroups } = await awsCall<{ logGroups: { logGroupName: string }[] }>(moto.url, "logs", {
+        target: "Logs_20140328.DescribeLogGroups",
+        body: {},
+      });
+      const names = logGroups.map(({ logGroupName }) => logGroupName);
+      expect(names).toContain(logGroup);
+      expect(names.some((name) => name.startsWith("provision-runner-dev-notes"))).toBe(true);
+      await up({ jobs: [{ ...app(), rename: { from: ["app", "shop"] } }] });
+      expect(await up()).toEqual([]);
+    });
 
-    it(
-      "is promoted: the same digest in a second stack of the account",
-      async () => {
-        const { summary, output } = await promoted;
-        seen.push(output, await staging.exportState());
-        expect(Object.keys(summary)).toEqual(["create"]);
-        expect((await staging.outputs()).image?.value).toBe(IMAGE);
-        const { taskDefinitions } = await job(staging, "app");
-        expect((await registeredContainer(moto.url, taskDefinitions.backup)).image).toBe(IMAGE);
-        expect(await bucketOf(staging)).not.toBe(await bucketOf(dev));
-        await dev.preview({ expectNoChanges: true });
-      },
-      UP_MS,
-    );
+    it("is promoted: the same digest in a second stack of the account", async () => {
+      const { summary, output } = await promoted;
+      seen.push(output, await staging.exportState());
+      expect(Object.keys(summary)).toEqual(["create"]);
+      expect((await staging.outputs()).image?.value).toBe(IMAGE);
+      const { taskDefinitions } = await job(staging, "app");
+      expect((await registeredContainer(moto.url, taskDefinitions.backup)).image).toBe(IMAGE);
+      expect(await bucketOf(staging)).not.toBe(await bucketOf(dev));
+      await dev.preview({ expectNoChanges: true });
+    });
 
-    it(
-      "logs accesses and copies to a second bucket, and repeats neither",
-      async () => {
-        await promoted;
-        const Bucket = await bucketOf(staging);
-        const [{ LoggingEnabled }, { ReplicationConfiguration }] = await Promise.all([
-          s3.getBucketLogging({ Bucket }),
-          s3.getBucketReplication({ Bucket }),
-        ]);
-        expect(LoggingEnabled).toMatchObject({
-          TargetBucket: expect.stringMatching(/^provision-staging-access-/) as unknown,
-          TargetPrefix: "access/",
-        });
-        const [rule, ...others] = ReplicationConfiguration?.Rules ?? [];
-        expect(others).toEqual([]);
-        expect(rule).toMatchObject({
-          Status: "Enabled",
-          Destination: {
-            Bucket: expect.stringMatching(/^arn:aws:s3:::provision-staging-replica-/) as unknown,
-            EncryptionConfiguration: { ReplicaKmsKeyID: expect.stringMatching(/^arn:aws:kms:.*:key\//) as unknown },
-          },
-        });
-        const replica = rule?.Destination?.Bucket?.split(":").at(-1);
-        expect((await s3.getBucketVersioning({ Bucket: replica })).Status).toBe("Enabled");
-        await staging.preview({ expectNoChanges: true });
-      },
-      UP_MS,
-    );
+    it("logs accesses and copies to a second bucket, and repeats neither", async () => {
+      await promoted;
+      const Bucket = await bucketOf(staging);
+      const [{ LoggingEnabled }, { ReplicationConfiguration }] = await Promise.all([
+        s3.getBucketLogging({ Bucket }),
+        s3.getBucketReplication({ Bucket }),
+      ]);
+      expect(LoggingEnabled).toMatchObject({
+        TargetBucket: expect.stringMatching(/^provision-staging-access-/) as unknown,
+        TargetPrefix: "access/",
+      });
+      const [rule, ...others] = ReplicationConfiguration?.Rules ?? [];
+      expect(others).toEqual([]);
+      expect(rule).toMatchObject({
+        Status: "Enabled",
+        Destination: {
+          Bucket: expect.stringMatching(/^arn:aws:s3:::provision-staging-replica-/) as unknown,
+          EncryptionConfiguration: { ReplicaKmsKeyID: expect.stringMatching(/^arn:aws:kms:.*:key\//) as unknown },
+        },
+      });
+      const replica = rule?.Destination?.Bucket?.split(":").at(-1);
+      expect((await s3.getBucketVersioning({ Bucket: replica })).Status).toBe("Enabled");
+      await staging.preview({ expectNoChanges: true });
+    });
 
-    it(
-      "gives a bucket a lock without replacing it, and refuses to take one away",
-      async () => {
-        await promoted;
-        await staging.configure(configOf({ bucket: { ...COPIED, objectLock: { days: 7 } } }));
-        const { steps } = await staging.preview();
-        const buckets = steps.filter(({ type }) => type.startsWith("aws:s3")).map(({ op, name }) => `${op} ${name}`);
-        expect(buckets.filter((step) => !step.startsWith("update")).sort()).toEqual([
-          "create provision-bucket-object-lock",
-          "create provision-bucket-replica-object-lock",
-        ]);
-        await dev.configure(configOf({ bucket: { objectLock: "off" } }));
-        await expect(dev.preview()).rejects.toThrow(/has Object Lock, which S3 never turns off again/);
-        await dev.configure(configOf());
-      },
-      UP_MS,
-    );
+    it("gives a bucket a lock without replacing it, and refuses to take one away", async () => {
+      await promoted;
+      await staging.configure(configOf({ bucket: { ...COPIED, objectLock: { days: 7 } } }));
+      const { steps } = await staging.preview();
+      const buckets = steps.filter(({ type }) => type.startsWith("aws:s3")).map(({ op, name }) => `${op} ${name}`);
+      expect(buckets.filter((step) => !step.startsWith("update")).sort()).toEqual([
+        "create provision-bucket-object-lock",
+        "create provision-bucket-replica-object-lock",
+      ]);
+      await dev.configure(configOf({ bucket: { objectLock: "off" } }));
+      await expect(dev.preview()).rejects.toThrow(/has Object Lock, which S3 never turns off again/);
+      await dev.configure(configOf());
+    });
 
-    it(
-      "gets a task that publishes reports, and keeps the others as they are, once the job asks for them",
-      async () => {
-        await up();
-        const report = { schedule: { cron: "0 7 * * 1" }, publish: true, keep: 2 };
-        const steps = await up({ jobs: [{ ...app(), report }] });
-        expect(steps.filter((step) => step.startsWith("create")).sort()).toEqual([
-          "create aws:ecs/taskDefinition:TaskDefinition provision-runner-dev-app-report",
-          "create aws:iam/role:Role provision-runner-dev-app-report",
-          "create aws:iam/rolePolicy:RolePolicy provision-runner-dev-app-report-policy",
-          "create aws:scheduler/schedule:Schedule provision-schedule-dev-app_report",
-        ]);
-        // Who uses the key, and what the state machine may start.
-        const shared = /^update .* (provision-key-key|provision-schedule-dev-run-tasks-policy)$/;
-        expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
-        expect(await up({ jobs: [{ ...app(), report }] })).toEqual([]);
+    it("gets a task that publishes reports, and keeps the others as they are, once the job asks for them", async () => {
+      await up();
+      const report = { schedule: { cron: "0 7 * * 1" }, publish: true, keep: 2 };
+      const steps = await up({ jobs: [{ ...app(), report }] });
+      expect(steps.filter((step) => step.startsWith("create")).sort()).toEqual([
+        "create aws:ecs/taskDefinition:TaskDefinition provision-runner-dev-app-report",
+        "create aws:iam/role:Role provision-runner-dev-app-report",
+        "create aws:iam/rolePolicy:RolePolicy provision-runner-dev-app-report-policy",
+        "create aws:scheduler/schedule:Schedule provision-schedule-dev-app_report",
+      ]);
+      // Who uses the key, and what the state machine may start.
+      const shared = /^update .* (provision-key-key|provision-schedule-dev-run-tasks-policy)$/;
+      expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
+      expect(await up({ jobs: [{ ...app(), report }] })).toEqual([]);
 
-        const { schedules, taskDefinitions } = await job(dev, "app");
-        const backup = await runTask(moto.url, taskDefinitions.backup);
-        expect(backup.code, backup.stderr + backup.stdout).toBe(0);
-        const { taskDefinition, overrides } = await scheduled(schedules.report ?? "");
-        expect(overrides.environment).toEqual([{ name: "PROVISION_SCHEDULE", value: "0 3 * * * America/Sao_Paulo" }]);
-        const ended = await runTask(moto.url, taskDefinition, overrides);
-        expect([ended.code, ended.stderr]).toEqual([0, ""]);
-        const bucket = await bucketOf(dev);
-        const [page = "", signature] = (await keysOf(bucket)).filter((key) => key.startsWith("dev/app/reports/"));
-        expect(signature).toBe(`${page}.sig`);
-        const { Body } = await s3.getObject({ Bucket: bucket, Key: page });
-        expect(await Body?.transformToString()).toMatch(/Recoverable to \d{4}-\d\d-\d\d \d\d:\d\d/);
-      },
-      UP_MS,
-    );
+      const { schedules, taskDefinitions } = await job(dev, "app");
+      const backup = await runTask(moto.url, taskDefinitions.backup);
+      expect(backup.code, backup.stderr + backup.stdout).toBe(0);
+      const { taskDefinition, overrides } = await scheduled(schedules.report ?? "");
+      expect(overrides.environment).toEqual([{ name: "PROVISION_SCHEDULE", value: "0 3 * * * America/Sao_Paulo" }]);
+      const ended = await runTask(moto.url, taskDefinition, overrides);
+      expect([ended.code, ended.stderr]).toEqual([0, ""]);
+      const bucket = await bucketOf(dev);
+      const [page = "", signature] = (await keysOf(bucket)).filter((key) => key.startsWith("dev/app/reports/"));
+      expect(signature).toBe(`${page}.sig`);
+      const { Body } = await s3.getObject({ Bucket: bucket, Key: page });
+      expect(await Body?.transformToString()).toMatch(/Recoverable to \d{4}-\d\d-\d\d \d\d:\d\d/);
+    });
 
-    it(
-      "gets a role with which people hold backups, and keeps the others as they are, once it names them",
-      async () => {
-        await up();
-        const holders = ["arn:aws:iam::123456789012:root"];
-        const steps = await up({ holders });
-        expect(steps.filter((step) => step.startsWith("create aws:")).sort()).toEqual([
-          "create aws:iam/role:Role provision-holders-dev-app-hold",
-          "create aws:iam/rolePolicy:RolePolicy provision-holders-dev-app-hold-policy",
-        ]);
-        // Who uses the key, and who reads the one that signs.
-        const shared = /^update .* provision-(key-key|secrets-dev-provisionSigningKey-policy)$/;
-        expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
-        expect((await job(dev, "app")).roles.hold).toMatch(/:role\/provision-holders-dev-app-hold-/);
-        expect(await up({ holders })).toEqual([]);
-      },
-      UP_MS,
-    );
+    it("gets a role with which people hold backups, and keeps the others as they are, once it names them", async () => {
+      await up();
+      const holders = ["arn:aws:iam::123456789012:root"];
+      const steps = await up({ holders });
+      expect(steps.filter((step) => step.startsWith("create aws:")).sort()).toEqual([
+        "create aws:iam/role:Role provision-holders-dev-app-hold",
+        "create aws:iam/rolePolicy:RolePolicy provision-holders-dev-app-hold-policy",
+      ]);
+      // Who uses the key, and who reads the one that signs.
+      const shared = /^update .* provision-(key-key|secrets-dev-provisionSigningKey-policy)$/;
+      expect(steps.filter((step) => !step.startsWith("create") && !shared.test(step))).toEqual([]);
+      expect((await job(dev, "app")).roles.hold).toMatch(/:role\/provision-holders-dev-app-hold-/);
+      expect(await up({ holders })).toEqual([]);
+    });
 
     it("finds no drift when it looks", async () => {
       expect(Object.keys((await dev.refresh()).summary)).toEqual(["same"]);
     });
 
-    it(
-      "leaves the bucket with its backups when it is destroyed",
-      async () => {
-        const bucket = await bucketOf(dev);
-        const { cluster, deadLetterQueue, key } = await dev.outputs();
-        expect([cluster?.value, deadLetterQueue?.value, key?.value]).toEqual([
-          expect.stringMatching(/^provision-runner-dev/),
-          expect.stringMatching(/^http.*\/provision-schedule-dev-not-started/),
-          expect.stringMatching(/^arn:aws:kms:us-east-1:/),
-        ]);
-        const keys = await keysOf(bucket);
-        seen.push((await dev.destroy()).output);
-        expect(await keysOf(bucket)).toEqual(keys);
-        expect(keys.length).toBeGreaterThan(5);
-      },
-      UP_MS,
-    );
+    it("leaves the bucket with its backups when it is destroyed", async () => {
+      const bucket = await bucketOf(dev);
+      const { cluster, deadLetterQueue, key } = await dev.outputs();
+      expect([cluster?.value, deadLetterQueue?.value, key?.value]).toEqual([
+        expect.stringMatching(/^provision-runner-dev/),
+        expect.stringMatching(/^http.*\/provision-schedule-dev-not-started/),
+        expect.stringMatching(/^arn:aws:kms:us-east-1:/),
+      ]);
+      const keys = await keysOf(bucket);
+      seen.push((await dev.destroy()).output);
+      expect(await keysOf(bucket)).toEqual(keys);
+      expect(keys.length).toBeGreaterThan(5);
+    });
 
     it("has shown no secret, neither in what it printed nor in its state", () => {
       expect(seen.length).toBeGreaterThan(10);
