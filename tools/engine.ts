@@ -28,7 +28,7 @@ const PLUGINS = { command: "1.2.1", aws: "7.48.0" };
 /** How long the official download of a plugin may take, in milliseconds; the one of `aws` weighs some 200 MB. */
 const DOWNLOAD_MS = 300_000;
 
-/** How long one operation may take, in milliseconds: the longest, on AWS, take some 30 s, and 90 s on a slow machine. */
+/** How long one operation may take, in milliseconds: the longest, a first `up` on AWS, takes up to 90 s on a slow and busy machine. */
 const OPERATION_MS = 200_000;
 
 /** A value of a stack's configuration that goes into it encrypted. Made by {@link secret}. */

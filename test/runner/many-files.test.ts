@@ -9,7 +9,7 @@ import { filesIn } from "../helpers/store.ts";
 
 const FILES = 20_000;
 
-/** What the test may take: two minutes on a fast machine, and five on a slow one that does nothing else. */
+/** What the test may take: it took five minutes on a slow machine that did nothing else. */
 const LONG_MS = 900_000;
 
 let postgres: Postgres;
