@@ -8,12 +8,13 @@ import { ensurePostgresWheel } from "../install/postgres-wheels.ts";
 import { startPostgres, type Postgres } from "../postgres.ts";
 import { query } from "../query.ts";
 import { ROOT } from "../tests/imports.ts";
-import { dumps, limits, ratioLimits, restores, SHOWN, type Case, type Setup } from "./cases.ts";
+import { COMPILE, dumps, limits, ratioLimits, restores, SHOWN, type Case, type Setup } from "./cases.ts";
 import { type Check, describeCheck, judge } from "./check.ts";
 import { DATA, type Data } from "./data.ts";
 import { figuresOf } from "./figures.ts";
 import type { Measurement, Result } from "./result.ts";
 import { type Cost, runMeasured } from "./run-measured.ts";
+import { speed } from "./speed.ts";
 import { ratiosOf, spreadOf, takeTurns, type Spread } from "./turns.ts";
 
 // Compares backups and restores with pg_dump, pg_restore and their peers, on several kinds of data. Ends with 1 where something is
@@ -60,8 +61,6 @@ class Bench {
   /** An empty database: nothing but the start and the end of a run. */
   async empty(): Promise<Result> {
     await inMaintenance(this.#postgres, "CREATE DATABASE nothing TEMPLATE template0");
-    // Each once before, as the first fills V8's cache of compiled modules, which an image and a schedule's runs have.
-    await takeTurns(this.#dumps, 1, (each) => this.#run(each, "nothing"));
     const measured = await takeTurns(this.#dumps, EMPTY_ROUNDS, (each) => this.#run(each, "nothing"));
     return { megabytes: 0, measurements: measurementsOf(measured), ratios: [] };
   }
@@ -199,15 +198,21 @@ try {
     return undefined;
   });
   const setup = { clients: postgres.binDirectory, newerClients, ...(await jobFiles()) };
+  await runMeasured("the compilation of the runner", COMPILE, { env: process.env, memory: false });
   const bench = new Bench(postgres, setup);
   const results: Result[] = [];
-  const add = (result: Result) => {
+  const add = async (measure: () => Promise<Result>) => {
+    const before = speed();
+    const result = await measure();
     results.push(result);
     say(describe(result));
+    say(
+      `One core computes the SHA-256 of ${speed().toFixed(0)} MB in a second, and of ${before.toFixed(0)} MB before this.`,
+    );
   };
-  add(await bench.empty());
+  await add(() => bench.empty());
   for (const [name, data] of chosen) {
-    for (const megabytes of options.sizes.split(",").map(Number)) add(await bench.of(name, data, megabytes));
+    for (const megabytes of options.sizes.split(",").map(Number)) await add(() => bench.of(name, data, megabytes));
   }
   const checks = [...results.flatMap(checksOf), ...growthOf(results)];
   say("\nPromises");
