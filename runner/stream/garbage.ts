@@ -52,27 +52,26 @@ export function streamed(bytes: number): void {
   if (!begun) {
     begun = true;
     const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
-    if (young !== undefined && young.physical_space_size >= GROWN) freeStart();
+    if (young !== undefined && young.physical_space_size >= GROWN) freeAll({ type: "major", flavor: "last-resort" });
   }
   since += bytes;
   if (since < YOUNG) return;
   total += since;
   since = 0;
   if (held === undefined && total >= START) {
-    freeStart();
+    freeAll({ type: "major", flavor: "last-resort" });
     return;
   }
   collect ??= openCollector();
   collect({ type: "minor" });
   if (held === undefined || getHeapStatistics().external_memory < held + OLD) return;
-  collect({ type: "major" });
-  held = getHeapStatistics().external_memory;
+  freeAll({ type: "major" });
 }
 
-/** Has V8 give back all that it does not need. */
-function freeStart(): void {
+/** Frees all garbage; as a last resort, V8 also gives back all memory that it does not need. */
+function freeAll(options: { readonly type: "major"; readonly flavor?: "last-resort" }): void {
   collect ??= openCollector();
-  collect({ type: "major", flavor: "last-resort" });
+  collect(options);
   held = getHeapStatistics().external_memory;
 }
 
