@@ -189,7 +189,7 @@ function chosenData(): [string, Data][] {
   });
 }
 
-const settings = { shared_buffers: "512MB", max_locks_per_transaction: "1024" };
+const settings = { shared_buffers: "512MB", max_locks_per_transaction: "2048" };
 const chosen = chosenData();
 const postgres = await startPostgres({ settings });
 try {
