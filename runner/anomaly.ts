@@ -20,6 +20,35 @@ export interface Figures {
   readonly rows: ReadonlyMap<string, number>;
 }
 
+/** The figures of a job's last backups, at most {@link HISTORY}, with the name of each table held once. */
+export class History {
+  readonly #backups: Omit<Figures, "rows">[] = [];
+  readonly #rows = new Map<string, number[]>();
+
+  add({ rows, ...figures }: Figures): void {
+    const at = this.#backups.push(figures) - 1;
+    for (const [table, count] of rows) {
+      const counts = this.#rows.get(table) ?? Array<number>(HISTORY).fill(0);
+      counts[at] = count;
+      this.#rows.set(table, counts);
+    }
+  }
+
+  get length(): number {
+    return this.#backups.length;
+  }
+
+  /** The median of the backups. */
+  usual(what: Exclude<Anomaly["what"], "rows">): number {
+    return median(this.#backups.map((each) => each[what]));
+  }
+
+  /** Each table, and the median of its rows: none in a backup that does not have it, or whose server had not counted it. */
+  *usualRows(): Generator<[table: string, usual: number]> {
+    for (const [table, counts] of this.#rows) yield [table, median(counts.slice(0, this.length))];
+  }
+}
+
 /** One figure that is far from what is usual for the job. */
 export interface Anomaly {
   readonly what: "storedBytes" | "plainBytes" | "seconds" | "rows";
@@ -51,18 +80,13 @@ export function figuresOf({ objects, startedAt, finishedAt, database }: Manifest
  * lost all its rows, or is gone, is one of them whatever its size.
  *
  * @param known the names of all its tables, also of those without figures
- * @param before the figures of the last backups, at most {@link HISTORY}; without any, nothing is unusual
+ * @param before the last backups; without any, nothing is unusual
  */
-export function anomaliesOf(
-  now: Figures,
-  known: ReadonlySet<string>,
-  before: readonly Figures[],
-  factor: number,
-): Anomaly[] {
+export function anomaliesOf(now: Figures, known: ReadonlySet<string>, before: History, factor: number): Anomaly[] {
   if (before.length === 0) return [];
   const found: Anomaly[] = [];
-  const compare = (what: "storedBytes" | "plainBytes" | "seconds", small: number): void => {
-    const usual = median(before.map((each) => each[what]));
+  const compare = (what: Exclude<Anomaly["what"], "rows">, small: number): void => {
+    const usual = before.usual(what);
     const value = now[what];
     const far = Math.abs(value - usual) > small;
     const grew = before.length >= ENOUGH && value > usual * factor;
@@ -72,11 +96,10 @@ export function anomaliesOf(
   compare("storedBytes", SMALL.bytes);
   compare("plainBytes", SMALL.bytes);
   compare("seconds", SMALL.seconds);
-  for (const table of new Set(before.flatMap(({ rows }) => [...rows.keys()]))) {
+  for (const [table, usual] of before.usualRows()) {
     const value = now.rows.get(table);
     // The server has not counted it.
     if (value === undefined && known.has(table)) continue;
-    const usual = median(before.map(({ rows }) => rows.get(table) ?? 0));
     if (usual < 1) continue;
     const collapsed = usual >= SMALL.rows && value !== undefined && value < usual / factor;
     if (collapsed || value === undefined || value < 1) found.push({ what: "rows", table, usual, now: value ?? null });

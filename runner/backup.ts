@@ -19,6 +19,7 @@ import { jobFolder } from "../providers/layout.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
 import type { Lease } from "./lease.ts";
 import type { Run } from "./run.ts";
+import { freeGrown } from "./stream/garbage.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /**
@@ -68,6 +69,7 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
       draft = begin();
       trace.name(draft.id);
       span.set(trace.backup);
+      freeGrown();
       await examineExisting(state, draft, source.facts.identity);
       await store(state, draft, source);
       for (const destination of live(state.destinations)) await commit(state, draft, destination, source.facts);

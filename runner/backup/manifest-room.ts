@@ -1,7 +1,7 @@
 import type { DatabaseBackup } from "../../providers/database/database.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { DOCUMENT, MANIFEST_OBJECTS, requireWithin } from "../documents/document-bounds.ts";
-import { seal } from "../documents/sealed-json.ts";
+import { sealInPieces } from "../documents/sealed-json.ts";
 
 /** About what a manifest says of an object, but for names and what it covers, in characters. */
 const OBJECT = "0".repeat(500);
@@ -23,7 +23,7 @@ export function requireManifestRoom({ facts, artifacts }: Pick<DatabaseBackup, "
   const objects = artifacts.map(({ name, database, covers }) => ({ name, database, covers, rest: OBJECT }));
   requireWithin(
     `The manifest of a backup of ${tables.length} tables`,
-    seal({ database: { tables, roles }, objects }),
+    sealInPieces({ database: { tables, roles }, objects }),
     DOCUMENT,
     "Divide the database's schemas among several jobs, with include and exclude.",
   );

@@ -1,6 +1,6 @@
 import { ProviderError, toProviderError, withFix } from "../../providers/errors.ts";
 import { ANOMALY } from "../../providers/layout.ts";
-import { anomaliesOf, describeAnomaly, figuresOf, isCollapse, type Anomaly, type Figures } from "../anomaly.ts";
+import { anomaliesOf, describeAnomaly, figuresOf, History, isCollapse, type Anomaly } from "../anomaly.ts";
 import { recordsBeside, readManifest } from "../catalogue/catalogue.ts";
 import type { AnomalyRecord, Manifest } from "../documents/manifest.ts";
 import { writeRecord } from "../documents/write-record.ts";
@@ -39,21 +39,21 @@ export async function markAnomalies(state: RunState, manifest: Manifest): Promis
 }
 
 /** The figures of the job's last backups. One that cannot be read any more is passed over; a store that is away ends no run. */
-async function historyOf({ run: { job, signal }, earlier, trace }: RunState): Promise<Figures[]> {
-  if (earlier === undefined) return [];
-  const figures: Figures[] = [];
+async function historyOf({ run: { job, signal }, earlier, trace }: RunState): Promise<History> {
+  const history = new History();
+  if (earlier === undefined) return history;
   for (const id of earlier.ids) {
     try {
-      figures.push(figuresOf(await readManifest(earlier.storage, job, id, signal)));
+      history.add(figuresOf(await readManifest(earlier.storage, job, id, signal)));
     } catch (error) {
       if (signal.aborted) throw error;
       const { code, message } = toProviderError(error);
       if (code === "NOT_FOUND" || code === "INTEGRITY") continue;
       trace.warn(`This backup is not compared with the last ones: ${message}`);
-      return [];
+      return new History();
     }
   }
-  return figures;
+  return history;
 }
 
 function warningOf(id: string, found: readonly Anomaly[]): ProviderError {

@@ -35,30 +35,37 @@ export const FILE_LINE: JsonBounds = { bytes: 1024 * 1024, depth: 32 + 2, values
 /**
  * Which bound a JSON text exceeds, in words; undefined for one within all of them. It is checked before the text is parsed: a
  * parser takes what memory it likes, and a text that is nested deeply enough ends the process.
+ *
+ * @param pieces the text, not divided inside of an escape sequence
  */
-export function beyond(text: string, bounds: JsonBounds): string | undefined {
-  const size = Buffer.byteLength(text);
-  if (size > bounds.bytes) return `it has ${size} bytes, and may have ${bounds.bytes}`;
+export function beyond(pieces: readonly string[] | Generator<string>, bounds: JsonBounds): string | undefined {
+  let size = 0;
   let depth = 0;
   let values = 1;
   let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text.charCodeAt(at);
-    if (inString) {
-      if (character === BACKSLASH) at += 1;
-      else if (character === QUOTE) inString = false;
-    } else if (character === QUOTE) {
-      inString = true;
-    } else if (character === COMMA) {
-      values += 1;
-    } else if (character === OPEN_BRACE || character === OPEN_BRACKET) {
-      values += 1;
-      depth += 1;
-      if (depth > bounds.depth) return `it is nested more than ${bounds.depth} levels deep`;
-    } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
-      depth -= 1;
+  for (const piece of pieces) {
+    size += Buffer.byteLength(piece);
+    // Too large whatever follows, and the message says how large.
+    if (size > bounds.bytes) continue;
+    for (let at = 0; at < piece.length; at += 1) {
+      const character = piece.charCodeAt(at);
+      if (inString) {
+        if (character === BACKSLASH) at += 1;
+        else if (character === QUOTE) inString = false;
+      } else if (character === QUOTE) {
+        inString = true;
+      } else if (character === COMMA) {
+        values += 1;
+      } else if (character === OPEN_BRACE || character === OPEN_BRACKET) {
+        values += 1;
+        depth += 1;
+        if (depth > bounds.depth) return `it is nested more than ${bounds.depth} levels deep`;
+      } else if (character === CLOSE_BRACE || character === CLOSE_BRACKET) {
+        depth -= 1;
+      }
     }
   }
+  if (size > bounds.bytes) return `it has ${size} bytes, and may have ${bounds.bytes}`;
   return values > bounds.values ? `it has ${values} values, and may have ${bounds.values}` : undefined;
 }
 
@@ -70,11 +77,12 @@ const [QUOTE, COMMA, OPEN_BRACKET, BACKSLASH, CLOSE_BRACKET, OPEN_BRACE, CLOSE_B
  * Refuses to write a text that {@link beyond} would refuse to read.
  *
  * @param what the text is, for the message.
+ * @param pieces the text, as {@link beyond} takes it.
  * @param fix what a person should do.
  * @throws ProviderError `CONFIG`.
  */
-export function requireWithin(what: string, text: string, bounds: JsonBounds, fix: string): void {
-  const problem = beyond(text, bounds);
+export function requireWithin(what: string, pieces: Generator<string>, bounds: JsonBounds, fix: string): void {
+  const problem = beyond(pieces, bounds);
   if (problem !== undefined) throw new ProviderError("CONFIG", `${what} could not be read again: ${problem}.`, { fix });
 }
 

@@ -2,18 +2,36 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { ProviderError } from "../../providers/errors.ts";
 import { beyond, DOCUMENT } from "./document-bounds.ts";
+import { jsonPieces } from "./json-pieces.ts";
+
+/** A document as its text has it, but for the checksum, in pieces. */
+export function piecesOf(document: object): Generator<string> {
+  return jsonPieces(document, 2);
+}
 
 /**
  * Writes a document whose every byte is covered by a checksum of its own, and by a signature where there are keys. The signature
  * and the checksum are the last two lines but that of the bracket.
  */
-export function seal(document: object, keys?: { sign(document: SealedDocument): string }): string {
+export function seal(document: object, keys?: Signing): string {
+  return [...sealInPieces(document, keys)].join("");
+}
+
+/** The text of {@link seal} in pieces. */
+export function sealInPieces(document: object, keys?: Signing): Generator<string> {
   return withChecksum(keys === undefined ? document : { ...document, signature: keys.sign({ ...document }) });
 }
 
-function withChecksum(document: object): string {
-  const checksum = `sha256:${createHash("sha256").update(JSON.stringify(document)).digest("hex")}`;
-  return JSON.stringify({ ...document, checksum }, null, 2) + "\n";
+/** Signs documents. */
+export interface Signing {
+  sign(document: SealedDocument): string;
+}
+
+function* withChecksum(document: object): Generator<string> {
+  const hash = createHash("sha256");
+  for (const piece of jsonPieces(document, 0)) hash.update(piece);
+  yield* piecesOf({ ...document, checksum: `sha256:${hash.digest("hex")}` });
+  yield "\n";
 }
 
 /** A document as it was sealed, its signature included, before its format is looked at. */
@@ -27,7 +45,7 @@ export type SealedDocument = Readonly<Record<string, unknown>>;
  */
 export function openSealed(name: string, text: string): SealedDocument {
   const damaged = () => new ProviderError("INTEGRITY", `${name} is damaged: it is not what was written.`);
-  const excess = beyond(text, DOCUMENT);
+  const excess = beyond([text], DOCUMENT);
   if (excess !== undefined) throw new ProviderError("INTEGRITY", `${name} is not what was written: ${excess}.`);
   let content: unknown;
   try {
@@ -37,7 +55,12 @@ export function openSealed(name: string, text: string): SealedDocument {
   }
   if (typeof content !== "object" || content === null) throw damaged();
   const document = Object.fromEntries(Object.entries(content).filter(([name]) => name !== "checksum"));
-  if (withChecksum(document) !== text) throw damaged();
+  let at = 0;
+  for (const piece of withChecksum(document)) {
+    if (!text.startsWith(piece, at)) throw damaged();
+    at += piece.length;
+  }
+  if (at !== text.length) throw damaged();
   return document;
 }
 

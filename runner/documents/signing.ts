@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { ProviderError } from "../../providers/errors.ts";
 import { parseTimestamp } from "../catalogue/backup-id.ts";
-import { withoutSignature, type SealedDocument } from "./sealed-json.ts";
+import { piecesOf, withoutSignature, type SealedDocument } from "./sealed-json.ts";
 
 /** A key: 64 hexadecimal digits, before which one of `pulumi up` says when it was made. */
 const KEY = /^(?:provision-key-(\d{8}T\d{6}Z)-)?([0-9a-f]{64})$/i;
@@ -23,11 +23,13 @@ class SigningKey {
   constructor(made: Date | undefined, bytes: Buffer) {
     this.made = made;
     this.#bytes = bytes;
-    this.mark = this.hmac("provision signing key").toString("hex").slice(0, 8);
+    this.mark = this.hmac(["provision signing key"]).toString("hex").slice(0, 8);
   }
 
-  hmac(text: string): Buffer {
-    return createHmac("sha256", this.#bytes).update(text).digest();
+  hmac(pieces: Iterable<string>): Buffer {
+    const hmac = createHmac("sha256", this.#bytes);
+    for (const piece of pieces) hmac.update(piece);
+    return hmac.digest();
   }
 
   derive(purpose: string): Buffer {
@@ -95,8 +97,14 @@ export class SigningKeys {
  * What is signed of a document: its file without the two lines of the signature and the checksum, so that anybody with the key can
  * check it with `grep -v` and `openssl`.
  */
-function signedText(content: SealedDocument): string {
-  return `${JSON.stringify(content, null, 2).slice(0, -"\n}".length)},\n}\n`;
+function* signedText(content: SealedDocument): Generator<string> {
+  let last = "";
+  for (const piece of piecesOf(content)) {
+    yield last;
+    last = piece;
+  }
+  // The last piece ends with the line of the bracket.
+  yield `${last.slice(0, -"\n}".length)},\n}\n`;
 }
 
 function parseKey(text: string, at: string): SigningKey {

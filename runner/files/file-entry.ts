@@ -54,7 +54,7 @@ export function parseFacts(value: unknown): FileFacts {
 export function beyondBounds(facts: FileFacts): ProviderError | undefined {
   let excess: string | undefined;
   try {
-    excess = beyond(JSON.stringify(facts), FILE_FACTS);
+    excess = beyond([JSON.stringify(facts)], FILE_FACTS);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     excess = `they are nested more than ${FILE_FACTS.depth} levels deep`;

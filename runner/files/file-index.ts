@@ -35,7 +35,7 @@ export async function* readFileIndex(place: IndexPlace, signal: AbortSignal): As
 }
 
 function parseEntry(key: string, line: string): FileEntry {
-  const excess = beyond(line, FILE_LINE);
+  const excess = beyond([line], FILE_LINE);
   if (excess !== undefined) throw new ProviderError("INTEGRITY", `${key}: a line is no entry of a file: ${excess}.`);
   try {
     return FileEntry.parse(JSON.parse(line));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { anomaliesOf, describeAnomaly, figuresOf, isCollapse, type Figures } from "../../runner/anomaly.ts";
+import { anomaliesOf, describeAnomaly, figuresOf, History, isCollapse, type Figures } from "../../runner/anomaly.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
 
 const MB = 1_000_000;
@@ -21,8 +21,13 @@ const rows = (changes: Record<string, number | undefined>): Figures => {
     rows: new Map([...all].flatMap(([table, count]) => (count === undefined ? [] : [[table, count]]))),
   });
 };
+const historyOf = (backups: readonly Figures[]): History => {
+  const history = new History();
+  for (const figures of backups) history.add(figures);
+  return history;
+};
 const sentences = (now: Figures, before = [usual, usual, usual], factor = 3, tables = known) =>
-  anomaliesOf(now, tables, before, factor).map(describeAnomaly);
+  anomaliesOf(now, tables, historyOf(before), factor).map(describeAnomaly);
 
 describe("what is far from usual", () => {
   it.each<[string, Figures, string[]]>([
@@ -64,7 +69,7 @@ describe("what is far from usual", () => {
 
   it("is a table that is gone", () => {
     const tables = new Set(["public.countries", "public.log"]);
-    const [gone] = anomaliesOf(rows({ "public.orders": undefined }), tables, [usual], 3);
+    const [gone] = anomaliesOf(rows({ "public.orders": undefined }), tables, historyOf([usual]), 3);
     expect(gone && describeAnomaly(gone)).toBe("The table public.orders is gone; usually it has about 4000 rows.");
     expect(gone && isCollapse(gone)).toBe(true);
   });
@@ -78,6 +83,15 @@ describe("what is far from usual", () => {
     expect(sentences(changed({ storedBytes: 1 }), [])).toEqual([]);
     expect(sentences(changed({ storedBytes: 100 * MB, seconds: 9999 }), [usual, usual])).toEqual([]);
     expect(sentences(changed({ storedBytes: MB }), [usual])).toHaveLength(1);
+  });
+
+  it("is nothing of a table that most of the last backups do not have", () => {
+    const without = rows({ "public.orders": undefined });
+    const tables = new Set(["public.countries", "public.log"]);
+    expect(sentences(without, [usual, without, without], 3, tables)).toEqual([]);
+    expect(sentences(without, [without, usual, usual], 3, tables)).toEqual([
+      "The table public.orders is gone; usually it has about 4000 rows.",
+    ]);
   });
 
   it("is what most of the last backups do not have: what stays changed is usual in time", () => {
