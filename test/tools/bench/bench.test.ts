@@ -5,7 +5,7 @@ import type { Result } from "../../../tools/bench/result.ts";
 
 const bench = join(import.meta.dirname, "../../../tools/bench/bench.ts");
 
-it("gives its numbers as JSON, and ends with 1 where something is not as promised", { timeout: 180_000 }, () => {
+it("gives its numbers as JSON, and ends with 1 where something is not as promised", { timeout: 400_000 }, () => {
   // Databases so small that starting Node.js takes longer than pg_dump takes in all.
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
