@@ -125,6 +125,7 @@ function begin(): Draft {
 async function store(state: RunState, draft: Draft, source: DatabaseBackup): Promise<void> {
   const { files } = state.run.job;
   requireManifestRoom(source);
+  freeGrown();
   for (const { artifact, reason } of source.omitted) omit(state, draft, artifact, reason);
   for (const artifact of source.artifacts) await dumpArtifact(state, draft, artifact);
   const rows = files && source.storedFiles?.(files.buckets);

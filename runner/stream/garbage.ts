@@ -68,7 +68,7 @@ export function streamed(bytes: number): void {
   freeAll({ type: "major" });
 }
 
-/** Frees what the questions to a database of thousands of tables took, before pg_dump reads them for some seconds. */
+/** Frees what was taken for the names of thousands of tables: by the questions, and by their manifest, before pg_dump reads for seconds. */
 export function freeGrown(): void {
   const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
   if (young !== undefined && young.physical_space_size >= GROWN) collector()(LAST_RESORT);
