@@ -5,7 +5,7 @@ import { runMeasured } from "../../tools/bench/run-measured.ts";
 import { COMPILE, limits } from "../../tools/bench/cases.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { seal } from "../../runner/documents/sealed-json.ts";
-import { printed } from "../helpers/reports.ts";
+import { backupFolder, printed } from "../helpers/reports.ts";
 import { sampleManifest } from "../helpers/sample-manifest.ts";
 import { CLI, Sandbox } from "../helpers/sandbox.ts";
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const tables = Array.from({ length: TABLES }, (_, n) => ({ schema: "public", name: `t_${n}`, estimatedRows: 50 }));
   for (let day = 10; day < 10 + BACKUPS; day += 1) {
     const id = `202601${day}T030405Z-1a2b3c`;
-    const folder = join(sandbox.store, "test", "app", id);
+    const folder = backupFolder(sandbox, id);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const manifest = sampleManifest(id, { stack: "test", name: "app" });
     const text = seal({ ...manifest, database: { ...manifest.database, tables } });

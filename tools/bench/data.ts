@@ -22,11 +22,11 @@ const WORDS = `
 /** So many words at random, of which the first of the array come most often. */
 const text = (words: number) => `concat_ws(' ', ${repeated(words, "w[1 + floor(300 * random() * random())::int]")})`;
 
-/** Creates a database with what some statements make. */
-function filledBy(statements: (megabytes: number) => string): Data["create"] {
+/** Creates a database with what some statements make, or several such texts, of which each is a transaction. */
+function filledBy(statements: (megabytes: number) => string | string[]): Data["create"] {
   return async (postgres, database, megabytes) => {
     await query(postgres.url("postgres"), `CREATE DATABASE ${database} TEMPLATE template0`);
-    await query(postgres.url(database), statements(megabytes));
+    for (const each of [statements(megabytes)].flat()) await query(postgres.url(database), each);
     await query(postgres.url(database), "VACUUM ANALYZE");
   };
 }
@@ -83,14 +83,13 @@ export const DATA: Readonly<Record<string, Data>> = {
   tables: {
     what: "Many small tables, 4 for each megabyte, each with a key, an index and a foreign key",
     easy: true,
-    create: async (postgres, database, megabytes) => {
-      await query(postgres.url("postgres"), `CREATE DATABASE ${database} TEMPLATE template0`);
-      for (let first = 1; first <= 4 * megabytes; first += TABLES_OF_ONE_PARENT) {
-        const last = Math.min(first + TABLES_OF_ONE_PARENT - 1, 4 * megabytes);
-        await query(postgres.url(database), smallTables(first, last));
-      }
-      await query(postgres.url(database), "VACUUM ANALYZE");
-    },
+    create: filledBy((megabytes) => {
+      const last = 4 * megabytes;
+      return Array.from({ length: Math.ceil(last / TABLES_OF_ONE_PARENT) }, (_, part) => {
+        const before = part * TABLES_OF_ONE_PARENT;
+        return smallTables(before + 1, Math.min(before + TABLES_OF_ONE_PARENT, last));
+      });
+    }),
   },
 };
 
