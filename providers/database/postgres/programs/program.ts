@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Readable, type Writable } from "node:stream";
@@ -63,23 +63,25 @@ export function archiveReader(clients: ProgramDirectory, args: readonly string[]
 
 /**
  * Runs a program and gives its standard output, which ends only after the program has exited with 0 and otherwise fails
- * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program.
+ * with what it wrote to its standard error. Destroying the stream, or the signal, ends the program. It gets an open file as its
+ * descriptor 3 where one is given.
  */
-export function readFrom(program: Program, signal: AbortSignal): Readable {
-  if (program.fresh !== undefined) return readLater(program, signal);
-  const running = start(program, ["ignore", "pipe", "pipe"], signal);
+export function readFrom(program: Program, signal: AbortSignal, descriptor?: number): Readable {
+  if (program.fresh !== undefined) return readLater(program, signal, descriptor);
+  const running = start(program, ["ignore", "pipe", "pipe"], signal, descriptor);
   return outputOf(running, running.exited);
 }
 
 /** As {@link readFrom}, once the program's environment is ready. */
-function readLater(program: Program, signal: AbortSignal): Readable {
+function readLater(program: Program, signal: AbortSignal, descriptor?: number): Readable {
   const output = new PassThrough();
   const givenUp = new AbortController();
   output.once("close", () => {
     givenUp.abort();
   });
   const chunks = async function* () {
-    yield* readFrom(await prepared(program), AbortSignal.any([signal, givenUp.signal])) as AsyncIterable<Buffer>;
+    const either = AbortSignal.any([signal, givenUp.signal]);
+    yield* readFrom(await prepared(program), either, descriptor) as AsyncIterable<Buffer>;
   };
   // What fails in here becomes the stream's own error.
   pipeline(chunks, output).catch(() => undefined);
@@ -235,9 +237,8 @@ function drained(pipe: Writable, source: Readable): Promise<void> {
 
 /** Runs a program to its end, with an open file as its descriptor 3 where one is given. */
 export async function runProgram(program: Program, signal: AbortSignal, descriptor?: number): Promise<void> {
-  const more = descriptor === undefined ? [] : [descriptor];
   const ready = program.fresh === undefined ? program : await prepared(program);
-  await start(ready, ["ignore", "ignore", "pipe", ...more], signal).exited;
+  await start(ready, ["ignore", "ignore", "pipe"], signal, descriptor).exited;
 }
 
 interface Running {
@@ -250,7 +251,8 @@ interface Running {
   readonly kill: () => void;
 }
 
-function start(program: Program, stdio: Extract<StdioOptions, unknown[]>, signal: AbortSignal): Running {
+function start(program: Program, streams: ("pipe" | "ignore")[], signal: AbortSignal, descriptor?: number): Running {
+  const stdio = descriptor === undefined ? streams : [...streams, descriptor];
   // A group of its own, to be ended with all that the program has started.
   const how = { env: { ...program.env, ...largeBuffers(stdio) }, stdio, detached: true };
   const file = join(program.clients.directory, program.name);

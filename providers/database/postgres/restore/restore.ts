@@ -13,6 +13,7 @@ import { feed, type Program, runProgram } from "../programs/program.ts";
 import { rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { countObjects, isEmpty } from "./contents.ts";
+import { parallelCalls } from "./parallel-calls.ts";
 import { NotEmptyError, stateAfter } from "./state-after.ts";
 
 /** The application_name of each restore in one transaction begins with this. */
@@ -183,7 +184,7 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
  * so that a half of it cannot be taken for the whole.
  */
 async function restoreInParallel(target: Target): Promise<void> {
-  const { settings, control, archive, options } = target;
+  const { settings, control, clients, archive, options } = target;
   const { database } = control;
   const maintenance = await connectElsewhere(settings, control, options.signal);
   const incomplete = incompleteName(database);
@@ -191,13 +192,19 @@ async function restoreInParallel(target: Target): Promise<void> {
   try {
     const spooled = await spool(archive, options);
     try {
-      // A database cannot be renamed while it has a session.
-      await control.close();
-      await rename(maintenance, database, incomplete, options.signal);
-      renamed = true;
-      const args = [`--jobs=${options.jobs}`, spooled.path];
-      const program = restoreProgram(target, incomplete, args, "provision");
-      await runProgram(program, options.signal, spooled.descriptor);
+      const calls = await parallelCalls(spooled, clients, options);
+      try {
+        // A database cannot be renamed while it has a session.
+        await control.close();
+        await rename(maintenance, database, incomplete, options.signal);
+        renamed = true;
+        for (const args of calls.arguments) {
+          const program = restoreProgram(target, incomplete, args, "provision");
+          await runProgram(program, options.signal, spooled.descriptor);
+        }
+      } finally {
+        await calls.close();
+      }
     } finally {
       await spooled.close();
     }
