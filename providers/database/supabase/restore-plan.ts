@@ -5,6 +5,7 @@ import { counted } from "../../sizes.ts";
 import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
+import { parseToc, type TocEntry } from "../postgres/artifacts/toc.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
 import { COLUMNS_PART, TABLES_PART } from "./own-definitions.ts";
 import { addsColumn, type ColumnDifferences, ifPossible, requireColumns, rowsWithout } from "./platform-columns.ts";
@@ -22,7 +23,7 @@ import {
   withoutTransaction,
 } from "./restore-script.ts";
 import { DEFAULT_PRIVILEGES_NOW, NO_DEFAULT_PRIVILEGES } from "./statements.ts";
-import { type Choice, chooseEntries, parseToc, type TocEntry } from "./toc.ts";
+import { type Choice, chooseEntries } from "./toc.ts";
 
 /** What a restore of a project does. */
 interface Plan {

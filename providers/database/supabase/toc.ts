@@ -1,36 +1,6 @@
+import type { TocEntry } from "../postgres/artifacts/toc.ts";
 import { PLATFORM_DEFINITIONS } from "./platform-definitions.ts";
 import { DATA_SCHEMAS, PLATFORM_PUBLICATIONS, PLATFORM_ROLES, PLATFORM_SCHEMAS, PROVIDED_SCHEMAS } from "./platform.ts";
-
-/** One line of `pg_restore --list`. */
-export interface TocEntry {
-  /** The whole line, as `pg_restore --use-list` takes it. */
-  readonly line: string;
-  /** For instance `TABLE DATA`. */
-  readonly kind: string;
-  /** The schema, where the kind has one and it is a name without spaces. */
-  readonly schema: string | undefined;
-  /** What follows the schema: the name, and after it the owner. */
-  readonly rest: string;
-}
-
-/** Kinds whose names are longer than one word, as far as their beginning would be another kind. */
-const KIND =
-  /^(TABLE DATA|TABLE ATTACH|SEQUENCE SET|SEQUENCE OWNED BY|MATERIALIZED VIEW DATA|MATERIALIZED VIEW|DEFAULT ACL|EVENT TRIGGER|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|ROW SECURITY|FK CONSTRAINT|CHECK CONSTRAINT|INDEX ATTACH|FOREIGN TABLE|FOREIGN SERVER|FOREIGN DATA WRAPPER|USER MAPPING|LARGE OBJECT|BLOB METADATA|TEXT SEARCH [A-Z]+|OPERATOR (?:CLASS|FAMILY)|PROCEDURAL LANGUAGE|ACCESS METHOD|SECURITY LABEL|STATISTICS DATA|DATABASE PROPERTIES|SHELL TYPE|[A-Z]+) /;
-
-/** The entries of `pg_restore --list`, in the archive's order. */
-export function parseToc(list: string): TocEntry[] {
-  return list.split("\n").flatMap((line) => {
-    const body = /^\d+; \d+ \d+ (.*)$/.exec(line)?.[1];
-    const kind = body === undefined ? undefined : KIND.exec(body)?.[1];
-    if (body === undefined || kind === undefined) return [];
-    const after = body.slice(kind.length + 1);
-    const space = after.indexOf(" ");
-    const first = space === -1 ? after : after.slice(0, space);
-    return [
-      { line, kind, schema: first === "-" ? undefined : first, rest: space === -1 ? "" : after.slice(space + 1) },
-    ];
-  });
-}
 
 /** Which entries of an archive are restored into a new project, in three steps, and which are left out. */
 export interface Choice {

@@ -13,7 +13,7 @@ import { feed, type Program, runProgram } from "../programs/program.ts";
 import { rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { countObjects, isEmpty } from "./contents.ts";
-import { parallelCalls } from "./parallel-calls.ts";
+import { parallelCalls, readStages } from "./parallel-calls.ts";
 import { NotEmptyError, stateAfter } from "./state-after.ts";
 
 /** The application_name of each restore in one transaction begins with this. */
@@ -192,18 +192,14 @@ async function restoreInParallel(target: Target): Promise<void> {
   try {
     const spooled = await spool(archive, options);
     try {
-      const calls = await parallelCalls(spooled, clients, options);
-      try {
-        // A database cannot be renamed while it has a session.
-        await control.close();
-        await rename(maintenance, database, incomplete, options.signal);
-        renamed = true;
-        for (const args of calls.arguments) {
-          const program = restoreProgram(target, incomplete, args, "provision");
-          await runProgram(program, options.signal, spooled.descriptor);
-        }
-      } finally {
-        await calls.close();
+      const stages = await readStages(spooled, clients, options.signal);
+      // A database cannot be renamed while it has a session.
+      await control.close();
+      await rename(maintenance, database, incomplete, options.signal);
+      renamed = true;
+      for await (const args of parallelCalls(stages, spooled.path, options)) {
+        const program = restoreProgram(target, incomplete, args, "provision");
+        await runProgram(program, options.signal, spooled.descriptor);
       }
     } finally {
       await spooled.close();
