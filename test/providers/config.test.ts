@@ -80,7 +80,12 @@ describe("JobSettings", () => {
     ["0  3 * * *", /^expected the five fields of cron/],
   ])("refuses the cron expression %s wherever a schedule stands, and says once what is wrong with it", (cron, why) => {
     const schedule = { cron };
-    for (const job of [{ schedule }, { prune: { schedule } }, { drill: { schedule } }, { report: { schedule, publish: true } }]) {
+    for (const job of [
+      { schedule },
+      { prune: { schedule } },
+      { drill: { schedule } },
+      { report: { schedule, publish: true } },
+    ]) {
       const { error } = JobSettings.safeParse({ ...least, ...job });
       expect(error?.issues.map(({ message }) => message)).toEqual([expect.stringMatching(why)]);
     }

@@ -65,6 +65,7 @@ function openProject(given: SupabaseSettings, tlsOff: boolean): DatabaseProvider
 function withSupabaseRules(connection: Connection, tlsOff: boolean): Connection {
   const { hosts, sslMode, sslRootCertificate, user } = connection;
   const hosted = isHosted(connection);
+  if (sslMode === "disable" && !hosted) return { ...connection, sslRootCertificate: undefined };
   if (hosts.some(({ port }) => port === 6543)) {
     const problem = "Port 6543 is Supabase's pooler in transaction mode, which cannot hold a snapshot for pg_dump.";
     throw new ProviderError("CONFIG", problem, {
