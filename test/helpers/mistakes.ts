@@ -322,6 +322,20 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a job's name that the schedule of another job's task has",
+    change: {
+      jobs: [
+        { ...job, drill: { schedule: { cron: "0 5 * * 0" } } },
+        { ...job, name: "app-drill" },
+        { ...job, name: "app-report" },
+      ],
+    },
+    problems: [
+      'provision:jobs[1].name: "app-drill" is also how the schedule of the drill of provision:jobs[0] is named; each schedule needs its own\n' +
+        "Choose another name: pulumi config set --path 'provision:jobs[1].name' app-drill-2",
+    ],
+  },
+  {
     name: "a renamed job whose former name another one has, and a second that says it was the same",
     change: {
       jobs: [

@@ -36,7 +36,7 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
     else problems.push(...explain(result.error, JobSettings, input, root));
     if (result.success) problems.push(...sameDestinationProblems(result.data.destinations, root));
   }
-  problems.push(...renameProblems(jobs));
+  problems.push(...renameProblems(jobs), ...taskNameProblems(jobs));
   return { jobs, problems, references: references(list, path) };
 }
 
@@ -52,6 +52,24 @@ function renameProblems(jobs: readonly CheckedJob[]): Problem[] {
       const fix = `Write the name that this job had before. If it had none: pulumi config rm --path '${path}.rename'`;
       return [{ path: `${path}.rename.from`, message, fix }];
     }),
+  );
+}
+
+/** A job's name that is another job's and its task's: the schedules of both would be one resource. */
+function taskNameProblems(jobs: readonly CheckedJob[]): Problem[] {
+  const tasks = jobs.flatMap(({ path, job: { name, prune, drill, report } }) =>
+    Object.entries({ prune, drill, report }).flatMap(([task, value]) =>
+      value?.schedule === undefined ? [] : [{ name: `${name}-${task}`, task: `the ${task} of ${path}` }],
+    ),
+  );
+  return jobs.flatMap(({ path, job }) =>
+    tasks
+      .filter(({ name }) => name === job.name)
+      .map(({ task }) => ({
+        path: `${path}.name`,
+        message: `"${job.name}" is also how the schedule of ${task} is named; each schedule needs its own`,
+        fix: `Choose another name: pulumi config set --path '${path}.name' ${job.name}-2`,
+      })),
   );
 }
 
