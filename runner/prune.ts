@@ -6,7 +6,7 @@ import type { BackupFolder, JobName, ListedFolder } from "./catalogue/backup-fol
 import { listBackups } from "./catalogue/catalogue.ts";
 import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
-import { refuseFuture } from "./catalogue/future.ts";
+import { isAhead, refuseFuture } from "./catalogue/future.ts";
 import { expired, keptBy, type Kept } from "./catalogue/retention.ts";
 
 /**
@@ -69,18 +69,27 @@ export interface PruneReport {
  * where a backup or a record is from the future, since then no age is known, or where the rule removes too many at once.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
-  const { storage, job, rule, signal } = options;
+  const { storage, job, signal } = options;
   const unfinishedBefore = wholeSecond(options.unfinishedBefore);
   const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
-  requireOneDatabase(job, backups);
-  refuseFuture(backups);
-  const kept = rule && keptBy(backups, rule, { timeZone: options.timeZone ?? "UTC", made: options.made });
-  const going = kept ? expired(backups, kept) : [];
-  const tooMany = rule && !options.anyShare ? largeShare(backups, going, rule) : undefined;
-  if (tooMany && !options.dryRun) throw tooMany;
+  const own = decide(
+    options,
+    backups.filter(({ decides }) => decides),
+  );
+  const unsigned = decideUnsigned(
+    options,
+    backups.filter(({ decides, signed }) => !decides && signed === false),
+  );
+  const going = [...own.going, ...unsigned.going];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
-  const mayGoOn = ({ time, copied }: ListedFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
+  const now = new Date();
+  const mayGoOn = ({ time, copied, files }: ListedFolder) => {
+    const begun = copied ?? time;
+    // Of a name from the future, the store's clock says how old it is.
+    const times = isAhead(begun, now) ? files.map(({ modified }) => modified) : [begun];
+    return times.some((each) => each >= (copied ? copiesBefore : unfinishedBefore));
+  };
   const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
@@ -93,20 +102,52 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const removed = going.map(({ id }) => id);
   const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
   const unproven = backups.filter(({ state }) => state === "unproven").map(({ id }) => id);
-  const warnings = [...backups.flatMap((backup) => backup.warnings), ...(tooMany ? [tooMany.message] : [])];
+  const warnings = [...backups.flatMap((backup) => backup.warnings), ...own.warnings, ...unsigned.warnings];
   const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length - foreign.length - unproven.length,
-    keeps: [...(kept ?? [])].map(([{ id }, why]) => ({ id, ...why })),
+    keeps: [...own.kept, ...unsigned.kept].map(([{ id }, why]) => ({ id, ...why })),
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
     ...(unproven.length > 0 && { unproven }),
     ...(warnings.length > 0 && { warnings }),
     files,
   };
+}
+
+/** What the rule lets go of some backups, and why it keeps the others. */
+interface Decision {
+  readonly kept: ReadonlyMap<BackupFolder, Kept>;
+  readonly going: readonly BackupFolder[];
+  readonly warnings: readonly string[];
+}
+
+function decide(
+  { job, rule, timeZone = "UTC", made, anyShare, dryRun }: PruneOptions,
+  backups: readonly BackupFolder[],
+): Decision {
+  requireOneDatabase(job, backups);
+  refuseFuture(backups);
+  if (!rule) return { kept: new Map(), going: [], warnings: [] };
+  const kept = keptBy(backups, rule, { timeZone, made });
+  const going = expired(backups, kept);
+  const tooMany = anyShare ? undefined : largeShare(backups, going, rule);
+  if (tooMany && !dryRun) throw tooMany;
+  return { kept, going, warnings: tooMany ? [tooMany.message] : [] };
+}
+
+/** The same of backups of before there was a key, which anybody may have put there: what is wrong with them keeps them, and no other. */
+function decideUnsigned(options: PruneOptions, backups: readonly BackupFolder[]): Decision {
+  try {
+    return decide(options, backups);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    const warnings = [`The backups without a signature stay as they are. ${error.message}`];
+    return { kept: new Map(), going: [], warnings };
+  }
 }
 
 /** The largest share of the verified backups that goes at once where the job does not say: as many as stay. */
