@@ -327,3 +327,35 @@ describe("a drill with --accept-unproven", () => {
     LIMIT_MS,
   );
 });
+
+it(
+  "a forged lease that is renewed all the time keeps no run from the store, and its number counts for nothing",
+  async () => {
+    const folder = join(sandbox.store, "test/app/lease");
+    mkdirSync(folder, { recursive: true });
+    const lease = (number: number, ending = "") => {
+      const times = { startedAt: since, validUntil: since };
+      const document = { format: 1, owner: "attacker", host: "elsewhere", program: "1.0.0", ...times };
+      const sum = createHash("sha256").update(JSON.stringify(document)).digest("hex");
+      const text = JSON.stringify({ ...document, checksum: `sha256:${sum}` }, null, 2);
+      writeFileSync(join(folder, `${String(number).padStart(10, "0")}${ending}.json`), `${text}\n`);
+    };
+    let number = 100;
+    lease(1);
+    lease(9_999_999_999);
+    const renewing = setInterval(() => {
+      mkdirSync(folder, { recursive: true });
+      lease((number += 1));
+    }, 200);
+    try {
+      const { code, stderr } = await sandbox.run("backup", "--json");
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/\d objects of the lease in test\/app\/lease have no signature/);
+      expect(stderr).not.toMatch(/No lease could be taken|taken over/);
+    } finally {
+      clearInterval(renewing);
+    }
+    expect((await sandbox.run("doctor")).stdout).toContain("lease: no run has it");
+  },
+  LIMIT_MS,
+);
