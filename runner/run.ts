@@ -80,11 +80,6 @@ export class Run {
     return Run.open(this.#parts(job));
   }
 
-  /** The same run on the job without its keys: nothing is checked against them, and nothing signed. */
-  withoutKeys(): Run {
-    return this.#on({ ...this.job, keys: undefined });
-  }
-
   #on(job: Job): Run {
     return new Run(this.#parts(job));
   }
