@@ -2,7 +2,7 @@ import { ProviderError } from "../../../errors.ts";
 import { counted } from "../../../sizes.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
 import { chooseClients, type ProgramDirectory, type ProgramSearch, searchPrograms } from "../programs/clients.ts";
-import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
+import { connect, type ControlConnection } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { lockedIn, takeLock } from "./job-lock.ts";
@@ -73,8 +73,6 @@ export async function openBackup(
   const control = await connect(settings.connection, options.signal);
   try {
     const clients = await clientsFor(control, settings.clients, programs);
-    // The session is idle inside its transaction for as long as the dump takes.
-    await control.query(NO_TIMEOUTS);
     if (options.lock !== undefined) await takeLock(control, options.lock);
     const locks = options.lock === undefined ? undefined : await lockedIn(control);
     const systemIdentifier = await readSystemIdentifier(control);
@@ -210,6 +208,8 @@ export function archive(source: Source, scope: Scope, covers: readonly string[])
       `--dbname=${databaseString(settings.connection.database)}`,
       ...args,
       "--no-password",
+      // The role may have another client_encoding, which may lack characters of the database.
+      `--encoding=${facts.encoding}`,
       `--snapshot=${snapshot}`,
       `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`,
       ...scopeOptions(scope),
@@ -265,7 +265,7 @@ export function rolesOf(source: Source): DatabaseArtifact {
 export function programOf({ settings: { connection }, control, clients, facts }: Source) {
   return {
     // The host that has the snapshot, and no other of the URL.
-    ...connecting(connection, control.host, clients),
+    ...connecting(connection, control, clients),
     otherwise: "INTERNAL",
     explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(facts.name, control.broken)),
   } satisfies Partial<Program>;

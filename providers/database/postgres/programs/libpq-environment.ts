@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { ProviderError } from "../../../errors.ts";
 import type { Connection, ConnectionHost } from "../connect/connection-url.ts";
-import { secretsOf } from "../connect/control-connection.ts";
+import { type ControlConnection, secretsOf } from "../connect/control-connection.ts";
 import { RDS_ROOTS, rdsRootsFile } from "../connect/rds.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import type { Program } from "./program.ts";
@@ -16,10 +16,18 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
 ];
 
-/** What each program needs that connects to one host. */
+/** Settings that programs do not make themselves, and fail or restore something else with, where the role has them otherwise. */
+const NEEDED = [
+  "array_nulls",
+  "default_transaction_isolation",
+  "default_transaction_read_only",
+  "idle_session_timeout",
+];
+
+/** What each program needs that connects to the host of a connection. */
 export function connecting(
   connection: Connection,
-  host: ConnectionHost,
+  { host, overridden }: Pick<ControlConnection, "host" | "overridden">,
   clients: ProgramDirectory,
   applicationName?: string,
 ): Pick<Program, "clients" | "env" | "fresh" | "secrets"> {
@@ -29,9 +37,19 @@ export function connecting(
     ...(token !== undefined && { PGPASSWORD: await token(host) }),
     ...(trustsRds && { PGSSLROOTCERT: await rdsRootsFile() }),
   });
+  // Only where it must be: not every pooler takes options.
+  const needed = NEEDED.flatMap((name) => {
+    const value = overridden[name]?.replaceAll(" ", String.raw`\ `);
+    const wanted = name === "default_transaction_read_only" && connection.targetSessionAttributes === "read-only";
+    return value === undefined || wanted ? [] : [`-c ${name}=${value}`];
+  });
+  const options = [connection.options ?? [], needed].flat().join(" ");
   return {
     clients,
-    env: libpqEnvironment(connection, host, clients, applicationName),
+    env: {
+      ...libpqEnvironment(connection, host, clients, applicationName),
+      ...(options !== "" && { PGOPTIONS: options }),
+    },
     ...((token !== undefined || trustsRds) && { fresh }),
     secrets: secretsOf(connection),
   };
@@ -51,7 +69,6 @@ function libpqEnvironment(
     PGPASSWORD: connection.password,
     PGSSLMODE: connection.sslMode,
     PGSSLKEY: connection.sslKey,
-    PGOPTIONS: connection.options,
   };
   return {
     PATH: process.env.PATH ?? "",

@@ -151,7 +151,9 @@ async function createRoles(
 function ask(scratch: PostgresSettings, query: string, seconds: number, signal: AbortSignal): Promise<Answer> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + PATIENCE_MS)]);
   return withConnection(scratch.connection, deadline, async (control) => {
-    await control.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${seconds * 1000}`);
+    await control.query(
+      `BEGIN READ ONLY; SET LOCAL search_path = "$user", public; SET LOCAL statement_timeout = ${seconds * 1000}`,
+    );
     try {
       const rows = await control.query<{ row: (string | null)[] }>(
         // A query may end with a comment.
@@ -169,8 +171,8 @@ function ask(scratch: PostgresSettings, query: string, seconds: number, signal: 
 
 function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
   return withConnection(scratch.connection, signal, async (control) => {
-    // An error is better than rows that a policy hides; and counting takes as long as it takes.
-    await control.query("SET row_security = off; SET statement_timeout = 0");
+    // An error is better than rows that a policy hides.
+    await control.query("SET row_security = off");
     const tables = await control.query<Omit<RestoredTable, "rows">>(
       `SELECT nspname AS schema, relname AS name, EXISTS (SELECT FROM pg_depend
          WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e') AS "ofExtension"
