@@ -31,13 +31,13 @@ const CHANGE_SETTINGS = `SELECT name, set_config(name, value, false) AS value FR
   WHERE was <> value AND (name <> 'lc_messages' OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))`;
 
 /**
- * Before anything else, so that each name in a query is PostgreSQL's own: whoever may create a function or operator in `public` could
- * otherwise have it called by this role (CVE-2018-1058).
+ * Goes before anything else, so that each name in a query is PostgreSQL's own: whoever may create a function or operator in `public` could
+ * otherwise have it called by this role (CVE-2018-1058). A standby refuses the transactions of a role that is serializable by default.
  */
-const OWN_NAMES = "SET search_path = pg_catalog, pg_temp";
+const OWN_NAMES = "BEGIN ISOLATION LEVEL READ COMMITTED; SET search_path = pg_catalog, pg_temp";
 
 /** The beginning of a script: what each connection of this process begins with. It gives no row. */
-export const BEGIN_SESSION = `SET client_encoding = 'UTF8'; ${OWN_NAMES}; SELECT name FROM (${CHANGE_SETTINGS}) AS changed WHERE value IS NULL`;
+export const BEGIN_SESSION = `SET client_encoding = 'UTF8'; ${OWN_NAMES}; SELECT name FROM (${CHANGE_SETTINGS}) AS changed WHERE value IS NULL; COMMIT`;
 
 /** A connection of this process itself, beside those of PostgreSQL's programs. Every error is a `ProviderError`. */
 export interface ControlConnection {
@@ -254,8 +254,8 @@ async function beginSession(
     "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
     "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database";
   // Several statements have as many results.
-  const results = await client.query([OWN_NAMES, CHANGE_SETTINGS, facts].join("; "));
-  const [, changed, [server] = []] = (results as unknown as QueryResult[]).map(({ rows }) => rows as unknown[]);
+  const results = await client.query([OWN_NAMES, CHANGE_SETTINGS, facts, "COMMIT"].join("; "));
+  const [, , changed, [server] = []] = (results as unknown as QueryResult[]).map(({ rows }) => rows as unknown[]);
   const {
     version,
     recovery,
