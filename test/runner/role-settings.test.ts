@@ -34,7 +34,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   lock_timeout: "1",
   idle_in_transaction_session_timeout: "60",
   idle_session_timeout: "60",
-  default_toast_compression: "lz4",
   enable_seqscan: "off",
 };
 /** What PostgreSQL 17 and newer have beside these. */

@@ -71,6 +71,8 @@ export interface ConnectOptions {
   readonly database?: string;
   /** Only this one of the URL's hosts. */
   readonly host?: ConnectionHost;
+  /** Queries read rows, whose values must not be in an error. Default: they read the catalogue. */
+  readonly readsRows?: boolean;
 }
 
 /** Milliseconds that a server may take to end a session. */
@@ -95,7 +97,7 @@ export async function connect(
   for (const attributes of wanted === "prefer-standby" ? (["standby", "any"] as const) : [wanted]) {
     for (const host of hosts) {
       try {
-        const control = await connectTo(connection, host, options.database ?? connection.database, signal);
+        const control = await connectTo(connection, host, options, signal);
         if (fits(control, attributes)) return control;
         await control.close();
         failures.push(new ProviderError("TRANSIENT", `${place(host)} is not ${attributes}.`));
@@ -148,13 +150,13 @@ export function place({ host, port }: ConnectionHost): string {
 async function connectTo(
   connection: Connection,
   host: ConnectionHost,
-  database: string,
+  options: ConnectOptions,
   signal: AbortSignal,
 ): Promise<ControlConnection> {
   const ways = await tlsWays(connection, host.host);
   for (const [index, tls] of ways.entries()) {
     try {
-      return await open(connection, host, database, tls, signal);
+      return await open(connection, host, options, tls, signal);
     } catch (error) {
       if (signal.aborted || index === ways.length - 1) throw error;
     }
@@ -165,7 +167,7 @@ async function connectTo(
 async function open(
   connection: Connection,
   host: ConnectionHost,
-  database: string,
+  { database = connection.database, readsRows }: ConnectOptions,
   tls: Tls,
   signal: AbortSignal,
 ): Promise<ControlConnection> {
@@ -195,7 +197,7 @@ async function open(
       if (signal.aborted) throw abortedError(signal);
       // Once the connection is broken, pg only reports that it cannot be used: the reason came before.
       if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
-      throw serverError(error, `The database ${database} refused a query`, secrets);
+      throw serverError(error, `The database ${database} refused a query`, secrets, undefined, readsRows);
     }
   };
   const one = async <Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row> => {

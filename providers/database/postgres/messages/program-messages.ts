@@ -6,6 +6,8 @@ export interface ProgramReport {
   readonly text: string;
   /** SQLSTATE of the server's error, where it is known. */
   readonly state?: string;
+  /** Whether the server failed as it read rows. */
+  readonly ofRows?: boolean;
 }
 
 /** Whose messages they are. */
@@ -41,6 +43,10 @@ const LABEL = /^(DETAIL|HINT|QUERY|CONTEXT|LOCATION|(?:SCHEMA|TABLE|COLUMN|DATAT
 /** What the statement that pg_restore failed at creates or changes. */
 const COMMAND =
   /^Command was: ((?:CREATE|ALTER|COMMENT ON|REFRESH|GRANT|REVOKE)(?: [A-Z]+)+ (?:"[^"\n]+"|[\w$]+)(?:\.(?:"[^"\n]+"|[\w$]+))?)/;
+
+/** Statements that read rows: all that build an index, fill a view or check a constraint. Those that only give an owner do not. */
+const READS_ROWS =
+  /^Command was: (?:REFRESH|CREATE (?:UNIQUE )?INDEX|ALTER (?:TABLE|FOREIGN TABLE|DOMAIN) (?!(?:ONLY )?(?:"[^"\n]+"|[\w$]+)(?:\.(?:"[^"\n]+"|[\w$]+))? OWNER TO ))/;
 
 /** Where the server's own checks add names to an error. A function may add any text as a name. */
 const CHECKS = new Set(
@@ -148,7 +154,7 @@ export class ProgramMessages {
     const nothing = error === undefined && own === "" && certain.length === 0;
     const parts = [own, error?.text ?? "", ...certain, nothing && this.#withheld ? WITHHELD : ""];
     const text = parts.filter((part) => part !== "").join("; ");
-    return error?.state === undefined ? { text } : { text, state: error.state };
+    return error === undefined ? { text } : { ...error, text };
   }
 
   #takeOwn(line: string): void {
@@ -201,13 +207,14 @@ export class ProgramMessages {
     const copied = this.#copied(error);
     // A function may put a value into any message, but then it is named in the context.
     const plain = error.contexts.length === 0 || copied !== undefined;
-    const known = plain ? knownMessage(error.message) : undefined;
+    // Of two, one is in a row.
+    const [command, second] = error.commands;
+    const ofRows = copied !== undefined || second !== undefined || READS_ROWS.test(command ?? "");
+    const known = plain ? knownMessage(error.message, ofRows) : undefined;
     const state = error.state ?? known?.state;
     const stateText = state === undefined ? "" : ` (${describeState(state)})`;
     const listed = known?.state === state ? known?.text : undefined;
     const shown = listed ?? this.#harmless(error) ?? WITHHELD;
-    // Of two, one is in a row.
-    const [command, second] = error.commands;
     const changing = second === undefined ? COMMAND.exec(command ?? "")?.[1] : undefined;
     const [, file] = /, (\w+\.c):\d+$/.exec(error.names.get("LOCATION") ?? "") ?? [];
     const names = plain && file !== undefined && CHECKS.has(file) ? [...error.names] : [];
@@ -219,7 +226,7 @@ export class ProgramMessages {
       ...(copied === undefined ? [] : [`line ${copied.line} of the rows of ${copied.table}`]),
     ];
     const text = `${error.before === "" ? "" : `${error.before}: `}${shown}${stateText}${where.length === 0 ? "" : `; ${where.join(", ")}`}`;
-    return state === undefined ? { text } : { text, state };
+    return state === undefined ? { text } : { text, state, ofRows };
   }
 
   /** A message that cannot have a value: before anything was asked, or because of what it says. */

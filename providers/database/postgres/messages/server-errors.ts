@@ -1,5 +1,5 @@
 import { type ErrorCode, ProviderError } from "../../../errors.ts";
-import { describeState, knownMessage, namesNoValue, WITHHELD } from "./known-messages.ts";
+import { describeState, knownMessage, namesNoValue, namesObject, WITHHELD } from "./known-messages.ts";
 import type { ProgramReport } from "./program-messages.ts";
 
 /** What a message or an SQLSTATE means for the caller; the first that fits counts. */
@@ -151,16 +151,18 @@ const MEANINGS: readonly Meaning[] = [
     fix: "Create the tablespace on the server first, or restore without tablespaces (`--no-tablespaces`).",
   },
   {
-    states: ["42704"],
+    states: [],
     pattern: /unrecognized configuration parameter/,
     code: "CONFIG",
     fix: "The archive is of a newer PostgreSQL than the server: restore into a server that is at least as new.",
   },
   {
-    states: [],
-    pattern: /ERROR: +role "/,
+    states: ["42704"],
+    pattern: /(?!)/,
     code: "CONFIG",
-    fix: "Create the role on the server first, or let the restore create the backup's roles.",
+    fix:
+      "The server lacks something that is named there: create it first. A restore creates the backup's roles with `--create-roles`, and needs " +
+      "none of them with `--no-owner`.",
   },
   {
     states: [],
@@ -244,6 +246,15 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
+/** Something that a row's value names, as one of the type regrole or regclass does. */
+const NAMED_BY_ROW: Meaning = {
+  states: [],
+  pattern: /(?!)/,
+  fix:
+    "A row's value names something that the server lacks or the role may not use (a role, table, type, function, text search " +
+    `configuration …): create it there first. ${IN_THE_LOG}`,
+};
+
 /** The fields of an error of the `pg` package; one of a socket has a code of Node.js. */
 interface PgError {
   readonly code?: string;
@@ -253,6 +264,8 @@ interface PgError {
   readonly severity?: string;
   /** The functions that it arose in, and a value perhaps. */
   readonly where?: string;
+  /** In the statement, where that itself is wrong. */
+  readonly position?: string;
   readonly table?: string;
   readonly constraint?: string;
 }
@@ -261,18 +274,22 @@ interface PgError {
  * The error of the `pg` package or of a socket as a `ProviderError`, without the secrets and without any value of a row.
  *
  * @param Connecting the class of the error where nothing has been asked yet, so that no message can have a value
+ * @param ofRows whether the statement reads rows
  */
 export function serverError(
   error: unknown,
   doing: string,
   secrets: readonly string[],
   Connecting?: typeof ProviderError,
+  ofRows = false,
 ): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { code: state = "", message = String(error), hint, severity, where } = error as PgError;
+  const { code: state = "", message = String(error), hint, severity, where, position } = error as PgError;
   const ofServer = severity !== undefined;
-  const whole = !ofServer || (where === undefined && (Connecting !== undefined || namesNoValue(state)));
-  const shown = whole ? message : shownOf(error as PgError);
+  // What the server has against a statement itself has a position in it.
+  const mayName = ofRows && position === undefined;
+  const whole = !ofServer || (where === undefined && !mayName && (Connecting !== undefined || namesNoValue(state)));
+  const shown = whole ? message : shownOf(error as PgError, mayName);
   const found =
     MEANINGS.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
     MEANINGS.find(({ states }) => states.some((each) => state.startsWith(each))) ??
@@ -286,8 +303,8 @@ export function serverError(
 }
 
 /** A server's error in which values may be, reduced to what is none. */
-function shownOf({ message = "", code = "", where, table, constraint }: PgError): string {
-  const known = where === undefined ? knownMessage(message) : undefined;
+function shownOf({ message = "", code = "", where, table, constraint }: PgError, ofRows: boolean): string {
+  const known = where === undefined ? knownMessage(message, ofRows) : undefined;
   const names = where === undefined && code.startsWith("23") ? { table, constraint } : {};
   const places = Object.entries(names).flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]));
   const text = known?.state === code ? known.text : WITHHELD;
@@ -296,13 +313,13 @@ function shownOf({ message = "", code = "", where, table, constraint }: PgError)
 
 /** What a PostgreSQL program wrote before it failed, as a `ProviderError`; `otherwise` is the code of what is not known. */
 export function programError(message: string, report: ProgramReport, otherwise: ErrorCode): ProviderError {
-  const { text, state } = report;
+  const { text, state = "", ofRows = false } = report;
   // That something is not there programs say also of what is damaged.
-  const found =
-    MEANINGS.find(({ pattern }) => pattern.test(text)) ??
-    MEANINGS.find(
-      ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
-    );
+  const byText = MEANINGS.find(({ pattern }) => pattern.test(text));
+  const byState = MEANINGS.find(
+    ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state.startsWith(each)),
+  );
+  const found = byText ?? (ofRows && namesObject(state) ? NAMED_BY_ROW : byState);
   const fix = found?.fix ?? (text.includes(WITHHELD) ? IN_THE_LOG : undefined);
   const Kind = found?.make ?? ProviderError;
   return new Kind(found?.code ?? otherwise, text === "" ? `${message}.` : `${message}: ${text}`, { fix });

@@ -150,7 +150,7 @@ async function createRoles(
 /** Asks in a transaction that can change nothing; a parameter has the server refuse more than one statement. */
 function ask(scratch: PostgresSettings, query: string, seconds: number, signal: AbortSignal): Promise<Answer> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + PATIENCE_MS)]);
-  return withConnection(scratch.connection, deadline, async (control) => {
+  const work = async (control: ControlConnection): Promise<Answer> => {
     await control.query(
       `BEGIN READ ONLY; SET LOCAL search_path = "$user", public; SET LOCAL statement_timeout = ${seconds * 1000}`,
     );
@@ -166,7 +166,8 @@ function ask(scratch: PostgresSettings, query: string, seconds: number, signal: 
       if (deadline.aborted || control.broken !== undefined) throw error;
       return { refused: toProviderError(error) };
     }
-  });
+  };
+  return withConnection(scratch.connection, deadline, work, { readsRows: true });
 }
 
 function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
