@@ -68,7 +68,7 @@ export interface ControlConnection {
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /** Another database than the URL's. */
-  readonly database?: string;
+  readonly database?: string | undefined;
   /** Only this one of the URL's hosts. */
   readonly host?: ConnectionHost;
   /** Queries read rows, whose values must not be in an error. Default: they read the catalogue. */

@@ -20,6 +20,11 @@ export class OutOfLocksError extends ProviderError {
   override readonly name = "OutOfLocksError";
 }
 
+/** A lock of a table was not given: something else wants an exclusive one, or a worker of pg_dump found no room for it. */
+export class LockRefusedError extends ProviderError {
+  override readonly name = "LockRefusedError";
+}
+
 /** A database cannot be renamed or dropped, because it has other sessions. */
 export class DatabaseInUseError extends ProviderError {
   override readonly name = "DatabaseInUseError";
@@ -120,8 +125,9 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     states: [],
-    pattern: /LOCK TABLE|canceling statement due to lock timeout/,
+    pattern: /LOCK TABLE|canceling statement due to lock timeout|could not obtain lock on relation/,
     code: "TRANSIENT",
+    make: LockRefusedError,
     fix: "Another session holds an exclusive lock on a table (pg_locks shows which). Run again later, or raise lockTimeoutSeconds.",
   },
   {
