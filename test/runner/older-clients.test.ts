@@ -42,11 +42,10 @@ describe("programs that write what no server accepts", () => {
   it("make archives that their own server refuses", () => {
     const env = { ...process.env, PGOPTIONS: "" };
     const dump = spawnSync(join(newer, "pg_dump"), ["--format=custom", postgres.url("shop")], { env });
-    const restore = spawnSync(
-      join(newer, "pg_restore"),
-      ["--exit-on-error", "--no-owner", `--dbname=${postgres.url("postgres")}`],
-      { input: dump.stdout, encoding: "utf8" },
-    );
+    const restore = spawnSync(join(newer, "pg_restore"), ["--no-owner", `--dbname=${postgres.url("postgres")}`], {
+      input: dump.stdout,
+      encoding: "utf8",
+    });
     expect([dump.status, restore.status, restore.stderr]).toEqual([0, 1, expect.stringContaining("pg_attver")]);
   });
 
@@ -73,7 +72,7 @@ describe("programs that write what no server accepts", () => {
     const folder = join(sandbox.path, "knowing");
     mkdirSync(folder);
     for (const name of ["pg_dumpall", "pg_restore"]) symlinkSync(join(newer, name), join(folder, name));
-    const probe = `case " $* " in *" --schema-only "*) "${newer}/pg_dump" "$@" | sed "s/, *pg_attver='7'//"; exit;; esac`;
+    const probe = `case " $* " in *" --schema-only "*) "${newer}/pg_dump" "$@" | sed "s/, *pg_attver=[^)]*//"; exit;; esac`;
     writeFileSync(join(folder, "pg_dump"), `#!/bin/sh\n${probe}\nexec "${newer}/pg_dump" "$@"\n`);
     chmodSync(join(folder, "pg_dump"), 0o755);
     setClients(folder);

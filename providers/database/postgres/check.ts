@@ -187,13 +187,16 @@ async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSett
   };
 }
 
-/** Connections that are free for this role: of the server, of the role, and of the database that has fewest. A superuser has no limit of its own. */
+/**
+ * Sessions that are free for a run as this role: of the server, of the role, and of the database with fewest, where the lock of a run of
+ * several takes one of the first alone. A superuser has no limit of its own, and this session is over by then.
+ */
 const FREE_SESSIONS = `
-  SELECT 1 + least(
-    current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - CASE WHEN rolsuper
+  WITH used AS (SELECT * FROM pg_stat_activity WHERE pid <> pg_backend_pid())
+  SELECT least(current_setting('max_connections')::int - (SELECT count(*) FROM used WHERE backend_type = 'client backend') - CASE WHEN rolsuper
       THEN 0 ELSE current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0) END,
-    CASE WHEN rolconnlimit >= 0 AND NOT rolsuper THEN rolconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE usesysid = r.oid) END,
-    (SELECT min(datconnlimit - (SELECT count(*) FROM pg_stat_activity WHERE datid = d.oid)) FROM pg_database AS d
+    CASE WHEN rolconnlimit >= 0 AND NOT rolsuper THEN rolconnlimit - (SELECT count(*) FROM used WHERE usesysid = r.oid) END,
+    (SELECT min(datconnlimit - (SELECT count(*) FROM used WHERE datid = d.oid) + (datname <> ($1::text[])[1])::int) FROM pg_database AS d
       WHERE datname = ANY($1::text[]) AND datconnlimit >= 0 AND NOT rolsuper))::int AS free
   FROM pg_roles AS r WHERE rolname = session_user`;
 
@@ -206,12 +209,12 @@ async function checkSessions(
   const names = databases === undefined ? [control.database] : await chooseDatabases(settings, databases, signal);
   // That of the snapshot, pg_dump's own and its workers', and for several databases that of the lock.
   const wanted = 2 + (jobs > 1 ? jobs : 0) + (databases === undefined ? 0 : 1);
-  // This check's own session is free for a run.
   const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [names]);
   const detail = `a run takes ${wanted} sessions of the server, and ${free} are free`;
   if (wanted <= free) return { ok: true, detail };
-  const fix = "Raise max_connections, or the CONNECTION LIMIT of the role or database; or close other sessions";
-  return { ok: false, detail, fix: `${fix}${jobs > 1 ? ", or take fewer jobs" : ""}.` };
+  const fix =
+    "Raise max_connections or the role's or database's CONNECTION LIMIT, close other sessions, or take fewer `jobs`.";
+  return { ok: false, detail, fix };
 }
 
 async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {

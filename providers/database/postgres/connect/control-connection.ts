@@ -252,19 +252,15 @@ async function beginSession(
   host: ConnectionHost,
   client: Client,
 ): Promise<Pick<ControlConnection, "serverVersion" | "serverMajor" | "database" | "inRecovery" | "overridden">> {
-  const facts =
-    "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
-    "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database";
-  // Several statements have as many results.
-  const results = await client.query([OWN_NAMES, CHANGE_SETTINGS, facts, "COMMIT"].join("; "));
-  const [, , changed, [server] = []] = (results as unknown as QueryResult[]).map(({ rows }) => rows as unknown[]);
-  const {
-    version,
-    recovery,
-    database: known,
-  } = server as { version: string; recovery: boolean; database: string | null };
   // A server of the encoding SQL_ASCII converts nothing, and refuses to send what is not of the client's encoding: names, too.
-  const database = known ?? (await rawDatabaseName(client));
+  const raw =
+    "SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE current_setting('server_encoding') = 'SQL_ASCII'";
+  const facts =
+    "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS \"inRecovery\", current_database() AS database";
+  const results = await client.query([OWN_NAMES, CHANGE_SETTINGS, raw, facts, "COMMIT"].join("; "));
+  // Each statement has a result of its own.
+  const rows = (results as unknown as QueryResult[]).map((each): unknown => each.rows);
+  const [{ version, ...rest }] = rows[4] as [{ version: string; inRecovery: boolean; database: string }];
   const [serverVersion = ""] = version.split(" ");
   if (!/^\d/.test(serverVersion)) {
     const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
@@ -272,20 +268,9 @@ async function beginSession(
       fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number.",
     });
   }
-  const pairs = (changed as { name: string; value: string }[]).map(({ name, value }) => [name, value] as const);
-  return {
-    serverVersion,
-    serverMajor: majorVersion(serverVersion),
-    database,
-    inRecovery: recovery,
-    overridden: Object.fromEntries(pairs),
-  };
-}
-
-async function rawDatabaseName(client: Client): Promise<string> {
-  await client.query("SET client_encoding = 'SQL_ASCII'");
-  const { rows } = await client.query<{ name: string }>("SELECT current_database() AS name");
-  return rows[0]?.name ?? "";
+  const changed = rows[2] as { name: string; value: string }[];
+  const overridden = Object.fromEntries(changed.map(({ name, value }) => [name, value]));
+  return { serverVersion, serverMajor: majorVersion(serverVersion), ...rest, overridden };
 }
 
 /** The server asks for a password only where it wants one. */

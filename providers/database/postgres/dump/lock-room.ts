@@ -1,6 +1,6 @@
-import { type ProviderError, reworded } from "../../../errors.ts";
+import type { ProviderError } from "../../../errors.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
-import { LockRefusedError, OutOfLocksError } from "../messages/server-errors.ts";
+import { OutOfLocksError } from "../messages/server-errors.ts";
 
 /** How many locks a server has room for, and how many a dump takes. */
 export interface LockRoom {
@@ -43,19 +43,10 @@ export async function explainOutOfLocks(
   control: ControlConnection,
   jobs: number,
 ): Promise<ProviderError> {
-  // A worker does not say why the server refused it a lock.
-  const ofWorker = jobs > 1 && error instanceof LockRefusedError;
-  if (!(error instanceof OutOfLocksError || ofWorker)) return error;
+  if (!(error instanceof OutOfLocksError)) return error;
   const room = await lockRoom(control).catch(() => undefined);
   if (room === undefined) return error;
   const { relations, perTransaction, connections, prepared } = room;
-  const wanted = relations + locksOfDump(room, jobs);
-  const raise = `ALTER SYSTEM SET max_locks_per_transaction = ${locksPerTransaction(room, wanted)}, as a superuser, and restart the server.`;
-  if (ofWorker) {
-    if (wanted <= room.room) return error;
-    const perhaps = `Or the server has no room for the workers' locks: dump with one job, or ${raise}`;
-    return reworded(error, (own) => own, `${error.fix ?? ""} ${perhaps}`);
-  }
   return new OutOfLocksError(
     error.code,
     `The server has no room for all the locks of pg_dump, which locks each of the database's ${relations} tables and sequences` +
@@ -64,7 +55,7 @@ export async function explainOutOfLocks(
     {
       cause: error,
       fix:
-        `${raise} Else leave tables out (\`exclude\`)` +
+        `ALTER SYSTEM SET max_locks_per_transaction = ${locksPerTransaction(room, relations + locksOfDump(room, jobs))}, as a superuser, and restart the server. Else leave tables out (\`exclude\`)` +
         `${jobs > 1 ? ", or dump with one job, which takes half as many" : ""}.`,
     },
   );

@@ -121,12 +121,10 @@ const MESSAGES: readonly KnownMessage[] = [
 ];
 
 /**
- * Whether messages of an SQLSTATE name an object. Where rows are read, that name may be a value: casts to regclass, regrole and their
- * kin look for what the value names.
+ * SQLSTATEs of messages that name an object. Where rows are read, that name may be a value: casts to regclass, regrole and their kin look
+ * for what the value names.
  */
-export function namesObject(state: string): boolean {
-  return /^(?:0A|28|3D|3F|42(?!601)|55|58P01)/.test(state);
-}
+const NAMES_OBJECT = /^(?:0A|28|3D|3F|42(?!601)|55|58P01)/;
 
 /**
  * What of a server's message may be shown; undefined for one that is not known.
@@ -140,7 +138,7 @@ export function knownMessage(
   for (const { state, pattern, shown } of MESSAGES) {
     const [text, ...groups] = pattern.exec(message) ?? [];
     if (text === undefined) continue;
-    if (ofRows && namesObject(state)) return { state, text: WITHHELD };
+    if (ofRows && NAMES_OBJECT.test(state)) return { state, text: WITHHELD };
     return { state, text: shown?.replaceAll(/\$(\d)/g, (_, group: string) => groups[Number(group) - 1] ?? "") ?? text };
   }
   return undefined;

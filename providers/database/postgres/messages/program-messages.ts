@@ -6,8 +6,6 @@ export interface ProgramReport {
   readonly text: string;
   /** SQLSTATE of the server's error, where it is known. */
   readonly state?: string;
-  /** Whether the server failed as it read rows. */
-  readonly ofRows?: boolean;
 }
 
 /** Whose messages they are. */
@@ -154,7 +152,7 @@ export class ProgramMessages {
     const nothing = error === undefined && own === "" && certain.length === 0;
     const parts = [own, error?.text ?? "", ...certain, nothing && this.#withheld ? WITHHELD : ""];
     const text = parts.filter((part) => part !== "").join("; ");
-    return error === undefined ? { text } : { ...error, text };
+    return error?.state === undefined ? { text } : { text, state: error.state };
   }
 
   #takeOwn(line: string): void {
@@ -226,7 +224,7 @@ export class ProgramMessages {
       ...(copied === undefined ? [] : [`line ${copied.line} of the rows of ${copied.table}`]),
     ];
     const text = `${error.before === "" ? "" : `${error.before}: `}${shown}${stateText}${where.length === 0 ? "" : `; ${where.join(", ")}`}`;
-    return state === undefined ? { text } : { text, state, ofRows };
+    return state === undefined ? { text } : { text, state };
   }
 
   /** A message that cannot have a value: before anything was asked, or because of what it says. */

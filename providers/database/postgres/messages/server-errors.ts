@@ -1,5 +1,5 @@
 import { type ErrorCode, ProviderError } from "../../../errors.ts";
-import { describeState, knownMessage, namesNoValue, namesObject, WITHHELD } from "./known-messages.ts";
+import { describeState, knownMessage, namesNoValue, WITHHELD } from "./known-messages.ts";
 import type { ProgramReport } from "./program-messages.ts";
 
 /** What a message or an SQLSTATE means for the caller; the first that fits counts. */
@@ -18,11 +18,6 @@ interface Meaning {
 /** The server has no room for another lock. */
 export class OutOfLocksError extends ProviderError {
   override readonly name = "OutOfLocksError";
-}
-
-/** A lock of a table was not given: something else wants an exclusive one, or a worker of pg_dump found no room for it. */
-export class LockRefusedError extends ProviderError {
-  override readonly name = "LockRefusedError";
 }
 
 /** A database cannot be renamed or dropped, because it has other sessions. */
@@ -125,10 +120,18 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     states: [],
-    pattern: /LOCK TABLE|canceling statement due to lock timeout|could not obtain lock on relation/,
+    pattern: /LOCK TABLE|canceling statement due to lock timeout/,
     code: "TRANSIENT",
-    make: LockRefusedError,
     fix: "Another session holds an exclusive lock on a table (pg_locks shows which). Run again later, or raise lockTimeoutSeconds.",
+  },
+  {
+    states: [],
+    // A worker of pg_dump, which does not say why.
+    pattern: /could not obtain lock on relation/,
+    code: "TRANSIENT",
+    fix:
+      "Another session waits for an exclusive lock on the table: run again. Or the server has no room for the workers' locks: dump with one job, " +
+      "or raise max_locks_per_transaction (`provision doctor` says how far).",
   },
   {
     states: [],
@@ -167,8 +170,8 @@ const MEANINGS: readonly Meaning[] = [
     pattern: /(?!)/,
     code: "CONFIG",
     fix:
-      "The server lacks something that is named there: create it first. A restore creates the backup's roles with `--create-roles`, and needs " +
-      "none of them with `--no-owner`.",
+      "The server lacks something that a definition or a row's value names: create it first. A restore creates the backup's roles with " +
+      "`--create-roles`, and needs no owners with `--no-owner`.",
   },
   {
     states: [],
@@ -252,15 +255,6 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
-/** Something that a row's value names, as one of the type regrole or regclass does. */
-const NAMED_BY_ROW: Meaning = {
-  states: [],
-  pattern: /(?!)/,
-  fix:
-    "A row's value names something that the server lacks or the role may not use (a role, table, type, function, text search " +
-    `configuration …): create it there first. ${IN_THE_LOG}`,
-};
-
 /** The fields of an error of the `pg` package; one of a socket has a code of Node.js. */
 interface PgError {
   readonly code?: string;
@@ -319,13 +313,13 @@ function shownOf({ message = "", code = "", where, table, constraint }: PgError,
 
 /** What a PostgreSQL program wrote before it failed, as a `ProviderError`; `otherwise` is the code of what is not known. */
 export function programError(message: string, report: ProgramReport, otherwise: ErrorCode): ProviderError {
-  const { text, state = "", ofRows = false } = report;
+  const { text, state } = report;
   // That something is not there programs say also of what is damaged.
-  const byText = MEANINGS.find(({ pattern }) => pattern.test(text));
-  const byState = MEANINGS.find(
-    ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state.startsWith(each)),
-  );
-  const found = byText ?? (ofRows && namesObject(state) ? NAMED_BY_ROW : byState);
+  const found =
+    MEANINGS.find(({ pattern }) => pattern.test(text)) ??
+    MEANINGS.find(
+      ({ states, code }) => code !== "NOT_FOUND" && states.some((each) => state?.startsWith(each) === true),
+    );
   const fix = found?.fix ?? (text.includes(WITHHELD) ? IN_THE_LOG : undefined);
   const Kind = found?.make ?? ProviderError;
   return new Kind(found?.code ?? otherwise, text === "" ? `${message}.` : `${message}: ${text}`, { fix });

@@ -16,14 +16,6 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
 ];
 
-/** Settings that programs do not make themselves, and fail or restore something else with, where the role has them otherwise. */
-const NEEDED = [
-  "array_nulls",
-  "default_transaction_isolation",
-  "default_transaction_read_only",
-  "idle_session_timeout",
-];
-
 /** What each program needs that connects to the host of a connection. */
 export function connecting(
   connection: Connection,
@@ -37,13 +29,12 @@ export function connecting(
     ...(token !== undefined && { PGPASSWORD: await token(host) }),
     ...(trustsRds && { PGSSLROOTCERT: await rdsRootsFile() }),
   });
-  // Only where it must be: not every pooler takes options.
-  const needed = NEEDED.flatMap((name) => {
-    const value = overridden[name]?.replaceAll(" ", String.raw`\ `);
-    const wanted = name === "default_transaction_read_only" && connection.targetSessionAttributes === "read-only";
-    return value === undefined || wanted ? [] : [`-c ${name}=${value}`];
-  });
-  const options = [connection.options ?? [], needed].flat().join(" ");
+  // What programs do not set themselves, and fail or restore something else with. Only where it must be: not every pooler takes options.
+  const readOnly = connection.targetSessionAttributes === "read-only" ? [] : ["default_transaction_read_only"];
+  const needed = ["array_nulls", "default_transaction_isolation", "idle_session_timeout", ...readOnly]
+    .filter((name) => name in overridden)
+    .map((name) => `-c ${name}=${overridden[name]?.replaceAll(" ", String.raw`\ `)}`);
+  const options = [...(connection.options === undefined ? [] : [connection.options]), ...needed].join(" ");
   return {
     clients,
     env: {
