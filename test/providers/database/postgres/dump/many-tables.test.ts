@@ -117,7 +117,7 @@ describe("a server with few locks", { timeout: 120_000 }, () => {
     await backup.close();
   });
 
-  it("is named as the cause of a lock that a worker was refused, which does not say why", async () => {
+  it("is named as a cause of a lock that a worker was refused, which does not say why", async () => {
     makeTables(150);
     const clients = join(folder, "clients");
     mkdirSync(clients);
@@ -131,11 +131,7 @@ pg_dump: error: a worker process died unexpectedly`;
       failureOf(openBackup({ ...settingsOf(jobs), clients }, { signal: never }).then(store));
     const error = await failing(4);
     expect([error.code, error.message]).toEqual(["TRANSIENT", expect.stringContaining("could not obtain lock")]);
-    expect(error.fix).toMatch(
-      /exclusive lock.*no room for the workers' locks: dump with one job, or ALTER SYSTEM SET max_locks/s,
-    );
-    await query(await emptyDatabase(server, "many"), "CREATE TABLE t0 ()");
-    expect((await failing(4)).fix).not.toContain("max_locks");
+    expect(error.fix).toMatch(/exclusive lock.*no room for the workers' locks: dump with one job, or raise max_locks/s);
   });
 
   // With two jobs there is room for pg_dump itself with the fewer tables, and none for its workers.
