@@ -281,7 +281,7 @@ async function rename(maintenance: ControlConnection, from: string, to: string, 
 function restoreProgram(target: Target, database: string, args: readonly string[], applicationName: string): Program {
   const { settings, control, clients, options } = target;
   return {
-    ...connecting(settings.connection, control.host, clients, applicationName),
+    ...connecting(settings.connection, control, clients, applicationName),
     name: "pg_restore",
     args: [
       `--dbname=${databaseString(database)}`,

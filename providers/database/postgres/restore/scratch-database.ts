@@ -150,8 +150,10 @@ async function createRoles(
 /** Asks in a transaction that can change nothing; a parameter has the server refuse more than one statement. */
 function ask(scratch: PostgresSettings, query: string, seconds: number, signal: AbortSignal): Promise<Answer> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + PATIENCE_MS)]);
-  return withConnection(scratch.connection, deadline, async (control) => {
-    await control.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${seconds * 1000}`);
+  const work = async (control: ControlConnection): Promise<Answer> => {
+    await control.query(
+      `BEGIN READ ONLY; SET LOCAL search_path = "$user", public; SET LOCAL statement_timeout = ${seconds * 1000}`,
+    );
     try {
       const rows = await control.query<{ row: (string | null)[] }>(
         // A query may end with a comment.
@@ -164,13 +166,14 @@ function ask(scratch: PostgresSettings, query: string, seconds: number, signal: 
       if (deadline.aborted || control.broken !== undefined) throw error;
       return { refused: toProviderError(error) };
     }
-  });
+  };
+  return withConnection(scratch.connection, deadline, work, { readsRows: true });
 }
 
 function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
   return withConnection(scratch.connection, signal, async (control) => {
-    // An error is better than rows that a policy hides; and counting takes as long as it takes.
-    await control.query("SET row_security = off; SET statement_timeout = 0");
+    // An error is better than rows that a policy hides.
+    await control.query("SET row_security = off");
     const tables = await control.query<Omit<RestoredTable, "rows">>(
       `SELECT nspname AS schema, relname AS name, EXISTS (SELECT FROM pg_depend
          WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e') AS "ofExtension"
