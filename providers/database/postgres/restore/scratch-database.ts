@@ -1,13 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ProviderError, reworded, toProviderError } from "../../../errors.ts";
-import type { Answer, RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
-import { majorVersion } from "../programs/clients.ts";
+import type { Answer, RestoreArtifact, RestoredTable, ScratchDatabase, ScratchOptions } from "../../database.ts";
+import { makeScratchFolder } from "../artifacts/scratch-folder.ts";
+import { spool } from "../artifacts/spooled-archive.ts";
+import { parseToc, type TocEntry } from "../artifacts/toc.ts";
+import { majorVersion, type ProgramDirectory } from "../programs/clients.ts";
+import { archiveReader, feed, readFrom, readHead, runProgram } from "../programs/program.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
 import { hasRawBytes } from "../connect/raw-text.ts";
 import { existingRoles } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
-import { restorePostgres } from "./restore.ts";
+import { openArchive, restoreProgram } from "./restore.ts";
 
 /** The beginning of every scratch database's name; its time follows: `provision_drill_20260102t030405z_1a2b3c`. */
 const PREFIX = "provision_drill_";
@@ -30,13 +36,19 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
   options.signal.throwIfAborted();
   const scratch = { ...settings, connection: { ...settings.connection, database: newName(new Date()) } };
   const name = scratch.connection.database;
+  const own = options.own === true ? ownRoles(scratch) : undefined;
   const drop = (): Promise<void> => dropScratch(settings, scratch);
   return withConnection(settings.connection, AbortSignal.timeout(PATIENCE_MS), async (control) => {
     checkServer(control, options.facts.serverVersion);
+    if (own === undefined && options.acceptSharedUser !== true) await refusePower(control);
     const warnings = await dropAbandoned(control, settings);
     await createDatabase(control, name, options.facts.encoding);
     try {
       await createRoles(control, scratch, options.facts.roles);
+      for (const { connection } of Object.values(own ?? {})) {
+        const { user, password = "" } = connection;
+        await control.query(`CREATE ROLE ${control.quote(user)} LOGIN BYPASSRLS PASSWORD '${password}'`);
+      }
     } catch (error) {
       await drop();
       throw error;
@@ -45,13 +57,9 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
       name,
       serverVersion: control.serverVersion,
       warnings,
-      async restore(artifacts, facts, signal) {
-        const restoring = { createRoles: false, noOwner: true, noTablespaces: true, allowNonEmpty: false, jobs: 1 };
-        const scratchDirectory = settings.scratch ?? tmpdir();
-        await restorePostgres(scratch, artifacts, { ...restoring, scratchDirectory, facts, signal });
-      },
+      restore: (artifacts, _facts, signal) => restore({ scratch, own, signal }, artifacts),
       countRows: (signal) => countRows(scratch, signal),
-      ask: (query, seconds, signal) => ask(scratch, query, seconds, signal),
+      ask: (query, seconds, signal) => ask(own?.reader ?? scratch, query, seconds, signal),
       drop,
     };
   });
@@ -74,6 +82,42 @@ function checkServer(control: ControlConnection, backupVersion: string): void {
   throw new ProviderError("CONFIG", problem, {
     fix: `Name a server of PostgreSQL ${majorVersion(backupVersion)} or newer in the drill's target.`,
   });
+}
+
+/** Refuses a role by which restored code, a table's CHECK for instance, could run programs on the server or read its files. */
+async function refusePower(control: ControlConnection): Promise<void> {
+  const { role, powerful } = await control.one<{ role: string; powerful: boolean }>(
+    `SELECT current_user::text AS role, EXISTS (SELECT FROM pg_roles WHERE pg_has_role(oid, 'MEMBER') AND (rolsuper OR rolname IN
+       ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))) AS powerful`,
+  );
+  if (!powerful) return;
+  const problem =
+    `The role ${role} of the drill's server ${place(control.host)} is a superuser, or may run programs or use files there as one: so ` +
+    "could code of the backup, which runs with its rights.";
+  throw new ProviderError("CONFIG", problem, {
+    fix:
+      "Name another one in drill.target (CREATE ROLE … LOGIN CREATEDB CREATEROLE PASSWORD …), or accept it with acceptSharedUser: true in " +
+      "the job's drill.",
+  });
+}
+
+/**
+ * The roles that are made on a drill's own server. All that is restored belongs to the loader, in whose sessions it is restored: a superuser's
+ * session would run code of it as a superuser, as an expression is evaluated even where a table or view is only defined.
+ */
+interface OwnRoles {
+  readonly loader: PostgresSettings;
+  /** Whom the job's own questions are asked as. */
+  readonly reader: PostgresSettings;
+}
+
+function ownRoles(scratch: PostgresSettings): OwnRoles {
+  const { connection } = scratch;
+  const role = (what: string): PostgresSettings => {
+    const user = `${connection.database}_${what}`;
+    return { ...scratch, connection: { ...connection, user, password: randomBytes(16).toString("hex") } };
+  };
+  return { loader: role("loader"), reader: role("reader") };
 }
 
 /** Drops the scratch databases of drills that were killed, but none that has a session. */
@@ -147,19 +191,150 @@ async function createRoles(
   }
 }
 
+/** Who restores an entry on a drill's own server: a superuser what only that may create and no code runs in, before the rest or after it. */
+type Stage = "first" | "rest" | "last" | "never";
+
+function stageOf({ kind, schema, rest }: TocEntry): Stage {
+  const what = schema === undefined && ["COMMENT", "SECURITY LABEL"].includes(kind) ? rest : `${kind} `;
+  if (/^(?:SCHEMA|EXTENSION|FOREIGN SERVER) /.test(what)) return "first";
+  if (/^(?:PUBLICATION|SUBSCRIPTION) /.test(what)) return "last";
+  return what.startsWith("EVENT TRIGGER ") ? "never" : "rest";
+}
+
+/** Restores a backup's archive: in one call as the drill's role, or on its own server in stages. */
+function restore(
+  { scratch, own, signal }: { scratch: PostgresSettings; own: OwnRoles | undefined; signal: AbortSignal },
+  artifacts: readonly RestoreArtifact[],
+): Promise<void> {
+  return withConnection(scratch.connection, signal, async (control) => {
+    const { archive, clients } = await openArchive(control, artifacts, scratch.clients);
+    const folder = await makeScratchFolder(scratch.scratch);
+    const whole =
+      archive.format === "pg_dump-custom"
+        ? undefined
+        : await spool(archive, { scratchDirectory: scratch.scratch ?? tmpdir(), signal });
+    const list = join(folder.path, "list");
+    const head = whole?.path ?? join(folder.path, "head");
+    const call = async (settings: PostgresSettings, stage?: Stage): Promise<void> => {
+      const chosen = entries.filter((entry) => stage === undefined || stageOf(entry) === stage);
+      if (chosen.length === 0 && stage !== "rest" && stage !== undefined) return;
+      await writeFile(list, chosen.map(({ id }) => `${id};\n`).join(""), { mode: 0o600 });
+      const args = ["--single-transaction", ...(stage === undefined ? [] : [`--use-list=${list}`])];
+      const streamed = whole === undefined && (stage === undefined || stage === "rest");
+      const program = restoreProgram(
+        { settings, control, clients, options: { noOwner: true, noTablespaces: true } },
+        control.database,
+        streamed ? args : [...args, head],
+        "provision",
+      );
+      if (streamed) await feed(program, archive.open(signal), signal);
+      else await runProgram(program, signal);
+    };
+    let entries: TocEntry[] = [];
+    try {
+      entries = await readEntries(archive, clients, head, signal);
+      await requireExtensions(control, entries);
+      if (own === undefined) {
+        await call(scratch);
+        return;
+      }
+      await call(scratch, "first").catch(ofServer);
+      await control.query(grants(FOR_LOADER, own.loader));
+      await call(own.loader, "rest").catch(ofRights);
+      await call(scratch, "last");
+      await control.query(grants(FOR_READER, own.reader));
+    } finally {
+      await whole?.close();
+      await folder.remove();
+    }
+  });
+}
+
+/** The archive's entries. Of one that is streamed, the part that has them is kept as a file: it is enough to restore what has no rows. */
+async function readEntries(
+  archive: RestoreArtifact,
+  clients: ProgramDirectory,
+  head: string,
+  signal: AbortSignal,
+): Promise<TocEntry[]> {
+  if (archive.format !== "pg_dump-custom") {
+    const list = readFrom(archiveReader(clients, ["--list", head]), signal);
+    return parseToc((await list.setEncoding("latin1").toArray()).join(""));
+  }
+  const read = await readHead(archiveReader(clients, ["--list"]), archive.open(signal), signal);
+  await writeFile(head, read.head, { mode: 0o600 });
+  return parseToc(read.output);
+}
+
+/** What the drill's server lacks says nothing of the backup. */
+async function requireExtensions(control: ControlConnection, entries: readonly TocEntry[]): Promise<void> {
+  const rows = await control.query<{ name: string }>("SELECT name FROM pg_catalog.pg_available_extensions");
+  const available = new Set(rows.map(({ name }) => name));
+  const names = entries.filter(({ kind }) => kind === "EXTENSION").map(({ rest }) => rest.trim());
+  const missing = names.filter((name) => !available.has(name));
+  if (missing.length === 0) return;
+  const problem = `The drill's server, PostgreSQL ${control.serverVersion}, has no extension ${missing.join(", ")}.`;
+  throw new ProviderError("CONFIG", problem, {
+    fix: "Install it there, or name a server in the job's drill.target that has it.",
+  });
+}
+
+function ofServer(error: unknown): never {
+  const problem = toProviderError(error);
+  if (problem.code !== "INTERNAL") throw problem;
+  const message = `The drill's server cannot make the schemas and extensions of the backup. ${problem.message}`;
+  throw new ProviderError("CONFIG", message, {
+    cause: problem,
+    fix: "Install there what they need, or name a server in the job's drill.target that has it.",
+  });
+}
+
+function ofRights(error: unknown): never {
+  const superusers = toProviderError(error).code === "AUTH";
+  const fix =
+    "Only a superuser can restore that, as a function in an untrusted language, and a drill's own server gives code of the backup no " +
+    "such rights. Name a server in drill.target whose role has them, with acceptSharedUser: true.";
+  throw reworded(error, (own) => own, superusers ? fix : undefined);
+}
+
+/** On a schema, %1$I, to a role, %2$I. */
+const FOR_LOADER =
+  "ALTER SCHEMA %1$I OWNER TO %2$I; GRANT ALL ON ALL TABLES IN SCHEMA %1$I TO %2$I; GRANT ALL ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I";
+const FOR_READER =
+  "GRANT USAGE ON SCHEMA %1$I TO %2$I; GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO %2$I; GRANT SELECT ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I";
+
+/** Gives a role rights on all schemas, and the loader the servers of foreign data too. */
+function grants(statements: string, { connection: { user } }: PostgresSettings): string {
+  const servers = statements === FOR_LOADER ? "pg_foreign_server" : "pg_foreign_server WHERE false";
+  return `SET search_path = pg_catalog; DO $do$DECLARE name text; BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+      EXECUTE format('${statements}', name, '${user}');
+    END LOOP;
+    FOR name IN SELECT srvname FROM ${servers} LOOP
+      EXECUTE format('ALTER SERVER %I OWNER TO %I', name, '${user}');
+    END LOOP; END$do$`;
+}
+
+/** Characters that the answer to a question may have, all its columns together. */
+const LONGEST_ANSWER = 100_000;
+
 /** Asks in a transaction that can change nothing; a parameter has the server refuse more than one statement. */
 function ask(scratch: PostgresSettings, query: string, seconds: number, signal: AbortSignal): Promise<Answer> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 + PATIENCE_MS)]);
   return withConnection(scratch.connection, deadline, async (control) => {
-    await control.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${seconds * 1000}`);
+    await control.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${seconds * 1000};
+      SET LOCAL search_path = "$user", public`);
     try {
-      const rows = await control.query<{ row: (string | null)[] }>(
-        // A query may end with a comment.
-        `SELECT ARRAY(SELECT value FROM json_each_text(row_to_json(q))) AS row FROM (${query.replace(/[\s;]+$/, "")}
-         ) AS q LIMIT $1`,
-        [2],
+      const rows = await control.query<{ row: (string | null)[] | null }>(
+        // A query may end with a comment. What is too long is measured before it is turned into text.
+        `SELECT CASE WHEN pg_catalog.pg_column_size(q.*) > $1 OR pg_catalog.length(pg_catalog.row_to_json(q.*)::pg_catalog.text) > $1
+           THEN NULL ELSE ARRAY(SELECT value FROM pg_catalog.json_each_text(pg_catalog.row_to_json(q.*))) END AS row
+         FROM (SELECT * FROM (${query.replace(/[\s;]+$/, "")}
+         ) AS q OFFSET 0) AS q LIMIT 2`,
+        [LONGEST_ANSWER],
       );
-      return { rows: rows.map(({ row }) => row) };
+      const answers = rows.flatMap(({ row }) => (row === null ? [] : [row]));
+      return answers.length < rows.length ? { longerThan: LONGEST_ANSWER } : { rows: answers };
     } catch (error) {
       if (deadline.aborted || control.broken !== undefined) throw error;
       return { refused: toProviderError(error) };
@@ -170,7 +345,12 @@ function ask(scratch: PostgresSettings, query: string, seconds: number, signal: 
 function countRows(scratch: PostgresSettings, signal: AbortSignal): Promise<RestoredTable[]> {
   return withConnection(scratch.connection, signal, async (control) => {
     // An error is better than rows that a policy hides; and counting takes as long as it takes.
-    await control.query("SET row_security = off; SET statement_timeout = 0");
+    await control.query("SET row_security = off; SET statement_timeout = 0; SET search_path = pg_catalog");
+    const forced = await control.query<{ name: string }>(
+      "SELECT oid::regclass::text AS name FROM pg_class WHERE relforcerowsecurity AND pg_has_role(relowner, 'USAGE')",
+    );
+    // Its rows are hidden from their owner too, whom the role is; by an empty search path the name has its schema.
+    for (const { name } of forced) await control.query(`ALTER TABLE ${name} NO FORCE ROW LEVEL SECURITY`);
     const tables = await control.query<Omit<RestoredTable, "rows">>(
       `SELECT nspname AS schema, relname AS name, EXISTS (SELECT FROM pg_depend
          WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e') AS "ofExtension"
