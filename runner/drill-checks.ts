@@ -44,6 +44,7 @@ async function faultOf(
 ): Promise<string | undefined> {
   const answer = await scratch.ask(sql, timeoutSeconds, signal);
   if ("refused" in answer) return `its query got no answer. ${answer.refused.message}`;
+  if ("longerThan" in answer) return `its answer is longer than ${answer.longerThan} characters.`;
   const [row, second] = answer.rows;
   if (row === undefined) return "its query gave no row, and must give one.";
   if (second !== undefined) return "its query gave more than one row, and must give one.";
@@ -52,15 +53,60 @@ async function faultOf(
     return `its query gave ${row.length} columns, and ${expected.length} are expected.`;
   }
   if (atLeast !== undefined) {
-    return Number(row[0] ?? NaN) >= atLeast ? undefined : `its answer is no number of at least ${atLeast}.`;
+    const number = decimal(row[0] ?? "");
+    const enough = number !== undefined && compare(number, exactly(atLeast)) >= 0;
+    return enough ? undefined : `its answer is no number of at least ${atLeast}.${inexact([atLeast])}`;
   }
   const wrong = row.findIndex((value, index) => !isEqual(value, expected[index]));
   if (wrong < 0) return undefined;
-  return `its answer is not the expected one${row.length === 1 ? "" : `, in column ${wrong + 1}`}.`;
+  return `its answer is not the expected one${row.length === 1 ? "" : `, in column ${wrong + 1}`}.${inexact([expected[wrong]])}`;
 }
 
-/** Whether a column's text is the expected value: `1.50` is the number 1.5. */
+/** Whether a column's text is the expected value: `1.50` is the number 1.5, and no text is a number that is not written as one. */
 function isEqual(value: string | null, expected: string | number | boolean | null | undefined): boolean {
   if (value === null || expected === null) return value === expected;
-  return typeof expected === "number" ? Number(value) === expected : value === String(expected);
+  if (typeof expected !== "number") return value === String(expected);
+  const number = decimal(value);
+  return number !== undefined && compare(number, exactly(expected)) === 0;
+}
+
+/** What a person should know whose number JSON has rounded. */
+function inexact(expected: readonly unknown[]): string {
+  const unsafe = expected.some((each) => Number.isInteger(each) && !Number.isSafeInteger(each));
+  return unsafe
+    ? " A number of more than 15 digits is exact only as text: write it in quotation marks, as expect."
+    : "";
+}
+
+/** A number as `0.digits` times ten to the power of `point`; digits neither begin nor end with 0, and zero has none. */
+interface Decimal {
+  readonly negative: boolean;
+  readonly digits: string;
+  readonly point: number;
+}
+
+/** The number that a text is in whole; undefined for every other text, such as `NaN` or an empty one. */
+function decimal(text: string): Decimal | undefined {
+  const [, sign, whole = "", fraction = "", exponent = "0"] =
+    /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
+  if (sign === undefined) return undefined;
+  const all = (whole + fraction).replace(/^0+/, "");
+  const [digits = ""] = /^\d*[1-9]/.exec(all) ?? [];
+  if (digits === "") return { negative: false, digits, point: 0 };
+  return { negative: sign === "-", digits, point: all.length - fraction.length + Number(exponent) };
+}
+
+/** A number without the rounding with which it is shown. */
+function exactly(number: number): Decimal {
+  const found = decimal(Number.isInteger(number) ? String(BigInt(number)) : String(number));
+  if (found === undefined) throw new RangeError(`${number} is no number.`);
+  return found;
+}
+
+/** Below 0 where the first is less, above 0 where it is more. */
+function compare(a: Decimal, b: Decimal): number {
+  const sign = ({ negative, digits }: Decimal): number => (digits === "" ? 0 : negative ? -1 : 1);
+  if (sign(a) !== sign(b)) return sign(a) - sign(b);
+  const size = a.point - b.point || (a.digits === b.digits ? 0 : a.digits < b.digits ? -1 : 1);
+  return sign(a) * size;
 }

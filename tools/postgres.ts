@@ -182,7 +182,9 @@ export interface Owner {
 export async function serverOwner(): Promise<Owner | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const lines = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
-  const [, , uid, gid] = ["postgres", "nobody"].flatMap((name) => lines.find(([each]) => each === name) ?? []).slice(0, 4);
+  const [, , uid, gid] = ["postgres", "nobody"]
+    .flatMap((name) => lines.find(([each]) => each === name) ?? [])
+    .slice(0, 4);
   if (uid === undefined || gid === undefined) throw new Error("/etc/passwd has neither a user postgres nor nobody.");
   return { uid: Number(uid), gid: Number(gid) };
 }

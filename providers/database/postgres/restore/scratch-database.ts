@@ -45,7 +45,7 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
     await createDatabase(control, name, options.facts.encoding);
     try {
       await createRoles(control, scratch, options.facts.roles);
-      for (const { connection } of Object.values(own ?? {})) {
+      for (const { connection } of own ? [own.loader, own.reader] : []) {
         const { user, password = "" } = connection;
         await control.query(`CREATE ROLE ${control.quote(user)} LOGIN BYPASSRLS PASSWORD '${password}'`);
       }

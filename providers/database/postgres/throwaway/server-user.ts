@@ -69,7 +69,8 @@ export async function makeServerFolder(folder: string, accepted: boolean): Promi
     const ids = { uid: HELPERS_UID, gid: HELPERS_UID };
     return { name: `the user ${HELPERS_UID}`, ...ids, maker: ids, prefix };
   }
-  if (!accepted) throw shared(userInfo().username, "as the runner does: code of the backup could read the runner's secrets");
+  if (!accepted)
+    throw shared(userInfo().username, "as the runner does: code of the backup could read the runner's secrets");
   await mkdir(folder, { mode: 0o700 });
   return undefined;
 }
@@ -101,7 +102,13 @@ async function asRoot(folder: string, accepted: boolean): Promise<ServerUser> {
 /** A number that neither a user nor a process has. */
 async function freeUid(taken: Set<number>): Promise<number> {
   for (const name of await readdir("/proc").catch(() => [])) {
-    if (/^\d+$/.test(name)) taken.add(await stat(`/proc/${name}`).then(({ uid }) => uid, () => 0));
+    if (/^\d+$/.test(name))
+      taken.add(
+        await stat(`/proc/${name}`).then(
+          ({ uid }) => uid,
+          () => 0,
+        ),
+      );
   }
   for (;;) {
     const uid = randomInt(FIRST_UID, LAST_UID + 1);

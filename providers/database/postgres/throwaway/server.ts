@@ -126,13 +126,9 @@ async function requireEntry(folder: string, { name, uid, gid }: ServerUser): Pro
     const found = await stat(each);
     const mayEnter = found.uid === uid ? 0o100 : found.gid === gid ? 0o010 : 0o001;
     if ((found.mode & mayEnter) === 0) {
-      throw new ProviderError(
-        "CONFIG",
-        `The drill's own server runs as ${name}, who cannot enter ${each}.`,
-        {
-          fix: `chmod o+x ${each}, or name another scratch folder (database.scratch, or TMPDIR).`,
-        },
-      );
+      throw new ProviderError("CONFIG", `The drill's own server runs as ${name}, who cannot enter ${each}.`, {
+        fix: `chmod o+x ${each}, or name another scratch folder (database.scratch, or TMPDIR).`,
+      });
     }
     if (each === dirname(each)) return;
   }
@@ -153,8 +149,18 @@ async function initialise(
     major < OWN_LOCALE_SINCE
       ? ["--locale=C.UTF-8"]
       : ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"];
-  const args = [`--pgdata=${join(folder, "data")}`, `--username=${superuser}`, `--pwfile=${file}`, "--auth=scram-sha-256"];
-  const child = start(join(directory, "initdb"), [...args, "--encoding=UTF8", ...locale, "--no-sync"], folder, user && { ...user, ...user.maker });
+  const args = [
+    `--pgdata=${join(folder, "data")}`,
+    `--username=${superuser}`,
+    `--pwfile=${file}`,
+    "--auth=scram-sha-256",
+  ];
+  const child = start(
+    join(directory, "initdb"),
+    [...args, "--encoding=UTF8", ...locale, "--no-sync"],
+    folder,
+    user && { ...user, ...user.maker },
+  );
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
   const kill = () => {
     child.kill("SIGKILL");
@@ -176,7 +182,7 @@ interface Started {
   /** Its exit code or the signal that ended it. */
   readonly ended: Promise<string>;
   messages(): string;
-  kill(signal: "SIGQUIT" | "SIGKILL"): void;
+  readonly kill: (signal: "SIGQUIT" | "SIGKILL") => void;
 }
 
 /**
