@@ -53,9 +53,9 @@ async function faultOf(
     return `its query gave ${row.length} columns, and ${expected.length} are expected.`;
   }
   if (atLeast !== undefined) {
-    const number = decimal(row[0] ?? "");
-    const enough = number !== undefined && compare(number, exactly(atLeast)) >= 0;
-    return enough ? undefined : `its answer is no number of at least ${atLeast}.${inexact([atLeast])}`;
+    return compare(row[0] ?? null, atLeast) >= 0
+      ? undefined
+      : `its answer is no number of at least ${atLeast}.${inexact([atLeast])}`;
   }
   const wrong = row.findIndex((value, index) => !isEqual(value, expected[index]));
   if (wrong < 0) return undefined;
@@ -65,9 +65,7 @@ async function faultOf(
 /** Whether a column's text is the expected value: `1.50` is the number 1.5, and no text is a number that is not written as one. */
 function isEqual(value: string | null, expected: string | number | boolean | null | undefined): boolean {
   if (value === null || expected === null) return value === expected;
-  if (typeof expected !== "number") return value === String(expected);
-  const number = decimal(value);
-  return number !== undefined && compare(number, exactly(expected)) === 0;
+  return typeof expected === "number" ? compare(value, expected) === 0 : value === String(expected);
 }
 
 /** What a person should know whose number JSON has rounded. */
@@ -78,35 +76,28 @@ function inexact(expected: readonly unknown[]): string {
     : "";
 }
 
-/** A number as `0.digits` times ten to the power of `point`; digits neither begin nor end with 0, and zero has none. */
+/** A number: a whole one, divided by ten to the power of `scale`. */
 interface Decimal {
-  readonly negative: boolean;
-  readonly digits: string;
-  readonly point: number;
+  readonly whole: bigint;
+  readonly scale: number;
 }
 
-/** The number that a text is in whole; undefined for every other text, such as `NaN` or an empty one. */
+/** The number that a text is; undefined for every other text, such as `NaN` or an empty one, and for powers of ten above 999. */
 function decimal(text: string): Decimal | undefined {
-  const [, sign, whole = "", fraction = "", exponent = "0"] =
-    /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i.exec(text) ?? [];
-  if (sign === undefined) return undefined;
-  const all = (whole + fraction).replace(/^0+/, "");
-  const [digits = ""] = /^\d*[1-9]/.exec(all) ?? [];
-  if (digits === "") return { negative: false, digits, point: 0 };
-  return { negative: sign === "-", digits, point: all.length - fraction.length + Number(exponent) };
+  const [, number = "", fraction = "", exponent = "0"] =
+    /^([+-]?(?=\.?\d)\d*)(?:\.(\d*))?(?:e([+-]?\d{1,3}))?$/i.exec(text) ?? [];
+  if (number + fraction === "") return undefined;
+  const negative = number.startsWith("-");
+  const whole = BigInt(number.replace(/^[+-]/, "") + fraction);
+  return { whole: negative ? -whole : whole, scale: fraction.length - Number(exponent) };
 }
 
-/** A number without the rounding with which it is shown. */
-function exactly(number: number): Decimal {
-  const found = decimal(Number.isInteger(number) ? String(BigInt(number)) : String(number));
-  if (found === undefined) throw new RangeError(`${number} is no number.`);
-  return found;
-}
-
-/** Below 0 where the first is less, above 0 where it is more. */
-function compare(a: Decimal, b: Decimal): number {
-  const sign = ({ negative, digits }: Decimal): number => (digits === "" ? 0 : negative ? -1 : 1);
-  if (sign(a) !== sign(b)) return sign(a) - sign(b);
-  const size = a.point - b.point || (a.digits === b.digits ? 0 : a.digits < b.digits ? -1 : 1);
-  return sign(a) * size;
+/** Below 0 where the text is a number less than the other, NaN where it is none. A number is taken without the rounding of how it is shown. */
+function compare(text: string | null, number: number): number {
+  const a = decimal(text ?? "");
+  const b = decimal(Number.isInteger(number) ? String(BigInt(number)) : String(number));
+  if (a === undefined || b === undefined) return NaN;
+  const scale = Math.max(a.scale, b.scale);
+  const [left, right] = [a, b].map((each) => each.whole * 10n ** BigInt(scale - each.scale)) as [bigint, bigint];
+  return left < right ? -1 : left > right ? 1 : 0;
 }

@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { DrillReport } from "../../runner/drill.ts";
@@ -89,7 +98,17 @@ const TRICKS: Readonly<Record<string, string>> = {
   definer: "CREATE TABLE by_definer (n int CHECK (mallory.definer(n)))",
   refresh: "CREATE MATERIALIZED VIEW by_refresh AS SELECT mallory.run('refresh') AS n",
 };
-const FILLED = ["by_check", "of_domain", "by_generated", "by_folded", "by_row", "by_index", "bounded", "of_default", "by_definer"];
+const FILLED = [
+  "by_check",
+  "of_domain",
+  "by_generated",
+  "by_folded",
+  "by_row",
+  "by_index",
+  "bounded",
+  "of_default",
+  "by_definer",
+];
 
 /** Makes a database in which all that a table's owner can do is tried, and one thing by what the source's superuser owns. */
 async function arm(): Promise<void> {
@@ -108,7 +127,10 @@ async function arm(): Promise<void> {
 const RAN = {
   name: "each was tried",
   sql: "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relname LIKE 'ran@_%' ESCAPE '@'",
-  expect: ["boss", ...Object.keys(TRICKS)].sort().map((trick) => `ran_${trick}`).join(" "),
+  expect: ["boss", ...Object.keys(TRICKS)]
+    .sort()
+    .map((trick) => `ran_${trick}`)
+    .join(" "),
 };
 
 describe("the owner of a table", () => {
@@ -127,7 +149,10 @@ describe("the owner of a table", () => {
     sandbox.job.drill = { target: { env: "DRILL_URL" } };
     sandbox.environment.DRILL_URL = source.url("postgres");
     const { code, stderr } = await sandbox.run("drill");
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/The role boss .*superuser[^]*CREATE ROLE … LOGIN CREATEDB/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/The role boss .*superuser[^]*CREATE ROLE … LOGIN CREATEDB/),
+    ]);
     const doctor = await sandbox.run("doctor");
     expect(doctor.stdout).toMatch(/FAIL {2}drill: The role boss /);
     await sql(
@@ -140,7 +165,10 @@ describe("the owner of a table", () => {
     sandbox.environment.DRILL_URL = as("helper");
     expect((await sandbox.run("drill")).code).toBe(2);
     sandbox.environment.DRILL_URL = as("driller");
-    expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({ outcome: "drilled", rows: FILLED.length + 1 });
+    expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({
+      outcome: "drilled",
+      rows: FILLED.length + 1,
+    });
     expect(readdirSync(evidence)).toEqual([]);
     expect(filesIn(sandbox.path).filter((file) => file.includes("drill-failed"))).toEqual([]);
   });

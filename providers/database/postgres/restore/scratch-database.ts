@@ -191,17 +191,13 @@ async function createRoles(
   }
 }
 
-/** Who restores an entry on a drill's own server: a superuser what only that may create and no code runs in, before the rest or after it. */
-type Stage = "first" | "rest" | "last" | "never";
+/** Which entries a superuser restores on a drill's own server, before the rest or after it: no code runs in them. */
+const FIRST = /^(?:SCHEMA|EXTENSION|FOREIGN SERVER) /;
+const LAST = /^(?:PUBLICATION|SUBSCRIPTION) /;
+/** Their owner must be a superuser, and they would run in a superuser's session. */
+const NEVER = /^EVENT TRIGGER /;
 
-function stageOf({ kind, schema, rest }: TocEntry): Stage {
-  const what = schema === undefined && ["COMMENT", "SECURITY LABEL"].includes(kind) ? rest : `${kind} `;
-  if (/^(?:SCHEMA|EXTENSION|FOREIGN SERVER) /.test(what)) return "first";
-  if (/^(?:PUBLICATION|SUBSCRIPTION) /.test(what)) return "last";
-  return what.startsWith("EVENT TRIGGER ") ? "never" : "rest";
-}
-
-/** Restores a backup's archive: in one call as the drill's role, or on its own server in stages. */
+/** Restores a backup's archive: in one call as the drill's role, or on its own server in three. */
 function restore(
   { scratch, own, signal }: { scratch: PostgresSettings; own: OwnRoles | undefined; signal: AbortSignal },
   artifacts: readonly RestoreArtifact[],
@@ -209,48 +205,46 @@ function restore(
   return withConnection(scratch.connection, signal, async (control) => {
     const { archive, clients } = await openArchive(control, artifacts, scratch.clients);
     const folder = await makeScratchFolder(scratch.scratch);
-    const whole =
-      archive.format === "pg_dump-custom"
-        ? undefined
-        : await spool(archive, { scratchDirectory: scratch.scratch ?? tmpdir(), signal });
     const list = join(folder.path, "list");
-    const head = whole?.path ?? join(folder.path, "head");
-    const call = async (settings: PostgresSettings, stage?: Stage): Promise<void> => {
-      const chosen = entries.filter((entry) => stage === undefined || stageOf(entry) === stage);
-      if (chosen.length === 0 && stage !== "rest" && stage !== undefined) return;
-      await writeFile(list, chosen.map(({ id }) => `${id};\n`).join(""), { mode: 0o600 });
-      const args = ["--single-transaction", ...(stage === undefined ? [] : [`--use-list=${list}`])];
-      const streamed = whole === undefined && (stage === undefined || stage === "rest");
-      const program = restoreProgram(
-        { settings, control, clients, options: { noOwner: true, noTablespaces: true } },
-        control.database,
-        streamed ? args : [...args, head],
-        "provision",
-      );
-      if (streamed) await feed(program, archive.open(signal), signal);
-      else await runProgram(program, signal);
+    const options = { noOwner: true, noTablespaces: true, scratchDirectory: scratch.scratch ?? tmpdir(), signal };
+    const spooled = archive.format === "pg_dump-custom" ? undefined : await spool(archive, options);
+    // Of an archive that is streamed, the beginning is enough to restore what has no rows.
+    const head = spooled?.path ?? join(folder.path, "head");
+    const call = async (settings: PostgresSettings, args: readonly string[], path = spooled?.path): Promise<void> => {
+      const all = ["--single-transaction", ...args, ...(path === undefined ? [] : [path])];
+      const program = restoreProgram({ settings, control, clients, options }, control.database, all, "provision");
+      await (path === undefined ? feed(program, archive.open(signal), signal) : runProgram(program, signal));
     };
-    let entries: TocEntry[] = [];
+    const listed = async (chosen: readonly TocEntry[]): Promise<string[]> => {
+      await writeFile(list, chosen.map(({ id }) => `${id};\n`).join(""), { mode: 0o600 });
+      return [`--use-list=${list}`];
+    };
     try {
-      entries = await readEntries(archive, clients, head, signal);
+      const entries = await readEntries(archive, clients, head, signal);
       await requireExtensions(control, entries);
       if (own === undefined) {
-        await call(scratch);
+        await call(scratch, []);
         return;
       }
-      await call(scratch, "first").catch(ofServer);
-      await control.query(grants(FOR_LOADER, own.loader));
-      await call(own.loader, "rest").catch(ofRights);
-      await call(scratch, "last");
-      await control.query(grants(FOR_READER, own.reader));
+      const [first, last] = [FIRST, LAST].map((kinds) => entries.filter((entry) => kinds.test(whatIs(entry))));
+      const rest = entries.filter((entry) => ![FIRST, LAST, NEVER].some((kinds) => kinds.test(whatIs(entry))));
+      if (first?.length) await call(scratch, await listed(first), head);
+      await control.query(rightsOf(own));
+      await call(own.loader, await listed(rest)).catch(needsSuperuser);
+      if (last?.length) await call(scratch, await listed(last), head);
     } finally {
-      await whole?.close();
+      await spooled?.close();
       await folder.remove();
     }
   });
 }
 
-/** The archive's entries. Of one that is streamed, the part that has them is kept as a file: it is enough to restore what has no rows. */
+/** An entry's kind, of a comment that of what it is on. */
+function whatIs({ kind, schema, rest }: TocEntry): string {
+  return schema === undefined && (kind === "COMMENT" || kind === "SECURITY LABEL") ? rest : `${kind} `;
+}
+
+/** The entries of an archive; of one that is streamed, a file keeps the part that has them. */
 async function readEntries(
   archive: RestoreArtifact,
   clients: ProgramDirectory,
@@ -269,9 +263,8 @@ async function readEntries(
 /** What the drill's server lacks says nothing of the backup. */
 async function requireExtensions(control: ControlConnection, entries: readonly TocEntry[]): Promise<void> {
   const rows = await control.query<{ name: string }>("SELECT name FROM pg_catalog.pg_available_extensions");
-  const available = new Set(rows.map(({ name }) => name));
   const names = entries.filter(({ kind }) => kind === "EXTENSION").map(({ rest }) => rest.trim());
-  const missing = names.filter((name) => !available.has(name));
+  const missing = names.filter((name) => !rows.some((row) => row.name === name));
   if (missing.length === 0) return;
   const problem = `The drill's server, PostgreSQL ${control.serverVersion}, has no extension ${missing.join(", ")}.`;
   throw new ProviderError("CONFIG", problem, {
@@ -279,40 +272,26 @@ async function requireExtensions(control: ControlConnection, entries: readonly T
   });
 }
 
-function ofServer(error: unknown): never {
-  const problem = toProviderError(error);
-  if (problem.code !== "INTERNAL") throw problem;
-  const message = `The drill's server cannot make the schemas and extensions of the backup. ${problem.message}`;
-  throw new ProviderError("CONFIG", message, {
-    cause: problem,
-    fix: "Install there what they need, or name a server in the job's drill.target that has it.",
-  });
-}
-
-function ofRights(error: unknown): never {
-  const superusers = toProviderError(error).code === "AUTH";
+function needsSuperuser(error: unknown): never {
   const fix =
-    "Only a superuser can restore that, as a function in an untrusted language, and a drill's own server gives code of the backup no " +
+    "If only a superuser may restore that, as a function in an untrusted language: a drill's own server gives code of the backup no " +
     "such rights. Name a server in drill.target whose role has them, with acceptSharedUser: true.";
-  throw reworded(error, (own) => own, superusers ? fix : undefined);
+  throw reworded(error, (own) => own, toProviderError(error).code === "AUTH" ? fix : undefined);
 }
 
-/** On a schema, %1$I, to a role, %2$I. */
-const FOR_LOADER =
-  "ALTER SCHEMA %1$I OWNER TO %2$I; GRANT ALL ON ALL TABLES IN SCHEMA %1$I TO %2$I; GRANT ALL ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I";
-const FOR_READER =
-  "GRANT USAGE ON SCHEMA %1$I TO %2$I; GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO %2$I; GRANT SELECT ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I";
-
-/** Gives a role rights on all schemas, and the loader the servers of foreign data too. */
-function grants(statements: string, { connection: { user } }: PostgresSettings): string {
-  const servers = statements === FOR_LOADER ? "pg_foreign_server" : "pg_foreign_server WHERE false";
+/** Gives what is there to the loader, and to the reader what the loader will have. */
+function rightsOf(own: OwnRoles): string {
+  const [loader = "", reader = ""] = [own.loader, own.reader].map(({ connection }) => connection.user);
   return `SET search_path = pg_catalog; DO $do$DECLARE name text; BEGIN
     FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
-      EXECUTE format('${statements}', name, '${user}');
+      EXECUTE format('ALTER SCHEMA %1$I OWNER TO ${loader}; GRANT USAGE ON SCHEMA %1$I TO ${reader};
+        GRANT ALL ON ALL TABLES IN SCHEMA %1$I TO ${loader}; GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO ${reader};
+        GRANT ALL ON ALL SEQUENCES IN SCHEMA %1$I TO ${loader}', name);
     END LOOP;
-    FOR name IN SELECT srvname FROM ${servers} LOOP
-      EXECUTE format('ALTER SERVER %I OWNER TO %I', name, '${user}');
-    END LOOP; END$do$`;
+    FOR name IN SELECT srvname FROM pg_foreign_server LOOP EXECUTE format('ALTER SERVER %I OWNER TO ${loader}', name); END LOOP;
+  END$do$;
+  ALTER DEFAULT PRIVILEGES FOR ROLE ${loader} GRANT SELECT ON TABLES TO ${reader};
+  ALTER DEFAULT PRIVILEGES FOR ROLE ${loader} GRANT SELECT ON SEQUENCES TO ${reader}`;
 }
 
 /** Characters that the answer to a question may have, all its columns together. */
