@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -11,12 +11,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { DrillReport } from "../../runner/drill.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { query } from "../../tools/query.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
 import { backupFolder, makeBackup, printed } from "../helpers/reports.ts";
-import { Sandbox } from "../helpers/sandbox.ts";
+import { CLI, Sandbox, type Ended } from "../helpers/sandbox.ts";
 import { filesIn } from "../helpers/store.ts";
 
 // Who owns a table in the source, and may do nothing else there, writes a function that does nothing at the source and in a drill tries to
@@ -194,5 +193,246 @@ describe("the owner of a table", () => {
     };
     await makeBackup(sandbox);
     expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({ outcome: "drilled", problems: [] });
+  });
+});
+
+/** The uid of each server whose data is below the sandbox's folder, and the number of its first process. */
+function drillServers(): { readonly pid: number; readonly uid: number }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    try {
+      const line = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      if (!line.includes("-D") || !line.some((word) => word.startsWith(join(sandbox.path, "tmp")))) return [];
+      if (!line[0]?.endsWith("/postgres")) return [];
+      return [{ pid: Number(name), uid: statSync(`/proc/${name}`).uid }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What a user can read of files, as `cat` says. */
+function readable(uid: number, files: readonly string[]): string[] {
+  return files.filter(
+    (file) => spawnSync("/bin/cat", [file], { uid, gid: uid, stdio: "ignore", env: {} }).status === 0,
+  );
+}
+
+const SLOW = { name: "slow", sql: "SELECT 1 FROM pg_sleep(5)", expect: 1 };
+
+describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", () => {
+  it("has no name, no process and no file before, and can read neither the runner, nor its files, nor another server's", async () => {
+    await sql(source, "shop", "CREATE TABLE orders AS SELECT 1 AS n");
+    writeFileSync(join(sandbox.path, "secrets.json"), JSON.stringify({ appUrl: source.url("shop") }), { mode: 0o600 });
+    sandbox.job.drill = { checks: [SLOW] };
+    await makeBackup(sandbox);
+    const { child, ended } = sandbox.start("drill", "--json");
+    await expect.poll(drillServers).toHaveLength(1);
+    const uid = drillServers()[0]?.uid ?? 0;
+    expect(uid).toBeGreaterThanOrEqual(61_184);
+    expect(uid).toBeLessThanOrEqual(65_519);
+    expect(spawnSync("getent", ["passwd", String(uid)]).status).not.toBe(0);
+    const files = [
+      `/proc/${child.pid ?? 0}/environ`,
+      join(sandbox.path, "secrets.json"),
+      join(source.directory, "data", "PG_VERSION"),
+      join(source.directory, "data", "global", "pg_control"),
+    ];
+    expect(readable(0, files)).toEqual(files);
+    expect(readable(uid, files)).toEqual([]);
+    // Nor would another server let it in as its own user.
+    const socket = [
+      "-h",
+      source.directory,
+      "-p",
+      String(source.port),
+      "-U",
+      "boss",
+      "-w",
+      "-c",
+      "SELECT 1",
+      "postgres",
+    ];
+    expect(spawnSync(join(source.binDirectory, "psql"), socket, { uid, gid: uid, env: {} }).status).not.toBe(0);
+    expect(printed(await ended)).toMatchObject({ outcome: "drilled" });
+    expect(drillServers()).toEqual([]);
+  });
+
+  /** Runs the runner as a user without rights, with all that it needs as that user's. */
+  const asOrdinary = (user: number, ...args: string[]) => {
+    for (const folder of [sandbox.path, sandbox.store, join(sandbox.path, "tmp"), join(sandbox.path, "home")]) {
+      execFileSync("chown", ["-R", `${user}:${user}`, folder]);
+    }
+    writeFileSync(join(sandbox.path, "job.json"), JSON.stringify(sandbox.job));
+    chmodSync(join(sandbox.path, "job.json"), 0o644);
+    const run = [process.execPath, CLI, ...args, "--job", join(sandbox.path, "job.json")];
+    const ended = spawnSync("setpriv", [`--reuid=${user}`, `--regid=${user}`, "--clear-groups", ...run], {
+      env: sandbox.environment,
+      encoding: "utf8",
+    });
+    return { code: ended.status, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr };
+  };
+
+  it("is the runner's own only where a person accepts that, and the drill says why", async () => {
+    await arm();
+    sandbox.job.drill = { checks: [RAN] };
+    await makeBackup(sandbox);
+    const { code, stderr } = asOrdinary(65_534, "drill");
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /server would run as nobody, as the runner does[^]*Fix: .*as root.*drill\.target.*acceptSharedUser/,
+      ),
+    ]);
+    expect(asOrdinary(65_534, "doctor").stdout).toMatch(/FAIL {2}drill: The drill's own server would run as nobody/);
+    sandbox.job.drill = { checks: [RAN], acceptSharedUser: true };
+    expect(printed(asOrdinary(65_534, "drill", "--json"))).toMatchObject({ outcome: "drilled" });
+    expect(readdirSync(evidence)).toEqual([]);
+  });
+
+  it("is one that the image has for it, which the runner's user may become, without any capability", async () => {
+    const helper = "/usr/local/libexec/provision-drill";
+    if (existsSync(helper)) throw new Error(`${helper} is there already.`);
+    mkdirSync("/usr/local/libexec", { recursive: true });
+    copyFileSync(execFileSync("/bin/sh", ["-c", "command -v setpriv"], { encoding: "utf8" }).trim(), helper);
+    try {
+      chownSync(helper, 10_002, 10_002);
+      chmodSync(helper, 0o6711);
+      await arm();
+      sandbox.job.drill = { checks: [RAN, SLOW] };
+      await makeBackup(sandbox);
+      const drilling = asOrdinaryLater("drill", "--json");
+      await expect.poll(drillServers).toHaveLength(1);
+      expect(drillServers().map(({ uid }) => uid)).toEqual([10_002]);
+      expect(readable(10_002, [`/proc/${drilling.pid}/environ`, join(sandbox.path, "job.json")])).toEqual([]);
+      expect(printed(await drilling.ended)).toMatchObject({ outcome: "drilled", problems: [] });
+      expect(readdirSync(evidence)).toEqual([]);
+      expect([drillServers(), readdirSync(join(sandbox.path, "tmp"))]).toEqual([[], []]);
+      // A killed runner leaves no server, and what it left on disk goes with the next run.
+      const killed = asOrdinaryLater("drill");
+      await expect.poll(drillServers).toHaveLength(1);
+      process.kill(killed.pid, "SIGKILL");
+      await killed.ended;
+      await expect.poll(drillServers).toEqual([]);
+      expect(printed(await asOrdinaryLater("drill", "--json").ended)).toMatchObject({ outcome: "drilled" });
+      expect(readdirSync(join(sandbox.path, "tmp"))).toEqual([]);
+    } finally {
+      rmSync(helper);
+    }
+  });
+
+  /** As {@link asOrdinary}, as the image's user with no capability, while this process goes on. */
+  function asOrdinaryLater(...args: string[]) {
+    execFileSync("chown", ["-R", "10001:10001", sandbox.path]);
+    chmodSync(evidence, 0o777);
+    writeFileSync(join(sandbox.path, "job.json"), JSON.stringify(sandbox.job), { mode: 0o600 });
+    chownSync(join(sandbox.path, "job.json"), 10_001, 10_001);
+    const child = spawn(
+      "setpriv",
+      [
+        ...["--reuid=10001", "--regid=10001", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"],
+        ...[process.execPath, CLI, ...args, "--job", join(sandbox.path, "job.json")],
+      ],
+      { env: sandbox.environment, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const ended = new Promise<Ended>((resolve) => {
+      child.once("close", (code, signal) => {
+        resolve({ code, signal, stdout, stderr });
+      });
+    });
+    return { pid: child.pid ?? 0, ended };
+  }
+});
+
+describe("a good database, with all that needs rights of its owners", () => {
+  it("is drilled as before: owners, privileges, row security, publications, subscriptions, event triggers, servers, large objects", async () => {
+    await sql(
+      source,
+      "postgres",
+      "DO $$BEGIN CREATE ROLE alice; CREATE ROLE bob; CREATE ROLE app; EXCEPTION WHEN duplicate_object THEN END$$",
+    );
+    await sql(source, "shop", GOOD);
+    sandbox.job.drill = {
+      ...accepted,
+      checks: [
+        { name: "secured", sql: "SELECT count(*) FROM a.forced, b.seen", expect: 12 },
+        { name: "objects", sql: "SELECT count(*) FROM pg_largeobject_metadata", expect: 2 },
+        { name: "publications", sql: "SELECT count(*) FROM pg_publication", expect: 2 },
+        { name: "sequence", sql: "SELECT last_value FROM a.orders_id_seq", expect: 3 },
+        { name: "by the path", sql: "SELECT count(*) FROM plain", expect: 2 },
+      ],
+    };
+    await makeBackup(sandbox);
+    const report = printed(await sandbox.run("drill", "--json"));
+    expect(report).toMatchObject({ outcome: "drilled", problems: [], rows: 3 + 4 + 2 + 2 + 4 });
+  });
+});
+
+const GOOD = `
+  CREATE SCHEMA a AUTHORIZATION alice; CREATE SCHEMA b; COMMENT ON SCHEMA b IS 'bob may not create here';
+  CREATE EXTENSION pgcrypto SCHEMA b; COMMENT ON EXTENSION pgcrypto IS 'another comment'; CREATE EXTENSION postgres_fdw;
+  CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; ALTER SERVER far OWNER TO boss;
+  CREATE USER MAPPING FOR app SERVER far OPTIONS (user 'x', password 'not-a-secret');
+  CREATE FOREIGN TABLE a.far (n int) SERVER far;
+  CREATE DOMAIN a.positive AS int CHECK (VALUE > 0);
+  CREATE TABLE a.orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, total a.positive, twice int GENERATED ALWAYS AS (id * 2) STORED);
+  INSERT INTO a.orders (total) VALUES (1), (2), (3);
+  CREATE TABLE a.forced (n int, owner text); INSERT INTO a.forced VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd');
+  ALTER TABLE a.forced ENABLE ROW LEVEL SECURITY; ALTER TABLE a.forced FORCE ROW LEVEL SECURITY;
+  CREATE POLICY mine ON a.forced TO app USING (owner = current_user);
+  CREATE TABLE b.items (order_id int REFERENCES a.orders, note text); INSERT INTO b.items VALUES (1, 'x'), (2, 'y');
+  CREATE MATERIALIZED VIEW b.seen AS SELECT id FROM a.orders; CREATE INDEX ON b.seen (id);
+  CREATE TABLE plain (n int PRIMARY KEY); INSERT INTO plain VALUES (1), (2); COMMENT ON TABLE plain IS 'of all';
+  CREATE TABLE parts (n int, PRIMARY KEY (n)) PARTITION BY RANGE (n); CREATE TABLE part1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+  CREATE TABLE part2 PARTITION OF parts FOR VALUES FROM (10) TO (20); INSERT INTO parts VALUES (1), (2), (11), (12);
+  CREATE FUNCTION a.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+  CREATE TRIGGER touch BEFORE INSERT ON a.orders FOR EACH ROW EXECUTE FUNCTION a.touch();
+  ALTER TABLE a.orders OWNER TO alice; ALTER TABLE a.forced OWNER TO alice; ALTER TABLE b.items OWNER TO bob;
+  ALTER MATERIALIZED VIEW b.seen OWNER TO bob; GRANT SELECT ON a.orders TO bob; REVOKE ALL ON b.items FROM bob;
+  GRANT SELECT ON a.orders, plain TO app; ALTER DEFAULT PRIVILEGES FOR ROLE alice IN SCHEMA a GRANT SELECT ON TABLES TO app;
+  SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, 'two');
+  CREATE PUBLICATION some FOR TABLE a.orders, b.items; CREATE PUBLICATION everything FOR ALL TABLES;
+  COMMENT ON PUBLICATION some IS 'some of it';
+  CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE);
+  CREATE FUNCTION public.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+  CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION public.noted(); COMMENT ON EVENT TRIGGER noted IS 'notes'`;
+
+describe("an extension that the drill's server lacks", () => {
+  it("says so with a fix, and is no failed drill of the backup, on an own server and on a named one", async () => {
+    const folder = join(sandbox.path, "extension");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "only_here.control"), "default_version = '1.0'\nrelocatable = true\n");
+    writeFileSync(
+      join(folder, "only_here--1.0.sql"),
+      "CREATE FUNCTION only_here() RETURNS int LANGUAGE sql AS 'SELECT 1';\n",
+    );
+    const other = await startPostgres({ extensions: folder });
+    try {
+      await query(other.url("postgres"), "CREATE DATABASE shop");
+      await query(other.url("shop"), "CREATE EXTENSION only_here; CREATE TABLE orders AS SELECT 1 AS n");
+      sandbox.environment.APP_URL = other.url("shop");
+      await query(
+        source.url("postgres"),
+        "DO $$BEGIN CREATE ROLE plain LOGIN CREATEDB PASSWORD 'drill-password'; EXCEPTION WHEN duplicate_object THEN END$$",
+      );
+      sandbox.environment.DRILL_URL = source.url("postgres").replace(/\/\/[^@]*@/, "//plain:drill-password@");
+      const { id } = await makeBackup(sandbox);
+      for (const target of [accepted, { target: { env: "DRILL_URL" } }]) {
+        sandbox.job.drill = target;
+        const { code, stderr } = await sandbox.run("drill");
+        expect([code, stderr]).toEqual([
+          2,
+          expect.stringMatching(
+            /The drill's server, PostgreSQL [\d.]+, has no extension only_here\.\nFix: Install it there/,
+          ),
+        ]);
+      }
+      expect(filesIn(backupFolder(sandbox, id)).filter((file) => file.startsWith("drill"))).toEqual([]);
+    } finally {
+      await other.stop();
+    }
   });
 });
