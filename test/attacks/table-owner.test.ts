@@ -3,10 +3,12 @@ import {
   chmodSync,
   copyFileSync,
   chownSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -394,8 +396,8 @@ const GOOD = `
   ALTER MATERIALIZED VIEW b.seen OWNER TO bob; GRANT SELECT ON a.orders TO bob; REVOKE ALL ON b.items FROM bob;
   GRANT SELECT ON a.orders, plain TO app; ALTER DEFAULT PRIVILEGES FOR ROLE alice IN SCHEMA a GRANT SELECT ON TABLES TO app;
   SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, 'two');
-  CREATE PUBLICATION some FOR TABLE a.orders, b.items; CREATE PUBLICATION everything FOR ALL TABLES;
-  COMMENT ON PUBLICATION some IS 'some of it';
+  CREATE PUBLICATION two_tables FOR TABLE a.orders, b.items; CREATE PUBLICATION everything FOR ALL TABLES;
+  COMMENT ON PUBLICATION two_tables IS 'some of it';
   CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE);
   CREATE FUNCTION public.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
   CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION public.noted(); COMMENT ON EVENT TRIGGER noted IS 'notes'`;
