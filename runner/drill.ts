@@ -162,7 +162,7 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
   const scratch = await target.createScratch({ facts: manifest.database, signal });
   const own = [...scratch.warnings];
   const found: Findings = { serverVersion: scratch.serverVersion, tables: 0, rows: 0, problems: [] };
-  const reading = { begun: 0, ended: 0 };
+  const reading: Reading = new Map();
   let failure: ProviderError | undefined;
   try {
     await compare(options, manifest, scratch, found, reading);
@@ -174,7 +174,7 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
     for (const warning of own) log.write("warn", warning, { backup: manifest.id });
     warnings.push(...own);
   }
-  return { found, failure, isDoubtful: reading.ended < reading.begun };
+  return { found, failure, isDoubtful: [...reading.values()].includes(false) };
 }
 
 /** What no scratch database can hold. */
@@ -198,11 +198,8 @@ interface Findings {
   readonly problems: string[];
 }
 
-/** How many objects were opened, and how many of them were read to their end and proven right. */
-interface Reading {
-  begun: number;
-  ended: number;
-}
+/** The artifacts that were opened, and whether the last reading of each came to its end and proved it right. */
+type Reading = Map<string, boolean>;
 
 async function compare(
   options: DrillOptions,
@@ -249,7 +246,8 @@ async function restoreAndCount(
     archives.reduce((sum, { plain }) => sum + plain.size, 0),
     progress,
   );
-  const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
+  // An archive's beginning may be read before all of it: the last reading counts.
+  const copies = new Map<string, { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }>();
   const artifacts = databaseObjects(manifest).map((object): RestoreArtifact => {
     const artifact = {
       name: object.artifact,
@@ -263,23 +261,23 @@ async function restoreAndCount(
       ...artifact,
       open(abort) {
         const plain = openConfirmed(from, abort);
-        reading.begun += 1;
-        plain.once("end", () => (reading.ended += 1));
+        reading.set(artifact.name, false);
+        plain.once("end", () => reading.set(artifact.name, true));
         const bytes = new PassThrough();
         const counting = countArtifactRows(source, artifact, bytes, signal);
         counting.catch(() => undefined);
-        copies.push({ bytes, counting });
+        copies.set(artifact.name, { bytes, counting });
         return Readable.from(twice(plain, bytes, counting, count), { objectMode: false });
       },
     };
   });
   try {
     await scratch.restore(artifacts, manifest.database, signal);
-    return (await Promise.all(copies.map(({ counting }) => counting))).flat();
+    return (await Promise.all([...copies.values()].map(({ counting }) => counting))).flat();
   } finally {
     // The program that counts ends with the restore, however that ended.
-    for (const { bytes } of copies) bytes.destroy();
-    await Promise.allSettled(copies.map(({ counting }) => counting));
+    for (const { bytes } of copies.values()) bytes.destroy();
+    await Promise.allSettled([...copies.values()].map(({ counting }) => counting));
   }
 }
 

@@ -186,7 +186,7 @@ beforeEach(async () => {
   sandbox = new Sandbox(await emptyDatabase(postgres, "shop"), {
     schedule: { cron: "0 3 * * *" },
     encryption: { recipients: [await identityToRecipient(identity)], identity: { env: "IDENTITY" } },
-    drill: { target: { env: "DRILL_URL" } },
+    drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true },
     monitor: [
       { kind: "log", metrics: "none" },
       { kind: "sentry", dsn: { env: "DSN" } },

@@ -58,7 +58,7 @@ describe("several databases of one server", () => {
       const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL", ...args);
       expect([code, stderr]).toEqual([2, expect.stringContaining("holds the databases App, app, größe und co, and")]);
     }
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     const drill = await sandbox.run("drill");
     expect([drill.code, drill.stderr]).toEqual([2, expect.stringContaining("holds several databases")]);
   });
