@@ -22,7 +22,7 @@ import {
   withDestination,
   type DestinationOptions,
 } from "./destination.ts";
-import { acceptUnprovenOption } from "./accept-unproven.ts";
+import { acceptUnprovenOption, trustStoreOption } from "./trust.ts";
 import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withProgress } from "./with-progress.ts";
@@ -45,6 +45,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly confirm?: string;
   readonly dryRun: boolean;
   readonly acceptUnproven: boolean;
+  readonly trustStore: boolean;
 }
 
 /** Adds `provision restore`. */
@@ -63,8 +64,8 @@ export function addRestore(program: Command): void {
     )
     .description(
       "Restores a backup into an existing, empty database, completely or not at all: with one job in one transaction; " +
-        "with more, under another name that the database bears until everything is there. Every byte is compared with " +
-        "the manifest before anything is committed. A Supabase project is restored into a new project, which must be " +
+        "with more, under another name that the database bears until everything is there. All of it is read and compared with " +
+        "the manifest before anything of it is decoded, and then read again. A Supabase project is restored into a new project, which must be " +
         "confirmed, and compared with the backup afterwards: it ends with 5 where anything differs. With --files, restores " +
         "the backup's files, alone or after the database.",
     )
@@ -99,6 +100,7 @@ export function addRestore(program: Command): void {
     )
     .option("--dry-run", "check everything and print the plan, but change nothing", false)
     .addOption(acceptUnprovenOption())
+    .addOption(trustStoreOption())
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -152,6 +154,7 @@ async function restoreDatabase(run: Run, options: Options, to: SecretRef, source
       target,
       database: options.database,
       progress,
+      trustStore: options.trustStore,
       options: {
         allowNonEmpty: options.allowNonEmpty,
         jobs: options.jobs,

@@ -10,7 +10,8 @@ import { DatabaseInUseError } from "../messages/server-errors.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { feed, type Program, runProgram } from "../programs/program.ts";
-import { rolesToCreate } from "../roles/roles-to-create.ts";
+import type { RoleStatement } from "../roles/roles-sql.ts";
+import { connectingRole, rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { countObjects, isEmpty } from "./contents.ts";
 import { parallelCalls, readStages } from "./parallel-calls.ts";
@@ -33,25 +34,44 @@ const RENAME_PAUSE_MS = 250;
 const FINISH_MS = 10_000;
 
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
-export function restorePostgres(
+export async function restorePostgres(
   settings: PostgresSettings,
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  return withConnection(settings.connection, options.signal, async (control) => {
-    const { archive, clients } = await openArchive(control, artifacts, settings.clients);
+  const check = async (control: ControlConnection): Promise<Target & { readonly empty: boolean }> => {
+    const opened = await openArchive(control, artifacts, settings.clients);
     const empty = await checkTarget(control, options);
     refuseLateConnection(settings, options);
-    const rolesCreated = await createRoles(control, artifacts, options);
-    if (options.dryRun === true) return planOf(control, archive, rolesCreated, options);
-    const target: Target = { settings, control, clients, archive, options };
-    if (options.jobs === 1) await restoreInOneTransaction(target, empty);
-    else await restoreInParallel(target);
-    const objects = await countRestored(target);
-    const warnings = options.noOwner
-      ? ["Owners and privileges were not restored: everything belongs to the connecting role."]
-      : [];
-    return { database: control.database, objects, rolesCreated, warnings };
+    if (!options.createRoles) await rolesToCreate(control, artifacts, options);
+    return { ...opened, settings, control, options, empty };
+  };
+  if (options.prove !== undefined) {
+    // What would be refused in the end is refused before all is read, and looked at again after that, over a new connection.
+    await withConnection(settings.connection, options.signal, check);
+    await options.prove();
+  }
+  return withConnection(settings.connection, options.signal, async (control) => {
+    const target = await check(control);
+    const roles = await rolesToCreate(control, artifacts, options);
+    const me = await connectingRole(control);
+    const warnings = [
+      ...roles.notes,
+      ...(me.superuser ? [SUPERUSER] : []),
+      ...(options.noOwner
+        ? ["Owners and privileges were not restored: everything belongs to the connecting role."]
+        : []),
+    ];
+    const common = { database: control.database, warnings, steps: stepsOf(target, roles.names, me.name) };
+    if (options.dryRun === true) return { ...common, objects: {}, rolesCreated: [] };
+    await createRoles(control, roles.statements);
+    try {
+      if (options.jobs === 1) await restoreInOneTransaction(target, target.empty);
+      else await restoreInParallel(target);
+    } catch (error) {
+      throw await withoutRoles(target, roles.names, error);
+    }
+    return { ...common, objects: await countRestored(target), rolesCreated: roles.names };
   });
 }
 
@@ -126,18 +146,47 @@ function refuseLateConnection({ connection }: PostgresSettings, { jobs }: Restor
   });
 }
 
-/** Creates the backup's roles that the server lacks, where the options allow it. */
-async function createRoles(
-  control: ControlConnection,
-  artifacts: readonly RestoreArtifact[],
-  options: RestoreOptions,
-): Promise<readonly string[]> {
-  const { names, statements } = await rolesToCreate(control, artifacts, options);
-  // Through this connection and not through psql, for which a file of roles could hold commands to the shell.
-  if (statements.length > 0 && options.dryRun !== true) {
+/** Creates roles, all of them or none. Through this connection and not through psql, for which they could hold commands to the shell. */
+async function createRoles(control: ControlConnection, statements: readonly RoleStatement[]): Promise<void> {
+  if (statements.length > 0) {
     await control.query(["BEGIN", ...statements.map(({ sql }) => sql), "COMMIT"].join(";\n"));
   }
-  return names;
+}
+
+/** The failure of a restore, after the roles that it had created are dropped again; those that cannot be are named in it. */
+async function withoutRoles(
+  { settings, control, options }: Target,
+  roles: readonly string[],
+  error: unknown,
+): Promise<unknown> {
+  const left = new Set(roles);
+  if (left.size === 0) return error;
+  const drop = async (late: AbortSignal): Promise<void> => {
+    // The target of a parallel restore may have another name now.
+    const after = await (options.jobs === 1
+      ? connect(settings.connection, late, { host: control.host })
+      : connectElsewhere(settings, control, late));
+    try {
+      for (const role of roles) {
+        // The server refuses it for a role that owns something, or may do something.
+        await after.query(`DROP ROLE ${after.quote(role)}`).then(
+          () => left.delete(role),
+          () => undefined,
+        );
+      }
+    } finally {
+      await after.close();
+    }
+  };
+  await withGrace(options.signal, drop, FINISH_MS).catch(() => undefined);
+  if (left.size === 0) return error;
+  const { fix } = toProviderError(error);
+  const again = [...left].map((role) => `DROP ROLE ${control.quote(role)};`).join(" ");
+  return reworded(
+    error,
+    (own) => `${own} Roles that the restore created and could not drop again: ${[...left].join(", ")}.`,
+    fix === undefined ? again : `${fix} ${again}`,
+  );
 }
 
 /** The objects of the restored database, counted over a new connection: the first has been silent for as long as the restore took. */
@@ -158,14 +207,20 @@ async function countRestored({ settings, control, options }: Target): Promise<Re
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
   const { archive, options, control, settings } = target;
   const { signal } = options;
+  let proven = false;
   const session = `${SESSION}${randomBytes(6).toString("hex")}`;
   const program = (...args: string[]): Program =>
     restoreProgram(target, control.database, ["--single-transaction", ...args], session);
   try {
     if (archive.format === "pg_dump-custom") {
-      await feed(program(), archive.open(signal), signal);
+      await feed(
+        program(),
+        archive.open(signal).once("end", () => (proven = true)),
+        signal,
+      );
     } else {
       const spooled = await spool(archive, options);
+      proven = true;
       await runProgram(program(spooled.path), signal).finally(() => spooled.close());
     }
   } catch (error) {
@@ -173,8 +228,8 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
     if (!wasEmpty) throw problem;
     const check = (late: AbortSignal) => stateAfter({ settings, control, session, signal: late }, problem);
     const failed = await withGrace(signal, check, FINISH_MS);
-    // Aborted after the transaction had committed: then the whole backup is there.
-    if (signal.aborted && failed instanceof NotEmptyError) return;
+    // Aborted after the transaction had committed: then the whole backup is there, if what was read had come to its proven end.
+    if (signal.aborted && proven && failed instanceof NotEmptyError) return;
     throw failed;
   }
 }
@@ -305,17 +360,21 @@ function explain(error: unknown, { archive: { clientVersion }, control }: Target
   return reworded(problem, (message) => message, fix);
 }
 
-/** What a restore would do that passed all checks. */
-function planOf(
-  { database }: ControlConnection,
-  archive: RestoreArtifact,
-  roles: readonly string[],
-  { jobs }: RestoreOptions,
-): RestoreReport {
+/** What a restore does that has passed all checks. */
+function stepsOf({ control, archive, options: { jobs } }: Target, roles: readonly string[], me: string): string[] {
   const how = jobs === 1 ? "in one transaction" : `with ${jobs} jobs, under another name until it is complete`;
-  const steps = [
+  return [
     ...(roles.length === 0 ? [] : [`create the roles ${roles.join(", ")}, without passwords`]),
-    `restore ${archive.name} (${archive.size} bytes) into ${database} ${how}`,
+    `restore ${archive.name} (${archive.size} bytes) into ${control.database} ${how}`,
+    codeRunsAs(me),
   ];
-  return { database, objects: {}, rolesCreated: [], warnings: [], steps };
 }
+
+/** Says as which role code of the backup runs. */
+export function codeRunsAs(role: string): string {
+  return `functions in the backup's constraints, indexes, generated columns and triggers run as ${role} while it is restored`;
+}
+
+const SUPERUSER =
+  "The connecting role is a superuser, and so is code of the backup that a restore runs: restore as a role without SUPERUSER that owns " +
+  "the database, or only from a backup whose table owners you trust.";
