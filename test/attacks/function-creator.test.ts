@@ -133,7 +133,7 @@ beforeEach(() => {
 
 async function succeeds(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await sandbox.run(...args);
-  expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
+  expect(code, `${args.join(" ")}: ${stdout}${stderr}`).toBe(0);
   return stdout;
 }
 
