@@ -170,7 +170,7 @@ describe("who may create functions in public", () => {
         `ALTER ROLE ${each} ${path === "default" ? "RESET search_path" : `SET search_path = ${path}`}`,
       );
     const database = { kind: "postgres", url: { env: "APP_URL" }, ...choice };
-    sandbox.job = { ...sandbox.job, database, drill: { target: { env: "DRILL_URL" } } };
+    sandbox.job = { ...sandbox.job, database, drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } };
     Object.assign(sandbox.environment, {
       APP_URL: as(role, "shop"),
       DRILL_URL: as("chief", "postgres"),
