@@ -208,8 +208,8 @@ it("leaves, wherever it is interrupted, no backup that lacks a file, and the nex
     await storage.remove(filesIn(folder.path));
     if (!failed) break;
   }
-  // It really was interrupted after each single file.
-  expect(steps).toEqual([16, 15, 14, 13, 12, 11, 10, 9, 8]);
+  // It really was interrupted after each single file, its own mark among them.
+  expect([...new Set(steps)]).toEqual([17, 16, 15, 14, 13, 12, 11, 10, 9, 8]);
 });
 
 /** The store, with a connection that breaks after so many removals. */

@@ -69,10 +69,13 @@ it("keeps what a backup refers to that came while it looked", async () => {
 });
 
 it("removes none while a run may be about to refer to them, and the next prune does", async () => {
-  await fill(storage, ["prod/app/20991231T000000Z-abcdef/database.dump.zst"]);
+  // Begun after what the prune takes for over.
+  const begun = new Date(Date.now() + 120_000).toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  const going = `${begun}-abcdef`;
+  await fill(storage, [`prod/app/${going}/database.dump.zst`]);
   const report = await run();
   expect(report).toMatchObject({ removed: [idOf(1)], unfinished: [], files: { removed: 0, kept: 3 } });
-  expect(report.files.skipped).toContain("20991231T000000Z-abcdef may still be being written");
-  await storage.remove(["prod/app/20991231T000000Z-abcdef/database.dump.zst"]);
+  expect(report.files.skipped).toContain(`${going} may still be being written`);
+  await storage.remove([`prod/app/${going}/database.dump.zst`]);
   expect(await run()).toMatchObject({ files: { removed: 2, kept: 1 } });
 });

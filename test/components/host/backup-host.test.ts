@@ -260,7 +260,7 @@ describe("BackupHost", () => {
     const connection = { host: "db1", port: 22, user: "root" };
     await registered(new BackupHost("host", args({ host: { ...args().host, connection } })));
     const text = String(commands(recorded).get("host-program-copy")?.stdin);
-    expect(text.length).toBeLessThan(560_000);
+    expect(text.length).toBeLessThan(600_000);
     const files = JSON.parse(brotliDecompressSync(Buffer.from(text, "base64")).toString()) as Record<string, string>;
     const packagesOf = (lock = "") =>
       Object.entries((JSON.parse(lock) as { packages: Record<string, { dev?: boolean }> }).packages).slice(1);
