@@ -157,8 +157,8 @@ export async function refuseUnrestorable(
     scopeValues(scope),
   );
   if (column === undefined) return;
-  const options = ["--schema-only", `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`, "--no-password"];
-  const args = [...options, `--table=${quoteParts(column.name)}`];
+  const wait = `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`;
+  const args = ["--schema-only", "--no-password", wait, `--table=${quoteParts(column.name)}`];
   const dump = readFrom({ ...programOf(source), name: "pg_dump", args }, signal);
   if (!(await text(dump)).includes(column.option)) return;
   const problem =

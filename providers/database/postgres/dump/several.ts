@@ -5,7 +5,7 @@ import { isArchive } from "../artifacts/formats.ts";
 import { openBackup } from "./backup.ts";
 import { connect, withConnection } from "../connect/control-connection.ts";
 import { lockedIn, takeLock } from "./job-lock.ts";
-import type { Databases, PostgresSettings } from "../settings.ts";
+import type { PostgresSettings } from "../settings.ts";
 
 /**
  * Opens a backup of several databases of one server: an archive of each, and the server's roles once. Each is looked at before the first
@@ -13,10 +13,9 @@ import type { Databases, PostgresSettings } from "../settings.ts";
  */
 export async function openSeveral(
   settings: PostgresSettings,
-  databases: Databases,
   { lock, signal }: BackupOptions,
 ): Promise<DatabaseBackup> {
-  const names = await chooseDatabases(settings, databases, signal);
+  const names = await chooseDatabases(settings, signal);
   const settingsOf = (database: string) => ({ ...settings, connection: { ...settings.connection, database } });
   // One lock is enough to keep other runs of the job away.
   const control = await connect(settings.connection, signal, { database: names[0] });
@@ -73,12 +72,13 @@ async function* bytesOf(settings: PostgresSettings, signal: AbortSignal): AsyncG
   }
 }
 
-/** The names of a job's databases that the server has, in order. */
+/** The names of a job's databases that the server has, in order; of a job without a choice, the URL's. */
 export async function chooseDatabases(
-  { connection }: PostgresSettings,
-  { names, except }: Databases,
+  { connection, databases }: PostgresSettings,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  if (databases === undefined) return [connection.database];
+  const { names, except } = databases;
   return withConnection(connection, signal, async (control) => {
     const rows = await control.query<{ name: string; open: boolean }>(
       `SELECT datname AS name, has_database_privilege(oid, 'CONNECT') AS open FROM pg_database
