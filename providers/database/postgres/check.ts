@@ -45,8 +45,8 @@ export async function* checkPostgres(
       clock: checkClock,
       size: checkSize,
       locks: checkLocks,
-      sessions: () => checkSessions(control, settings, signal),
-      ...(lock !== undefined && { lock: () => checkLock(settings, lock, signal) }),
+      sessions: checkSessions,
+      ...(lock !== undefined && { lock: () => checkLock(control, settings, lock, signal) }),
     };
     for (const [name, check] of Object.entries(checks)) {
       try {
@@ -200,15 +200,11 @@ const FREE_SESSIONS = `
       WHERE datname = ANY($1::text[]) AND datconnlimit >= 0 AND NOT rolsuper))::int AS free
   FROM pg_roles AS r WHERE rolname = session_user`;
 
-async function checkSessions(
-  control: ControlConnection,
-  settings: PostgresSettings,
-  signal: AbortSignal,
-): Promise<Omit<Check, "name">> {
+async function checkSessions(control: ControlConnection, settings: PostgresSettings): Promise<Omit<Check, "name">> {
   const { databases, jobs = 1 } = settings;
   // That of the snapshot, pg_dump's own and its workers', and for several databases that of the lock.
   const wanted = 2 + (jobs > 1 ? jobs : 0) + (databases === undefined ? 0 : 1);
-  const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [await chooseDatabases(settings, signal)]);
+  const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [await chooseDatabases(control, settings)]);
   const detail = `a run takes ${wanted} sessions of the server, and ${free} are free`;
   if (wanted <= free) return { ok: true, detail };
   const fix =
@@ -216,9 +212,14 @@ async function checkSessions(
   return { ok: false, detail, fix };
 }
 
-async function checkLock(settings: PostgresSettings, lock: string, signal: AbortSignal): Promise<Omit<Check, "name">> {
+async function checkLock(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  lock: string,
+  signal: AbortSignal,
+): Promise<Omit<Check, "name">> {
   // Where a run takes it. The end of the connection gives it back.
-  const [database] = await chooseDatabases(settings, signal);
+  const [database] = await chooseDatabases(control, settings);
   await withConnection(settings.connection, signal, (each) => takeLock(each, lock), { database });
   return { ok: true, detail: `no other run of ${lock} holds the lock` };
 }
