@@ -70,6 +70,10 @@ function giveUp(from: SupabaseServer, extension: string): void {
   for (const file of files) rmSync(file);
 }
 
+/** A role whose maker hopes that what is read of its name is a statement. */
+const SLY = '"sly\n--; GRANT service_role TO authenticated; --"';
+const sly = `CREATE ROLE ${SLY}`;
+
 describe("the new project's server lacks extensions that the old one had", () => {
   let target: SupabaseServer;
   beforeAll(async () => {
@@ -83,8 +87,10 @@ describe("the new project's server lacks extensions that the old one had", () =>
       "unneeded",
       `CREATE SCHEMA words; CREATE EXTENSION citext WITH SCHEMA words; CREATE EXTENSION hstore WITH SCHEMA public;
        GRANT EXECUTE ON FUNCTION public.hstore(text, text) TO authenticated;
-       CREATE EXTENSION pg_trgm WITH SCHEMA extensions; CREATE TABLE public.notes AS SELECT 1 AS id`,
+       CREATE EXTENSION pg_trgm WITH SCHEMA extensions; CREATE TABLE public.notes AS SELECT 1 AS id;
+       ${sly}; GRANT SELECT ON public.notes TO ${SLY}; GRANT EXECUTE ON FUNCTION public.hstore(text, text) TO ${SLY}`,
     );
+    await query(target.postgres.url("postgres"), sly);
     await makeBackup(sandbox);
     await target.newProject("unneeded");
     const plan = printed(await restoreInto(sandbox, target, "unneeded", "--dry-run")) as Restored;
@@ -95,6 +101,8 @@ describe("the new project's server lacks extensions that the old one had", () =>
       expect(restored.refused.filter((line) => line.startsWith(`the extension ${name}: `))).toHaveLength(1);
     }
     expect(await query(target.postgres.url("unneeded"), "SELECT id FROM public.notes")).toEqual([{ id: 1 }]);
+    const may = `SELECT has_table_privilege('${SLY.slice(1, -1)}', 'public.notes', 'SELECT') AS reads, pg_has_role('authenticated', 'service_role', 'MEMBER') AS rules`;
+    expect(await query(target.postgres.url("unneeded"), may)).toEqual([{ reads: true, rules: false }]);
     // Whoever wants it exact is told, and nothing is changed.
     await target.newProject("exact");
     const strict = await restoreInto(sandbox, target, "exact", "--strict");

@@ -45,7 +45,7 @@ export async function* checkPostgres(
       clock: checkClock,
       size: checkSize,
       locks: checkLocks,
-      sessions: async () => checkSessions(control, settings, await namesOf(control, settings, signal)),
+      sessions: checkSessions,
       ...(lock !== undefined && { lock: () => checkLock(control, settings, lock, signal) }),
     };
     for (const [name, check] of Object.entries(checks)) {
@@ -200,24 +200,11 @@ const FREE_SESSIONS = `
       WHERE datname = ANY($1::text[]) AND datconnlimit >= 0 AND NOT rolsuper))::int AS free
   FROM pg_roles AS r WHERE rolname = session_user`;
 
-/** The databases that a run dumps, in its order. */
-async function namesOf(
-  { database }: ControlConnection,
-  settings: PostgresSettings,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const { databases } = settings;
-  return databases === undefined ? [database] : chooseDatabases(settings, databases, signal);
-}
-
-async function checkSessions(
-  control: ControlConnection,
-  { databases, jobs = 1 }: PostgresSettings,
-  names: readonly string[],
-): Promise<Omit<Check, "name">> {
+async function checkSessions(control: ControlConnection, settings: PostgresSettings): Promise<Omit<Check, "name">> {
+  const { databases, jobs = 1 } = settings;
   // That of the snapshot, pg_dump's own and its workers', and for several databases that of the lock.
   const wanted = 2 + (jobs > 1 ? jobs : 0) + (databases === undefined ? 0 : 1);
-  const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [names]);
+  const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [await chooseDatabases(control, settings)]);
   const detail = `a run takes ${wanted} sessions of the server, and ${free} are free`;
   if (wanted <= free) return { ok: true, detail };
   const fix =
@@ -232,7 +219,7 @@ async function checkLock(
   signal: AbortSignal,
 ): Promise<Omit<Check, "name">> {
   // Where a run takes it. The end of the connection gives it back.
-  const [database] = await namesOf(control, settings, signal);
+  const [database] = await chooseDatabases(control, settings);
   await withConnection(settings.connection, signal, (each) => takeLock(each, lock), { database });
   return { ok: true, detail: `no other run of ${lock} holds the lock` };
 }

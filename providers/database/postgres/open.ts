@@ -28,7 +28,7 @@ export function openPostgres(settings: PostgresSettings): DatabaseProvider {
       await removeAbandoned(settings.scratch);
       if (databases === undefined) return openBackup(settings, options);
       const { openSeveral } = await import("./dump/several.ts");
-      return openSeveral(settings, databases, options);
+      return openSeveral(settings, options);
     },
     identify: (signal) => identifyDatabase(settings, signal),
     restore: async (artifacts, options) => {

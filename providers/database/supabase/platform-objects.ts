@@ -1,4 +1,4 @@
-import { missingName, refusable } from "./refusable.ts";
+import { missingName, missingOf, refusable } from "./refusable.ts";
 
 export const NAME = String.raw`(?:"(?:[^"]|"")+"|[^\s".]+)`;
 export const TABLE = String.raw`${NAME}\.${NAME}`;
@@ -31,14 +31,11 @@ export function isRefusedRestriction(missing: ReadonlySet<string>, kind: string,
 
 /** The tables that are more open than they were, because a restrictive policy was refused: one sentence for each policy. */
 export function openTables(missing: ReadonlySet<string>): string[] {
-  const start = missingName(RESTRICTIVE);
-  return [...missing]
-    .filter((name) => name.startsWith(start))
-    .map(
-      (name) =>
-        `A table is more open than it was: its ${RESTRICTIVE} ${name.slice(start.length)} is missing, since only the table's ` +
-        "owner may create it. Before you let anyone in, run its statement, which is among those that the server refused.",
-    );
+  return missingOf(missing, RESTRICTIVE).map(
+    (name) =>
+      `A table is more open than it was: its ${RESTRICTIVE} ${name} is missing, since only the table's ` +
+      "owner may create it. Before you let anyone in, run its statement, which is among those that the server refused.",
+  );
 }
 
 /**

@@ -53,6 +53,12 @@ export function missingName(kind: string, object = ""): string {
   return onOneLine(`${kind}: ${object}`);
 }
 
+/** The inventory's names of the objects of a kind that were refused. */
+export function missingOf(missing: ReadonlySet<string>, kind: string): string[] {
+  const start = missingName(kind);
+  return [...missing].flatMap((name) => (name.startsWith(start) ? [name.slice(start.length)] : []));
+}
+
 /** What a restore's psql writes to its standard error, line by line: refusals, and warnings of the server's own. */
 export class RestoreMessages {
   /** The objects, and kinds of objects, that may be missing because they were refused; see {@link missingName}. */
@@ -80,12 +86,6 @@ export class RestoreMessages {
     const what = rest.slice(missing.length + 1);
     const known = knownMessage(what.slice(Number(second) + 1));
     this.#refused.push(`${what.slice(0, Number(second))}: ${known?.text ?? describeState(why)}`);
-  }
-
-  /** The extensions that were refused, quoted where needed. */
-  get extensions(): string[] {
-    const start = missingName("extension");
-    return [...this.missing].filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
   }
 
   get refused(): string[] {

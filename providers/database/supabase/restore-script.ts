@@ -9,7 +9,7 @@ import { connecting } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { IN_OWN_SCHEMA } from "./platform.ts";
-import { RestoreMessages, STRICT } from "./refusable.ts";
+import { missingOf, RestoreMessages, STRICT } from "./refusable.ts";
 import { psqlArguments } from "./rows.ts";
 
 /** What the restore of a project works with. */
@@ -91,8 +91,8 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
       toProviderError(error);
     if (code === "ABORTED") throw error;
     const step = error === sourceError ? written : reached;
-    const { extensions, refused } = messages;
-    const [first] = options.strict === true ? refused : [];
+    const extensions = missingOf(messages.missing, "extension");
+    const [first] = options.strict === true ? messages.refused : [];
     if (first !== undefined) {
       const why = code === "AUTH" ? `${fix} ` : "";
       throw new ProviderError(

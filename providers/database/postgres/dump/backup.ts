@@ -18,7 +18,7 @@ import { createStatement, readLocale } from "../locale.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
-import { inScope, quoteParts, type Scope, scopeOptions, scopeValues, scopeValuesOfRows } from "../scope/scope.ts";
+import { inScope, quoteParts, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
 import { describeScope, resolveSelection } from "../scope/selection.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { OutOfLocksError, RecoveryConflictError } from "../messages/server-errors.ts";
@@ -158,8 +158,8 @@ export async function refuseUnrestorable(
     scopeValues(scope),
   );
   if (column === undefined) return;
-  const options = ["--schema-only", `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`, "--no-password"];
-  const args = [...options, `--table=${quoteParts(column.name)}`];
+  const wait = `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`;
+  const args = ["--schema-only", "--no-password", wait, `--table=${quoteParts(column.name)}`];
   const dump = readFrom({ ...programOf(source), name: "pg_dump", args }, signal);
   if (!(await text(dump)).includes(column.option)) return;
   const problem =
@@ -200,11 +200,11 @@ async function readFacts(
      FROM pg_database WHERE datname = current_database()`,
   );
   const tables = await control.query<TableFacts>(
-    `SELECT nspname AS schema, relname AS name, ${ESTIMATED_ROWS} AS "estimatedRows"
+    `SELECT nspname AS schema, relname AS name, CASE WHEN format('%I.%I', nspname, relname) = ANY($3::text[]) THEN -1 ELSE ${ESTIMATED_ROWS} END AS "estimatedRows"
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
      ORDER BY nspname, relname`,
-    scopeValuesOfRows(scope),
+    [...scopeValues(scope), scope.rows],
   );
   return {
     identity: { systemIdentifier, name: database.name },

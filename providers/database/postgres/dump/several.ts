@@ -3,9 +3,9 @@ import { ProviderError } from "../../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
 import { openBackup } from "./backup.ts";
-import { connect, withConnection } from "../connect/control-connection.ts";
+import { connect, type ControlConnection, withConnection } from "../connect/control-connection.ts";
 import { lockedIn, takeLock } from "./job-lock.ts";
-import type { Databases, PostgresSettings } from "../settings.ts";
+import type { PostgresSettings } from "../settings.ts";
 
 /**
  * Opens a backup of several databases of one server: an archive of each, and the server's roles once. Each is looked at before the first
@@ -13,10 +13,9 @@ import type { Databases, PostgresSettings } from "../settings.ts";
  */
 export async function openSeveral(
   settings: PostgresSettings,
-  databases: Databases,
   { lock, signal }: BackupOptions,
 ): Promise<DatabaseBackup> {
-  const names = await chooseDatabases(settings, databases, signal);
+  const names = await withConnection(settings.connection, signal, (each) => chooseDatabases(each, settings));
   const settingsOf = (database: string) => ({ ...settings, connection: { ...settings.connection, database } });
   // One lock is enough to keep other runs of the job away.
   const control = await connect(settings.connection, signal, { database: names[0] });
@@ -74,36 +73,35 @@ async function* bytesOf(settings: PostgresSettings, signal: AbortSignal): AsyncG
   }
 }
 
-/** The names of a job's databases that the server has, in order. */
+/** The names of a job's databases that the server has, in order; of a job without a choice, the URL's. */
 export async function chooseDatabases(
-  { connection }: PostgresSettings,
-  { names, except }: Databases,
-  signal: AbortSignal,
+  control: ControlConnection,
+  { connection, databases }: PostgresSettings,
 ): Promise<readonly string[]> {
-  return withConnection(connection, signal, async (control) => {
-    const rows = await control.query<{ name: string; open: boolean }>(
-      `SELECT datname AS name, has_database_privilege(oid, 'CONNECT') AS open FROM pg_database
-       WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
-    );
-    const existing = rows.map(({ name }) => name);
-    const unknown = [...(names === "all" ? [] : names), ...except].filter((name) => !existing.includes(name));
-    if (unknown.length > 0) {
-      throw new ProviderError("CONFIG", `The server has no database ${unknown.join(", ")}, which the job names.`, {
-        fix: `Correct the name. The server has ${existing.join(", ")}.`,
-      });
-    }
-    const wanted = names === "all" ? existing : existing.filter((name) => names.includes(name));
-    const chosen = wanted.filter((name) => !except.includes(name));
-    const closed = rows.filter(({ name, open }) => chosen.includes(name) && !open).map(({ name }) => name);
-    if (closed.length > 0) {
-      throw new ProviderError("AUTH", `The role ${connection.user} may not connect to ${closed.join(", ")}.`, {
-        fix: "GRANT CONNECT ON DATABASE … TO the role, or name those databases in excludeDatabases.",
-      });
-    }
-    if (chosen.length > 0) return chosen;
-    throw new ProviderError("CONFIG", "excludeDatabases leaves no database to back up.", {
-      fix: "Remove one of its entries.",
+  if (databases === undefined) return [control.database];
+  const { names, except } = databases;
+  const rows = await control.query<{ name: string; open: boolean }>(
+    `SELECT datname AS name, has_database_privilege(oid, 'CONNECT') AS open FROM pg_database
+     WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
+  );
+  const existing = rows.map(({ name }) => name);
+  const unknown = [...(names === "all" ? [] : names), ...except].filter((name) => !existing.includes(name));
+  if (unknown.length > 0) {
+    throw new ProviderError("CONFIG", `The server has no database ${unknown.join(", ")}, which the job names.`, {
+      fix: `Correct the name. The server has ${existing.join(", ")}.`,
     });
+  }
+  const wanted = names === "all" ? existing : existing.filter((name) => names.includes(name));
+  const chosen = wanted.filter((name) => !except.includes(name));
+  const closed = rows.filter(({ name, open }) => chosen.includes(name) && !open).map(({ name }) => name);
+  if (closed.length > 0) {
+    throw new ProviderError("AUTH", `The role ${connection.user} may not connect to ${closed.join(", ")}.`, {
+      fix: "GRANT CONNECT ON DATABASE … TO the role, or name those databases in excludeDatabases.",
+    });
+  }
+  if (chosen.length > 0) return chosen;
+  throw new ProviderError("CONFIG", "excludeDatabases leaves no database to back up.", {
+    fix: "Remove one of its entries.",
   });
 }
 
