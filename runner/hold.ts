@@ -60,7 +60,7 @@ const [POLL_MS, KILLED_MS] = [1_000, 3_600_000];
  * @throws ProviderError `NOT_FOUND` where there is no such backup, or a prune removed it just now
  */
 export async function hold(options: HoldOptions): Promise<HoldReport> {
-  const { storage, job, signal } = options;
+  const { storage, job, reason, until, signal } = options;
   const backup = await chooseBackup(storage, job, options.id, signal);
   const { id } = backup;
   const { key, modified } = await write(options, backup, HOLD.bad);
@@ -68,7 +68,9 @@ export async function hold(options: HoldOptions): Promise<HoldReport> {
   try {
     const locked = await lock(options, await objectsOf(options, id), true);
     await storage.stat(backupKey(job, id, MANIFEST), { signal });
-    return reportOf(options, id, HOLD.bad, [idOf(key)], activeHolds(backup).length, locked);
+    const holds = [recordTime(key.slice(key.lastIndexOf("/") + 1), HOLD.bad) ?? ""];
+    const ends = until && { until: until.toISOString() };
+    return { id, outcome: HOLD.bad, reason, ...ends, holds, others: activeHolds(backup).length, locked };
   } catch (error) {
     if (toProviderError(error).code !== "NOT_FOUND") throw error;
     throw new ProviderError(
@@ -94,7 +96,6 @@ export async function release(options: HoldOptions): Promise<HoldReport> {
   const ended = endedBy(options, backup);
   await write({ ...options, until: undefined }, backup, HOLD.good, ended.length === holds.length ? undefined : ended);
   const others = activeHolds({ holds: holds.filter((each) => !ended.includes(each)) }).length;
-  const ids = ended.map(({ id }) => id);
   const objects = others === 0 ? await objectsOf(options, backup.id) : new Set<string>();
   for (const other of objects.size === 0 ? [] : await listBackups(storage, job, signal)) {
     if (!other.holds?.length || other.id === backup.id) continue;
@@ -102,7 +103,14 @@ export async function release(options: HoldOptions): Promise<HoldReport> {
     for (const key of await objectsOf(options, other.id)) objects.delete(key);
   }
   const locked = objects.size === 0 ? 0 : await lock(options, objects, false);
-  return reportOf({ ...options, until: undefined }, backup.id, HOLD.good, ids, others, locked);
+  return {
+    id: backup.id,
+    outcome: HOLD.good,
+    reason: options.reason,
+    holds: ended.map(({ id }) => id),
+    others,
+    locked,
+  };
 }
 
 /** The holds that a release ends. */
@@ -172,28 +180,10 @@ function write(
   outcome: HoldRecord["outcome"],
   ended?: readonly Hold[],
 ): Promise<StoredObject> {
-  const common = {
-    ...({ format: 1, id, program: PROGRAM, outcome, after: recordsOf(files.map(nameOf)), reason } as const),
+  return writeRecord({ storage, job, id, now, signal }, (at): HoldRecord => ({
+    ...{ format: 1, id, program: PROGRAM, outcome, recordedAt: at.toISOString(), reason },
+    after: recordsOf(files.map(nameOf)),
     ...(until && { until: until.toISOString() }),
     ...(ended && { ends: ended.map((each) => recordName(HOLD.bad, each.id)) }),
-  };
-  return writeRecord({ storage, job, id, now, signal }, (at): HoldRecord => ({
-    ...common,
-    recordedAt: at.toISOString(),
   }));
-}
-
-function reportOf(
-  { reason, until }: HoldOptions,
-  id: string,
-  outcome: HoldRecord["outcome"],
-  holds: readonly string[],
-  others: number,
-  locked: number,
-): HoldReport {
-  return { id, outcome, reason, ...(until && { until: until.toISOString() }), holds, others, locked };
-}
-
-function idOf(key: string): string {
-  return recordTime(key.slice(key.lastIndexOf("/") + 1), HOLD.bad) ?? "";
 }

@@ -351,9 +351,11 @@ function holdsOf(files: readonly StoredObject[], read: readonly OutcomeRecord[])
     const id = recordTime(name, HOLD.bad);
     if (id === undefined || timeIn(name, HOLD.bad) === undefined) return [];
     const record = read.find((each) => each.name === name);
-    const ends = ({ hold, after, ...release }: OutcomeRecord) =>
-      hold?.ends?.includes(name) ??
-      (record ? isLater({ ...release, hold, after }, record) : after?.includes(name) === true);
+    const ends = (release: OutcomeRecord) =>
+      // A hold that knows of the release is later: it took the name of a forged one that the release ended.
+      record?.after?.includes(release.name) !== true &&
+      (release.hold?.ends?.includes(name) ??
+        (record ? isLater(release, record) : release.after?.includes(name) === true));
     if (releases.some(ends)) return [];
     const { reason = `its record ${name} cannot be read`, until } = record?.hold ?? {};
     return [{ id, reason, since: record?.time, until: until === undefined ? undefined : new Date(until) }];

@@ -1,5 +1,5 @@
 import { ProviderError } from "../../providers/errors.ts";
-import type { Trial } from "../../providers/layout.ts";
+import { HOLD, type Trial } from "../../providers/layout.ts";
 import type { StoredObject } from "../../providers/storage/storage.ts";
 import { parseRecord, standing, timeIn, type Outcome, type OutcomeRecord } from "./records.ts";
 
@@ -70,7 +70,11 @@ export class RecordReader {
       this.records.push(record);
       return [record];
     } catch (error) {
-      this.#warnings.push(`${unusable(error).message} It counts for nothing.`);
+      const counts =
+        outcome === HOLD.bad
+          ? "It proves no hold, and holds the backup until `provision release` ends it."
+          : "It counts for nothing.";
+      this.#warnings.push(`${unusable(error).message} ${counts}`);
       return [];
     }
   }

@@ -299,6 +299,71 @@ describe("a forged record", () => {
   );
 });
 
+describe("a forged hold", () => {
+  const hold = async (id: string, ...args: string[]) =>
+    printed(await sandbox.run("hold", id, "--reason", "the audit", "--json", ...args)) as Json[];
+
+  it(
+    "keeps a backup, is shown as unproven everywhere, and ends by a release",
+    async () => {
+      const { id } = await makeBackup(sandbox);
+      record(id, "held", Date.now() - HOUR_MS, { reason: "forged" });
+      writeFileSync(join(backupFolder(sandbox, id), `held-${stamp(Date.now() - 2 * HOUR_MS)}.json`), "nonsense");
+      const { destinations } = await makeBackup(sandbox);
+      expect(destinations[0]?.prune?.removed).toEqual([]);
+      const warned = expect.stringMatching(
+        /held-.* may be forged.* proves no hold, .* `provision release` ends it/s,
+      ) as string;
+      expect(destinations[0]?.warnings).toEqual(expect.arrayContaining([warned]));
+      const shown = (await listed(sandbox)).find((each) => each.id === id);
+      expect(shown?.warnings).toEqual(expect.arrayContaining([warned]));
+      // What the attacker gives as the reason is not told as a person's.
+      expect(JSON.stringify(shown)).not.toContain('"reason":"forged"');
+      expect((await sandbox.run("release", id, "--all", "--reason", "nobody wanted it")).code).toBe(0);
+      expect(printed(await sandbox.run("prune", "--json"))).toMatchObject([{ removed: [id] }]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "that a release has ended gives its name to a true hold, which stands all the same",
+    async () => {
+      const { id } = await makeBackup(sandbox);
+      const from = Date.now();
+      const names: string[] = [];
+      // Every second in which the owner may hold the backup later.
+      for (let second = 0; second < 180; second += 1) {
+        record(id, "held", from + second * 1000, { reason: "forged" });
+        names.push(`held-${stamp(from + second * 1000)}.json`);
+      }
+      expect((await sandbox.run("release", id, "--all", "--reason", "they are forged")).code).toBe(0);
+      for (const name of names) rmSync(join(backupFolder(sandbox, id), name));
+      await hold(id);
+      expect(names).toContain(readdirSync(backupFolder(sandbox, id)).find((name) => name.startsWith("held-")));
+      const { destinations } = await makeBackup(sandbox);
+      expect(destinations[0]?.prune?.removed).toEqual([]);
+      expect(foldersOf(sandbox)).toContain(id);
+    },
+    LIMIT_MS,
+  );
+});
+
+it(
+  "thousands of forged folders end no backup, and are named in a few lines",
+  async () => {
+    const { id } = await makeBackup(sandbox);
+    for (let number = 0; number < 3000; number += 1) {
+      const forged = `${stamp(begun - (10_000 + number) * 1000)}-abcdef`;
+      put(forged, "manifest.json", { ...readJson(id), id: forged, order: Number.MAX_SAFE_INTEGER });
+    }
+    const { destinations } = await makeBackup(sandbox);
+    expect(destinations).toMatchObject([{ prune: { removed: [id] } }]);
+    expect(destinations[0]?.warnings?.length).toBeLessThan(50);
+    expect(foldersOf(sandbox)).toHaveLength(3001);
+  },
+  LIMIT_MS,
+);
+
 describe("a drill with --accept-unproven", () => {
   const drill = async (id: string, code = 0) =>
     printed(await sandbox.run("drill", id, "--accept-unproven", "--json"), code) as DrillReport;

@@ -205,6 +205,17 @@ describe.each(Object.entries(stores))("in %s", (_, openOne) => {
     expect(await keysIn(storage, "prod/app/lease")).toHaveLength(1);
   });
 
+  it("a writer of the store forges marks of prunes all the time: the hold waits as long as for one, and counts", async () => {
+    await fill(storage, ["prod/app/lease/prune-20260101T000000Z-abcdef.json"], "{}");
+    let number = 0;
+    const over = hooked(storage, async (request) => {
+      number += 1;
+      if (request === "list") await fill(storage, [`prod/app/lease/prune-forged-${number}.json`], "{}");
+    });
+    expect(await doHold(over, 200)).toMatchObject({ outcome: "held", others: 0 });
+    expect((await doPrune()).removed).toEqual([]);
+  });
+
   it("prune may not write its mark, under the role of an older stack: it prunes, looks again, and says what that means", async () => {
     const refusing = new Proxy(storage, {
       get: (target, name) => {
