@@ -95,7 +95,9 @@ export function choose<Where extends Place>(
 
 /** What its copies say that it has lost, unless one of them says that a person has accepted it. */
 function lossesOf({ id, decides }: BackupFolder, all: readonly { readonly backup: BackupFolder }[]): string[] {
-  const unusual = all.flatMap(({ backup }) => (backup.id === id && backup.decides === decides && backup.unusual) || []);
+  const unusual = all.flatMap(({ backup }) =>
+    backup.id === id && backup.decides === decides ? (backup.unusual ?? []) : [],
+  );
   if (unusual.some(({ accepted }) => accepted !== undefined)) return [];
   return [...new Set(unusual.flatMap(({ suspicious, findings }) => (suspicious ? findings : [])))];
 }

@@ -158,11 +158,10 @@ it(
   async () => {
     const forged = "20990101T000000Z-0a0b0c";
     cpSync(folder(0, newer), folder(0, forged), { recursive: true });
-    const {
-      checksum: _,
-      signature: __,
-      ...manifest
-    } = JSON.parse(readFileSync(join(folder(0, newer), "manifest.json"), "utf8")) as Record<string, unknown>;
+    const text = readFileSync(join(folder(0, newer), "manifest.json"), "utf8");
+    const manifest = Object.fromEntries(
+      Object.entries(JSON.parse(text) as object).filter(([name]) => !["checksum", "signature"].includes(name)),
+    );
     const put = (id: string, document: object) => {
       const sum = createHash("sha256").update(JSON.stringify(document)).digest("hex");
       const text = JSON.stringify({ ...document, checksum: `sha256:${sum}` }, null, 2);
