@@ -202,7 +202,7 @@ async function createRoles(
 }
 
 /** Which entries a superuser restores on a drill's own server, before the rest or after it: no code runs in them. */
-const FIRST = /^(?:SCHEMA|EXTENSION|FOREIGN SERVER) /;
+const FIRST = /^(?:SCHEMA|EXTENSION|FOREIGN DATA WRAPPER|SERVER) /;
 const LAST = /^(?:PUBLICATION|SUBSCRIPTION) /;
 /** Their owner must be a superuser, and they would run in a superuser's session. */
 const NEVER = /^EVENT TRIGGER /;
