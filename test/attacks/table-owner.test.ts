@@ -257,7 +257,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     sandbox.job.drill = { checks: [SLOW] };
     await makeBackup(sandbox);
     const { child, ended } = sandbox.start("drill", "--json");
-    await expect.poll(drillServers, { timeout: 60_000 }).toHaveLength(1);
+    await expect.poll(drillServers).toHaveLength(1);
     const uid = drillServers()[0]?.uid ?? 0;
     expect(uid).toBeGreaterThanOrEqual(61_184);
     expect(uid).toBeLessThanOrEqual(65_519);
@@ -332,7 +332,11 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       sandbox.job.drill = { checks: [RAN, SLOW] };
       await makeBackup(sandbox);
       const drilling = asOrdinaryLater("drill", "--json");
-      await expect.poll(drillServers, { timeout: 60_000 }).toHaveLength(1);
+      const early = drilling.ended.then(({ code, stderr }) => {
+        throw new Error(`The drill ended with ${code ?? "a signal"} before its server was seen: ${stderr}`);
+      });
+      early.catch(() => undefined);
+      await Promise.race([early, expect.poll(drillServers).toHaveLength(1)]);
       expect(drillServers().map(({ uid }) => uid)).toEqual([10_002]);
       expect(readable(10_002, [`/proc/${drilling.pid}/environ`, join(sandbox.path, "job.json")])).toEqual([]);
       expect(printed(await drilling.ended)).toMatchObject({ outcome: "drilled", problems: [] });
@@ -340,10 +344,10 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       expect([drillServers(), readdirSync(join(sandbox.path, "tmp"))]).toEqual([[], []]);
       // A killed runner leaves no server, and what it left on disk goes with the next run.
       const killed = asOrdinaryLater("drill");
-      await expect.poll(drillServers, { timeout: 60_000 }).toHaveLength(1);
+      await expect.poll(drillServers).toHaveLength(1);
       process.kill(killed.pid, "SIGKILL");
       await killed.ended;
-      await expect.poll(drillServers, { timeout: 60_000 }).toEqual([]);
+      await expect.poll(drillServers).toEqual([]);
       expect(printed(await asOrdinaryLater("drill", "--json").ended)).toMatchObject({ outcome: "drilled" });
       expect(readdirSync(join(sandbox.path, "tmp"))).toEqual([]);
     } finally {
