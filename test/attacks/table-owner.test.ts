@@ -445,7 +445,7 @@ describe("a database with what only a superuser may restore", () => {
     [
       "an operator class",
       "CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 3 =, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int)",
-      "OPERATOR CLASS",
+      "OPERATOR FAMILY",
     ],
   ])("is not drilled on an own server, which says what to do, and is on a named one: %s", async (_what, make, kind) => {
     await sql(source, "shop", make);
