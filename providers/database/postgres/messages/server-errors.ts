@@ -99,7 +99,7 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     states: ["42501"],
-    pattern: /must be (owner|superuser|member)|must have privileges/,
+    pattern: /must be (owner|superuser|member)|must have privileges|only superuser can define a leakproof function/,
     code: "AUTH",
     fix: "Connect as the object's owner, as a member of that role or as a superuser; or give the role the missing privilege.",
   },

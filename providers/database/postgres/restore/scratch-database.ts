@@ -87,17 +87,27 @@ function checkServer(control: ControlConnection, backupVersion: string): void {
 
 /** Refuses a role by which restored code, a table's CHECK for instance, could run programs on the server or read its files. */
 async function refusePower(control: ControlConnection): Promise<void> {
+  // Before version 16, CREATEROLE lets a role grant itself the predefined ones.
   const { role, powerful } = await control.one<{ role: string; powerful: boolean }>(
     `SELECT current_user::text AS role, EXISTS (SELECT FROM pg_roles WHERE pg_has_role(oid, 'MEMBER') AND (rolsuper OR rolname IN
-       ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))) AS powerful`,
+       ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files') OR (rolcreaterole AND $1))) AS powerful`,
+    [control.serverMajor < 16],
   );
   if (!powerful) return;
+  const [how, rights, roles] =
+    control.serverMajor < 16
+      ? [
+          ", or has CREATEROLE, by which it can become one before PostgreSQL 16",
+          "CREATEDB",
+          "; create by hand the roles that policies name",
+        ]
+      : ["", "CREATEDB CREATEROLE", ""];
   const problem =
-    `The role ${role} of the drill's server ${place(control.host)} is a superuser, or may run programs or use files there as one: so ` +
+    `The role ${role} of the drill's server ${place(control.host)} is a superuser, or may run programs or use files there as one${how}: so ` +
     "could code of the backup, which runs with its rights.";
   throw new ProviderError("CONFIG", problem, {
     fix:
-      "Name another one in drill.target (CREATE ROLE … LOGIN CREATEDB CREATEROLE PASSWORD …), or accept it with acceptSharedUser: true in " +
+      `Name another one in drill.target (CREATE ROLE … LOGIN ${rights} PASSWORD …)${roles}; or accept it with acceptSharedUser: true in ` +
       "the job's drill.",
   });
 }
@@ -208,7 +218,7 @@ async function createRoles(
 }
 
 /** Which entries a superuser restores on a drill's own server, before the rest or after it: no code runs in them. */
-const FIRST = /^(?:SCHEMA|EXTENSION|FOREIGN SERVER) /;
+const FIRST = /^(?:SCHEMA|EXTENSION|FOREIGN DATA WRAPPER|SERVER) /;
 const LAST = /^(?:PUBLICATION|SUBSCRIPTION) /;
 /** Their owner must be a superuser, and they would run in a superuser's session. */
 const NEVER = /^EVENT TRIGGER /;
