@@ -9,7 +9,7 @@ import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { markPrune, PRUNE_MS, pruneMarks } from "./prune-mark.ts";
 import { isAhead, refuseFuture } from "./catalogue/future.ts";
-import { activeHolds, expired, isHeld, keptBy, type Kept } from "./catalogue/retention.ts";
+import { activeHolds, expired, keptBy, type Kept } from "./catalogue/retention.ts";
 
 /**
  * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and
@@ -108,10 +108,8 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
   const warnings = [...backups.flatMap((backup) => backup.warnings), ...own.warnings, ...unsigned.warnings];
   if (!options.dryRun) {
     if (options.confirm) signal = AbortSignal.any([signal, await options.confirm()]);
-    const { held, warning } = await removeManifests({ storage, job, signal }, going);
-    if (warning !== undefined) warnings.push(warning);
-    going = going.filter((backup) => !held.has(backup));
-    for (const [backup, by] of held) kept.set(backup, { reasons: [{ rule: "held", by }], until: undefined });
+    await removeManifests({ storage, job, signal }, going, kept, warnings);
+    going = going.filter((backup) => !kept.has(backup));
     for (const { files } of [...going, ...unfinished])
       await storage.remove(
         files.map(({ key }) => key),
@@ -201,50 +199,42 @@ function wholeSecond(time: Date): Date {
   return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
-/** What {@link removeManifests} left, with the reasons of those who hold it, and why a hold may come too late. */
-interface Removal {
-  readonly held: ReadonlyMap<BackupFolder, readonly string[]>;
-  readonly warning?: string;
-}
-
 /** Backups whose manifests go together: they are looked at again in much less than {@link PRUNE_MS}. */
 const TOGETHER = 10;
 
 /**
  * Removes the manifests of backups, first of all they have: whatever interrupts a prune, what is left is no backup, and the next prune finds
- * it. A backup that a person holds since it was listed stays; `prune-mark.ts` says why none is missed.
+ * it. A backup that a person holds since it was listed stays, and joins those that are kept; `prune-mark.ts` says why none is missed.
  */
 async function removeManifests(
   options: Pick<PruneOptions, "storage" | "job" | "signal">,
   going: readonly BackupFolder[],
-): Promise<Removal> {
+  kept: Map<BackupFolder, Kept>,
+  warnings: string[],
+): Promise<void> {
   const { storage, job } = options;
-  const held = new Map<BackupFolder, readonly string[]>();
-  let warning: string | undefined;
   for (let from = 0; from < going.length; from += TOGETHER) {
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(PRUNE_MS)]);
     const elapsed = stopwatch();
     const mark = await markPrune(storage, job, signal).catch((error: unknown) => {
       const failure = toProviderError(error);
       if (failure.code !== "AUTH") throw failure;
-      warning = `A hold that is set while this prunes may come too late, as no mark can be written: ${withFix(failure)}`;
+      if (from > 0) return;
+      warnings.push(
+        `A hold that is set while this prunes may come too late, as no mark can be written: ${withFix(failure)}`,
+      );
     });
     const some = going.slice(from, from + TOGETHER);
     for (const backup of some) {
-      const now = await readAgain(storage, job, backup, signal);
-      if (isHeld(now))
-        held.set(
-          backup,
-          activeHolds(now).map(({ reason }) => reason),
-        );
+      const by = activeHolds(await readAgain(storage, job, backup, signal)).map(({ reason }) => reason);
+      if (by.length > 0) kept.set(backup, { reasons: [{ rule: "held", by }], until: undefined });
     }
     if (elapsed() > PRUNE_MS)
       throw new ProviderError("TRANSIENT", `${storage.description} took too long to list what goes.`);
-    const manifests = some.filter((backup) => !held.has(backup)).map(({ id }) => backupKey(job, id, MANIFEST));
+    const manifests = some.filter((backup) => !kept.has(backup)).map(({ id }) => backupKey(job, id, MANIFEST));
     await storage.remove(manifests, { signal });
     if (mark !== undefined) await removeMarks(options, mark);
   }
-  return { held, ...(warning !== undefined && { warning }) };
 }
 
 /** Removes a mark, and those of prunes that were killed long ago. One that stays, as Object Lock wants it, does no harm. */

@@ -155,12 +155,11 @@ export function addRestore(program: Command): void {
 /** A destination whose backups were listed. */
 type Listed = Place & { readonly index: number };
 
-/** The backup to restore, and what a person must know of the choice. */
-type Found = Pick<Chosen<Listed>, "backup" | "place" | "job" | "notUsed" | "losses"> & { readonly why: string };
+/** The backup to restore, and why it is that one. */
+type Found = Chosen<Listed> & { readonly why: string };
 
 /**
- * Chooses among the backups of all destinations, or of the chosen one. A destination that cannot be read keeps none of the others from
- * being used, and is told of.
+ * Chooses among the backups of all destinations, or of the chosen one. One that cannot be read is told of, and the others are used.
  *
  * @throws ProviderError `CONFLICT` where the backup is suspicious, and that is not accepted.
  */
@@ -171,6 +170,7 @@ async function find(run: Run, options: Options, id: string): Promise<Found> {
       ...(await placeOf(storage, run.job, wanted, run.signal)),
     }));
   const { results: places, failed } = await list(id);
+  const notRead = describeFailed(failed);
   let chosen: Chosen<Listed>;
   try {
     chosen = choose(run.job, places, id, options.acceptUnproven);
@@ -178,19 +178,16 @@ async function find(run: Run, options: Options, id: string): Promise<Found> {
   } catch (error) {
     if (failed.length === 0 || !(error instanceof ProviderError)) throw error;
     const { code, message, fix } = error;
-    const details = describeFailed(failed);
-    throw new ProviderError(code, message, { cause: error, details, ...(fix === undefined ? {} : { fix }) });
+    throw new ProviderError(code, message, { cause: error, details: notRead, ...(fix === undefined ? {} : { fix }) });
   }
   if (chosen.losses.length > 0 && !options.acceptSuspicious) {
     throw suspicious(chosen, id === "latest" ? chosen : choose(run.job, (await list("latest")).results, "latest"));
   }
   const where = places.map(({ description }) => description).join(" and ");
-  const notRead = describeFailed(failed).map((what) => `not read, and may have a newer one: ${what}`);
   return {
     ...chosen,
-    notUsed: [...chosen.notUsed, ...notRead],
-    why:
-      id === "latest" ? `the newest good backup in ${where}` : `the backup of that id in ${chosen.place.description}`,
+    notUsed: [...chosen.notUsed, ...notRead.map((what) => `not read, and may have a newer one: ${what}`)],
+    why: id === "latest" ? `the newest good backup in ${where}` : "as its id was given",
   };
 }
 

@@ -8,7 +8,12 @@ import type { Ended, Sandbox } from "./sandbox.ts";
 /** What `provision list --json` prints of a destination. */
 export interface Listed {
   readonly destination: string;
-  readonly backups: readonly { readonly id: string; readonly state: string; readonly size: number }[];
+  readonly backups: readonly {
+    readonly id: string;
+    readonly state: string;
+    readonly size: number;
+    readonly warnings?: readonly string[];
+  }[];
 }
 
 /** What a process printed as JSON, after a check of its exit code. */
