@@ -107,7 +107,7 @@ describe("several databases of one server", () => {
     expect(await makeBackup(sandbox)).toMatchObject({ status: "ok" });
   });
 
-  it("need no more sessions than one of them, however many there are", async () => {
+  it("need no more sessions than one of them, however many there are", { timeout: 180_000 }, async () => {
     // A role that is no superuser may have three of these six.
     const small = await startPostgres({ settings: { max_connections: "6" } });
     try {
