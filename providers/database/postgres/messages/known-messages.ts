@@ -66,6 +66,7 @@ const MESSAGES: readonly KnownMessage[] = [
     "42501",
     "must (?:be (?:owner of|superuser|member of|able to SET ROLE)|have (?:the |CREATE|privileges))[^\n]*$",
   ),
+  known("42501", "only superuser can define a leakproof function$"),
   known("42501", `query would be affected by row-level security policy for table ${QUOTED}$`),
   known("42704", `(?:role|type|tablespace|collation|extension|access method|publication) ${QUOTED} does not exist$`),
   known("42704", `(?:policy|trigger) ${QUOTED} for table ${QUOTED} does not exist$`),
