@@ -235,7 +235,7 @@ describe("a backup", () => {
     sandbox.job.encryption = { recipients: [recipient] };
     const { id } = await makeBackup(sandbox);
     expect(await listed(sandbox)).toMatchObject([{ id, state: "verified" }]);
-    expect(printed(await sandbox.run("verify", "--json")) as Verification[]).toMatchObject([{ outcome: "stored" }]);
+    expect(printed(await sandbox.run("verify", "--json"), 3) as Verification[]).toMatchObject([{ outcome: "stored" }]);
     sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
     const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL");
     expect([code, stderr]).toEqual([2, expect.stringContaining("there is no identity to decrypt it with")]);

@@ -70,9 +70,12 @@ describe("a drill", () => {
   it("restores the newest verified backup, compares it, records that and leaves nothing on the server", async () => {
     const { id } = await makeBackup(sandbox);
     await sleep(1000 - (Date.now() % 1000));
-    await makeBackup(sandbox, "--no-verify");
+    const { id: unread } = await makeBackup(sandbox, "--no-verify");
     const report = printed(await sandbox.run("drill", "--json")) as DrillReport;
-    expect(report).toMatchObject({ id, outcome: "drilled", problems: [], warnings: [], recorded: true });
+    expect(report).toMatchObject({ id, outcome: "drilled", problems: [], recorded: true });
+    expect(report.warnings).toEqual([
+      expect.stringMatching(`^newer, not used: ${unread} in .*: it was never read back$`),
+    ]);
     expect(report.tables).toBeGreaterThan(12);
     expect(report.rows).toBeGreaterThan(1000);
     const [file = ""] = records(id);
