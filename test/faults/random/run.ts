@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { plant, type Hostile } from "./hostile.ts";
-import { harmNewest } from "./harm.ts";
+import { plant, type Hostile } from "./hands/hostile.ts";
+import { harmNewest } from "./hands/harm.ts";
 import type { Ended } from "./invocation.ts";
 import { checkList, checkVerify } from "./oracle/answers.ts";
 import { Judge } from "./oracle/judge.ts";
@@ -23,8 +23,8 @@ import { checkDrill, checkRestore, restoreByHand } from "./oracle/restored.ts";
 import { checkKept, Order } from "./oracle/retention.ts";
 import type { CommandName, Scenario } from "./scenario.ts";
 import { clockOf, prepare, strike, type Struck } from "./strike.ts";
-import { Workplace } from "./workplace.ts";
-import type { World } from "./world.ts";
+import { Workplace } from "./servers/workplace.ts";
+import type { World } from "./servers/world.ts";
 
 /** What became of one run. */
 export interface Outcome {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Random } from "../../helpers/random.ts";
-import type { Source } from "./sources.ts";
+import type { Source } from "./servers/sources.ts";
 
 export const STORES = ["filesystem", "s3", "dropbox", "google-drive", "supabase"] as const;
 export type StoreKind = (typeof STORES)[number];

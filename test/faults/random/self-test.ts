@@ -3,7 +3,7 @@ import type { PromiseName } from "./oracle/promises.ts";
 import { detailsOf } from "./report.ts";
 import { makeRun } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
-import { openWorld } from "./world.ts";
+import { openWorld } from "./servers/world.ts";
 
 /** Each defect of broken-runner.ts, and the promise that it breaks. */
 const CAUGHT_BY: Readonly<Record<string, PromiseName>> = {

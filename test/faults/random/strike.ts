@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Invocation } from "./invocation.ts";
 import type { DrawnFault, FaultName, Moment } from "./scenario.ts";
-import type { Trouble } from "./tcp-proxy.ts";
-import { harmNewest } from "./harm.ts";
-import { patienceOf, type Workplace } from "./workplace.ts";
+import type { Trouble } from "./servers/tcp-proxy.ts";
+import { harmNewest } from "./hands/harm.ts";
+import { patienceOf, type Workplace } from "./servers/workplace.ts";
 
 /** What a fault changes before its command starts. */
 export interface Preparation {

@@ -4,9 +4,9 @@ import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { freePort } from "../../../tools/free-port.ts";
-import { keepServer } from "../../../tools/kept-server.ts";
-import { ensurePostgres, serverEnvironment, serverOwner } from "../../../tools/postgres.ts";
+import { freePort } from "../../../../tools/free-port.ts";
+import { keepServer } from "../../../../tools/kept-server.ts";
+import { ensurePostgres, serverEnvironment, serverOwner } from "../../../../tools/postgres.ts";
 
 const run = promisify(execFile);
 
