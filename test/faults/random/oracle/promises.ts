@@ -28,6 +28,13 @@ export const PROMISES = [
   "no session or lock outlives its command",
   "memory is bounded",
   "files are for their owner alone",
+  "no unproven byte acts",
+  "what is not proven decides nothing",
+  "odd settings change no backup and no restore",
+  "no foreign code runs as the backup role",
+  "restored code has no right that it had not at the source",
+  "a run that has lost its lease changes nothing",
+  "a backup that hold calls held is still there",
 ] as const;
 export type PromiseName = (typeof PROMISES)[number];
 

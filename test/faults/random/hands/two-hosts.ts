@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Ended, Invocation } from "../invocation.ts";
+import { lastLines, type Broken, type StoreState } from "../oracle/promises.ts";
+import { fakedClock } from "../strike.ts";
+import { choicesOf, type Hand, type Reach } from "./hand.ts";
+
+const PROMISE = "a run that has lost its lease changes nothing";
+
+/** Milliseconds in which a store ends what it was asked before the run was stopped. */
+const SETTLE_MS = 400;
+
+/**
+ * Another host runs the job with another clock, while this one's run is stopped and its sessions are gone, as after a failover. Then that
+ * one goes on.
+ */
+export function twoHosts(
+  { scenario, place, states, judge }: Reach,
+  waitForMoment: (running: Invocation) => Promise<boolean>,
+): Hand {
+  const { pick, chance } = choicesOf(scenario.fault.which);
+  const clock = pick(["-5m", "-5m", "-2m", "+4m"]);
+  const late = chance(0.3);
+  const { postgres, pace } = place.world;
+  const paceMs = pace.get(scenario.job.source) ?? 2_000;
+  const older = new Set(idsOf(states()));
+  let before: readonly string[] | undefined;
+  let other: Ended | undefined;
+  return {
+    what: `another host with a clock of ${clock}; the first goes on ${late ? "after" : "during"} its run`,
+    harmed: [],
+    act: async (running) => {
+      if (!(await waitForMoment(running))) return false;
+      running.child.kill("SIGSTOP");
+      await postgres.sql(
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend';",
+      );
+      await sleep(SETTLE_MS);
+      before = idsOf(await statesNow());
+      const second = place.start(["backup"], { env: fakedClock(clock) });
+      let over = false;
+      const ended = second.ended.finally(() => (over = true));
+      // From there on the other has the lease, in each store.
+      while (!over && !second.said().includes('"connect: done"') && !second.said().includes("waits up to"))
+        await sleep(5);
+      await (late ? ended : Promise.race([ended, sleep(pick([0.1, 0.4, 0.7]) * paceMs)]));
+      running.child.kill("SIGCONT");
+      other = await ended;
+      return other.code === 0;
+    },
+    check: async (command, ended) => {
+      if (command !== "backup" || other === undefined || before === undefined) return [];
+      const [second, known] = [other, before];
+      other = undefined;
+      const broken: Broken[] = [];
+      if (second.code !== 0 && second.code !== 6) {
+        const detail = `the other host's run ended with ${String(second.code)}: ${lastLines(second.stderr, 6)}; the first with ${String(ended.code)}`;
+        broken.push({ promise: PROMISE, detail });
+      }
+      if (second.code !== 0) return broken;
+      const own = /\d{8}T\d{6}Z-[0-9a-f]{6}/.exec(second.stdout)?.[0] ?? "";
+      const now = await statesNow();
+      const made = idsOf(now).filter((each) => !known.includes(each) && !older.has(each) && !each.endsWith(own));
+      if (made.length > 0)
+        broken.push({ promise: PROMISE, detail: `after the other host's ${own} it made ${made.join(", ")}` });
+      for (const [index, { backups }] of now.entries()) {
+        const there = backups.find(({ id }) => id === own);
+        if (there?.faults.length === 0) continue;
+        const detail = `of ${own} in destination ${index}: ${there?.faults.join(", ") ?? "nothing is there"}`;
+        broken.push({ promise: PROMISE, detail });
+      }
+      return broken;
+    },
+    remove: () => Promise.resolve(),
+  };
+
+  async function statesNow(): Promise<StoreState[]> {
+    const all: StoreState[] = [];
+    for (const store of place.stores) {
+      const { folder, unfinished } = await store.export();
+      all.push({ backups: await judge.judge(folder), unfinished });
+    }
+    return all;
+  }
+}
+
+/** The folders that are backups, as `store/backup`. */
+function idsOf(states: readonly StoreState[]): string[] {
+  return states.flatMap(({ backups }, index) =>
+    backups.flatMap(({ id, hasManifest }) => (hasManifest ? [`${index}/${id}`] : [])),
+  );
+}
