@@ -139,7 +139,9 @@ class OneRun {
     void running.ended.finally(() => {
       over.abort();
     });
-    return momentCame(this.#scenario.fault, this.#place, running, over.signal);
+    const { fault } = this.#scenario;
+    const moment = { ...fault.moment, plus: fault.moment.plus ** 2 / 3 };
+    return momentCame({ ...fault, moment }, this.#place, running, over.signal);
   }
 
   /** The command that is struck, and what must hold whatever became of it. */

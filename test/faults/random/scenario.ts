@@ -106,7 +106,7 @@ const FAULTS = {
   "odd settings": [7, ["backup", "restore", "drill"]],
   "shadowing functions": [6, ["backup", "restore", "drill"]],
   "table owner": [60, ["drill"]],
-  "two hosts": [16, ["backup"]],
+  "two hosts": [40, ["backup"]],
   "hold during prune": [200, ["prune"]],
 } as const satisfies Record<string, readonly [number, (readonly CommandName[])?]>;
 
@@ -241,7 +241,11 @@ function drawAny(random: Random): Scenario {
   } satisfies Omit<Scenario, "job"> & { job: Omit<JobShape, "signed" | "ownServer"> };
   // Drawn last, so that they change nothing else of a seed's run.
   const [signed, ownServer] = [chance(0.4), chance(0.5)];
-  const forced = { signed: signed || NEEDS_KEY.includes(name), ownServer: ownServer || name === "table owner" };
+  const forced = {
+    signed: signed || NEEDS_KEY.includes(name),
+    ownServer: ownServer || name === "table owner",
+    keep: name === "hold during prune" ? 1 : job.keep,
+  };
   return { ...drawn, deep: drawn.deep || name === "odd settings", job: { ...job, ...forced } };
 }
 
@@ -261,7 +265,8 @@ function makesSense({ command, fault, job, before }: Scenario): boolean {
   if (first === second && first !== "filesystem" && first !== "s3") return false;
   if (name === "hostile folder" && before === 0) return false;
   if (name === "hostile folder" && job.stores.some((kind) => kind !== "filesystem" && kind !== "s3")) return false;
-  if (name === "two hosts") return before > 0 && job.dump !== "several" && moment.after !== "start";
+  const stored = ["store: done", "commit: done", "verify: done"].includes(moment.after);
+  if (name === "two hosts") return before > 0 && job.dump !== "several" && stored;
   if (isHand(name)) return handMakesSense(name, command, job, before);
   if (command === "backup") return !(name.startsWith("pg_restore") && moment.after === "pg_dump");
   if (before === 0) return false;
@@ -275,6 +280,6 @@ function handMakesSense(name: FaultName, command: CommandName, job: JobShape, be
   // These fail at its rows, or for their number, whatever else is done.
   if (job.source === "poisoned" || (command === "drill" && job.dump === "several")) return false;
   const folders = job.stores.every((kind) => kind === "filesystem" || kind === "s3");
-  if (name === "hold during prune") return job.stores.length === 1 && folders && !job.files;
+  if (name === "hold during prune") return job.stores.length === 1 && folders && !job.files && job.source === "small";
   return folders || name === "forged archive" || early || name === "table owner";
 }

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Ended } from "../invocation.ts";
 import { isGood, lastLines, newestVerdict, type Broken } from "../oracle/promises.ts";
@@ -158,6 +158,7 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
     }
     for (const [name, content] of made.objects) {
       const key = `faults/app/${name}`;
+      reach.judge.foreign.add(name);
       store.replace(key, Buffer.from(content));
       // Whether a prune has removed it or not.
       undo.push(() => {
@@ -179,7 +180,7 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
       for (const [index, store] of stores.entries()) {
         const { folder } = await store.export();
         const backups = (await reach.judge.judge(folder)).filter(({ id }) => !forgers.has(id));
-        if (said) broken.push(...checkListed(said, index, backups, scenario.fault.name === "forged record"));
+        if (said) broken.push(...checkListed(said, index, backups));
         for (const each of backups) {
           if (!each.hasManifest || first.get(index)?.has(each.id) === true) continue;
           broken.push(...checkFacts(join(each.folder, "manifest.json")));
@@ -219,7 +220,6 @@ function checkListed(
   { stdout, code, stderr }: Ended,
   index: number,
   backups: Awaited<ReturnType<Reach["judge"]["judge"]>>,
-  withRecords: boolean,
 ): Broken[] {
   if (code !== 0) return [{ promise: PROMISE, detail: `list ended with ${String(code)}: ${lastLines(stderr)}` }];
   const listed = JSON.parse(stdout) as {
@@ -228,12 +228,12 @@ function checkListed(
   return backups.flatMap((backup): Broken[] => {
     if (!backup.hasManifest || !isGood(backup)) return [];
     const told = listed[index]?.backups.find(({ id }) => id === backup.id);
-    const verdict = withRecords ? "verified" : newestVerdict(backup);
+    const verdict = newestVerdict(backup);
     const wrong = (fact: string): Broken => ({ promise: PROMISE, detail: `list calls ${backup.id} ${fact}` });
     if (told === undefined || told.state !== verdict)
       return [wrong(`${String(told?.state)}, and it is ${String(verdict)}`)];
-    const own = readdirSync(backup.folder).filter((name) => name.startsWith("drill"));
-    if (withRecords && told.unusual !== undefined) return [wrong(`unusual: ${JSON.stringify(told.unusual)}`)];
+    const own = backup.records.filter((name) => name.startsWith("drill"));
+    if (told.unusual !== undefined) return [wrong(`unusual: ${JSON.stringify(told.unusual)}`)];
     return told.drill !== null && own.length === 0 ? [wrong("drilled")] : [];
   });
 }

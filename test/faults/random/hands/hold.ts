@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediately, setTimeout as sleep } from "node:timers/promises";
 import type { Ended, Invocation } from "../invocation.ts";
 import { lastLines, type Broken } from "../oracle/promises.ts";
 import { markOf, openDocument, seal } from "./forge.ts";
 import { choicesOf, newestGood, type Hand, type Reach } from "./hand.ts";
 
 /** Backups beside the newest, which a prune then removes. */
-const CLONES = 5;
+const CLONES = 9;
 
 /** A person holds a backup while a prune is about to remove it. */
 export function holdDuringPrune({ scenario, place, states, judge }: Reach): Hand | undefined {
@@ -65,7 +65,7 @@ export function holdDuringPrune({ scenario, place, states, judge }: Reach): Hand
 async function removing(running: Invocation, ids: readonly string[], folder: string): Promise<boolean> {
   while (running.child.exitCode === null && running.child.signalCode === null) {
     if (ids.some((id) => !existsSync(join(folder, id, "manifest.json")))) return true;
-    await sleep(0);
+    await immediately();
   }
   return false;
 }
@@ -80,7 +80,7 @@ function clone(own: string, key: string | undefined, put: (key: string, bytes: B
   return Array.from({ length: CLONES }, (_, index) => {
     const at = new Date(Date.now() - (CLONES - index) * 3_600_000);
     const stamp = at.toISOString().replace(/[-:]|\.\d+/g, "");
-    const id = `${stamp}-c10e0${index}`;
+    const id = `${stamp}-c10e0${index.toString(16)}`;
     const time = at.toISOString();
     for (const { file } of objects) put(`${id}/${file}`, read(file));
     const changes = { id, startedAt: time, finishedAt: time, order: order - (CLONES - index) * 3_600_000 };

@@ -1,10 +1,13 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediately, setTimeout as sleep } from "node:timers/promises";
 import type { Ended, Invocation } from "../invocation.ts";
 import { lastLines, type Broken, type StoreState } from "../oracle/promises.ts";
 import { fakedClock } from "../strike.ts";
 import { choicesOf, type Hand, type Reach } from "./hand.ts";
 
 const PROMISE = "a run that has lost its lease changes nothing";
+
+/** Milliseconds for which the other host's run stands still at most. */
+const STILL_MS = 6_000;
 
 /** Milliseconds in which a store ends what it was asked before the run was stopped. */
 const SETTLE_MS = 400;
@@ -19,14 +22,15 @@ export function twoHosts(
 ): Hand {
   const { pick, chance } = choicesOf(scenario.fault.which);
   const clock = pick(["-5m", "-5m", "-2m", "+4m"]);
-  const late = chance(0.3);
+  const late = chance(0.25);
+  const still = pick(["connect: done", "store: done", "store: done", "a while"]);
   const { postgres, pace } = place.world;
   const paceMs = pace.get(scenario.job.source) ?? 2_000;
   const older = new Set(idsOf(states()));
   let before: readonly string[] | undefined;
   let other: Ended | undefined;
   return {
-    what: `another host with a clock of ${clock}; the first goes on ${late ? "after" : "during"} its run`,
+    what: `another host with a clock of ${clock}; the first goes on ${late ? "after its run" : `during its run, after ${still}`}`,
     harmed: [],
     act: async (running) => {
       if (!(await waitForMoment(running))) return false;
@@ -43,8 +47,15 @@ export function twoHosts(
       // From there on the other has the lease, in each store.
       while (!over && !second.said().includes('"connect: done"') && !second.said().includes("waits up to"))
         await sleep(5);
-      await (late ? ended : Promise.race([ended, sleep(pick([0.1, 0.4, 0.7]) * paceMs)]));
+      if (late) await ended;
+      else if (still === "a while") await Promise.race([ended, sleep(pick([0.1, 0.4, 0.7]) * paceMs)]);
+      else await standStill(second, still);
       running.child.kill("SIGCONT");
+      if (!late && still !== "a while") {
+        // The other goes on once the first has had its time: whatever that one does, it does beside a run that is going on.
+        await Promise.race([running.ended, sleep(STILL_MS)]);
+        second.child.kill("SIGCONT");
+      }
       other = await ended;
       return other.code === 0;
     },
@@ -82,6 +93,14 @@ export function twoHosts(
     }
     return all;
   }
+}
+
+/** Stops a run right after a line of its log. */
+async function standStill(run: Invocation, line: string): Promise<void> {
+  while (run.child.exitCode === null && run.child.signalCode === null && !run.said().includes(`"${line}"`)) {
+    await immediately();
+  }
+  run.child.kill("SIGSTOP");
 }
 
 /** The folders that are backups, as `store/backup`. */
