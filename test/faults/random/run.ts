@@ -173,7 +173,7 @@ class OneRun {
     if (struck.harmed.length > 0) this.#excuse(before);
     if (command === "backup" && other === undefined) {
       this.#report(checkBackup(ended, before, this.#states, this.#harmed));
-      if (sent !== "SIGKILL" && fault.name !== "monitor hangs") this.#checkMonitor(ended, pings);
+      if (sent !== "SIGKILL" && !["monitor hangs", "two hosts"].includes(fault.name)) this.#checkMonitor(ended, pings);
     }
     this.#judgeStates(before, fault.name.startsWith("store flips"));
     await this.#checkTargets(command, ended);

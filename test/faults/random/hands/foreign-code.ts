@@ -32,7 +32,7 @@ const OPERATORS = ["=", "<>", "||", "<", ">", "~", "!~", "->>", "+", "&&", "@>"]
  */
 const SHADOWS = (log: string) => `SET ROLE mallory;
   DO $do$
-  DECLARE f text; a text; b text; args text; call text; kind text; types text[] := '${`{${TYPES.map((each) => `"${each.replaceAll('"', '\\"')}"`).join(",")}}`}';
+  DECLARE f text; a text; b text; args text; call text; kind text; types text[] := '{${TYPES.map((each) => `"${each.replaceAll('"', '\\"')}"`).join(",")}}';
   BEGIN
     FOREACH f IN ARRAY string_to_array('${NAMES}', '|') LOOP
       FOREACH args IN ARRAY (SELECT array_agg(x) FROM unnest(types) x) || (SELECT array_agg('text, ' || x) FROM unnest(types) x)

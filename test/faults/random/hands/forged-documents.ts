@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Ended } from "../invocation.ts";
+import type { JudgedBackup } from "../oracle/judge.ts";
 import { isGood, lastLines, newestVerdict, type Broken } from "../oracle/promises.ts";
 import type { CommandName } from "../scenario.ts";
 import { markOf, openDocument, seal, type Document, type Signer } from "./forge.ts";
@@ -119,6 +120,37 @@ function forgedRecord({ id, signer }: Material, { pick }: Choices): Forgery {
   };
 }
 
+/** A table whose rows go later: see {@link acceptedForged}. */
+export async function makeRows({ scenario, place }: Reach): Promise<void> {
+  await place.world.postgres.sql(
+    scenario.job.source,
+    "DROP TABLE IF EXISTS public.churn_rows; CREATE TABLE public.churn_rows AS SELECT generate_series(1, 3000) AS n; ANALYZE public.churn_rows;",
+  );
+}
+
+/** A backup of before the key, which is accepted as it is and has no rows: what a later one has lost since would be usual. */
+function acceptedForged({ document, files }: Material): Forgery {
+  const seconds = -86_400;
+  const id = `${stampIn(seconds)}-fff003`;
+  const at = new Date(Date.now() + seconds * 1000).toISOString();
+  const database = { ...(document.database as Document), tables: [] };
+  const facts = { id, startedAt: at, finishedAt: at, order: Number.MAX_SAFE_INTEGER - 1, database };
+  const record = { format: 1, id, program: "provision", after: [] };
+  const accepted = { recordedAt: at, outcome: "unusual", accepted: "it is right", anomalies: [] };
+  const objects = new Map<string, string | Buffer>([...files].map(([name, bytes]) => [`${id}/${name}`, bytes]));
+  objects.set(`${id}/unusual-${stampIn(seconds)}.json`, seal({ ...record, ...accepted }));
+  objects.set(
+    `${id}/verified-${stampIn(seconds)}.json`,
+    seal({ ...record, checkedAt: at, outcome: "verified", problems: [] }),
+  );
+  objects.set(`${id}/manifest.json`, seal({ ...document, ...facts }));
+  return {
+    what: 'a record "accepted" beside a backup of before the key, and the rows of a table are gone',
+    objects,
+    ids: [id],
+  };
+}
+
 const MAKERS = {
   "forged manifest": forgedManifest,
   "old manifest": oldManifest,
@@ -128,7 +160,11 @@ const MAKERS = {
 /** A writer of the stores puts documents there that the job has not written, or not for this place. */
 export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
   const { scenario, place, states } = reach;
-  const make = MAKERS[scenario.fault.name as keyof typeof MAKERS];
+  const { name: fault, which } = scenario.fault;
+  const { postgres } = place.world;
+  const hides = fault === "forged record" && scenario.command === "backup" && which < 0.5;
+  const make = hides ? acceptedForged : MAKERS[fault as keyof typeof MAKERS];
+  if (hides) await postgres.sql(scenario.job.source, "DELETE FROM public.churn_rows; ANALYZE public.churn_rows;");
   const undo: (() => void)[] = [];
   const harmed: string[] = [];
   const what: string[] = [];
@@ -138,7 +174,7 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
     if (newest === undefined) continue;
     const read = (name: string) => readFileSync(join(newest.folder, name));
     const text = read("manifest.json").toString();
-    const older = states()[index]?.backups.filter((each) => isGood(each) && each.id !== newest.id)[0];
+    const older = states()[index]?.backups.find((each) => isGood(each) && each.id !== newest.id);
     const made = make(
       {
         id: newest.id,
@@ -180,7 +216,9 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
       for (const [index, store] of stores.entries()) {
         const { folder } = await store.export();
         const backups = (await reach.judge.judge(folder)).filter(({ id }) => !forgers.has(id));
-        if (said) broken.push(...checkListed(said, index, backups));
+        const old = backups.filter(({ id }) => first.get(index)?.has(id) === true);
+        if (said) broken.push(...checkListed(said, index, old));
+        if (said && hides && ended.code === 0) broken.push(...checkLoss(said, index, backups, old));
         for (const each of backups) {
           if (!each.hasManifest || first.get(index)?.has(each.id) === true) continue;
           broken.push(...checkFacts(join(each.folder, "manifest.json")));
@@ -188,9 +226,9 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
       }
       return broken;
     },
-    remove: () => {
+    remove: async () => {
       for (const each of undo) each();
-      return Promise.resolve();
+      await postgres.sql(scenario.job.source, "DROP TABLE IF EXISTS public.churn_rows;");
     },
   };
 }
@@ -215,12 +253,25 @@ function checkFacts(file: string): Broken[] {
   return wrong.map((what) => ({ promise: PROMISE, detail: `${file} has ${what}` }));
 }
 
-/** What `list --json` says of the job's own backups: what the records say that the job has written. */
-function checkListed(
-  { stdout, code, stderr }: Ended,
+/** A new backup that has lost all rows of a table is called suspicious. Of several databases no rows are compared. */
+function checkLoss(
+  { stdout }: Ended,
   index: number,
-  backups: Awaited<ReturnType<Reach["judge"]["judge"]>>,
+  all: readonly JudgedBackup[],
+  old: readonly JudgedBackup[],
 ): Broken[] {
+  const listed = JSON.parse(stdout) as { backups: { id: string; unusual?: { suspicious: boolean } }[] }[];
+  return all.flatMap(({ id, hasManifest, manifest }): Broken[] => {
+    if (!hasManifest || old.some((each) => each.id === id)) return [];
+    if ((manifest?.objects ?? []).some(({ database }) => database !== undefined)) return [];
+    const told = listed[index]?.backups.find((each) => each.id === id);
+    if (told?.unusual?.suspicious === true) return [];
+    return [{ promise: PROMISE, detail: `${id} has lost all rows of a table, and list says ${JSON.stringify(told)}` }];
+  });
+}
+
+/** What `list --json` says of the job's own backups: what the records say that the job has written. */
+function checkListed({ stdout, code, stderr }: Ended, index: number, backups: readonly JudgedBackup[]): Broken[] {
   if (code !== 0) return [{ promise: PROMISE, detail: `list ended with ${String(code)}: ${lastLines(stderr)}` }];
   const listed = JSON.parse(stdout) as {
     backups: { id: string; state: string; drill: object | null; unusual?: object }[];

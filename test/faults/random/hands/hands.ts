@@ -1,7 +1,7 @@
 import type { Invocation } from "../invocation.ts";
 import { shadowingFunctions, tableOwner } from "./foreign-code.ts";
 import { forgedArchive } from "./forged-archive.ts";
-import { forgedDocuments } from "./forged-documents.ts";
+import { forgedDocuments, makeRows } from "./forged-documents.ts";
 import type { Hand, Reach } from "./hand.ts";
 import { holdDuringPrune } from "./hold.ts";
 import { oddSettings } from "./odd-settings.ts";
@@ -16,6 +16,9 @@ export async function handBefore(reach: Reach): Promise<Hand | undefined> {
       return shadowingFunctions(reach);
     case "table owner":
       return tableOwner(reach);
+    case "forged record":
+      await makeRows(reach);
+      return undefined;
     default:
       return undefined;
   }
