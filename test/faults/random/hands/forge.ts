@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shell } from "../oracle/programs.ts";
 import type { Workplace } from "../servers/workplace.ts";
@@ -99,19 +99,20 @@ export async function forgeArchive(
 
 /** Appends bytes that do not compress, for the stored size, and such that do, for the other. */
 async function pad(work: string, object: Forged, recipients: readonly string[]): Promise<Buffer> {
-  const [dump, plain, stored] = ["dump", "plain", "stored"].map((name) => join(work, name)) as [string, string, string];
-  const archive = readFileSync(dump);
-  const room = Math.max(0, object.plain.size - archive.length);
+  const room = Math.max(0, object.plain.size - statSync(join(work, "dump")).size);
+  const encrypt = object.encrypted ? 'age "${@:4}"' : "cat";
+  const line = `cd "$1"
+    { cat dump; head -c "$3" /dev/zero; head -c "$2" noise; } > plain; zstd -qc plain | ${encrypt} > stored`;
   const to = recipients.flatMap((recipient) => ["-r", recipient]);
-  const line = object.encrypted ? 'zstd -qc "$1" | age "${@:3}" > "$2"' : 'zstd -qc "$1" > "$2"';
+  const most = Math.min(room, object.stored.size);
+  writeFileSync(join(work, "noise"), randomBytes(most));
   let noise = Math.max(0, Math.min(room, object.stored.size - 4_000));
   for (let tries = 0; ; tries += 1) {
-    writeFileSync(plain, Buffer.concat([archive, Buffer.alloc(room - noise), randomBytes(noise)]));
-    if (existsSync(stored)) rmSync(stored);
-    const { ok, errors } = await shell(line, [plain, stored, ...to]);
+    const { ok, errors } = await shell(line, [work, String(noise), String(room - noise), ...to]);
     if (!ok) throw new Error(`No archive could be forged: ${errors}`);
+    const stored = join(work, "stored");
     const off = object.stored.size - statSync(stored).size;
-    const next = Math.max(0, Math.min(room, noise + off));
+    const next = Math.max(0, Math.min(most, noise + off));
     if (off === 0 || next === noise || tries >= TRIES) return readFileSync(stored);
     noise = next;
   }

@@ -18,6 +18,9 @@ import type { Workplace } from "../servers/workplace.ts";
 import { forgeArchive, openDocument } from "./forge.ts";
 import { choicesOf, newestGood, type Hand, type Reach } from "./hand.ts";
 
+/** Bytes of padding behind an archive whose decoded size is not what the manifest tells. */
+const LONG = 30e6;
+
 /** A file that others may make, and whether they have. */
 export class Mark {
   readonly file: string;
@@ -61,6 +64,7 @@ export async function forgedArchive({ scenario, place, states }: Reach): Promise
   const swap = chance(0.3);
   const terminated = !swap && chance(0.3);
   const everywhere = !chance(0.25);
+  const exact = chance(0.35);
   const mark = new Mark(place, "forged-archive");
   const forged: { store: Store; index: number; key: string; bytes: Buffer; id: string }[] = [];
   for (const [index, store] of place.stores.entries()) {
@@ -69,7 +73,9 @@ export async function forgedArchive({ scenario, place, states }: Reach): Promise
     const object = objects.find(({ database }) => database === scenario.job.source) ?? objects[0];
     if (newest === undefined || object === undefined || (!everywhere && forged.length > 0)) continue;
     const { recipients } = openDocument(readFileSync(join(newest.folder, "manifest.json"), "utf8"));
-    const bytes = await forgeArchive(place, object, recipients as string[], mark);
+    // Whose size nobody has to believe takes longer to read than it does to act.
+    const plain = { size: exact ? object.plain.size : object.plain.size + LONG };
+    const bytes = await forgeArchive(place, { ...object, plain }, recipients as string[], mark);
     forged.push({ store, index, bytes, id: newest.id, key: `faults/app/${newest.id}/${object.file}` });
   }
   if (forged.length === 0) return undefined;
