@@ -233,8 +233,9 @@ class OneRun {
     await this.#prepareTargets(command);
     const ended = await this.#unfaulted(command);
     // What was harmed behind its back may have been harmed since it was judged last.
-    if (command === "verify") this.#report(checkVerify(ended, this.#states));
-    if (command === "list") this.#report(checkList(ended, this.#states));
+    const { planted } = this.#hand ?? {};
+    if (command === "verify" && planted === undefined) this.#report(checkVerify(ended, this.#states));
+    if (command === "list") this.#report(checkList(ended, this.#states, planted));
     await this.#checkTargets(command, ended);
   }
 

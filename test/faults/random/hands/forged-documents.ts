@@ -208,6 +208,7 @@ export async function forgedDocuments(reach: Reach): Promise<Hand | undefined> {
   return {
     what: [...new Set(what)].join("; "),
     harmed,
+    planted: forgers,
     check: async (command, ended) => {
       const { stores } = place;
       const said = command === "list" ? ended : listed ? undefined : await place.start(["list", "--json"]).ended;

@@ -19,6 +19,8 @@ export interface Hand {
   readonly what: string;
   /** Backups that are not what the runner has made, as `store/backup`. */
   readonly harmed: readonly string[];
+  /** Ids of folders that are not the runner's at all. */
+  readonly planted?: ReadonlySet<string>;
   /** Acts while the struck command works, and ends by itself. Gives whether there was something to strike. */
   act?(running: Invocation): Promise<boolean>;
   /** Judges a command that has ended while the hand was there. */
