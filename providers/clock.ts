@@ -38,3 +38,12 @@ export function span(ms: number): string {
   const shown = parts.slice(Math.max(first, 0), Math.max(first, 0) + 2).filter(([count]) => count > 0);
   return shown.length === 0 ? "0 s" : shown.map(([count, unit]) => `${count} ${unit}`).join(" ");
 }
+
+/**
+ * Begins to measure. The function gives the milliseconds since then by the clock that went further: one may stand still while the
+ * machine sleeps, and the other may be set back.
+ */
+export function stopwatch(): () => number {
+  const [steady, wall] = [performance.now(), Date.now()];
+  return () => Math.max(performance.now() - steady, Date.now() - wall);
+}

@@ -8,6 +8,7 @@ import {
   drillServerFields,
   needsEncryption,
 } from "./database/index.ts";
+import { parseCron } from "./cron.ts";
 import type { Access, DeployedTask, Lack, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
 import { Name, Rename } from "./job-name.ts";
@@ -29,12 +30,24 @@ export type { Access, PolicyStatement } from "./definition.ts";
 export { firstName, underFirstName, type JobNames } from "./job-name.ts";
 export { SecretName } from "./secret-ref.ts";
 
+/** What is wrong with a cron expression, as what would be right; undefined where nothing is. */
+function cronFault({ input }: { readonly input?: unknown }): string | undefined {
+  try {
+    if (!/^\S+( \S+){4}$/.test(String(input))) return "expected the five fields of cron: minute hour day month weekday";
+    parseCron(String(input));
+    return undefined;
+  } catch (error) {
+    return `expected a time of cron: ${(error as Error).message}`;
+  }
+}
+
 /** When a job runs. */
 export const Schedule = z
   .strictObject({
     cron: z
       .string()
-      .regex(/^\S+( \S+){4}$/, { error: "expected the five fields of cron: minute hour day month weekday" })
+      .regex(/^[\d*,/-]+( [\d*,/-]+){2}( [\w*,/-]+){2}$/, { error: cronFault, abort: true })
+      .refine((cron) => cronFault({ input: cron }) === undefined, { error: cronFault })
       .describe("Five fields: minute, hour, day of the month, month, day of the week.")
       .meta({ examples: ["0 3 * * *"] }),
     timezone: z

@@ -10,6 +10,7 @@
  *     <prefix>/<stack>/<job>/reports/<time>.html       published reports, and their signatures
  *     <prefix>/<stack>/<job>/lease/<number>.json       which run may make a backup: each claim and renewal has the next number
  *                                 /<number>-ended.json ends the lease whose newest number it has
+ *                                 /prune-<time>-<random>.json says that a prune is about to remove backups
  */
 
 /** Name of the object that makes a folder a backup. */
@@ -81,6 +82,19 @@ export function reportsFolder(job: JobName, prefix?: string): string {
 /** The folder of a job's lease. */
 export function leaseFolder(job: JobName): string {
   return `${jobFolder(job)}/${LEASE_FOLDER}`;
+}
+
+/** The names of the marks of prunes. */
+export const PRUNE_MARKS = "prune-*.json";
+
+/** The key of a prune's mark. */
+export function pruneKey(job: JobName, name: string): string {
+  return `${leaseFolder(job)}/${PRUNE_MARKS.replace("*", name)}`;
+}
+
+/** Whether a key is one that {@link pruneKey} made. */
+export function isPruneMark(key: string): boolean {
+  return /\/prune-[^/]*\.json$/.test(key);
 }
 
 /** The key of the lease's object with a number, or of the one that ends the lease at that number. */

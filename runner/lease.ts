@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { abortedError, LockHeldError, ProviderError } from "../providers/errors.ts";
+import { stopwatch } from "../providers/clock.ts";
+import { abortedError, LockHeldError, ProviderError, toProviderError } from "../providers/errors.ts";
 import { jobFolder, leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
@@ -41,6 +42,8 @@ export const LEASE_TIMES: LeaseTimes = {
  */
 const KEPT = 5;
 
+const STOOD_STILL = "this process or its machine stood still for longer than a lease lives, or its clock was set";
+
 /** Which lease a run takes. */
 export interface LeaseOptions {
   readonly storage: StorageProvider;
@@ -70,9 +73,16 @@ export class Lease {
   /** All that the run has seen or made, the oldest first. */
   #keys: string[] = [];
   #newest = 0;
-  #lost = false;
+  /** When the store got the first one, by the store's clock. */
+  #since = new Date(0);
+  /** Whether another run has taken the lease over. */
+  #taken = false;
+  /** Aborted, with what to tell, once this run may not commit or prune in the store any more. */
+  readonly #lost = new AbortController();
+  /** Measures since the run last tried to renew it. */
+  #still = stopwatch();
   #timer: NodeJS.Timeout | undefined;
-  #renewal: Promise<void> | undefined;
+  #renewal: Promise<ProviderError | undefined> | undefined;
   readonly #ending = new AbortController();
 
   private constructor(options: LeaseOptions, times: LeaseTimes) {
@@ -98,12 +108,45 @@ export class Lease {
     }
   }
 
+  /** When the store got the lease's first object, by the store's clock: what it got before is of runs that are over. */
+  get since(): Date {
+    return this.#since;
+  }
+
+  /** Aborted, with the error to tell, once the run has lost the lease or stood still for longer than one lives. */
+  get lost(): AbortSignal {
+    if (this.#still() > this.#times.deadMs) this.#lose(STOOD_STILL);
+    return this.#lost.signal;
+  }
+
+  /**
+   * Renews the lease now: no other run can begin in the store for {@link LeaseTimes.deadMs}. A store that fails is asked again for as long.
+   *
+   * @returns a signal that is aborted before the lease may be dead, and once it is lost
+   * @throws ProviderError `CONFLICT` where it is lost, naming the run that has it; else what the store says to the last try
+   */
+  async confirm(): Promise<AbortSignal> {
+    const { deadMs, renewMs, pollMs } = this.#times;
+    const elapsed = stopwatch();
+    for (;;) {
+      await this.#renewal;
+      const begun = stopwatch();
+      const failed = await this.#renewOnce();
+      if (this.lost.aborted) throw abortedError(this.lost);
+      if (failed === undefined) {
+        return AbortSignal.any([this.lost, AbortSignal.timeout(Math.max(Math.floor(deadMs - renewMs - begun()), 0))]);
+      }
+      if (elapsed() >= deadMs) throw failed;
+      await wait(pollMs, this.#options.signal);
+    }
+  }
+
   /** Gives the lease back. Never throws: one that stays is taken over like that of a killed run. */
   async end(): Promise<void> {
     clearInterval(this.#timer);
     this.#ending.abort();
     await this.#renewal;
-    if (this.#lost) return;
+    if (this.#taken) return;
     const { storage, job, mayRemove } = this.#options;
     if (mayRemove && (await this.#remove(this.#keys, AbortSignal.timeout(this.#times.endMs)))) return;
     const document = Readable.from([Buffer.from(seal({ format: 1, owner: this.#options.owner }))]);
@@ -112,7 +155,7 @@ export class Lease {
   }
 
   async #take(): Promise<boolean> {
-    const { storage, owner, signal } = this.#options;
+    const { owner, signal } = this.#options;
     let shown = await this.#look();
     if (shown.held) {
       const holder = await this.#read(shown.newest);
@@ -128,13 +171,9 @@ export class Lease {
     }
     const other = await this.#create(number, this.#limited(signal));
     if (other !== undefined) throw this.#heldBy(other.document);
-    if (storage.refusesToOverwrite === false) {
-      await wait(this.#times.settleMs, signal);
-      const document = await this.#read(number);
-      if (document?.owner !== owner) throw this.#heldBy(document);
-    }
+    this.#still = stopwatch();
     this.#timer = setInterval(() => {
-      this.#renewal ??= this.#renew().finally(() => (this.#renewal = undefined));
+      void this.#renewOnce();
     }, this.#times.renewMs).unref();
     return true;
   }
@@ -159,25 +198,54 @@ export class Lease {
     }
   }
 
-  /** Renews the lease. What fails is tried again at the next time: that it fails harms no backup. */
-  async #renew(): Promise<void> {
-    const { signal, mayRemove, storage, warn } = this.#options;
-    if (this.#lost || signal.aborted) return;
+  #renewOnce(): Promise<ProviderError | undefined> {
+    this.#renewal ??= this.#renew().finally(() => (this.#renewal = undefined));
+    return this.#renewal;
+  }
+
+  /** Renews the lease, unless it is lost. Gives what failed, which is tried again at the next time: that alone harms no backup. */
+  async #renew(): Promise<ProviderError | undefined> {
+    const { signal, mayRemove, storage, job } = this.#options;
+    if (this.#lost.signal.aborted || signal.aborted) return undefined;
+    const stood = this.#still() > this.#times.deadMs;
+    this.#still = stopwatch();
+    let failed: ProviderError | undefined;
     try {
-      const other = await this.#create(this.#newest + 1, this.#limited(AbortSignal.any([signal, this.#ending.signal])));
-      if (other !== undefined) {
-        this.#lost = true;
-        warn(
-          `Another run has taken over this one's lease in ${storage.description}, which was not renewed for a while: ` +
-            `${other.document === undefined ? "it does not say which" : describeHolder(other.document)}.`,
-        );
-      } else if (mayRemove && this.#keys.length > KEPT) {
-        const old = this.#keys.slice(0, -KEPT);
-        if (await this.#remove(old, this.#limited(this.#ending.signal))) this.#keys = this.#keys.slice(-KEPT);
+      const limit = this.#limited(AbortSignal.any([signal, this.#ending.signal]));
+      const { newest, held } = await leaseIn(storage, job, limit);
+      // A run that takes it over has higher numbers, and removes these with its own. A listing may lag behind.
+      const gone = newest < this.#newest && (await this.#read(this.#newest)) === undefined;
+      if (gone || newest > this.#newest) this.#loseTo(held ? await this.#read(newest) : undefined);
+      else if (!stood) {
+        const other = await this.#create(this.#newest + 1, limit);
+        if (other !== undefined) this.#loseTo(other.document);
+        else if (mayRemove && this.#keys.length > KEPT) {
+          const old = this.#keys.slice(0, -KEPT);
+          if (await this.#remove(old, this.#limited(this.#ending.signal))) this.#keys = this.#keys.slice(-KEPT);
+        }
       }
-    } catch {
-      // The store does not answer.
+    } catch (error) {
+      failed = toProviderError(error);
     }
+    if (stood) this.#lose(STOOD_STILL);
+    return failed;
+  }
+
+  #loseTo(holder: LeaseDocument | undefined): void {
+    this.#taken = true;
+    this.#lose(
+      `another run has taken it over, ${holder === undefined ? "and has ended since or does not say which it is" : describeHolder(holder)}`,
+    );
+  }
+
+  #lose(why: string): void {
+    if (this.#lost.signal.aborted) return;
+    const where = `This run has lost the lease of ${jobFolder(this.#options.job)} in ${this.#options.storage.description}`;
+    const error = new ProviderError("CONFLICT", `${where}: ${why}. It neither commits nor prunes there any more.`, {
+      fix: "Run it again when no other run is going. Start the job by one scheduler, and let nothing suspend its machine.",
+    });
+    this.#lost.abort(error);
+    this.#options.warn(error.message);
   }
 
   /**
@@ -199,7 +267,8 @@ export class Lease {
     const bytes = Buffer.from(seal(document));
     const key = leaseKey(job, number);
     try {
-      await storage.upload(key, Readable.from([bytes]), { signal, sizeEstimate: bytes.length });
+      const { modified } = await storage.upload(key, Readable.from([bytes]), { signal, sizeEstimate: bytes.length });
+      if (this.#newest === 0) this.#since = modified;
     } catch (error) {
       if (!(error instanceof ProviderError && error.code === "CONFLICT")) throw error;
       // Something else may be in the way, such as a file in the place of a folder.
@@ -214,7 +283,10 @@ export class Lease {
     }
     this.#newest = number;
     this.#keys.push(key);
-    return undefined;
+    if (storage.refusesToOverwrite !== false) return undefined;
+    await wait(this.#times.settleMs, signal);
+    const stays = await this.#read(number);
+    return stays?.owner === owner ? undefined : { document: stays };
   }
 
   async #look(): Promise<ShownLease> {

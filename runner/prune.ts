@@ -1,13 +1,15 @@
 import type { JobConfig, Retention } from "../providers/config.ts";
-import { ProviderError } from "../providers/errors.ts";
+import { stopwatch } from "../providers/clock.ts";
+import { ProviderError, toProviderError, withFix } from "../providers/errors.ts";
 import { backupKey, jobFolder, MANIFEST } from "../providers/layout.ts";
-import type { StorageProvider } from "../providers/storage/storage.ts";
+import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { BackupFolder, JobName, ListedFolder } from "./catalogue/backup-folder.ts";
-import { listBackups } from "./catalogue/catalogue.ts";
+import { listBackups, readAgain } from "./catalogue/catalogue.ts";
 import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
+import { markPrune, PRUNE_MS, pruneMarks } from "./prune-mark.ts";
 import { refuseFuture } from "./catalogue/future.ts";
-import { expired, keptBy, type Kept } from "./catalogue/retention.ts";
+import { activeHolds, expired, isHeld, keptBy, type Kept } from "./catalogue/retention.ts";
 
 /**
  * What is added to a job's time limit until its runs count as over, in milliseconds: for clocks that differ, of machines and
@@ -36,6 +38,11 @@ export interface PruneOptions {
   readonly unfinishedBefore: Date;
   /** Copies from another store that were begun before this are nobody's; others may be going on. */
   readonly copiesBefore: Date;
+  /**
+   * Of a run, which holds a lease: makes sure of that between the listing and the first removal, and gives what is aborted once it is lost.
+   * A folder without a manifest in which something was stored since {@link unfinishedBefore}, by the store's clock, stays then.
+   */
+  readonly confirm?: () => Promise<AbortSignal>;
   /** Only tells what would be removed. */
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
@@ -69,32 +76,44 @@ export interface PruneReport {
  * where a backup or a record is from the future, since then no age is known, or where the rule removes too many at once.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
-  const { storage, job, rule, signal } = options;
+  const { storage, job, rule } = options;
+  let { signal } = options;
   const unfinishedBefore = wholeSecond(options.unfinishedBefore);
   const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
   requireOneDatabase(job, backups);
   refuseFuture(backups);
   const kept = rule && keptBy(backups, rule, { timeZone: options.timeZone ?? "UTC", made: options.made });
-  const going = kept ? expired(backups, kept) : [];
+  let going = kept ? expired(backups, kept) : [];
   const tooMany = rule && !options.anyShare ? largeShare(backups, going, rule) : undefined;
   if (tooMany && !options.dryRun) throw tooMany;
   const incomplete = backups.filter(({ state }) => state === "unfinished");
-  const mayGoOn = ({ time, copied }: ListedFolder) => (copied ? copied >= copiesBefore : time >= unfinishedBefore);
+  const isYoung = ({ modified }: StoredObject) => options.confirm !== undefined && modified >= options.unfinishedBefore;
+  const mayGoOn = ({ time, copied, files }: ListedFolder) =>
+    copied ? copied >= copiesBefore : time >= unfinishedBefore || files.some(isYoung);
   const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
   const begunBefore = new Date(Math.min(...[unfinishedBefore, ...copying].map(Number)));
   let interruptedUploads = 0;
+  const warnings = [...backups.flatMap((backup) => backup.warnings), ...(tooMany ? [tooMany.message] : [])];
   if (!options.dryRun) {
-    for (const backup of [...going, ...unfinished]) await remove(storage, job, backup, signal);
+    if (options.confirm) signal = AbortSignal.any([signal, await options.confirm()]);
+    const { held, warning } = await removeManifests({ storage, job, signal }, going);
+    if (warning !== undefined) warnings.push(warning);
+    going = going.filter((backup) => !held.has(backup));
+    for (const [backup, by] of held) kept?.set(backup, { reasons: [{ rule: "held", by }], until: undefined });
+    for (const { files } of [...going, ...unfinished])
+      await storage.remove(
+        files.map(({ key }) => key),
+        { signal },
+      );
     interruptedUploads = await storage.removeUnfinished(jobFolder(job), begunBefore);
   }
   const removed = going.map(({ id }) => id);
   const foreign = backups.filter(({ state }) => state === "foreign").map(({ id }) => id);
   const unproven = backups.filter(({ state }) => state === "unproven").map(({ id }) => id);
-  const warnings = [...backups.flatMap((backup) => backup.warnings), ...(tooMany ? [tooMany.message] : [])];
-  const files = await sweepFiles({ ...options, going: removed, mayGoOn, unfinishedBefore: begunBefore });
+  const files = await sweepFiles({ ...options, signal, going: removed, mayGoOn, unfinishedBefore: begunBefore });
   return {
     removed,
     unfinished: unfinished.map(({ id }) => id),
@@ -141,17 +160,59 @@ function wholeSecond(time: Date): Date {
   return new Date(Math.floor(time.getTime() / 1000) * 1000);
 }
 
-/** The manifest goes first: whatever interrupts this, what is left is no backup, and the next prune finds it. */
-async function remove(
-  storage: StorageProvider,
-  job: JobName,
-  backup: ListedFolder,
-  signal: AbortSignal,
+/** What {@link removeManifests} left, with the reasons of those who hold it, and why a hold may come too late. */
+interface Removal {
+  readonly held: ReadonlyMap<BackupFolder, readonly string[]>;
+  readonly warning?: string;
+}
+
+/** Backups whose manifests go together: they are looked at again in much less than {@link PRUNE_MS}. */
+const TOGETHER = 10;
+
+/**
+ * Removes the manifests of backups, first of all they have: whatever interrupts a prune, what is left is no backup, and the next prune finds
+ * it. A backup that a person holds since it was listed stays; `prune-mark.ts` says why none is missed.
+ */
+async function removeManifests(
+  options: Pick<PruneOptions, "storage" | "job" | "signal">,
+  going: readonly BackupFolder[],
+): Promise<Removal> {
+  const { storage, job } = options;
+  const held = new Map<BackupFolder, readonly string[]>();
+  let warning: string | undefined;
+  for (let from = 0; from < going.length; from += TOGETHER) {
+    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(PRUNE_MS)]);
+    const elapsed = stopwatch();
+    const mark = await markPrune(storage, job, signal).catch((error: unknown) => {
+      const failure = toProviderError(error);
+      if (failure.code !== "AUTH") throw failure;
+      warning = `A hold that is set while this prunes may come too late, as no mark can be written: ${withFix(failure)}`;
+    });
+    const some = going.slice(from, from + TOGETHER);
+    for (const backup of some) {
+      const now = await readAgain(storage, job, backup, signal);
+      if (isHeld(now))
+        held.set(
+          backup,
+          activeHolds(now).map(({ reason }) => reason),
+        );
+    }
+    if (elapsed() > PRUNE_MS)
+      throw new ProviderError("TRANSIENT", `${storage.description} took too long to list what goes.`);
+    const manifests = some.filter((backup) => !held.has(backup)).map(({ id }) => backupKey(job, id, MANIFEST));
+    await storage.remove(manifests, { signal });
+    if (mark !== undefined) await removeMarks(options, mark);
+  }
+  return { held, ...(warning !== undefined && { warning }) };
+}
+
+/** Removes a mark, and those of prunes that were killed long ago. One that stays, as Object Lock wants it, does no harm. */
+async function removeMarks(
+  { storage, job, signal }: Pick<PruneOptions, "storage" | "job" | "signal">,
+  mark: string,
 ): Promise<void> {
-  const manifest = backupKey(job, backup.id, MANIFEST);
-  await storage.remove([manifest], { signal });
-  await storage.remove(
-    backup.files.map(({ key }) => key).filter((key) => key !== manifest),
-    { signal },
-  );
+  const marks = await pruneMarks(storage, job, signal);
+  const now = marks.get(mark)?.getTime() ?? 0;
+  const over = [...marks].filter(([, modified]) => modified.getTime() < now - MARGIN_MS).map(([key]) => key);
+  await storage.remove([mark, ...over], { signal }).catch(() => undefined);
 }

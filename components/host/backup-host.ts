@@ -109,7 +109,7 @@ export class BackupHost extends pulumi.ComponentResource {
                 command: task === "report" && schedule ? withSchedule(command, schedule) : command,
                 byHand: forPerson(...words),
                 logFile: `${directory}/logs/${jobName}.log`,
-                writable: [directory, ...backupFolders([job]).map(({ root }) => root)],
+                writable: [directory, ...backupFolders([job]).map(({ root }) => root), ...scratchOf(job)],
                 scheduler: host.scheduler,
               },
               { parent: this, dependsOn: [file, secrets, installation, backups] },
@@ -163,6 +163,11 @@ function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, director
   delete copy?.schedule;
   delete rest.report;
   return { ...rest, ...(copy && { drill: copy }), stack, destinations };
+}
+
+/** The folder for scratch files that a job names, where it names one. */
+function scratchOf({ database }: JobConfig): string[] {
+  return "scratch" in database && database.scratch !== undefined ? [database.scratch] : [];
 }
 
 /** A call of the runner as a shell on this machine takes it: through SSH and as another user where that is needed. */

@@ -36,7 +36,8 @@ export function renderSystemdUnits(args: SystemdUnitsArgs): SystemdUnits {
     `PrivateTmp=${usesTmp ? "no" : "yes"}`,
     "PrivateDevices=yes",
     "ProtectSystem=strict",
-    `ReadWritePaths=${args.writable.map(word).join(" ")}`,
+    // Without a private one, scratch files need the machine's own.
+    `ReadWritePaths=${[...args.writable, ...(usesTmp ? ["/tmp", "/var/tmp"] : [])].map(word).join(" ")}`,
     "ProtectControlGroups=yes",
     "ProtectKernelModules=yes",
     "ProtectKernelTunables=yes",

@@ -142,8 +142,8 @@ export interface RestoreOptions {
   /** Put everything into the target's default tablespace. Default false. */
   readonly noTablespaces?: boolean;
   /**
-   * End the restore of a Supabase project where the server lets only the owner of a platform's table create a policy or trigger
-   * on it. Default false: the report lists each of these, and the rest is restored.
+   * End the restore of a Supabase project at the first of the errors that it otherwise lists and goes on after: nothing is restored
+   * then. Default false.
    */
   readonly strict?: boolean;
   /** The target's own reference, from a person who means just this target; see {@link DatabaseProvider.restore}. */

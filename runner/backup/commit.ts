@@ -4,6 +4,7 @@ import { formatOf, type Manifest } from "../documents/manifest.ts";
 import { PROGRAM } from "../version.ts";
 import { writeDocument } from "../documents/write-document.ts";
 import { fail, type Live } from "./destination.ts";
+import { confirmLeases, requireLeases } from "./leases.ts";
 import { requireWhole } from "./require-whole.ts";
 import { checkClock, objectsIn, type RunState, type Draft } from "./state.ts";
 
@@ -21,8 +22,11 @@ export async function commit(
   try {
     await state.trace.step("commit", destination.facts, async () => {
       await requireWhole({ storage, job, id, objects: manifest.objects, signal });
+      const held = AbortSignal.any([signal, await confirmLeases(destination)]);
       const askedMs = Date.now();
-      const { storeTime } = await writeDocument({ storage, job }, backupKey(job, id, MANIFEST), manifest, signal);
+      const { storeTime } = await writeDocument({ storage, job }, backupKey(job, id, MANIFEST), manifest, held);
+      // It stays, and is not called a backup: who has the lease now may have taken its objects for leftovers.
+      requireLeases(destination);
       checkClock(state, storeTime, askedMs, destination);
     });
     destination.stored = true;

@@ -3,6 +3,7 @@ import type { Attributes } from "../../providers/monitor/monitor.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { Manifest } from "../documents/manifest.ts";
 import { decisiveError } from "../decisive-error.ts";
+import type { Lease } from "../lease.ts";
 import type { PruneReport } from "../prune.ts";
 import type { Run } from "../run.ts";
 import type { Verification } from "../verify.ts";
@@ -17,6 +18,8 @@ export interface Destination {
   readonly storage: StorageProvider | undefined;
   readonly errors: ProviderError[];
   readonly warnings: ProviderError[];
+  /** Those that must hold for a commit or a prune there: its own, or all where the store is another name of one. Left out where none could be taken. */
+  leases?: readonly Lease[];
   /** It has the whole backup. */
   stored: boolean;
   /** The manifest there, once the backup is whole. */

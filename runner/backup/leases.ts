@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { LockHeldError, toProviderError } from "../../providers/errors.ts";
+import { abortedError, LockHeldError, toProviderError } from "../../providers/errors.ts";
 import { Lease, type LeaseTimes } from "../lease.ts";
-import { live, type Live } from "./destination.ts";
+import { live, type Destination, type Live } from "./destination.ts";
 import type { RunState } from "./state.ts";
 
 /**
@@ -30,11 +30,13 @@ export async function takeLeases(
   };
   const leases: Lease[] = [];
   try {
-    for (const { storage, description, facts } of inOrder(live(destinations))) {
+    for (const destination of inOrder(live(destinations))) {
+      const { storage, description, facts } = destination;
       await trace.step("lease", facts, async () => {
         try {
           const lease = await Lease.take({ ...common, storage }, times);
           if (lease) leases.push(lease);
+          destination.leases = lease ? [lease] : leases;
         } catch (error) {
           if (error instanceof LockHeldError || signal.aborted) throw error;
           common.warn(
@@ -53,6 +55,21 @@ export async function takeLeases(
 
 function inOrder(destinations: readonly Live[]): Live[] {
   return destinations.toSorted((one, other) => (one.description < other.description ? -1 : 1));
+}
+
+/**
+ * Renews a destination's leases right now, which is needed before each commit and each prune.
+ *
+ * @returns a signal that is aborted before one of them may be dead
+ * @throws ProviderError as {@link Lease.confirm}
+ */
+export async function confirmLeases({ leases = [] }: Destination): Promise<AbortSignal> {
+  return AbortSignal.any(await Promise.all(leases.map((lease) => lease.confirm())));
+}
+
+/** Throws where the run has lost the lease of a destination. */
+export function requireLeases({ leases = [] }: Destination): void {
+  for (const { lost } of leases) if (lost.aborted) throw abortedError(lost);
 }
 
 /** Gives leases back. */

@@ -2,6 +2,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import { beforeAnyRun, prune, type PruneReport } from "../prune.ts";
 import { verify, type Verification } from "../verify.ts";
 import { fail, warn, type Live } from "./destination.ts";
+import { confirmLeases } from "./leases.ts";
 import { storedBytes } from "./report.ts";
 import { objectsIn, verifies, type RunState, type Draft } from "./state.ts";
 
@@ -48,6 +49,8 @@ function pruneAfter(
   { id, startedAt }: Draft,
   destination: Live,
 ): Promise<PruneReport> {
+  const over = beforeAnyRun(job);
+  const { leases } = destination;
   return trace.step("prune", destination.facts, async (span) => {
     const report = await prune({
       storage: destination.storage,
@@ -56,10 +59,16 @@ function pruneAfter(
       rule: job.retention,
       timeZone: job.schedule?.timezone,
       made: id,
-      // A run that began before this one held the lock before it, and so is over.
-      unfinishedBefore: startedAt,
+      // Runs that stored something before this one had the lease, by the store's clock too, are over. Without a lease others may go on.
+      unfinishedBefore: leases
+        ? new Date(Math.min(...[startedAt, ...leases.map(({ since }) => since)].map(Number)))
+        : over,
+      confirm: async () => {
+        await confirmLeases(destination);
+        return AbortSignal.any(leases?.map(({ lost }) => lost) ?? []);
+      },
       // A copy holds no lock.
-      copiesBefore: beforeAnyRun(job),
+      copiesBefore: over,
       dryRun: false,
     });
     for (const warning of report.warnings ?? []) warn(trace, destination, new ProviderError("INTEGRITY", warning));

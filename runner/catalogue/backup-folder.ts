@@ -26,6 +26,8 @@ export interface DrillOutcome {
 
 /** That a person keeps a backup. */
 export interface Hold {
+  /** What names it: the time in its record's name. */
+  readonly id: string;
   readonly reason: string;
   /** When it was recorded; undefined where its record cannot be read, which keeps the backup, too. */
   readonly since: Date | undefined;
@@ -74,8 +76,8 @@ export interface BackupFolder extends ListedFolder {
   readonly order: number;
   /** Undefined where it was never drilled. */
   readonly drill: DrillOutcome | undefined;
-  /** The hold on it, also one that has ended by itself. Undefined where there is none, or it was released. */
-  readonly hold?: Hold | undefined;
+  /** The holds on it that were not released, those that have ended by themselves too; the one that lasts longest first. */
+  readonly holds?: readonly Hold[];
   /** What of it is far from usual for its job, and whether that may be a loss. Undefined where nothing is known to be. */
   readonly unusual?: Unusual | undefined;
   /** The records that were read to tell how it stands. */

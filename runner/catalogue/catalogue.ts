@@ -1,6 +1,16 @@
 import pMap from "p-map";
 import { ProviderError } from "../../providers/errors.ts";
-import { ANOMALY, backupKey, COPIED, DRILL, HOLD, jobFolder, MANIFEST, VERIFICATION } from "../../providers/layout.ts";
+import {
+  ANOMALY,
+  backupKey,
+  COPIED,
+  DRILL,
+  HOLD,
+  jobFolder,
+  MANIFEST,
+  recordTime,
+  VERIFICATION,
+} from "../../providers/layout.ts";
 import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
 import { describeAnomaly } from "../anomaly.ts";
 import { timeOfBackup } from "./backup-id.ts";
@@ -11,7 +21,7 @@ import { hasArchive, Manifest, unknownFormat } from "../documents/manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "../documents/record-reader.ts";
-import { recordsOf, timeIn, type OutcomeRecord } from "../documents/records.ts";
+import { isLater, recordsOf, timeIn, type OutcomeRecord } from "../documents/records.ts";
 import { proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
 import { openSealed, parseSealed, unknownDocument } from "../documents/sealed-json.ts";
 import { readTwice } from "../second-read.ts";
@@ -266,7 +276,8 @@ async function readBackup(
   const reader = new RecordReader(id, files, read, warnings);
   const verification = await reader.standing(VERIFICATION);
   const drill = await reader.standing(DRILL, visit !== undefined);
-  const hold = holdOf(await reader.standing(HOLD), files, reader.records);
+  await reader.standing(HOLD, true);
+  const holds = holdsOf(files, reader.records);
   const anomaly = await reader.standing(ANOMALY);
   const unusual = anomaly && {
     findings: (anomaly.anomaly?.anomalies ?? []).map(describeAnomaly),
@@ -274,28 +285,34 @@ async function readBackup(
     accepted: anomaly.anomaly?.accepted,
   };
   state ??= verification?.outcome ?? "unverified";
-  return { ...folder, state, database, signed, order, drill, hold, unusual, records: reader.records, warnings };
+  return { ...folder, state, database, signed, order, drill, holds, unusual, records: reader.records, warnings };
 }
 
-/** The hold on a backup. A record that cannot be read holds, unless a release that can be read knows of it. */
-function holdOf(
-  standing: OutcomeRecord | undefined,
-  files: readonly StoredObject[],
-  read: readonly OutcomeRecord[],
-): Hold | undefined {
-  if (standing?.outcome === HOLD.bad) {
-    const { time, hold } = standing;
-    return {
-      reason: hold?.reason ?? "",
-      since: time,
-      until: hold?.until === undefined ? undefined : new Date(hold.until),
-    };
-  }
-  const names = files.map(nameOf).filter((name) => timeIn(name, HOLD.bad) !== undefined);
-  const settled = (name: string) =>
-    read.some((record) => record.name === name || record.after?.includes(name) === true);
-  const unread = names.find((name) => !settled(name));
-  return unread === undefined
-    ? undefined
-    : { reason: `its record ${unread} cannot be read`, since: undefined, until: undefined };
+/** The holds on a backup that no release ends. A record that cannot be read holds, unless a release that can be read knows of it. */
+function holdsOf(files: readonly StoredObject[], read: readonly OutcomeRecord[]): Hold[] {
+  const releases = read.filter(({ outcome }) => outcome === HOLD.good);
+  const holds = files.map(nameOf).flatMap((name): Hold[] => {
+    const id = recordTime(name, HOLD.bad);
+    if (id === undefined || timeIn(name, HOLD.bad) === undefined) return [];
+    const record = read.find((each) => each.name === name);
+    const ends = ({ hold, after, ...release }: OutcomeRecord) =>
+      hold?.ends?.includes(name) ??
+      (record ? isLater({ ...release, hold, after }, record) : after?.includes(name) === true);
+    if (releases.some(ends)) return [];
+    const { reason = `its record ${name} cannot be read`, until } = record?.hold ?? {};
+    return [{ id, reason, since: record?.time, until: until === undefined ? undefined : new Date(until) }];
+  });
+  return holds.sort((a, b) => (b.until?.getTime() ?? Infinity) - (a.until?.getTime() ?? Infinity) || 0);
+}
+
+/** Lists and reads a backup again. */
+export async function readAgain(
+  storage: StorageProvider,
+  job: JobName,
+  { id }: ListedFolder,
+  signal: AbortSignal,
+): Promise<BackupFolder> {
+  const files: StoredObject[] = [];
+  for await (const object of storage.list(`${jobFolder(job)}/${id}`, { signal })) files.push(object);
+  return readBackup(storage, job, describe(job, id, files), signal);
 }

@@ -1,6 +1,6 @@
 import type { Retention } from "../../providers/config.ts";
 import { parseDuration } from "../../providers/duration.ts";
-import type { BackupFolder } from "./backup-folder.ts";
+import type { BackupFolder, Hold } from "./backup-folder.ts";
 import { Calendar, PERIODS, type Period } from "./calendar.ts";
 import { byOrder } from "./order.ts";
 
@@ -17,13 +17,20 @@ interface Young {
   readonly of: string;
 }
 
-/** The newest verified backup; what the run has just made; what a person holds; any, where no backup is verified. */
+/** What persons hold. */
+interface Held {
+  readonly rule: "held";
+  /** Their reasons. */
+  readonly by: readonly string[];
+}
+
+/** The newest verified backup; what the run has just made; any, where no backup is verified. */
 interface Always {
-  readonly rule: "newest" | "made" | "held" | "noneVerified";
+  readonly rule: "newest" | "made" | "noneVerified";
 }
 
 /** Why a backup is kept. */
-export type Reason = Counted | Young | Always;
+export type Reason = Counted | Young | Held | Always;
 
 /** That a backup is kept, and why. */
 export interface Kept {
@@ -94,15 +101,23 @@ export function keptBy(
     }
     for (const backup of some) {
       if (backup.id === made) keep(backup, { rule: "made" });
-      if (isHeld(backup)) keep(backup, { rule: "held" }, backup.hold?.until && calendar.dateOf(backup.hold.until));
+      const holds = activeHolds(backup);
+      const end = holds[0]?.until;
+      if (holds.length > 0)
+        keep(backup, { rule: "held", by: holds.map(({ reason }) => reason) }, end && calendar.dateOf(end));
     }
   }
   return new Map([...reasons].map(([backup, why]) => [backup, { reasons: why, until: until.get(backup) }]));
 }
 
+/** The holds on a backup that have not ended by themselves, the one that lasts longest first. */
+export function activeHolds({ holds = [] }: Pick<BackupFolder, "holds">): Hold[] {
+  return holds.filter(({ until }) => until === undefined || until.getTime() > Date.now());
+}
+
 /** Whether a person holds a backup now. */
-export function isHeld({ hold }: BackupFolder): boolean {
-  return hold !== undefined && (hold.until === undefined || hold.until.getTime() > Date.now());
+export function isHeld(backup: BackupFolder): boolean {
+  return activeHolds(backup).length > 0;
 }
 
 /** The backups that a rule lets go, the newest first, given those that it keeps; see {@link keptBy}. */
@@ -182,7 +197,7 @@ function inWords(reason: Reason): string {
     case "made":
       return "just made";
     case "held":
-      return "held";
+      return `held (${reason.by.join("; ")})`;
     case "noneVerified":
       return "no backup is verified";
     case "within":

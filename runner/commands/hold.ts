@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -9,6 +9,8 @@ import { parseReason } from "./reason.ts";
 interface Options extends JobOptions, DestinationOptions {
   readonly reason: string;
   readonly until?: Date;
+  readonly hold?: string;
+  readonly all?: boolean;
 }
 
 /** Adds `provision hold`. */
@@ -19,7 +21,8 @@ export function addHold(program: Command): void {
     .addHelpText("before", examples('provision hold latest --job app.json --reason "Audit of 2026" --until 2099-12-31'))
     .description(
       "Records beside a backup that it is held, in each destination: no prune removes it or its files until it is released, or until " +
-        "the date of --until has come. `list` shows who is held and why; a copy takes the hold along.",
+        "the date of --until has come. `list` shows who is held and why; a copy takes the hold along. " +
+        "Each hold counts on its own, and has the id that is printed.",
     )
     .argument("<id>", "the backup's id, latest or verified")
     .requiredOption("--reason <text>", "why it is held, in one line", parseReason)
@@ -36,30 +39,34 @@ export function addHold(program: Command): void {
 export function addRelease(program: Command): void {
   program
     .command("release")
-    .summary("end the hold on a backup")
+    .summary("end a hold on a backup")
     .addHelpText(
       "before",
       examples('provision release 20261127T030000Z-1a2b3c --job app.json --reason "The audit is over"'),
     )
     .description(
-      "Records beside a backup that it is no longer held, in each destination: from then on the retention rule alone decides. What " +
-        "Object Lock still keeps stays locked.",
+      "Records beside a backup that a hold is over, in each destination: once none is left, the retention rule alone decides. Of several " +
+        "holds it ends the one that --hold names, or the only one whose reason is exactly that of --reason. What Object Lock still keeps " +
+        "stays locked.",
     )
     .argument("<id>", "the backup's id, latest or verified")
     .requiredOption("--reason <text>", "why it is released, in one line", parseReason)
+    .addOption(new Option("--hold <id>", "the hold that ends, as hold and list print it").conflicts("all"))
+    .option("--all", "end all holds on the backup")
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => changeHold(id, command, "release"));
 }
 
 function changeHold(id: string, command: Command, work: "hold" | "release"): Promise<void> {
   const options: Options = command.optsWithGlobals();
-  const { reason, until } = options;
+  const { reason, until, hold, all } = options;
+  const now = new Date();
   return runCommand(options, EXIT.unexpected, async (run, { moment }) => {
     const change = (await import("../hold.ts"))[work];
     const { job, signal } = run;
     const { results, failed } = await inDestinations(run, options, async (storage) => ({
       destination: storage.description,
-      ...(await change({ storage, job, id, reason, until, signal })),
+      ...(await change({ storage, job, id, reason, until, hold, all, now, signal })),
     }));
     return {
       json: [...results, ...failed],
@@ -67,6 +74,8 @@ function changeHold(id: string, command: Command, work: "hold" | "release"): Pro
         ...results.map(
           (each) =>
             `${each.id} in ${each.destination}: ${each.outcome}${each.until === undefined ? "" : ` until ${moment(each.until, new Date(each.until))}`}` +
+            ` (${each.holds.join(", ")})` +
+            (each.others === 0 ? "" : `, ${counted(each.others, "other hold")} on it`) +
             (each.locked === 0 ? "" : `, ${counted(each.locked, "object")} ${each.outcome} in the store, too`),
         ),
         ...describeFailed(failed),

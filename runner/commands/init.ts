@@ -1,3 +1,6 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { SECRETS_FILE_VARIABLE } from "../../providers/environment.ts";
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
@@ -58,17 +61,49 @@ export function addInit(program: Command): void {
 async function makeJob(prompt: Prompt, file: string, signal: AbortSignal): Promise<string[]> {
   const { init } = await import("../init.ts");
   const { job, secrets, identity } = await init(prompt, file, signal);
-  const environment = `${SECRETS_FILE_VARIABLE}=${secrets}`;
-  // In a checkout the word alone is no command; npm says so of what it starts.
-  const called = process.env.npm_command === "exec" ? "npm exec -- provision" : "provision";
+  // Absolute paths: cron starts it in another folder, and there the word alone may be another program.
+  const call = (command: string) =>
+    [
+      `${SECRETS_FILE_VARIABLE}=${quoted(secrets)}`,
+      ...[process.execPath, resolve(process.argv[1] ?? ""), command, "--job", job].map(quoted),
+    ].join(" ");
+  const { schedule } = JSON.parse(readFileSync(job, "utf8")) as { schedule: { cron: string } };
+  // A bare per cent sign would end the command.
+  const line = `${schedule.cron} ${call("backup").replaceAll("%", "\\%")}`;
+  // The files are written: leaving the question unanswered only leaves the crontab as it is.
+  const wanted = await prompt
+    .confirm("Add a line to your crontab, so that it runs on schedule", "yes")
+    .catch(() => false);
+  const problem = wanted ? addToCrontab(line) : "";
   return [
     `The job is in ${job}, and its secrets are in ${secrets}.`,
     ...aboutKey(identity),
     "",
+    ...(problem === undefined
+      ? ["It is scheduled: `crontab -l` shows the line."]
+      : [`${problem}It is not scheduled yet. To schedule it, add this line by crontab -e:`, `  ${line}`]),
+    "",
     "Next:",
-    `  ${environment} ${called} doctor --job ${job}`,
-    `  ${environment} ${called} backup --job ${job}`,
+    `  ${call("doctor")}`,
+    `  ${call("backup")}`,
   ];
+}
+
+/** Adds a line to this user's crontab. Returns why it could not, as a sentence with a space behind it. */
+function addToCrontab(line: string): string | undefined {
+  const run = (argument: string, input?: string) => spawnSync("crontab", [argument], { input, encoding: "utf8" });
+  const listed = run("-l");
+  if (listed.error) return "There is no crontab on this machine. ";
+  // Without a crontab, it prints nothing and exits with 1. The lines that it prints are kept.
+  const kept = listed.stdout === "" || listed.stdout.endsWith("\n") ? listed.stdout : `${listed.stdout}\n`;
+  if (listed.status !== 0 && kept !== "") return "The crontab of this user cannot be read. ";
+  const { status } = run("-", `${kept}${line}\n`);
+  return status === 0 ? undefined : "crontab refused the line. ";
+}
+
+/** A word as a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** Writes a stack's file. Gives what is to be said of it. */

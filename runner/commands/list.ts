@@ -3,7 +3,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupFolder, BackupState, DrillOutcome, JobName, Unusual } from "../catalogue/backup-folder.ts";
 import { listWhole, readManifest } from "../catalogue/catalogue.ts";
-import { describeKept, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
+import { activeHolds, describeKept, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -60,7 +60,7 @@ export function addList(program: Command): void {
           const keeps = retention && keptBy(all, retention, { timeZone: schedule?.timezone ?? "UTC" });
           for (const backup of all) {
             const { id, time, state, signed, drill, size, unusual } = backup;
-            const held = heldOf(backup);
+            const holds = holdsOf(backup);
             const refused = backup.foreign ?? backup.unproven;
             existing.add(id);
             if (only !== undefined && id !== only) continue;
@@ -69,7 +69,7 @@ export function addList(program: Command): void {
             const listed = {
               ...{ id, time: time.toISOString(), state, size, drill: drilled },
               ...(signed !== undefined && { signed }),
-              ...(held && { held }),
+              ...(holds.length > 0 && { held: holds[0], holds }),
               ...(unusual && { unusual }),
               ...(keeps && isRuled(backup) && { kept: keeps.get(backup) ?? null }),
               ...(refused && { problem: refused.message, fix: refused.fix }),
@@ -125,8 +125,10 @@ function listedLease({ error, ...lease }: FoundLease) {
   return { ...lease, ...(error && { error: { code: error.code, message: error.message } }) };
 }
 
-/** The hold on a backup. */
+/** A hold on a backup. */
 interface Held {
+  /** What \`provision release --hold\` takes. */
+  readonly id: string;
   readonly reason: string;
   /** False where it has ended by itself. */
   readonly active: boolean;
@@ -146,8 +148,9 @@ interface Listed {
   readonly signed?: boolean;
   /** What is far from usual for the job. Left out where nothing is. */
   readonly unusual?: Unusual;
-  /** Left out where nobody holds it. */
-  readonly held?: Held;
+  /** The hold that lasts longest, and all of them. Left out where nobody holds it. */
+  readonly held?: Held | undefined;
+  readonly holds?: readonly Held[];
   /** Why the retention rule keeps it, and until when; null where it goes. Left out where no rule decides. */
   readonly kept?: Kept | null;
   /** Why it is foreign or unproven, and what to do about it. */
@@ -196,11 +199,14 @@ function rowOf({ id, time, state, size, drill, signed, unusual }: Listed, displa
   ];
 }
 
-function detailsOf({ problem, fix, held, unusual, kept, warnings = [], contents }: Listed, display: Display): string[] {
+function detailsOf(
+  { problem, fix, holds = [], unusual, kept, warnings = [], contents }: Listed,
+  display: Display,
+): string[] {
   return [
     ...(unusual?.findings ?? []).map((finding) => `    ${finding}`),
     ...(unusual?.accepted === undefined ? [] : [`    accepted: ${unusual.accepted}`]),
-    ...(held === undefined ? [] : [`    ${describeHeld(held, display)}`]),
+    ...holds.map((hold) => `    ${describeHeld(hold, display)}`),
     ...(kept === undefined
       ? []
       : [`    ${kept === null ? "not kept by the retention rule" : `kept: ${describeKept(kept, display.day)}`}`]),
@@ -211,17 +217,18 @@ function detailsOf({ problem, fix, held, unusual, kept, warnings = [], contents 
   ];
 }
 
-function heldOf(backup: BackupFolder): Held | undefined {
-  const { hold } = backup;
-  if (hold === undefined) return undefined;
-  const { reason, since, until } = hold;
-  return { reason, active: isHeld(backup), since: since?.toISOString() ?? null, until: until?.toISOString() ?? null };
+function holdsOf(backup: BackupFolder): Held[] {
+  const active = activeHolds(backup);
+  return (backup.holds ?? []).map((hold) => ({
+    ...{ id: hold.id, reason: hold.reason, active: active.includes(hold) },
+    ...{ since: hold.since?.toISOString() ?? null, until: hold.until?.toISOString() ?? null },
+  }));
 }
 
-function describeHeld({ reason, active, since, until }: Held, { day }: Display): string {
+function describeHeld({ id, reason, active, since, until }: Held, { day }: Display): string {
   const from = since === null ? "" : ` since ${day(since.slice(0, 10))}`;
   const to = until === null ? "" : ` until ${day(until.slice(0, 10))}`;
-  return `${active ? "held" : "was held"}${from}${to}: ${reason}`;
+  return `${active ? "held" : "was held"}${from}${to}: ${reason} (${id})`;
 }
 
 function describeDrill({ outcome, time }: NonNullable<Listed["drill"]>, display: Display): string {

@@ -90,7 +90,11 @@ export function addRestore(program: Command): void {
     .option("--create-roles", "create the roles that the target's server lacks, without passwords", false)
     .option("--no-owner", "restore neither owners nor privileges")
     .option("--no-tablespaces", "restore everything into the database's default tablespace")
-    .option("--strict", "end if the server refuses a policy or trigger on a table of Supabase's", false)
+    .option(
+      "--strict",
+      "of a Supabase project: end at the first thing that the server refuses, and restore nothing",
+      false,
+    )
     .option("--allow-non-empty", "restore into a database that already holds objects", false)
     .option("--database <name>", "which database, of a backup of several")
     .option(
@@ -119,6 +123,8 @@ export function addRestore(program: Command): void {
           requireProven(source.job, backup);
           found = true;
           const common = { storage, job: source.job, id: backup.id, identity };
+          // What is wrong with the files or their target must be known before the database is restored, which is there to stay.
+          if (to !== undefined) await restoreToTarget(run, { ...options, dryRun: true }, common);
           const database = to === undefined ? undefined : await restoreDatabase(run, options, to, common);
           return { database, files: await restoreToTarget(run, options, common) };
         }).catch((error: unknown) => {

@@ -15,14 +15,7 @@ export function* checkObjectives({
 }: Pick<JobConfig, "objectives" | "schedule">): Generator<Check> {
   if (objectives?.recoveryPoint === undefined || schedule === undefined) return;
   const name = "objectives: schedule";
-  let hours: number;
-  try {
-    hours = cadence(schedule.cron).longestHours;
-  } catch (error) {
-    const fix = 'Write five fields of cron, for instance "0 3 * * *".';
-    yield { name, ok: false, detail: `"${schedule.cron}" is no time: ${(error as Error).message}`, fix };
-    return;
-  }
+  const hours = cadence(schedule.cron).longestHours;
   const objective = `objectives.recoveryPoint is ${objectives.recoveryPoint}`;
   const between =
     hours < YEAR_HOURS ? `up to ${Math.ceil(hours)} h are between its runs` : "it runs less than twice a year";

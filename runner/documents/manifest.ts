@@ -195,6 +195,8 @@ export const HoldRecord = z.strictObject({
   reason: z.string(),
   /** When the hold ends by itself. Left out: when it is released. */
   until: Time.optional(),
+  /** The names of the records of the holds that a release ends. Left out: all that were there before it, see {@link After}. */
+  ends: z.array(z.string()).optional(),
 });
 
 /** That a person keeps a backup, or no longer does; see the schema of the same name. */

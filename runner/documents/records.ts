@@ -24,8 +24,8 @@ export interface OutcomeRecord<O extends Outcome = Outcome> {
   readonly modified: Date;
   /** The names of the records that it is later than; undefined where it does not say. */
   readonly after: readonly string[] | undefined;
-  /** Why a person keeps the backup, and until when; undefined for all other records. */
-  readonly hold: Pick<HoldRecord, "reason" | "until"> | undefined;
+  /** Why a person keeps the backup, and until when, or which holds a release ends; undefined for all other records. */
+  readonly hold: Pick<HoldRecord, "reason" | "until" | "ends"> | undefined;
   /** What is far from usual; undefined for all other records. */
   readonly anomaly: Pick<AnomalyRecord, "anomalies" | "accepted"> | undefined;
   /** How a drill went; left out by all other records. */
@@ -96,7 +96,7 @@ function readRecord(key: string, text: string, outcome: Outcome) {
     case HOLD.good:
     case HOLD.bad: {
       const record = unseal(key, text, HoldRecord);
-      return { record, at: new Date(record.recordedAt), hold: { reason: record.reason, until: record.until } };
+      return { record, at: new Date(record.recordedAt), hold: record };
     }
     case ANOMALY.good:
     case ANOMALY.bad: {
@@ -127,7 +127,7 @@ export function standing<O extends Outcome>(
  * Whether a good outcome was provably found after a bad one. Of two records of version 0.1.0, which say nothing but their
  * times, the clock is believed unless the store's, or this machine's, says that it was ahead.
  */
-function isLater(good: OutcomeRecord, bad: OutcomeRecord): boolean {
+export function isLater(good: OutcomeRecord, bad: OutcomeRecord): boolean {
   if (good.after !== undefined) return good.after.includes(bad.name);
   if (bad.after !== undefined) return false;
   return good.time > bad.time && !isAhead(good.time, good.modified) && !isAhead(good.time, new Date());

@@ -4,7 +4,7 @@ import { parseDuration } from "../../providers/duration.ts";
 import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
 import { byOrder } from "../catalogue/order.ts";
-import { isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
+import { activeHolds, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
 import { isRecoverable } from "../objectives.ts";
 import { beforeAnyRun } from "../prune.ts";
 import { PROGRAM } from "../version.ts";
@@ -125,16 +125,17 @@ function copyOf({ store, backup, kept }: Found): Copy {
     verifiedAt: state === "verified" ? (readAt.sort().at(-1) ?? null) : null,
     ...(signed !== undefined && { signed }),
     lockedUntil: store.locks.get(id)?.toISOString() ?? null,
-    hold: holdOf(backup),
+    hold: holdsOf(backup)[0] ?? null,
+    holds: holdsOf(backup),
     ...(kept !== undefined && { kept: kept && { reasons: kept.reasons, until: kept.until } }),
   };
 }
 
-function holdOf(backup: BackupFolder): HoldReport | null {
-  const { hold } = backup;
-  if (hold === undefined || !isHeld(backup)) return null;
-  const { reason, since, until } = hold;
-  return { reason, since: since?.toISOString() ?? null, until: until?.toISOString() ?? null };
+function holdsOf(backup: BackupFolder): HoldReport[] {
+  return activeHolds(backup).map(({ id, reason, since, until }) => ({
+    ...{ id, reason, since: since?.toISOString() ?? null },
+    until: until?.toISOString() ?? null,
+  }));
 }
 
 function recoverableOf(copies: readonly Found[], now: Date): NonNullable<JobReport["recoverable"]> {
@@ -148,7 +149,7 @@ function recoverableOf(copies: readonly Found[], now: Date): NonNullable<JobRepo
     ageSeconds: Math.round((now.getTime() - time.getTime()) / 1000),
     destinations: good.map(({ store }) => store.number),
     lockedUntil: locks.at(-1) ?? null,
-    hold: good.flatMap(({ backup }) => holdOf(backup) ?? [])[0] ?? null,
+    hold: good.flatMap(({ backup }) => holdsOf(backup))[0] ?? null,
   };
 }
 

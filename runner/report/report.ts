@@ -152,13 +152,16 @@ export interface Copy {
   /** Left out where the job signs nothing. */
   readonly signed?: boolean;
   readonly lockedUntil: string | null;
+  /** The hold that lasts longest, and all of them. */
   readonly hold: HoldReport | null;
+  readonly holds: readonly HoldReport[];
   /** Why the retention rule keeps it, and until when at least; null where it goes at the next prune. Left out where no rule decides. */
   readonly kept?: Kept | null;
 }
 
 /** That a person keeps a backup. */
 export interface HoldReport {
+  readonly id: string;
   readonly reason: string;
   readonly since: string | null;
   /** Null: until it is released. */

@@ -42,14 +42,14 @@ export function took(seconds: number): string {
 
 /** How a copy stands, and until when and why it is kept. */
 export function describeCopy(copy: Copy, suspicious: boolean, timeZone: string): string {
-  const { state, kept, hold, lockedUntil, signed } = copy;
+  const { state, kept, holds, lockedUntil, signed } = copy;
   const parts = [
     state === "verified" && suspicious ? "verified, suspicious" : state,
     ...(signed === false ? ["unsigned"] : []),
-    ...(kept === undefined ? [] : keptInWords(kept, hold !== null)),
-    ...(hold === null
-      ? []
-      : [`held${hold.until === null ? "" : ` until ${minuteOf(hold.until, timeZone)}`}: ${hold.reason}`]),
+    ...(kept === undefined ? [] : keptInWords(kept, holds.length > 0)),
+    ...holds.map(
+      ({ until, reason }) => `held${until === null ? "" : ` until ${minuteOf(until, timeZone)}`}: ${reason}`,
+    ),
     ...(lockedUntil === null ? [] : [`locked until ${minuteOf(lockedUntil, timeZone)}`]),
   ];
   return parts.join("; ");

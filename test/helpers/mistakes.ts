@@ -322,6 +322,20 @@ export const mistakes: readonly Mistake[] = [
     ],
   },
   {
+    name: "a job's name that the schedule of another job's task has",
+    change: {
+      jobs: [
+        { ...job, drill: { schedule: { cron: "0 5 * * 0" } } },
+        { ...job, name: "app-drill" },
+        { ...job, name: "app-report" },
+      ],
+    },
+    problems: [
+      'provision:jobs[1].name: "app-drill" is also how the schedule of the drill of provision:jobs[0] is named; each schedule needs its own\n' +
+        "Choose another name: pulumi config set --path 'provision:jobs[1].name' app-drill-2",
+    ],
+  },
+  {
     name: "a renamed job whose former name another one has, and a second that says it was the same",
     change: {
       jobs: [
@@ -348,24 +362,24 @@ export const mistakes: readonly Mistake[] = [
     name: "an hour out of range",
     change: withCron("0 25 * * *"),
     problems: [
-      'provision:jobs[0].schedule.cron: "0 25 * * *" is no time: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].schedule.cron: expected a time of cron: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b), got "0 25 * * *"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
     name: "a time of a drill that there is not",
     change: withJob({ drill: { schedule: { cron: "0 25 * * 0" }, target: { secret: "appUrl" } } }),
     problems: [
-      'provision:jobs[0].drill.schedule.cron: "0 25 * * 0" is no time: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].drill.schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].drill.schedule.cron: expected a time of cron: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b), got "0 25 * * 0"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
     name: "a time of a report that there is not",
     change: withJob({ report: { schedule: { cron: "0 25 * * 0" }, publish: true } }),
     problems: [
-      'provision:jobs[0].report.schedule.cron: "0 25 * * 0" is no time: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].report.schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].report.schedule.cron: expected a time of cron: the hour "25" is out of range; allowed are 0 to 23, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b), got "0 25 * * 0"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
@@ -388,24 +402,24 @@ export const mistakes: readonly Mistake[] = [
     name: "a day that does not exist",
     change: withCron("0 3 30 2 *"),
     problems: [
-      'provision:jobs[0].schedule.cron: "0 3 30 2 *" is no time: no month of "2" has a day "30", so it would never run\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].schedule.cron: expected a time of cron: no month of "2" has a day "30", so it would never run, got "0 3 30 2 *"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
     name: "a step without a range",
     change: withCron("5/15 * * * *"),
     problems: [
-      'provision:jobs[0].schedule.cron: "5/15 * * * *" is no time: the minute "5/15" has a step without a range; write "5-59/15"\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].schedule.cron: expected a time of cron: the minute "5/15" has a step without a range; write "5-59/15", got "5/15 * * * *"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
     name: "a weekday that is no word",
     change: withCron("0 3 * * funday"),
     problems: [
-      'provision:jobs[0].schedule.cron: "0 3 * * funday" is no time: the weekday "funday" cannot be read; allowed are 0 to 7 or sun to sat, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
+      'provision:jobs[0].schedule.cron: expected a time of cron: the weekday "funday" cannot be read; allowed are 0 to 7 or sun to sat, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b), got "0 3 * * funday"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
     ],
   },
   {
@@ -537,10 +551,10 @@ export const mistakes: readonly Mistake[] = [
     problems: [
       "provision:jobs[0].name: expected 1 to 40 lower-case letters, digits and '-', not at the ends, got \"A\"\n" +
         "Write it, for example name: app. About name: The job's name, unique in its stack.",
+      'provision:jobs[0].schedule.cron: expected a time of cron: the minute "61" is out of range; allowed are 0 to 59, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b), got "61 3 * * *"\n' +
+        'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
       'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, got "Mars"\n' +
         "Write it, for example timezone: America/Sao_Paulo. About timezone: IANA time zone in which the fields are read. Default UTC.",
-      'provision:jobs[0].schedule.cron: "61 3 * * *" is no time: the minute "61" is out of range; allowed are 0 to 59, as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)\n' +
-        "For every day at 3:00, for instance: pulumi config set --path 'provision:jobs[0].schedule.cron' '0 3 * * *'",
       "provision:host.port: there is no such field; allowed are directory, user, connection, removeBackupsOnDestroy, scheduler and node\n" +
         "Move it into connection: connection.port.",
     ],

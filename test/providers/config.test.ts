@@ -67,6 +67,37 @@ describe("JobSettings", () => {
     expect(JobSettings.parse({ ...least, schedule: { cron: "0 3 * * *" } }).schedule?.timezone).toBe("UTC");
   });
 
+  it.each([
+    ["a b c d e", /^expected a time of cron: the minute "a" cannot be read; allowed are 0 to 59, /],
+    ["61 * * * *", /^expected a time of cron: the minute "61" is out of range; allowed are 0 to 59, /],
+    ["0 0 31 2 *", /^expected a time of cron: no month of "2" has a day "31"/],
+    ["0 17-9 * * *", /^expected a time of cron: the hour "17-9" is a range that runs backwards/],
+    ["0 1,,2 * * *", /^expected a time of cron: the hour "" cannot be read/],
+    ["*/0 * * * *", /^expected a time of cron: the minute "\*\/0" has the step 0/],
+    ["0 3 ? * *", /^expected a time of cron: the day of the month "\?" cannot be read/],
+    ["0 3 * * 1#2", /^expected a time of cron: the weekday "1#2" cannot be read/],
+    ["0 3 * *", /^expected the five fields of cron/],
+    ["0  3 * * *", /^expected the five fields of cron/],
+  ])("refuses the cron expression %s wherever a schedule stands, and says once what is wrong with it", (cron, why) => {
+    const schedule = { cron };
+    for (const job of [
+      { schedule },
+      { prune: { schedule } },
+      { drill: { schedule } },
+      { report: { schedule, publish: true } },
+    ]) {
+      const { error } = JobSettings.safeParse({ ...least, ...job });
+      expect(error?.issues.map(({ message }) => message)).toEqual([expect.stringMatching(why)]);
+    }
+  });
+
+  it.each(["*/15 8-18/2 1,15 jan,JUN-aug mon-5", "0 3 29 2 *", "0 3 31 2 1", "59 23 * * 7", "0 3 * * SUN"])(
+    "takes the cron expression %s",
+    (cron) => {
+      expect(JobSettings.safeParse({ ...least, schedule: { cron } }).success).toBe(true);
+    },
+  );
+
   it("takes one monitor or a list of them", () => {
     const one = JobSettings.parse({ ...least, monitor: { kind: "log" } });
     const list = JobSettings.parse({ ...least, monitor: [{ kind: "log" }] });

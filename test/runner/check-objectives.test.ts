@@ -35,12 +35,6 @@ it("does not count the hour that a change of clocks adds", () => {
   expect(check("0 3 * * *", "24h", "Europe/Berlin")[0]?.fix).toBeUndefined();
 });
 
-it("says what is no time", () => {
-  expect(check("0 30 * * *", "24h")).toMatchObject([
-    { ok: false, detail: expect.stringContaining('"0 30 * * *" is no time') as string },
-  ]);
-});
-
 it("says nothing without a schedule or a promise", () => {
   expect([...checkObjectives({})]).toEqual([]);
   expect([

@@ -71,7 +71,14 @@ it("prints a JSON Schema that takes a job and refuses what is none", async () =>
   expect(job.safeParse(JOB)).toMatchObject({ success: true });
   expect(job.safeParse({ $schema: "./job.schema.json", ...JOB })).toMatchObject({ success: true });
   expect(job.safeParse({ ...JOB, retention: { last: 7 }, monitor: { kind: "log" } })).toMatchObject({ success: true });
-  for (const wrong of [{ ...JOB, stack: undefined }, { ...JOB, destinations: [] }, { ...JOB, verify: "yes" }, {}]) {
+  const nonsense = { ...JOB, schedule: { cron: "a b c d e" } };
+  for (const wrong of [
+    { ...JOB, stack: undefined },
+    { ...JOB, destinations: [] },
+    { ...JOB, verify: "yes" },
+    {},
+    nonsense,
+  ]) {
     expect(job.safeParse(wrong).success, JSON.stringify(wrong)).toBe(false);
   }
 });
@@ -122,6 +129,15 @@ describe("wrong usage ends with 2 and an explanation:", () => {
     expect(stderr + stdout).toMatch(message);
     expect(code).toBe(2);
     expect(stderr + stdout).not.toContain("hunter2");
+
+    // To a program it says the same: one object, in the shape of every other failure.
+    const asJson = await provision([...args, "--json"]);
+    const { error, ...others } = JSON.parse(asJson.stdout) as {
+      error: { code: string; message: string; fix?: string };
+    };
+    expect([asJson.code, others, error.code, asJson.stdout.includes("hunter2")]).toEqual([2, {}, "CONFIG", false]);
+    if (args.length > 0) expect(`${error.message}\nFix: ${error.fix ?? ""}`).toMatch(message);
+    expect(error.message).not.toMatch(/^error: |^$/);
   });
 
   it("a destination to restore from that is not there", async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
@@ -177,14 +177,26 @@ describe("a backup", () => {
     delete sandbox.environment.APP_URL;
     sandbox.environment.PROVISION_SECRETS_FILE = secrets;
     expect(await makeBackup(sandbox)).toMatchObject({ status: "ok" });
-    const checkOf = async () =>
-      (printed(await sandbox.run("doctor", "--json")) as Check[]).find(({ name }) => name === `secrets in ${secrets}`);
+    const checkOf = async (code = 0) =>
+      (printed(await sandbox.run("doctor", "--json"), code) as Check[]).find(
+        ({ name }) => name === `secrets in ${secrets}`,
+      );
     expect(await checkOf()).toEqual({ name: `secrets in ${secrets}`, ok: true, detail: "its mode is 0600" });
-    chmodSync(secrets, 0o644);
-    expect(await checkOf()).toMatchObject({
-      detail: "its mode is 0644: every user of this machine can read it",
-      fix: `chmod 600 ${secrets}, as the user that runs the backups.`,
-    });
+    for (const [mode, who] of [
+      [0o644, "every user of this machine"],
+      [0o640, "its group"],
+    ] as const) {
+      chmodSync(secrets, mode);
+      expect(await checkOf(2)).toMatchObject({
+        ok: false,
+        detail: `its mode is 0${mode.toString(8)}: ${who} can read it`,
+        fix: `chmod 600 ${secrets}`,
+      });
+    }
+    chmodSync(secrets, 0o600);
+    if (process.getuid?.() !== 0) return;
+    chownSync(secrets, 65_534, 65_534);
+    expect(await checkOf(2)).toMatchObject({ ok: false, fix: expect.stringMatching(/^chown 0 /) as string });
   });
 
   it("is read back by a later verification, where it was not at once", async () => {

@@ -45,7 +45,7 @@ it("a held backup stays, whatever the rule says, until it is released", async ()
   await hold({ ...common(), id: HELD, reason: "case 4711" });
   const report = await pruneAll();
   expect(report.removed).toEqual([idOf(2)]);
-  expect(report.keeps).toContainEqual({ id: HELD, reasons: [{ rule: "held" }], until: undefined });
+  expect(report.keeps).toContainEqual({ id: HELD, reasons: [{ rule: "held", by: ["case 4711"] }], until: undefined });
   await release({ ...common(), id: HELD, reason: "case closed" });
   expect((await pruneAll()).removed).toEqual([HELD]);
   expect(isThere(HELD)).toBe(false);
@@ -79,16 +79,16 @@ it("held again after a release, it is held", async () => {
   await hold({ ...common(), id: HELD, reason: "one" });
   await release({ ...common(), id: HELD, reason: "two" });
   await hold({ ...common(), id: HELD, reason: "three" });
-  expect((await listBackups(storage, job, signal, HELD))[0]?.hold?.reason).toBe("three");
+  expect((await listBackups(storage, job, signal, HELD))[0]?.holds?.[0]?.reason).toBe("three");
   await pruneAll();
   expect(isThere(HELD)).toBe(true);
 });
 
-it("two holds both stand until a release that knows of both", async () => {
+it("two holds both stand until each is released, or both", async () => {
   await hold({ ...common(), id: HELD, reason: "one" });
   await hold({ ...common(), id: HELD, reason: "two" });
   expect(recordsIn("held")).toHaveLength(2);
-  await release({ ...common(), id: HELD, reason: "both are over" });
+  await release({ ...common(), id: HELD, reason: "both are over", all: true });
   await pruneAll();
   expect(isThere(HELD)).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -34,7 +34,13 @@ afterEach(() => {
 function converse(turns: readonly Turn[], args = "app.json"): Promise<{ code: number | null; text: string }> {
   const command = `cd '${folder.path}' && ${process.execPath} ${CLI} init ${args}`;
   // As npm starts it: `npm exec -- provision init`.
-  const home = { PATH: process.env.PATH ?? "", HOME: folder.path, TMPDIR: folder.path, npm_command: "exec" };
+  folder.program(
+    "crontab",
+    '#!/bin/sh\ncase $1 in -l) cat "$HOME/tab" ;; -) cat >"$HOME/new" && mv "$HOME/new" "$HOME/tab" ;; esac\n',
+  );
+  writeFileSync(join(folder.path, "tab"), "5 5 * * * true\n");
+  const path = `${folder.path}:${process.env.PATH ?? ""}`;
+  const home = { PATH: path, HOME: folder.path, TMPDIR: folder.path, npm_command: "exec" };
   return atTerminal(command, { ...home, TZ: "Europe/Berlin" }, turns);
 }
 
@@ -67,12 +73,16 @@ describe.runIf(can)("provision init", { timeout: 120_000 }, () => {
       [/How many monthly.*\[12\]: $/, ""],
       [/Encrypt .*\[yes\]: $/, "perhaps"],
       [/neither yes nor no[\s\S]*Encrypt .*: $/, "y"],
+      [/your crontab.*\[yes\]: $/, "yes"],
     ]);
     expect(code, text).toBe(0);
     for (const secret of [postgres.password, "hunter2-hunter2"]) expect(text).not.toContain(secret);
-    expect(text).toMatch(
-      /PROVISION_SECRETS_FILE=\S+app\.secrets\.json npm exec -- provision backup --job \S+app\.json/,
-    );
+    expect(text).toMatch(/PROVISION_SECRETS_FILE=\S+app\.secrets\.json \/\S+ \/\S+cli\.js backup --job \S+app\.json/);
+    // What stood in the crontab is still there.
+    const tab = readFileSync(join(folder.path, "tab"), "utf8").split("\n");
+    expect(tab).toHaveLength(3);
+    expect(tab[0]).toBe("5 5 * * * true");
+    const [, line = ""] = /^30 2 \* \* \* (.+)$/.exec(tab[1] ?? "") ?? [];
     const parsed = JobConfig.parse(JSON.parse(readFileSync(job(), "utf8")));
     expect(parsed).toMatchObject({
       stack: "prod",
@@ -96,7 +106,11 @@ describe.runIf(can)("provision init", { timeout: 120_000 }, () => {
     };
     const doctor = await startProvision(["doctor", "--job", job()], environment).ended;
     expect(doctor.code, doctor.stdout + doctor.stderr).toBe(0);
-    expect(await startProvision(["backup", "--job", job()], environment).ended).toMatchObject({ code: 0 });
+    // As cron starts it: in the home folder, with hardly any environment.
+    const cron = { HOME: "/", PATH: "/usr/bin:/bin" };
+    execFileSync("/bin/sh", ["-c", line], { cwd: "/", env: cron, stdio: "pipe" });
+    const list = await startProvision(["list", "--job", job(), "--json"], environment).ended;
+    expect(list.stdout).toContain('"verified"');
   });
 
   it("writes nothing when it is left, or where a file is there", async () => {

@@ -1,19 +1,16 @@
-import { existsSync, globSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BackupReport } from "../../runner/backup/report.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { emptyDatabase } from "../helpers/databases.ts";
-import { ensureProgram } from "../helpers/ensure-program.ts";
+import { hasClocks, waiting, withClock } from "../helpers/machines.ts";
 import { destinationChecks, foldersOf, printed } from "../helpers/reports.ts";
-import { Sandbox, type Running } from "../helpers/sandbox.ts";
+import { Sandbox } from "../helpers/sandbox.ts";
 
 /** A lease that is not renewed is watched for three minutes. */
 const LIMIT_MS = 280_000;
-const hasFaketime = await ensureProgram("faketime", "faketime");
-const [library = ""] = globSync("/usr/lib/**/faketime/libfaketime.so.1");
 
 const sandboxes: Sandbox[] = [];
 let servers: [Postgres, Postgres];
@@ -33,28 +30,8 @@ async function machineOn(server: 0 | 1, database: string, store?: Sandbox): Prom
   return sandbox;
 }
 
-/** Gives a machine a clock that is off, as faketime's offset says: `+5h`. */
-function withClock(sandbox: Sandbox, offset: string): Sandbox {
-  const faked = { LD_PRELOAD: library, FAKETIME: offset, NO_FAKE_STAT: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" };
-  Object.assign(sandbox.environment, { ...faked, DONT_FAKE_MONOTONIC: "1" });
-  return sandbox;
-}
-
 /** A run whose pg_dump has begun, and waits until it may go on. */
-async function dumping(sandbox: Sandbox): Promise<Running & { readonly goOn: () => void }> {
-  const [begun, go] = [join(sandbox.path, "begun"), join(sandbox.path, "go")];
-  const wait = `while [ ! -e '${go}' ] && [ -d '${sandbox.path}' ]; do sleep 0.05; done`;
-  sandbox.replaceClient("pg_dump", servers[0].binDirectory, `touch '${begun}'; ${wait}; exec "$real" "$@"`);
-  const run = sandbox.start("backup", "--json");
-  while (!existsSync(begun)) {
-    if (run.child.exitCode !== null) throw new Error((await run.ended).stderr);
-    await sleep(10);
-  }
-  const goOn = () => {
-    writeFileSync(go, "");
-  };
-  return { ...run, goOn };
-}
+const dumping = (sandbox: Sandbox) => waiting(sandbox, servers[0].binDirectory);
 
 /** The names of what the store has of the job's lease. */
 function leaseIn(sandbox: Sandbox): string[] {
@@ -68,7 +45,7 @@ describe.concurrent("two servers of one job, as after a failover", { timeout: LI
     const first = await dumping(here);
     // In a database each: the lock of their own server keeps none of them away.
     const others = [await machineOn(1, "right", here)];
-    if (hasFaketime && library !== "") {
+    if (hasClocks) {
       others.push(withClock(await machineOn(1, "ahead", here), "+5h"));
       others.push(withClock(await machineOn(1, "behind", here), "-5h"));
     }
@@ -94,7 +71,7 @@ describe.concurrent("two servers of one job, as after a failover", { timeout: LI
     expect(leaseIn(here)).not.toEqual([]);
     const other = await machineOn(1, "killed", here);
     // By its own clock the lease begins only in hours.
-    if (hasFaketime && library !== "") withClock(other, "-5h");
+    if (hasClocks) withClock(other, "-5h");
     const has = `a run on the host ${JSON.stringify(hostname())} has it, since `;
     expect((await other.run("list")).stdout).toContain(`lease: ${has}`);
     expect(destinationChecks(await other.run("doctor", "--json")).lease).toMatchObject({

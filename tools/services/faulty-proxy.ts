@@ -35,7 +35,7 @@ export type Fault =
       readonly kind: "answer";
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: string;
+      readonly body?: string | Buffer;
     }
   | { readonly kind: "cut-request" | "cut-response" | "stall-request" | "stall-response"; readonly after: number }
   | { readonly kind: "corrupt-request" | "corrupt-response"; readonly at: number }

@@ -1,8 +1,19 @@
-const REFERENCE =
-  /^(?<registry>[a-z0-9][a-z0-9.-]*(?::\d+)?)\/(?<repository>[a-z0-9][a-z0-9._/-]*)@sha256:[0-9a-f]{64}$/;
+const REFERENCE = /^[a-z0-9][a-z0-9.-]*(?::\d+)?\/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}$/;
 
-/** An Amazon ECR registry: `<account>.dkr.ecr.<region>.amazonaws.com`, also of GovCloud and, with another ending, of China. */
-const ECR = /^(?<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$/;
+/** The partition that each ending of an ECR registry's address belongs to, where the region does not tell. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  "amazonaws.com": "aws",
+  "amazonaws.com.cn": "aws-cn",
+  "amazonaws.eu": "aws-eusc",
+  "on.aws": "aws",
+  "on.amazonwebservices.com.cn": "aws-cn",
+};
+
+/**
+ * An Amazon ECR registry: `<account>.dkr.ecr.<region>.amazonaws.com`, or by IPv6 too `<account>.dkr-ecr.<region>.on.aws`, each also
+ * with `-fips`, and with the endings of China and of the European Sovereign Cloud.
+ */
+const ECR = /^(?<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?<region>[a-z0-9-]+)\.(?<ending>[a-z.]+)$/;
 
 /**
  * Says what is wrong with the reference of an image, which must name it by its digest, and what would be right; undefined where
@@ -27,9 +38,10 @@ export function imageReferenceProblem(reference: string): string | undefined {
 
 /** The ARN of the repository that a reference names, where that is one of Amazon ECR. */
 export function repositoryArnOf(reference: string): string | undefined {
-  const { registry = "", repository = "" } = REFERENCE.exec(reference)?.groups ?? {};
-  const { account, region } = ECR.exec(registry)?.groups ?? {};
-  if (account === undefined || region === undefined) return undefined;
-  const partition = region.startsWith("cn-") ? "aws-cn" : region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+  const slash = reference.indexOf("/");
+  const [repository = ""] = reference.slice(slash + 1).split(/[:@]/);
+  const { account, region, ending = "" } = ECR.exec(reference.slice(0, slash))?.groups ?? {};
+  if (account === undefined || region === undefined || ENDINGS[ending] === undefined) return undefined;
+  const partition = region.startsWith("us-gov-") ? "aws-us-gov" : ENDINGS[ending];
   return `arn:${partition}:ecr:${region}:${account}:repository/${repository}`;
 }

@@ -3,6 +3,7 @@ import type { JobConfig } from "../../../providers/config.ts";
 import type { StackBucket } from "../../../providers/storage/index.ts";
 import type { AwsAccount } from "../aws-account.ts";
 import { trustPolicy } from "../service-role.ts";
+import { repositoryArnOf } from "../backup-image/image-reference.ts";
 import type { ExecutionNeeds } from "./execution-statements.ts";
 
 /** The service that runs tasks. */
@@ -51,7 +52,7 @@ export function shared(
       .apply(([known, name, bucketKeyArn]) => ({ account: known, bucket: { name, keyArn: bucketKeyArn } })),
     image: pulumi.output(image),
     start: pulumi
-      .all([repositoryArn ?? pulumi.all([image, partition]).apply(repositoryOf), keyArn, pulumi.output(secretKeyArns)])
+      .all([repositoryArn ?? pulumi.output(image).apply(repositoryArnOf), keyArn, pulumi.output(secretKeyArns)])
       .apply(([repository, own, existingKeyArns]) => ({ repositoryArn: repository, keyArn: own, existingKeyArns })),
     trust: trustPolicy({
       service: ECS_TASKS,
@@ -60,12 +61,4 @@ export function shared(
       account: id,
     }),
   };
-}
-
-/** The ARN of an image's repository, where it is in ECR: `<account>.dkr.ecr.<region>.amazonaws.com/<name>@sha256:…`. */
-function repositoryOf([image, partition]: [string, string]): string | undefined {
-  const match = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([^:@]+)/.exec(image);
-  if (match === null) return undefined;
-  const [, account = "", region = "", name = ""] = match;
-  return `arn:${partition}:ecr:${region}:${account}:repository/${name}`;
 }

@@ -1,5 +1,4 @@
-import { explain, JobSettings, sameDestinations, Schedule, type Problem } from "../../../providers/config.ts";
-import { parseCron } from "../../../providers/cron.ts";
+import { explain, JobSettings, sameDestinations, type Problem } from "../../../providers/config.ts";
 import type { CheckedJob, CheckedJobs, RawSettings, Reference } from "../types.ts";
 import { isObject, parseJson } from "./raw.ts";
 
@@ -23,7 +22,7 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
   const names = new Map<unknown, string>();
   for (const [index, input] of (list as unknown[]).entries()) {
     const root = `${path}[${index}]`;
-    const { name, schedule, prune, drill, report } = isObject(input) ? input : {};
+    const { name } = isObject(input) ? input : {};
     const first = names.get(name);
     if (typeof name === "string" && first !== undefined) {
       problems.push({
@@ -35,13 +34,9 @@ export function checkJobs(raw: RawSettings): CheckedJobs {
     const result = JobSettings.safeParse(input);
     if (result.success) jobs.push({ path: root, job: result.data });
     else problems.push(...explain(result.error, JobSettings, input, root));
-    problems.push(...checkCron(schedule, `${root}.schedule.cron`));
-    for (const [task, value] of Object.entries({ prune, drill, report })) {
-      problems.push(...checkCron(isObject(value) ? value.schedule : undefined, `${root}.${task}.schedule.cron`));
-    }
     if (result.success) problems.push(...sameDestinationProblems(result.data.destinations, root));
   }
-  problems.push(...renameProblems(jobs));
+  problems.push(...renameProblems(jobs), ...taskNameProblems(jobs));
   return { jobs, problems, references: references(list, path) };
 }
 
@@ -60,29 +55,22 @@ function renameProblems(jobs: readonly CheckedJob[]): Problem[] {
   );
 }
 
-/** Whether a text is a time of cron. */
-export function isCron(text: string): boolean {
-  try {
-    parseCron(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The contract's schema sees only whether there are five fields. */
-function checkCron(schedule: unknown, path: string): Problem[] {
-  const cron = isObject(schedule) ? schedule.cron : undefined;
-  if (typeof cron !== "string" || !Schedule.shape.cron.safeParse(cron).success) return [];
-  try {
-    parseCron(cron);
-    return [];
-  } catch (error) {
-    const message = `"${cron}" is no time: ${(error as Error).message}`;
-    return [
-      { path, message, fix: `For every day at 3:00, for instance: pulumi config set --path '${path}' '0 3 * * *'` },
-    ];
-  }
+/** A job's name that is another job's and its task's: the schedules of both would be one resource. */
+function taskNameProblems(jobs: readonly CheckedJob[]): Problem[] {
+  const tasks = jobs.flatMap(({ path, job: { name, prune, drill, report } }) =>
+    Object.entries({ prune, drill, report }).flatMap(([task, value]) =>
+      value?.schedule === undefined ? [] : [{ name: `${name}-${task}`, task: `the ${task} of ${path}` }],
+    ),
+  );
+  return jobs.flatMap(({ path, job }) =>
+    tasks
+      .filter(({ name }) => name === job.name)
+      .map(({ task }) => ({
+        path: `${path}.name`,
+        message: `"${job.name}" is also how the schedule of ${task} is named; each schedule needs its own`,
+        fix: `Choose another name: pulumi config set --path '${path}.name' ${job.name}-2`,
+      })),
+  );
 }
 
 /** Two copies in one place are one. */

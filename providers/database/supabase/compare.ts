@@ -49,6 +49,7 @@ export function compareInventories(
     const mayBeMissing = (name: string) =>
       missing.has(missingName(kind)) ||
       missing.has(missingName(kind, name)) ||
+      missing.has(missingName("table", name.slice(0, name.indexOf(" ")))) ||
       isRefusedRestriction(missing, kind, name);
     let same = 0;
     for (const name of names) {

@@ -39,8 +39,11 @@ const privilegesOf = (acl: string, condition: string): string =>
 /**
  * Queries by kind, of `name`, `definition` and, where it is so, `ofPlatform`: each version of the platform has others. A definition is the same on every server that has the same, but for
  * {@link IN_WORDS_OF_SERVER}.
+ *
+ * @param comparedWith the major version of the server whose definitions these are compared with: before 17, partitions have no
+ * identity of their own
  */
-export function definitionQueries(serverMajor: number): Readonly<Record<string, string>> {
+export function definitionQueries(serverMajor: number, comparedWith = serverMajor): Readonly<Record<string, string>> {
   return {
     schema: `SELECT quote_ident(nspname) AS name, '' AS definition FROM pg_namespace WHERE ${IN_OWN_SCHEMA}`,
     table: `
@@ -52,7 +55,7 @@ export function definitionQueries(serverMajor: number): Readonly<Record<string, 
     column: `
       SELECT format('%s.%I', attrelid::regclass, attname) AS name, concat_ws(' ', format_type(atttypid, atttypmod), attnotnull,
         (SELECT 'COLLATE ' || collname FROM pg_collation AS l JOIN pg_type AS t ON t.oid = atttypid WHERE l.oid = attcollation AND attcollation <> typcollation),
-        nullif(attidentity, ''), nullif(attgenerated, ''), md5(pg_get_expr(adbin, adrelid))) AS definition
+        ${comparedWith < 17 && serverMajor >= 17 ? "CASE WHEN NOT (SELECT relispartition FROM pg_class WHERE oid = attrelid) THEN nullif(attidentity, '') END" : "nullif(attidentity, '')"}, nullif(attgenerated, ''), md5(pg_get_expr(adbin, adrelid))) AS definition
       FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
       WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (SELECT c.oid ${ownRelations("'r', 'p', 'v', 'm', 'f'")})`,
     view: `SELECT c.oid::regclass::text AS name, md5(pg_get_viewdef(c.oid)) AS definition ${ownRelations("'v', 'm'")}`,

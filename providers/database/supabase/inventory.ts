@@ -49,7 +49,7 @@ export async function inventoryPart(
   scope: Scope,
   chosen: Scope,
 ): Promise<DatabaseArtifact> {
-  const definitions = await takeDefinitions(control, chosen, true);
+  const definitions = await takeDefinitions(control, chosen);
   const before = await readSequences(control, scope);
   return {
     name: "inventory.json",
@@ -86,9 +86,13 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
   return data;
 }
 
-/** Takes an inventory; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
-export async function takeInventory(control: ControlConnection, scope: Scope): Promise<Inventory> {
-  const definitions = await takeDefinitions(control, EVERYTHING, false);
+/** Takes an inventory, as it is compared with another; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
+export async function takeInventory(
+  control: ControlConnection,
+  scope: Scope,
+  { serverMajor }: Pick<Inventory, "serverMajor">,
+): Promise<Inventory> {
+  const definitions = await takeDefinitions(control, EVERYTHING, serverMajor);
   const values = Object.entries(await readSequences(control, scope));
   const sequences = Object.fromEntries(values.map(([name, value]) => [name, inOrder(value, value)]));
   return { ...definitions, sequences, rows: await countRows(control, scope) };
@@ -97,13 +101,13 @@ export async function takeInventory(control: ControlConnection, scope: Scope): P
 async function takeDefinitions(
   control: ControlConnection,
   without: Scope,
-  ofBackup: boolean,
+  comparedWith?: number,
 ): Promise<Omit<Inventory, "rows" | "sequences">> {
   const objects: Record<string, Record<string, string>> = {};
-  for (const [kind, query] of Object.entries(definitionQueries(control.serverMajor))) {
+  for (const [kind, query] of Object.entries(definitionQueries(control.serverMajor, comparedWith))) {
     const rows = await control.query<{ name: string; definition: string; ofPlatform?: boolean }>(query);
     const kept = rows.filter(
-      ({ name, ofPlatform }) => !(ofBackup && ofPlatform === true) && !belongsTo(without, kind, name),
+      ({ name, ofPlatform }) => !(comparedWith === undefined && ofPlatform === true) && !belongsTo(without, kind, name),
     );
     objects[kind] = Object.fromEntries(kept.map(({ name, definition }) => [name, definition]));
   }

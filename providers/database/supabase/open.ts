@@ -57,8 +57,8 @@ function openProject(given: SupabaseSettings, tlsOff: boolean): DatabaseProvider
 }
 
 /**
- * The connection with Supabase's rules: a server over the network must prove who it is, unless the job turns TLS off for one that is
- * not Supabase's own. A URL with `sslrootcert` is verified in any case.
+ * The connection with Supabase's rules: a server over the network must prove who it is, unless the job or the URL turns TLS off for one
+ * that is not Supabase's own. A URL with `sslrootcert` is verified in any case.
  *
  * @throws {ProviderError} `CONFIG` where the rules are broken
  */
@@ -87,7 +87,7 @@ function withSupabaseRules(connection: Connection, tlsOff: boolean): Connection 
   }
   if (sslMode !== undefined && sslMode !== "verify-full" && !(tlsOff && sslMode === "disable")) {
     throw new ProviderError("CONFIG", `sslmode=${sslMode} does not verify that the server is the project's.`, {
-      fix: `Remove sslmode from the connection URL: kind supabase uses verify-full${hosted ? "" : ", and no TLS with `tls: off` on the database"}.`,
+      fix: `Remove sslmode from the connection URL: kind supabase uses verify-full${hosted ? "" : ", and no TLS with sslmode=disable or `tls: off`"}.`,
     });
   }
   if (tlsOff && sslRootCertificate === undefined) return { ...connection, sslMode: "disable" };
@@ -116,7 +116,9 @@ export function openSupabase(config: SupabaseConfig, secrets: ProviderContext["s
     });
   }
   const connection = parseConnectionUrl(secrets.url ?? "");
-  const sslRootCertificate = config.rootCertificate ?? connection.sslRootCertificate;
+  // What the URL says of its own server counts before what the job says: a restore's target may be another server.
+  const off = connection.sslMode === "disable" && connection.sslRootCertificate === undefined && !isHosted(connection);
+  const sslRootCertificate = off ? undefined : (config.rootCertificate ?? connection.sslRootCertificate);
   const settings = { clients, lockTimeoutSeconds, vault, selection: config };
-  return openProject({ ...settings, connection: { ...connection, sslRootCertificate } }, tls === "off");
+  return openProject({ ...settings, connection: { ...connection, sslRootCertificate } }, off || tls === "off");
 }

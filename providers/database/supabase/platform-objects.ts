@@ -8,6 +8,16 @@ const OBJECT = new RegExp(
 const IS_RESTRICTIVE = new RegExp(`^CREATE POLICY ${NAME} ON ${TABLE} AS RESTRICTIVE `);
 const SETTING = new RegExp(`^ALTER TABLE (${TABLE}) (?:DISABLE|ENABLE REPLICA|ENABLE ALWAYS) TRIGGER (${NAME})$`);
 
+/** Words, names and lists of columns up to the table that a statement is about. */
+const ABOUT = new RegExp(
+  String.raw`^(?:\(?(?:"(?:[^"]|"")+"|[^\s".']+)\)?,? )*?(?:ON|TABLE|COLUMN) (${TABLE})(?=[\s.]|$)`,
+);
+
+/** The table that a statement of a backup's part is about, qualified and quoted where needed; empty where it is about another thing. */
+export function tableOf(sql: string): string {
+  return ABOUT.exec(sql)?.[1] ?? "";
+}
+
 /** Needs a function of the platform, which the target's version may not have. */
 const OF_FUNCTION = /^(?:CREATE TRIGGER|COMMENT ON ROUTINE) /;
 
@@ -35,22 +45,19 @@ export function openTables(missing: ReadonlySet<string>): string[] {
  * The statements of `platform-objects.sql` as a restore runs them: the server may say that an object exists, and that only the
  * table's owner may create it. A trigger that can be created, but not disabled, is not created either: it would do what it did
  * not do in the project.
- *
- * @param strict whether what the role may not do ends the restore
  */
-export function platformObjectsOrNot(statements: readonly string[], strict: boolean): string[] {
+export function platformObjectsOrNot(statements: readonly string[]): string[] {
   const settings = new Map<string, string>();
   for (const sql of statements) {
     const [, table = "", trigger = ""] = SETTING.exec(sql) ?? [];
     if (table !== "") settings.set(`${table} ${trigger}`, sql);
   }
-  const orNot = strict ? (sql: string) => sql : forbiddenOrNot;
   const withTrigger = new Set<string>();
   const all: string[] = [];
   for (const sql of statements) {
     const [, kind = "", name = "", table = ""] = OBJECT.exec(sql) ?? [];
     if (kind === "") {
-      if (!withTrigger.has(sql)) all.push(orNot(sql, [sql]));
+      if (!withTrigger.has(sql)) all.push(forbiddenOrNot(sql, [sql]));
       continue;
     }
     const object = `${table} ${name}`;
@@ -59,7 +66,7 @@ export function platformObjectsOrNot(statements: readonly string[], strict: bool
     if (setting !== undefined) withTrigger.add(setting);
     const first = refusable(sql, `${kind} ${name} ON ${table}`, ["42710"]);
     const missing = IS_RESTRICTIVE.test(sql) ? RESTRICTIVE : kind.toLowerCase();
-    all.push(orNot([first, ...parts.slice(1)].join("; "), parts, { kind: missing, object }));
+    all.push(forbiddenOrNot([first, ...parts.slice(1)].join("; "), parts, { kind: missing, object }));
   }
   return all;
 }
@@ -69,11 +76,10 @@ export function platformObjectsOrNot(statements: readonly string[], strict: bool
  * table's owner may make it.
  *
  * @param part the artifact that has it
- * @param strict whether what the role may not do ends the restore
  */
-export function onPlatformTable(sql: string, part: string, strict: boolean): string {
+export function onPlatformTable(sql: string, part: string): string {
   const exists = refusable(sql, withoutValues(sql), ["42710", "42P07"]);
-  return strict ? exists : forbiddenOrNot(exists, [sql], undefined, part, OF_FUNCTION.test(sql) ? ["42883"] : []);
+  return forbiddenOrNot(exists, [sql], undefined, part, OF_FUNCTION.test(sql) ? ["42883"] : []);
 }
 
 /**

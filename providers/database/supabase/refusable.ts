@@ -5,12 +5,15 @@ import { literal } from "./rows.ts";
 /** With a random end: a function in the database may warn of anything, in any words. */
 const MARK = `provision-refused-${randomBytes(8).toString("hex")}`;
 
+/** A setting of the session: whether a refusal, once it is reported, ends the restore. */
+export const STRICT = "provision.strict";
+
 /** How many refusals are kept; the others are counted. */
 const MOST_KEPT = 1000;
 
 /**
- * A statement that the server may refuse with one of some SQLSTATEs: the restore then continues without it. Any other error
- * ends the restore.
+ * A statement that the server may refuse with one of some SQLSTATEs: the restore then continues without it, unless the setting
+ * {@link STRICT} is on. Any other error ends the restore.
  *
  * @param what the thing that is missing then, for people
  * @param kind the inventory's kind of the objects that may be missing then
@@ -29,14 +32,15 @@ export function refusable(
 ): string {
   const tag = `$p${randomBytes(8).toString("hex")}$`;
   const when = states.map((state) => `SQLSTATE '${state}'`).join(" OR ");
-  const other = instead === undefined ? "" : `EXECUTE ${literal(instead)}; `;
+  const other = instead === undefined ? "" : `; EXECUTE ${literal(instead)}`;
   // On one line, and with their lengths, because they may hold anything.
   const line = onOneLine(what);
   const missing = kind === "" ? "" : missingName(kind, object);
   return (
-    `DO ${tag} BEGIN EXECUTE ${literal(sql)}; EXCEPTION WHEN ${when} THEN ${other}` +
+    `DO ${tag} BEGIN EXECUTE ${literal(sql)}; EXCEPTION WHEN ${when} THEN ` +
     `RAISE WARNING '${MARK} % ${missing.length} ${line.length} % % %', ` +
-    `SQLSTATE, ${literal(missing)}, ${literal(line)}, SQLERRM; END ${tag}`
+    `SQLSTATE, ${literal(missing)}, ${literal(line)}, SQLERRM; ` +
+    `IF current_setting('${STRICT}', true) = 'on' THEN RAISE; END IF${other}; END ${tag}`
   );
 }
 
@@ -76,6 +80,12 @@ export class RestoreMessages {
     const what = rest.slice(missing.length + 1);
     const known = knownMessage(what.slice(Number(second) + 1));
     this.#refused.push(`${what.slice(0, Number(second))}: ${known?.text ?? describeState(why)}`);
+  }
+
+  /** The extensions that were refused, quoted where needed. */
+  get extensions(): string[] {
+    const start = missingName("extension");
+    return [...this.missing].filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
   }
 
   get refused(): string[] {

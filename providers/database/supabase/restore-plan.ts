@@ -1,16 +1,19 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { ProviderError } from "../../errors.ts";
 import { counted } from "../../sizes.ts";
 import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";
 import { parseToc, type TocEntry } from "../postgres/artifacts/toc.ts";
+import { someOf } from "../postgres/scope/scope.ts";
 import { archiveReader, readHead, readThrough } from "../postgres/programs/program.ts";
 import { COLUMNS_PART, TABLES_PART } from "./own-definitions.ts";
 import { addsColumn, type ColumnDifferences, ifPossible, requireColumns, rowsWithout } from "./platform-columns.ts";
 import { PLATFORM_ROLES } from "./platform.ts";
-import { onPlatformTable, platformObjectsOrNot } from "./platform-objects.ts";
+import { onPlatformTable, platformObjectsOrNot, tableOf } from "./platform-objects.ts";
 import { refusable } from "./refusable.ts";
 import {
   becomeMember,
@@ -23,7 +26,7 @@ import {
   withoutTransaction,
 } from "./restore-script.ts";
 import { DEFAULT_PRIVILEGES_NOW, NO_DEFAULT_PRIVILEGES } from "./statements.ts";
-import { type Choice, chooseEntries } from "./toc.ts";
+import { type Choice, chooseEntries, quoted } from "./toc.ts";
 
 /** What a restore of a project does. */
 interface Plan {
@@ -37,6 +40,7 @@ interface Plan {
 /** A statement as the restore runs it; undefined where it leaves it out. */
 type Change = (sql: string) => string | undefined;
 
+const EXTENSION = /^CREATE EXTENSION IF NOT EXISTS (\S+)/;
 const OWNER = /OWNER TO ("(?:[^"]|"")+"|\S+)$/;
 const EVENT_TRIGGER = /EVENT TRIGGER (?:"(?:[^"]|"")+"|\S+)/;
 
@@ -50,6 +54,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   const { noOwner } = restore.options;
   const plan = new Planning(restore);
   const archive = await openEntries(restore);
+  requireExtensions(archive.chosen);
   const differences = await requireColumns(
     restore.control,
     archive.fromHead(archive.chosen.platformTables),
@@ -59,7 +64,7 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   plan.withoutTables.push(...archive.chosen.ownTables);
   for (const [reason, count] of archive.chosen.leftOut) plan.leftOut.push(`${reason} (${count})`);
   plan.add("roles", roles, true);
-  await plan.addPart("extensions.sql", "extensions", extensionOrNot);
+  await addExtensions(plan, archive.chosen.lacking);
   await plan.addQuery(
     "default privileges of the new project, revoked so that nobody else can use what is restored",
     NO_DEFAULT_PRIVILEGES,
@@ -67,10 +72,14 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   await addArchive(plan, archive, differences);
   const owners = noOwner ? 0 : await addOwners(plan);
   if (!noOwner) {
+    const { privileges, privilegesOnOthers } = archive.chosen;
     plan.steps.push({
-      title: `privileges: ${counted(archive.chosen.privileges.length, "entry")} of database.dump`,
-      text: () => archive.fromHead(archive.chosen.privileges),
+      title: `privileges: ${counted(privileges.length, "entry")} of database.dump`,
+      text: () => archive.fromHead(privileges),
     });
+    const sql = (await text(archive.fromHead(privilegesOnOthers))).replaceAll(/^--.*$/gm, "");
+    const statements = sql.match(/(?:GRANT|REVOKE) (?:"[^"]*"|[^";])+(?=;)/g) ?? [];
+    plan.add("privileges on objects of extensions, as far as the server has them", statements.map(ifPossible));
   }
   await addPlatformParts(plan, noOwner);
   if (noOwner) await plan.addQuery("default privileges of the new project, granted again", DEFAULT_PRIVILEGES_NOW);
@@ -84,6 +93,7 @@ class Planning implements Plan {
   readonly steps: Step[] = [];
   readonly leftOut: string[] = [];
   readonly withoutTables: string[] = [];
+  #removed: ReadonlySet<string> = new Set();
   readonly restore: ProjectRestore;
 
   constructor(restore: ProjectRestore) {
@@ -91,6 +101,7 @@ class Planning implements Plan {
   }
 
   leaveOut({ tables, columns }: ColumnDifferences): void {
+    this.#removed = tables;
     this.withoutTables.push(...tables);
     const names = [...columns].flatMap(([table, some]) => some.map((column) => `${table}.${column}`));
     for (const [what, some] of Object.entries({ tables: [...tables], columns: names })) {
@@ -105,11 +116,13 @@ class Planning implements Plan {
     this.steps.push({ title: `${title}: ${count}`, asLogin, text: () => statements.map((sql) => `${sql};\n`) });
   }
 
-  /** The statements of an artifact; none where the backup is without it. */
+  /** The statements of an artifact, but for those about tables that the target's platform has removed; none where the backup lacks it. */
   async read(name: string, change: Change): Promise<string[]> {
     const artifact = this.#artifact(name);
     if (artifact === undefined) return [];
-    return (await readPart(name, artifact.open(this.restore.options.signal))).flatMap((sql) => change(sql) ?? []);
+    return (await readPart(name, artifact.open(this.restore.options.signal))).flatMap((sql) =>
+      this.#removed.has(tableOf(sql)) ? [] : (change(sql) ?? []),
+    );
   }
 
   /** Adds the statements of an artifact. */
@@ -151,17 +164,44 @@ interface Entries {
 }
 
 async function openEntries(restore: ProjectRestore): Promise<Entries> {
-  const { archive, clients, options } = restore;
+  const { archive, clients, control, options } = restore;
+  const extensions = await control.query<{ name: string }>(
+    "SELECT name FROM pg_available_extensions UNION SELECT extname FROM pg_extension",
+  );
   const { output, head } = await readHead(
-    archiveReader(clients, ["--list"]),
+    archiveReader(clients, ["--list", "--verbose"]),
     archive.open(options.signal),
     options.signal,
   );
   return {
-    chosen: chooseEntries(parseToc(output)),
+    chosen: chooseEntries(parseToc(output), new Set(extensions.map(({ name }) => name))),
     fromHead: (entries) => sqlOf(restore, entries, () => Readable.from([head])),
     fromAll: (entries) => sqlOf(restore, entries, () => archive.open(options.signal)),
   };
+}
+
+/** @throws {ProviderError} `CONFLICT` where the archive needs extensions that the target's server does not have */
+function requireExtensions({ lacking, needing }: Choice): void {
+  if (needing.length === 0) return;
+  throw new ProviderError(
+    "CONFLICT",
+    `The target's server lacks the extensions ${lacking.join(", ")}, and the backup has what needs them: ` +
+      `${someOf(needing.map((name) => ({ name })))}. Nothing was restored.`,
+    {
+      fix:
+        "Restore into a project whose dashboard lists them (Database > Extensions): create it with the source's version of PostgreSQL; " +
+        "self-hosted, use the source's version of supabase/postgres.",
+    },
+  );
+}
+
+/** Adds the extensions. Of those in a schema of the project's own, the archive alone has the ones that the server does not lack. */
+async function addExtensions(plan: Planning, lacking: readonly string[]): Promise<void> {
+  const given = await plan.read("extensions.sql", (sql) => sql);
+  const others = lacking.map(quoted).filter((name) => !given.some((sql) => EXTENSION.exec(sql)?.[1] === name));
+  const statements = [...given, ...others.map((name) => `CREATE EXTENSION IF NOT EXISTS ${name}`)];
+  const title = lacking.length === 0 ? "extensions" : `extensions, of which the server lacks ${lacking.join(", ")}`;
+  plan.add(title, statements.map(extensionOrNot));
 }
 
 async function addArchive(
@@ -170,7 +210,6 @@ async function addArchive(
   { tables, columns, added }: ColumnDifferences,
 ): Promise<void> {
   const { steps } = plan;
-  const strict = plan.restore.options.strict === true;
   // Definitions may need them, and they may need definitions.
   await plan.addPart(COLUMNS_PART.name, `${COLUMNS_PART.title}, as far as they need nothing of yours`, (sql) =>
     added.has(sql) ? ifPossible(sql) : undefined,
@@ -181,7 +220,7 @@ async function addArchive(
   });
   await plan.addPart(COLUMNS_PART.name, COLUMNS_PART.title, (sql) => {
     if (addsColumn(sql)) return added.has(sql) ? sql : undefined;
-    return onPlatformTable(sql, COLUMNS_PART.name, strict);
+    return onPlatformTable(sql, COLUMNS_PART.name);
   });
   const isOf = (names: ReadonlySet<string> | ReadonlyMap<string, unknown>, { kind, schema, rest }: TocEntry): boolean =>
     kind === "TABLE DATA" && names.has(`${schema ?? ""}.${rest.slice(0, rest.lastIndexOf(" "))}`);
@@ -241,15 +280,9 @@ async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void>
   plan.addRows("queues.sql", "queues and their messages");
   await plan.addPart("cron.sql", "jobs of pg_cron");
   plan.addRows("vault.sql", "secrets of Vault");
-  const strict = plan.restore.options.strict === true;
-  await plan.addPart(TABLES_PART.name, TABLES_PART.title, (sql) => onPlatformTable(sql, TABLES_PART.name, strict));
+  await plan.addPart(TABLES_PART.name, TABLES_PART.title, (sql) => onPlatformTable(sql, TABLES_PART.name));
   const objects = await plan.read("platform-objects.sql", (sql) => sql);
-  plan.add(
-    "policies and triggers on tables of the platform",
-    platformObjectsOrNot(objects, strict),
-    false,
-    objects.length,
-  );
+  plan.add("policies and triggers on tables of the platform", platformObjectsOrNot(objects), false, objects.length);
   await plan.addPart("publications.sql", "tables in the platform's publications");
   if (!noOwner) {
     // What the platform's version does not have, or does not let postgres grant.
@@ -263,12 +296,12 @@ async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void>
   await plan.addPart("event-triggers.sql", "event triggers", eventTriggerOrNot, true);
 }
 
-/** Another version than the backup's is accepted. Without an extension that the platform no longer has, what needs it fails. */
+/** Another version than the backup's is accepted, and that the server lacks an extension: nothing in the archive needs it. */
 function extensionOrNot(sql: string): string {
-  const name = /^CREATE EXTENSION IF NOT EXISTS (\S+)/.exec(sql)?.[1] ?? "";
+  const name = EXTENSION.exec(sql)?.[1] ?? "";
   const instead = sql.replace(/ VERSION '[^']*'/, "");
   const created = refusable(sql, `the version of the extension ${name}`, ["22023"], { instead });
-  return refusable(created, `the extension ${name}`, ["0A000", "58P01"], { kind: "extension" });
+  return refusable(created, `the extension ${name}`, ["0A000", "58P01"], { kind: "extension", object: name });
 }
 
 /** The SQL that pg_restore makes of some of the archive's entries. */

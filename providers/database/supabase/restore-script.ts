@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import { reworded, toProviderError } from "../../errors.ts";
+import { ProviderError, reworded, toProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
 import { type ControlConnection, NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
 import type { ProgramDirectory } from "../postgres/programs/clients.ts";
@@ -8,7 +8,7 @@ import { connecting } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { IN_OWN_SCHEMA } from "./platform.ts";
-import { RestoreMessages } from "./refusable.ts";
+import { RestoreMessages, STRICT } from "./refusable.ts";
 import { literal, psqlArguments } from "./rows.ts";
 
 /** What the restore of a project works with. */
@@ -48,6 +48,7 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
   const script = async function* (): AsyncGenerator<Buffer | string> {
     yield (
       `${NO_TIMEOUTS};\nBEGIN;\n` +
+      `SET ${STRICT} = ${options.strict === true ? "on" : "off"};\n` +
       "SET client_min_messages = warning;\nSET standard_conforming_strings = on;\nSET search_path = '';\n" +
       // If something ends this transaction early, the table is missing at the end.
       "CREATE TEMPORARY TABLE provision_restore () ON COMMIT DROP;\n"
@@ -89,9 +90,20 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
       toProviderError(error);
     if (code === "ABORTED") throw error;
     const step = error === sourceError ? written : reached;
-    const lenient =
-      options.strict === true && code === "AUTH" ? " Without --strict, a restore lists it and continues." : "";
-    throw reworded(error, (own) => `Nothing was restored; in the step "${step}": ${own}`, `${fix}${lenient}`);
+    const { extensions, refused } = messages;
+    const [first] = options.strict === true ? refused : [];
+    if (first !== undefined) {
+      const why = code === "AUTH" ? `${fix} ` : "";
+      throw new ProviderError(
+        code === "INTERNAL" ? "CONFLICT" : code,
+        `Nothing was restored; in the step "${step}", the server refused ${first}.`,
+        { cause: error, fix: `${why}Without --strict, a restore lists it and continues.` },
+      );
+    }
+    const lacks = extensions.length === 1 ? "the extension" : "the extensions";
+    const needed =
+      extensions.length === 0 ? "" : ` The server lacks ${lacks} ${extensions.join(", ")}, which this may need.`;
+    throw reworded(error, (own) => `Nothing was restored; in the step "${step}": ${own}`, `${fix}${needed}`);
   }
 }
 

@@ -26,9 +26,10 @@ const NEVER_RESTORED: readonly string[] = [
 
 /** The only errors that do not end a restore, for its plan. */
 function allowedErrors(strict: boolean): string {
+  if (strict) return "errors that do not end it: none, because of --strict";
   return (
     "errors that do not end it, each of which is shown: an extension or its version that the server does not have; objects " +
-    `on the platform's tables that exist already${strict ? "" : ", or that only the table's owner may create"}; privileges on objects ` +
+    `on the platform's tables that exist already, or that only the table's owner may create; privileges on objects ` +
     "that the platform's version does not have or does not let postgres grant; event triggers, and attributes, settings and " +
     "memberships of roles, that only a superuser may create"
   );
@@ -92,7 +93,7 @@ async function readComparison({
   const backup = await readInventory(artifact.name, artifact.open(options.signal));
   return async (control, messages) => {
     await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
-    const restored = await takeInventory(control, await platformScope(control));
+    const restored = await takeInventory(control, await platformScope(control), backup);
     await control.query("COMMIT");
     return compareInventories(backup, restored, messages.missing, options.noOwner);
   };

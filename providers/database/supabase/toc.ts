@@ -11,10 +11,16 @@ export interface Choice {
   /** The contents of large objects, which need a script of their own. */
   readonly largeObjects: readonly TocEntry[];
   readonly privileges: readonly TocEntry[];
+  /** Where extensions are lacking: privileges on what is no entry itself, as is no object of an extension. */
+  readonly privilegesOnOthers: readonly TocEntry[];
   /** The platform's tables whose rows are restored; the target must have them. */
   readonly platformTables: readonly TocEntry[];
   /** People's own tables and sequences in the platform's schemas, qualified and quoted where needed: they are left out. */
   readonly ownTables: readonly string[];
+  /** Extensions that the target's server does not have: they are left out. */
+  readonly lacking: readonly string[];
+  /** Entries that cannot be restored without them, as a list of the archive names them. */
+  readonly needing: readonly string[];
   /** Why entries are left out, with their number. */
   readonly leftOut: ReadonlyMap<string, number>;
 }
@@ -22,33 +28,54 @@ export interface Choice {
 const LARGE_OBJECT_KINDS = ["BLOBS"];
 const DATA_KINDS = ["TABLE DATA", "SEQUENCE SET", ...LARGE_OBJECT_KINDS];
 
-/** Chooses what of a project's archive is restored into another project. */
-export function chooseEntries(entries: readonly TocEntry[]): Choice {
+/**
+ * Chooses what of a project's archive is restored into another project.
+ *
+ * @param available the extensions that the target's server has
+ */
+export function chooseEntries(entries: readonly TocEntry[], available: ReadonlySet<string>): Choice {
   const leftOut = new Map<string, number>();
+  const lacking = new Map(entries.flatMap((entry) => (isLacking(entry, available) ? [[entry.id, nameOf(entry)]] : [])));
+  const needs = ({ needs = [] }: TocEntry): boolean => needs.some((id) => lacking.has(id));
   const kept = entries.filter((entry) => {
+    if (lacking.has(entry.id)) return false;
     const reason = whyNot(entry);
     if (reason !== undefined) leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
     return reason === undefined;
   });
   const others = kept.filter(({ kind }) => kind !== "ACL");
+  const privileges = kept.filter(({ kind }) => kind === "ACL");
+  const ids = new Set(entries.map(({ id }) => id));
+  const onOther = ({ needs = [] }: TocEntry): boolean => lacking.size > 0 && !needs.some((id) => ids.has(id));
   const firstData = others.findIndex(({ kind }) => DATA_KINDS.includes(kind));
   const border = firstData === -1 ? others.length : firstData;
   return {
     definitions: others.slice(0, border),
     dataAndRest: others.slice(border).filter(({ kind }) => !LARGE_OBJECT_KINDS.includes(kind)),
     largeObjects: others.filter(({ kind }) => LARGE_OBJECT_KINDS.includes(kind)),
-    privileges: kept.filter(({ kind }) => kind === "ACL"),
+    privileges: privileges.filter((entry) => !onOther(entry)),
+    privilegesOnOthers: privileges.filter(onOther),
     platformTables: platformTablesOf(kept, entries),
+    lacking: [...lacking.values()].sort(),
+    needing: kept.filter(needs).map((entry) => `${entry.kind} ${entry.schema ?? ""} ${nameOf(entry)}`),
     ownTables: [...new Set(entries.filter(isOwnOnPlatform).map(qualified))],
     leftOut,
   };
 }
 
+function isLacking(entry: TocEntry, available: ReadonlySet<string>): boolean {
+  return entry.kind === "EXTENSION" && !available.has(nameOf(entry));
+}
+
+function nameOf({ rest }: TocEntry): string {
+  return rest.slice(0, rest.lastIndexOf(" "));
+}
+
 function platformTablesOf(kept: readonly TocEntry[], entries: readonly TocEntry[]): TocEntry[] {
-  const nameOf = ({ schema = "", rest }: TocEntry): string => `${schema} ${rest}`;
+  const placeOf = ({ schema = "", rest }: TocEntry): string => `${schema} ${rest}`;
   const isOfPlatform = ({ schema }: TocEntry): boolean => schema !== undefined && DATA_SCHEMAS.includes(schema);
-  const withRows = new Set(kept.filter((entry) => entry.kind === "TABLE DATA" && isOfPlatform(entry)).map(nameOf));
-  return entries.filter((entry) => entry.kind === "TABLE" && withRows.has(nameOf(entry)));
+  const withRows = new Set(kept.filter((entry) => entry.kind === "TABLE DATA" && isOfPlatform(entry)).map(placeOf));
+  return entries.filter((entry) => entry.kind === "TABLE" && withRows.has(placeOf(entry)));
 }
 
 const KNOWN_TABLES = new Set(PLATFORM_DEFINITIONS.column.map((name) => name.slice(0, name.lastIndexOf("."))));
@@ -62,9 +89,13 @@ function isOwnOnPlatform({ kind, schema = "", rest }: TocEntry): boolean {
   return ![...KNOWN_TABLES].some((table) => `${schema}.${name}`.startsWith(`${table}_`));
 }
 
-function qualified({ schema = "", rest }: TocEntry): string {
-  const name = rest.slice(0, rest.lastIndexOf(" "));
-  return `${schema}.${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`}`;
+function qualified(entry: TocEntry): string {
+  return `${entry.schema ?? ""}.${quoted(nameOf(entry))}`;
+}
+
+/** A name as SQL has it. */
+export function quoted(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 const BY_THE_PLATFORM = "definitions in auth and storage: the target's platform has its own";
@@ -72,7 +103,7 @@ const BY_THE_PLATFORM = "definitions in auth and storage: the target's platform 
 /** Why an entry is not restored; undefined where it is. */
 function whyNot(entry: TocEntry): string | undefined {
   const { kind, schema, rest } = entry;
-  const name = rest.slice(0, rest.lastIndexOf(" "));
+  const name = nameOf(entry);
   switch (kind) {
     case "DATABASE PROPERTIES":
       return "settings of the database (ALTER DATABASE … SET), which pg_restore --create of database.dump has";

@@ -7,6 +7,7 @@ import {
   HOLD,
   jobFolder,
   MANIFEST,
+  PRUNE_MARKS,
   recordName,
   REPORT_ENDINGS,
   reportsFolder,
@@ -49,7 +50,7 @@ function recordsOf(outcome: string): string {
  *
  * - `backup` creates and reads objects. It cannot replace one either: S3 itself refuses a write that does not ask for that.
  * - `read` reads, and `drill` besides creates the record of a drill.
- * - `prune` lists, reads the records and the index of files, and removes. With versions in the bucket that only hides
+ * - `prune` lists, reads the records and the index of files, creates the marks by which a hold sees it, and removes. With versions in the bucket that only hides
  *   objects, unless the configuration says `removeVersions`. A lock holds against it in any case.
  * - `report` lists, reads the records and when locks end, and creates and removes the pages and signatures of reports.
  * - `hold` lists, reads the records and the index of files, creates the records of holds, and puts legal holds on backups or takes them
@@ -92,12 +93,13 @@ export function s3Permissions(config: S3Place, { stack, job, access, partition }
       ];
     case "prune":
       return [
-        allow(["s3:GetObject"], below(RECORDS)),
+        allow(["s3:GetObject"], below([...RECORDS, PRUNE_MARKS])),
+        ...recording(below([PRUNE_MARKS]), config.objectLock),
         allow(["s3:DeleteObject", "s3:AbortMultipartUpload"], [objects]),
         list,
         listUploads,
         ...versions([objects]),
-        ...key("kms:Decrypt"),
+        ...key("kms:GenerateDataKey", "kms:Decrypt"),
       ];
     case "report": {
       const reports = `${bucket}/${reportsFolder({ stack, name: job }, config.prefix)}`;

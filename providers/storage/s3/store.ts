@@ -69,11 +69,12 @@ export class S3StorageProvider implements StorageProvider {
       const checksum = wholeChecksum(first);
       return new DownloadStream({
         name: `${key} in ${this.description}`,
-        size: first.ContentLength ?? 0,
+        size: sizeOf(first, path, first.Body as Readable),
         first: first.Body as Readable,
         open: async (offset, signal) => {
           const range = { Range: `bytes=${offset}-`, ...(first.ETag !== undefined && { IfMatch: first.ETag }) };
-          return (await this.#get(path, signal, range)).Body as Readable;
+          const rest = await this.#get(path, signal, range);
+          return restOf(rest, path, offset);
         },
         broken: (error) => fromS3(error, this.#operation("read", "s3:GetObject", path)),
         watchdog,
@@ -85,8 +86,9 @@ export class S3StorageProvider implements StorageProvider {
   }
 
   async stat(key: string, options: RequestOptions = {}): Promise<StoredObject> {
-    const { ContentLength = 0, LastModified = new Date(0) } = await this.#head(this.#path(key), options);
-    return { key, size: ContentLength, modified: LastModified };
+    const path = this.#path(key);
+    const head = await this.#head(path, options);
+    return { key, size: sizeOf(head, path), modified: head.LastModified ?? new Date(0) };
   }
 
   async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<StoredObject> {
@@ -273,6 +275,29 @@ export class S3StorageProvider implements StorageProvider {
   #operation(verb: string, permission: string, path: string) {
     return { verb, permission, target: `s3://${this.#service.bucket}/${path}` };
   }
+}
+
+/** The size that an answer gives. Throws `CONFIG` where it gives none: a size of 0 would hide the object's bytes. */
+function sizeOf(
+  { ContentLength }: { readonly ContentLength?: number | undefined },
+  path: string,
+  body?: Readable,
+): number {
+  if (ContentLength !== undefined) return ContentLength;
+  body?.on("error", () => undefined).destroy();
+  throw new ProviderError("CONFIG", `The answer for ${path} has no Content-Length, so its size is unknown.`, {
+    fix: "Find out which proxy or cache stands before the S3 service, and have it pass answers unchanged.",
+  });
+}
+
+/** The bytes from an offset on. Throws `CONFIG` where the answer holds others: going on with those would never end. */
+function restOf({ Body, ContentRange = "" }: GetObjectCommandOutput, path: string, offset: number): Readable {
+  const body = Body as Readable;
+  if (offset === 0 || ContentRange.startsWith(`bytes ${offset}-`)) return body;
+  body.on("error", () => undefined).destroy();
+  throw new ProviderError("CONFIG", `The answer for ${path} does not begin at byte ${offset}, as was asked for.`, {
+    fix: "A proxy or cache before the S3 service ignores the header Range: have it pass requests unchanged, or read without it.",
+  });
 }
 
 /**

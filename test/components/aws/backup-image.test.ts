@@ -53,6 +53,16 @@ describe("BackupImage with a finished image", () => {
       `123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com/a@${digest}`,
       "arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/a",
     ],
+    [
+      `123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu/a@${digest}`,
+      "arn:aws-eusc:ecr:eusc-de-east-1:123456789012:repository/a",
+    ],
+    [`123456789012.dkr-ecr.eu-west-1.on.aws/a/b@${digest}`, "arn:aws:ecr:eu-west-1:123456789012:repository/a/b"],
+    [
+      `123456789012.dkr-ecr-fips.us-gov-west-1.on.aws/a@${digest}`,
+      "arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/a",
+    ],
+    [`123456789012.dkr.ecr.eu-west-1.amazonaws.com.example.org/a@${digest}`, undefined],
     [`ghcr.io/acme/provision@${digest}`, undefined],
     [`localhost:5000/provision@${digest}`, undefined],
   ])("takes %s as it is and makes nothing", async (reference, repositoryArn) => {

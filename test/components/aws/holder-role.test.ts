@@ -145,7 +145,7 @@ async function heldObjects(): Promise<string[]> {
   return found;
 }
 
-const reasonOf = async (id: string) => (await listBackups(storage, owner, signal, id))[0]?.hold?.reason;
+const reasonOf = async (id: string) => (await listBackups(storage, owner, signal, id))[0]?.holds?.[0]?.reason;
 
 it("holds a backup with all that it needs, by signed records, and is refused nothing", async () => {
   const [report] = printed(await hold(HELD)) as [HoldReport];

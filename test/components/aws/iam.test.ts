@@ -184,6 +184,7 @@ const readers: readonly Role[] = ["backup", "drill", "restore"];
 const users: readonly Role[] = [...readers, "prune", "hold"];
 const all: readonly Role[] = [...users, "report"];
 const lease = `${BUCKET}/prod/app/lease/0000000001.json`;
+const mark = `${BUCKET}/prod/app/lease/prune-20261124T031500Z-abcdef.json`;
 const page = `${BUCKET}/prod/app/reports/20261124T070000Z.html`;
 
 /** What roles of the job app may try, and who of them succeeds. */
@@ -203,6 +204,10 @@ const attempts: readonly Attempt[] = [
   { action: "s3:PutObject", resource: lease, context: create, allowed: ["backup"] },
   { action: "s3:PutObject", resource: lease, context: { "s3:ObjectCreationOperation": "true" }, allowed: [] },
   { action: "s3:GetObject", resource: lease, allowed: readers },
+  // The mark of a prune, by which a hold sees it.
+  { action: "s3:PutObject", resource: mark, context: create, allowed: ["backup", "prune"] },
+  { action: "s3:PutObject", resource: mark, allowed: [] },
+  { action: "s3:GetObject", resource: mark, allowed: [...readers, "prune"] },
   { action: "s3:ListBucket", resource: BUCKET, context: list("prod/app/lease/"), allowed: all },
   { action: "s3:DeleteObject", resource: lease, allowed: ["prune"] },
   // Reading.
@@ -285,7 +290,7 @@ const attempts: readonly Attempt[] = [
     action: "kms:GenerateDataKey",
     resource: KEY,
     context: viaS3(BUCKET),
-    allowed: ["backup", "drill", "report", "hold"],
+    allowed: ["backup", "drill", "prune", "report", "hold"],
   },
   { action: "kms:Decrypt", resource: KEY, context: viaS3(BUCKET), allowed: all },
   { action: "kms:Decrypt", resource: KEY, context: viaS3("arn:aws:s3:::another-bucket"), allowed: [] },

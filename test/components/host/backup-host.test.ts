@@ -134,6 +134,16 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(host.jobs.web?.drill).toContain(" drill --job /srv/provision/jobs/web.json");
   });
 
+  it("lets a run write to its own folders and to the scratch folder that the job names", async () => {
+    const recorded = await mockEngine({ preview });
+    const database = { ...app.database, scratch: "/mnt/scratch" };
+    await registered(new BackupHost("host", args({ jobs: [JobSettings.parse({ ...app, database })] })));
+    const { create } = commands(recorded).get("host-app-schedule-timer") ?? {};
+    expect(String(create)).toContain(
+      'ReadWritePaths="/srv/provision" "/srv/provision/backups" "/srv/b" "/mnt/scratch"\n',
+    );
+  });
+
   it("schedules a job's reports, which know when its backups run and are signed where there is a key", async () => {
     const recorded = await mockEngine({ preview });
     const report = { schedule: { cron: "0 7 * * 1", timezone: "UTC" }, publish: true } as const;

@@ -62,7 +62,10 @@ describe("the units of a timer", () => {
   });
 
   it("leave /tmp as it is for a stack that lives there", () => {
-    expect(renderSystemdUnits({ ...args, writable: ["/tmp/demo"] }).systemService).toContain("PrivateTmp=no\n");
+    const { systemService } = renderSystemdUnits({ ...args, writable: ["/tmp/demo"] });
+    expect(systemService).toContain("PrivateTmp=no\n");
+    // Programs write their scratch files there.
+    expect(systemService).toContain('ReadWritePaths="/tmp/demo" "/tmp" "/var/tmp"\n');
   });
 });
 

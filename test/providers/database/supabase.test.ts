@@ -84,9 +84,11 @@ describe("the rules of Supabase for a self-hosted server", () => {
       expect(`${error.message} ${error.fix ?? ""}`).not.toMatch(/dashboard|Supabase's\.|supabase\.co/);
     }
     expect((await refusal("postgresql://postgres:pw@10.0.0.5/postgres")).fix).toContain("`tls: off`");
-    const { fix } = await refusal("postgresql://postgres:pw@10.0.0.5/postgres?sslmode=disable");
+    const { fix } = await refusal("postgresql://postgres:pw@10.0.0.5/postgres?sslmode=require", "/ca.crt");
     expect(fix).toContain("Remove sslmode from the connection URL");
-    expect(fix).toContain("`tls: off`");
+    expect(fix).toContain("sslmode=disable");
+    const both = await refusal("postgresql://postgres:pw@10.0.0.5/postgres?sslmode=disable&sslrootcert=/ca.crt");
+    expect(both.message).toContain("sslmode=disable does not verify");
   });
 
   it("refuse tls: off for Supabase's own hosts unless the URL names certificates, and beside rootCertificate", async () => {
@@ -117,7 +119,10 @@ describe("the rules of Supabase for a self-hosted server", () => {
       });
       const verified = await open(`${plain.url("postgres")}?sslrootcert=system`);
       const error = await failureOf(verified.identify(AbortSignal.timeout(20_000)));
-      expect(error.fix).toContain("`tls: off`");
+      expect(error.fix).toContain("sslmode=disable in the connection URL");
+      // As the fix says, whatever certificate the job has for another server.
+      const without = await open(`${plain.url("postgres")}?sslmode=disable`, "/ca.crt");
+      expect(await without.identify(AbortSignal.timeout(20_000))).toBeDefined();
     } finally {
       await plain.stop();
     }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { beforeEach, describe, expect, it, vi } from "vitest";
@@ -475,6 +476,37 @@ describe("s3 storage", () => {
       await use({ retrySeconds: 1 }, bucket);
       proxy.misbehave({ kind: "cut-response", after: 0 }, reads, Infinity);
       expect(await failure(storage.download("object").then(digestOf))).toMatchObject({ code: "TRANSIENT" });
+    });
+
+    it("refuses at once what a cache answers that ignores Range, after the connection was cut", async () => {
+      await put("object", large);
+      const { length } = proxy.requests;
+      proxy.misbehave({ kind: "cut-response", after: 3 * MiB }, reads);
+      const whole = {
+        kind: "answer",
+        status: 200,
+        headers: { "content-length": String(large.length) },
+        body: large,
+      } as const;
+      proxy.misbehave(whole, ({ headers }) => headers.range !== undefined, Infinity);
+      const error = await failure(storage.download("object").then(digestOf));
+      expect(error).toMatchObject({ code: "CONFIG" });
+      expect(error.message).toMatch(/^The answer for object does not begin at byte \d+, as was asked for\.$/);
+      expect(proxy.requests.length - length).toBe(2);
+    });
+
+    it.each(["GET", "HEAD"])("takes no answer to %s without Content-Length for an empty object", async (method) => {
+      await put("object", large);
+      const change = (headers: IncomingHttpHeaders) => {
+        delete headers["content-length"];
+        return { ...headers, "transfer-encoding": "chunked" };
+      };
+      proxy.misbehave({ kind: "headers", change }, (request) => request.method === method);
+      const read = method === "GET" ? storage.download("object").then(digestOf) : storage.stat("object");
+      expect(await failure(read)).toMatchObject({
+        code: "CONFIG",
+        message: "The answer for object has no Content-Length, so its size is unknown.",
+      });
     });
   });
 

@@ -10,6 +10,8 @@ export interface TocEntry {
   readonly schema: string | undefined;
   /** What follows the schema: the name, and after it the owner. */
   readonly rest: string;
+  /** The numbers of entries that it needs, as far as `--list --verbose` tells. */
+  readonly needs?: readonly string[];
 }
 
 /**
@@ -21,7 +23,12 @@ const KIND =
 
 /** The entries of `pg_restore --list`, in the archive's order. */
 export function parseToc(list: string): TocEntry[] {
-  return list.split("\n").flatMap((line) => tocEntry(line) ?? []);
+  const lines = list.split("\n");
+  return lines.flatMap((line, at) => {
+    const [, needs = ""] = /^;\tdepends on: (.*)$/.exec(lines[at + 1] ?? "") ?? [];
+    const entry = tocEntry(line);
+    return entry === undefined ? [] : { ...entry, needs: needs.split(" ") };
+  });
 }
 
 /** The entry in a line of `pg_restore --list`; undefined where it has none. */
