@@ -65,8 +65,13 @@ RUN set -eu; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log; \
     groupadd --gid 10001 provision; \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin provision; \
+    # The server of a drill runs as this user, who can read nothing of the runner's. Its copy of setpriv has its set-user-ID bit, and not
+    # root's: the runner can become that user with it and no other, without any capability.
+    groupadd --gid 10002 provision-drill; \
+    useradd --uid 10002 --gid 10002 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin provision-drill; \
+    install -D -o 10002 -g 10002 -m 6711 "$(command -v setpriv)" /usr/local/libexec/provision-drill; \
     # A volume takes over owner and mode of the folder that it is mounted on.
-    install -d -o 10001 -g 10001 -m 0700 /scratch
+    install -d -o 10001 -g 10001 -m 0711 /scratch
 COPY --from=program /node /usr/local/bin/node
 COPY --from=program /app /app
 # Compiles the program now, as the user and with the Node.js that will run it, since it may write nothing here later.

@@ -191,10 +191,19 @@ const Settings = z.strictObject({
       target: SecretRef.optional().describe(
         "Connection URL of a PostgreSQL server where a scratch database may be created and dropped, at least as new as the " +
           "database's own. Its database is only connected to. The role needs CREATEDB, and CREATEROLE where the server " +
-          "lacks roles of the backup. Default: the runner starts a server for the drill, from the newest server programs on its " +
+          "lacks roles of the backup, and must be no superuser. Default: the runner starts a server for the drill, from the newest server programs on its " +
           "machine, in the scratch folder.",
       ),
       ...drillServerFields,
+      acceptSharedUser: z
+        .boolean()
+        .optional()
+        .describe(
+          "Drill although code of the backup, as in a table's CHECK, may then reach what it must not: with the runner's own server where " +
+            "that can only run as the runner's user, so that it may read the runner's secrets; or with a target whose role is a superuser, " +
+            "so that it may run programs there. Default false: such a drill ends with 2.",
+        )
+        .meta({ examples: [true] }),
       checks: z
         .array(DrillCheck)
         .min(1)

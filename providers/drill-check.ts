@@ -19,7 +19,7 @@ export const DrillCheck = z
       .union([Answer, z.array(Answer).min(1)])
       .optional()
       .describe(
-        "The answer: the value of the only column, or a list of all columns' values. Numbers are compared as numbers.",
+        "The answer: the value of the only column, or a list of all columns' values. Numbers are compared as numbers, exactly; one of more than 15 digits must be text.",
       )
       .meta({ examples: [42] }),
     atLeast: z

@@ -5,7 +5,7 @@ import { backupKey, COPIED, jobFolder, MANIFEST, VERIFICATION } from "../provide
 import type { StorageProvider, StoredObject } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
-import { openManifest, readDocument, readManifest } from "./catalogue/catalogue.ts";
+import { openManifest, provenRecords, readDocument, readManifest } from "./catalogue/catalogue.ts";
 import type { CopyRecord, Manifest, ManifestObject } from "./documents/manifest.ts";
 import { copyContents } from "./files/copy-contents.ts";
 import { checkStored, explain, openStored } from "./open-plain.ts";
@@ -94,7 +94,9 @@ class Copy {
     const keys = signed ? to.job.keys : undefined;
     const document = isSameJob(from.job, to.job) ? original : renamed(manifest, to.job, keys);
     const there = await this.#filesOf(to);
-    const records = recordsOf((await this.#filesOf(from)).keys()).filter((name) => !there.has(name));
+    const found = recordsOf((await this.#filesOf(from)).keys()).filter((name) => !there.has(name));
+    const records = await provenRecords(from.storage, from.job, id, found, signal);
+    const known = await provenRecords(to.storage, to.job, id, recordsOf(there.keys()), signal);
     const whole = there.has(MANIFEST);
     if (whole) {
       await this.#requireSame(manifest, there);
@@ -108,7 +110,7 @@ class Copy {
     }
     const has = (outcome: string, names: Iterable<string>) => [...names].some((name) => timeIn(name, outcome));
     // What was found damaged elsewhere may be damaged here, too, unless these bytes are read after that.
-    const proven = whole && has(VERIFICATION.good, there.keys()) && !has(VERIFICATION.bad, records);
+    const proven = whole && has(VERIFICATION.good, known) && !has(VERIFICATION.bad, records);
     const verification = proven || (whole && records.length === 0) ? undefined : await this.#verify(records);
     // What was found elsewhere holds here for bytes that were read here.
     if (proven || (verification && verification.outcome !== "damaged")) {

@@ -15,7 +15,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { recordsBeside, readManifest } from "./catalogue/catalogue.ts";
-import { chooseBackup } from "./catalogue/choose-backup.ts";
+import { choose, placeOf, type Chosen } from "./catalogue/choose-backup.ts";
 import { differences } from "./drill-differences.ts";
 import { runChecks, type CheckOutcome } from "./drill-checks.ts";
 import { listable } from "./documents/document-bounds.ts";
@@ -37,6 +37,8 @@ export interface DrillOptions {
   readonly job: JobName;
   /** A backup's id, `latest`, `verified` (the newest that was read in full), or `random` (any that was). */
   readonly id: string;
+  /** Whether a person has accepted that nothing proves it. Then nothing is recorded beside it. Default false. */
+  readonly acceptUnproven?: boolean;
   /** The job's database, for what it says of the programs to use. */
   readonly source: Reader;
   /** On the server where the scratch database is made. */
@@ -84,11 +86,12 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
   let id = options.id;
   try {
     const report = await telemetry.measure("drill", about, async (span) => {
-      const backup = await chooseBackup(storage, job, options.id, signal);
-      ({ id } = backup);
-      requireProven(job, backup);
+      const place = await placeOf(storage, job, options.id, signal);
+      const chosen = choose(job, [place], options.id, options.acceptUnproven);
+      ({ id } = chosen.backup);
+      if (options.acceptUnproven !== true) requireProven(job, chosen.backup);
       span.set({ backup: id });
-      const report = await drillBackup(options, id);
+      const report = await drillBackup(options, chosen);
       span.set({ outcome: report.outcome, tables: report.tables, rows: report.rows });
       return report;
     });
@@ -105,13 +108,16 @@ export async function drill(options: DrillOptions): Promise<DrillReport> {
   }
 }
 
-async function drillBackup(options: DrillOptions, id: string): Promise<DrillReport> {
-  const { storage, job, server, log, signal } = options;
+async function drillBackup(choice: DrillOptions, chosen: Chosen): Promise<DrillReport> {
+  const { job, notUsed, losses } = chosen;
+  const { id } = chosen.backup;
+  const options = { ...choice, job };
+  const { storage, server, log, signal } = options;
   const begun = performance.now();
   const after = await recordsBeside(storage, job, id, signal);
   const manifest = await readManifest(storage, job, id, signal);
   refuseUndrillable(manifest);
-  const warnings: string[] = [];
+  const warnings = [...notUsed, ...losses];
   let attempted = await attempt(options, manifest, warnings);
   if (attempted.failure && attempted.isDoubtful) {
     const { message } = attempted.failure;
@@ -133,7 +139,10 @@ async function drillBackup(options: DrillOptions, id: string): Promise<DrillRepo
     ...(time && { recoveryTime: time }),
   };
   const record = { format: 1, program: PROGRAM, ...facts, after, ...listable(facts.problems) } as const;
-  const recorded = await write(options, record, drilledAt);
+  // Nothing says that the folder will hold the same backup when the record is read.
+  const mayRecord = chosen.backup.unproven === undefined;
+  if (!mayRecord) warnings.push("Nothing was recorded, since nothing proves which backup this is.");
+  const recorded = mayRecord && (await write(options, record, drilledAt));
   const { seconds: steps, ...shown } = facts;
   const seconds = secondsOf(performance.now() - begun);
   return { ...shown, steps, from: storage.description, server, seconds, recorded, warnings };
@@ -153,7 +162,7 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
   const scratch = await target.createScratch({ facts: manifest.database, signal });
   const own = [...scratch.warnings];
   const found: Findings = { serverVersion: scratch.serverVersion, tables: 0, rows: 0, problems: [] };
-  const reading = { begun: 0, ended: 0 };
+  const reading: Reading = new Map();
   let failure: ProviderError | undefined;
   try {
     await compare(options, manifest, scratch, found, reading);
@@ -165,7 +174,7 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
     for (const warning of own) log.write("warn", warning, { backup: manifest.id });
     warnings.push(...own);
   }
-  return { found, failure, isDoubtful: reading.ended < reading.begun };
+  return { found, failure, isDoubtful: [...reading.values()].includes(false) };
 }
 
 /** What no scratch database can hold. */
@@ -189,11 +198,8 @@ interface Findings {
   readonly problems: string[];
 }
 
-/** How many objects were opened, and how many of them were read to their end and proven right. */
-interface Reading {
-  begun: number;
-  ended: number;
-}
+/** The artifacts that were opened, and whether the last reading of each came to its end and proved it right. */
+type Reading = Map<string, boolean>;
 
 async function compare(
   options: DrillOptions,
@@ -240,7 +246,8 @@ async function restoreAndCount(
     archives.reduce((sum, { plain }) => sum + plain.size, 0),
     progress,
   );
-  const copies: { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }[] = [];
+  // An archive's beginning may be read before all of it: the last reading counts.
+  const copies = new Map<string, { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }>();
   const artifacts = databaseObjects(manifest).map((object): RestoreArtifact => {
     const artifact = {
       name: object.artifact,
@@ -254,23 +261,23 @@ async function restoreAndCount(
       ...artifact,
       open(abort) {
         const plain = openConfirmed(from, abort);
-        reading.begun += 1;
-        plain.once("end", () => (reading.ended += 1));
+        reading.set(artifact.name, false);
+        plain.once("end", () => reading.set(artifact.name, true));
         const bytes = new PassThrough();
         const counting = countArtifactRows(source, artifact, bytes, signal);
         counting.catch(() => undefined);
-        copies.push({ bytes, counting });
+        copies.set(artifact.name, { bytes, counting });
         return Readable.from(twice(plain, bytes, counting, count), { objectMode: false });
       },
     };
   });
   try {
     await scratch.restore(artifacts, manifest.database, signal);
-    return (await Promise.all(copies.map(({ counting }) => counting))).flat();
+    return (await Promise.all([...copies.values()].map(({ counting }) => counting))).flat();
   } finally {
     // The program that counts ends with the restore, however that ended.
-    for (const { bytes } of copies) bytes.destroy();
-    await Promise.allSettled(copies.map(({ counting }) => counting));
+    for (const { bytes } of copies.values()) bytes.destroy();
+    await Promise.allSettled([...copies.values()].map(({ counting }) => counting));
   }
 }
 

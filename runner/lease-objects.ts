@@ -4,7 +4,8 @@ import { leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { readDocument } from "./catalogue/catalogue.ts";
-import { unseal } from "./documents/sealed-json.ts";
+import { unusable } from "./documents/record-reader.ts";
+import { openSealed, unseal } from "./documents/sealed-json.ts";
 
 /** What is known of the run that has a lease. Nothing depends on its times: they are there for people. */
 const LeaseDocument = z.object({
@@ -24,7 +25,7 @@ export type LeaseDocument = z.output<typeof LeaseDocument>;
 /** What a listing shows of a job's lease. */
 export interface ShownLease {
   readonly keys: readonly string[];
-  /** 0 where there has been none. */
+  /** 0 where there has been none. Of a job with keys, what is not signed is none. */
   readonly newest: number;
   /** Whether a run has the newest, as far as a listing tells. */
   readonly held: boolean;
@@ -50,20 +51,34 @@ export interface FoundLease {
  * @throws ProviderError what the store says
  */
 export async function leaseIn(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<ShownLease> {
-  const keys: string[] = [];
-  const ended = new Set<number>();
-  let newest = 0;
-  let renewed = new Date(0);
+  const found: { key: string; modified: Date; number: number; ended: boolean }[] = [];
   for await (const { key, modified } of storage.list(leaseFolder(job), { signal })) {
-    const found = leaseNumber(key);
-    if (found === undefined) continue;
-    keys.push(key);
-    if (found.ended) ended.add(found.number);
-    if (found.number < newest) continue;
-    newest = found.number;
-    renewed = modified;
+    const says = leaseNumber(key);
+    if (says) found.push({ key, modified, ...says });
   }
-  return { keys, newest, held: newest > 0 && !ended.has(newest), renewed };
+  const keys = found.map(({ key }) => key);
+  for (const one of found.sort((a, b) => b.number - a.number || Number(b.ended) - Number(a.ended))) {
+    if (!(await isProvenLease(storage, job, one.key, signal))) continue;
+    return { keys, newest: one.number, held: !one.ended, renewed: one.modified };
+  }
+  return { keys, newest: 0, held: false, renewed: new Date(0) };
+}
+
+/** Whether a lease's object is signed, for the very place where it is. So is any where the job has no keys. */
+export async function isProvenLease(
+  storage: StorageProvider,
+  job: JobName,
+  key: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (job.keys === undefined) return true;
+  try {
+    const document = openSealed(key, (await readDocument(storage, key, signal)).toString("utf8"));
+    return document.key === key && job.keys.fault(document) === undefined;
+  } catch (error) {
+    unusable(error);
+    return false;
+  }
 }
 
 /**

@@ -4,10 +4,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stopwatch } from "../providers/clock.ts";
 import { abortedError, LockHeldError, ProviderError, toProviderError } from "../providers/errors.ts";
 import { jobFolder, leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
+import { counted } from "../providers/sizes.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { seal } from "./documents/sealed-json.ts";
-import { describeHolder, leaseIn, readLease, type LeaseDocument, type ShownLease } from "./lease-objects.ts";
+import {
+  describeHolder,
+  isProvenLease,
+  leaseIn,
+  readLease,
+  type LeaseDocument,
+  type ShownLease,
+} from "./lease-objects.ts";
 import { PROGRAM } from "./version.ts";
 
 /** How a lease goes by time, in milliseconds. */
@@ -149,14 +157,22 @@ export class Lease {
     if (this.#taken) return;
     const { storage, job, mayRemove } = this.#options;
     if (mayRemove && (await this.#remove(this.#keys, AbortSignal.timeout(this.#times.endMs)))) return;
-    const document = Readable.from([Buffer.from(seal({ format: 1, owner: this.#options.owner }))]);
+    const key = leaseKey(job, this.#newest, true);
+    const document = Readable.from([Buffer.from(seal({ format: 1, owner: this.#options.owner, key }, job.keys))]);
     const signal = AbortSignal.timeout(this.#times.endMs);
-    await storage.upload(leaseKey(job, this.#newest, true), document, { signal }).catch(() => undefined);
+    await storage.upload(key, document, { signal }).catch(() => undefined);
   }
 
   async #take(): Promise<boolean> {
     const { owner, signal } = this.#options;
     let shown = await this.#look();
+    const unsigned = shown.keys.filter((key) => (leaseNumber(key)?.number ?? 0) > shown.newest).length;
+    if (unsigned > 0) {
+      this.#options.warn(
+        `In ${this.#options.storage.description}, ${counted(unsigned, "object")} of the lease in ${leaseFolder(this.#options.job)} have no ` +
+          "signature of the job's keys and count for nothing: they are forged, or of a runner of an earlier version.",
+      );
+    }
     if (shown.held) {
       const holder = await this.#read(shown.newest);
       if (holder?.owner === owner) return false;
@@ -264,8 +280,8 @@ export class Lease {
       validUntil: new Date(Date.now() + this.#times.deadMs).toISOString(),
       ...(lockedIn !== undefined && { lockedIn }),
     };
-    const bytes = Buffer.from(seal(document));
     const key = leaseKey(job, number);
+    const bytes = Buffer.from(seal({ ...document, key }, job.keys));
     try {
       const { modified } = await storage.upload(key, Readable.from([bytes]), { signal, sizeEstimate: bytes.length });
       if (this.#newest === 0) this.#since = modified;
@@ -279,7 +295,11 @@ export class Lease {
       if (!exists) throw error;
       const found = await this.#read(number);
       // The answer to a request that took effect was lost.
-      if (found?.owner !== owner) return { document: found };
+      if (found?.owner !== owner) {
+        // Another writer of the store may put anything under the next number.
+        const isForged = !(await isProvenLease(storage, job, key, signal));
+        return isForged ? await this.#create(number + 1, signal) : { document: found };
+      }
     }
     this.#newest = number;
     this.#keys.push(key);

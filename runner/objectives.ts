@@ -30,9 +30,9 @@ export function recoveryPoint(
   return { newest: newest.time.toISOString(), seconds, objectiveSeconds, met: seconds <= objectiveSeconds };
 }
 
-/** Whether a backup is one to recover to: read in full, and without the suspicion that it has lost something. */
-export function isRecoverable({ state, unusual }: Pick<BackupFolder, "state" | "unusual">): boolean {
-  return state === "verified" && unusual?.suspicious !== true;
+/** Whether a backup is one to recover to: proven, read in full, and without the suspicion that it has lost something. */
+export function isRecoverable({ state, decides, unusual }: Pick<BackupFolder, "state" | "decides" | "unusual">): boolean {
+  return state === "verified" && decides && unusual?.suspicious !== true;
 }
 
 /** A recovery point as a sentence. */

@@ -8,7 +8,7 @@ import { listBackups, readAgain } from "./catalogue/catalogue.ts";
 import { requireOneDatabase } from "./catalogue/database-identity.ts";
 import { sweepFiles, type SweepReport } from "./files/sweep-files.ts";
 import { markPrune, PRUNE_MS, pruneMarks } from "./prune-mark.ts";
-import { refuseFuture } from "./catalogue/future.ts";
+import { isAhead, refuseFuture } from "./catalogue/future.ts";
 import { activeHolds, expired, isHeld, keptBy, type Kept } from "./catalogue/retention.ts";
 
 /**
@@ -76,33 +76,42 @@ export interface PruneReport {
  * where a backup or a record is from the future, since then no age is known, or where the rule removes too many at once.
  */
 export async function prune(options: PruneOptions): Promise<PruneReport> {
-  const { storage, job, rule } = options;
+  const { storage, job } = options;
   let { signal } = options;
   const unfinishedBefore = wholeSecond(options.unfinishedBefore);
   const copiesBefore = wholeSecond(options.copiesBefore);
   const backups = await listBackups(storage, job, signal);
-  requireOneDatabase(job, backups);
-  refuseFuture(backups);
-  const kept = rule && keptBy(backups, rule, { timeZone: options.timeZone ?? "UTC", made: options.made });
-  let going = kept ? expired(backups, kept) : [];
-  const tooMany = rule && !options.anyShare ? largeShare(backups, going, rule) : undefined;
-  if (tooMany && !options.dryRun) throw tooMany;
+  const own = decide(
+    options,
+    backups.filter(({ decides }) => decides),
+  );
+  const unsigned = decideUnsigned(
+    options,
+    backups.filter(({ decides, signed }) => !decides && signed === false),
+  );
+  const kept = new Map([...own.kept, ...unsigned.kept]);
+  let going = [...own.going, ...unsigned.going];
   const incomplete = backups.filter(({ state }) => state === "unfinished");
+  const now = new Date();
   const isYoung = ({ modified }: StoredObject) => options.confirm !== undefined && modified >= options.unfinishedBefore;
-  const mayGoOn = ({ time, copied, files }: ListedFolder) =>
-    copied ? copied >= copiesBefore : time >= unfinishedBefore || files.some(isYoung);
+  const mayGoOn = ({ time, copied, files }: ListedFolder) => {
+    const begun = copied ?? time;
+    // Of a name from the future, the store's clock says how old it is.
+    const times = isAhead(begun, now) ? files.map(({ modified }) => modified) : [begun];
+    return times.some((each) => each >= (copied ? copiesBefore : unfinishedBefore)) || (!copied && files.some(isYoung));
+  };
   const unfinished = incomplete.filter((folder) => !mayGoOn(folder));
   // An upload of a copy that is going on is not to be taken for what an interrupted run left.
   const copying = incomplete.flatMap(({ copied }) => (copied && copied >= copiesBefore ? [copied] : []));
   const begunBefore = new Date(Math.min(...[unfinishedBefore, ...copying].map(Number)));
   let interruptedUploads = 0;
-  const warnings = [...backups.flatMap((backup) => backup.warnings), ...(tooMany ? [tooMany.message] : [])];
+  const warnings = [...backups.flatMap((backup) => backup.warnings), ...own.warnings, ...unsigned.warnings];
   if (!options.dryRun) {
     if (options.confirm) signal = AbortSignal.any([signal, await options.confirm()]);
     const { held, warning } = await removeManifests({ storage, job, signal }, going);
     if (warning !== undefined) warnings.push(warning);
     going = going.filter((backup) => !held.has(backup));
-    for (const [backup, by] of held) kept?.set(backup, { reasons: [{ rule: "held", by }], until: undefined });
+    for (const [backup, by] of held) kept.set(backup, { reasons: [{ rule: "held", by }], until: undefined });
     for (const { files } of [...going, ...unfinished])
       await storage.remove(
         files.map(({ key }) => key),
@@ -119,13 +128,45 @@ export async function prune(options: PruneOptions): Promise<PruneReport> {
     unfinished: unfinished.map(({ id }) => id),
     interruptedUploads,
     kept: backups.length - going.length - unfinished.length - foreign.length - unproven.length,
-    keeps: [...(kept ?? [])].map(([{ id }, why]) => ({ id, ...why })),
+    keeps: [...kept].map(([{ id }, why]) => ({ id, ...why })),
     damaged: backups.filter(({ state }) => state === "damaged").map(({ id }) => id),
     ...(foreign.length > 0 && { foreign }),
     ...(unproven.length > 0 && { unproven }),
     ...(warnings.length > 0 && { warnings }),
     files,
   };
+}
+
+/** What the rule lets go of some backups, and why it keeps the others. */
+interface Decision {
+  readonly kept: ReadonlyMap<BackupFolder, Kept>;
+  readonly going: readonly BackupFolder[];
+  readonly warnings: readonly string[];
+}
+
+function decide(
+  { job, rule, timeZone = "UTC", made, anyShare, dryRun }: PruneOptions,
+  backups: readonly BackupFolder[],
+): Decision {
+  requireOneDatabase(job, backups);
+  refuseFuture(backups);
+  if (!rule) return { kept: new Map(), going: [], warnings: [] };
+  const kept = keptBy(backups, rule, { timeZone, made });
+  const going = expired(backups, kept);
+  const tooMany = anyShare ? undefined : largeShare(backups, going, rule);
+  if (tooMany && !dryRun) throw tooMany;
+  return { kept, going, warnings: tooMany ? [tooMany.message] : [] };
+}
+
+/** The same of backups of before there was a key, which anybody may have put there: what is wrong with them keeps them, and no other. */
+function decideUnsigned(options: PruneOptions, backups: readonly BackupFolder[]): Decision {
+  try {
+    return decide(options, backups);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    const warnings = [`The backups without a signature stay as they are. ${error.message}`];
+    return { kept: new Map(), going: [], warnings };
+  }
 }
 
 /** The largest share of the verified backups that goes at once where the job does not say: as many as stay. */

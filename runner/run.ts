@@ -3,6 +3,7 @@ import {
   createDatabase,
   databaseProviders,
   drillConfig,
+  forDrills,
   startDrillServer,
   type DatabaseConfig,
   type DrillTarget,
@@ -80,11 +81,6 @@ export class Run {
     return Run.open(this.#parts(job));
   }
 
-  /** The same run on the job without its keys: nothing is checked against them, and nothing signed. */
-  withoutKeys(): Run {
-    return this.#on({ ...this.job, keys: undefined });
-  }
-
   #on(job: Job): Run {
     return new Run(this.#parts(job));
   }
@@ -123,10 +119,13 @@ export class Run {
   /** The server of the job's drills, or one that is started for as long as it is open. */
   async openDrillTarget(): Promise<DrillTarget> {
     const { drill = {}, database } = this.job;
+    const { acceptSharedUser } = drill;
     const config = drillConfig(database, drill);
-    if (config === undefined || drill.target === undefined) return startDrillServer(database, this.signal);
+    if (config === undefined || drill.target === undefined)
+      return startDrillServer(database, { acceptSharedUser }, this.signal);
     const target = await createDatabase(config, { secrets: { url: await this.secret(drill.target, "drill.target") } });
-    return { database: target, server: `the server of the ${target.description}`, close: () => Promise.resolve() };
+    const named = forDrills(target, { acceptSharedUser });
+    return { database: named, server: `the server of the ${target.description}`, close: () => Promise.resolve() };
   }
 
   /** One of the job's destinations, by its place in the configuration. */

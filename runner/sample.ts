@@ -12,8 +12,18 @@ const UNREAD: readonly BackupFolder["state"][] = ["foreign", "unproven", "unread
  */
 export function sampleOf(backups: readonly BackupFolder[], share: number): BackupFolder[] {
   const others = backups.filter(({ state }) => UNREAD.includes(state));
+  // What anybody may have put there takes no part of the sample of those that are proven.
+  const chosen = [true, false].flatMap((decides) =>
+    longestUnread(
+      backups.filter((backup) => backup.decides === decides && !UNREAD.includes(backup.state)),
+      share,
+    ),
+  );
+  return [...others, ...chosen];
+}
+
+function longestUnread(backups: readonly BackupFolder[], share: number): BackupFolder[] {
   const longestFirst = backups
-    .filter(({ state }) => !UNREAD.includes(state))
     .map((backup) => ({ backup, read: lastRead(backup) }))
     .sort((a, b) => a.read - b.read)
     .map(({ backup }) => backup);
@@ -25,7 +35,7 @@ export function sampleOf(backups: readonly BackupFolder[], share: number): Backu
     chosen.push(backup);
     bytes += backup.size;
   }
-  return [...others, ...chosen];
+  return chosen;
 }
 
 /** When a backup was last read in full, in milliseconds; 0 where it never was. */

@@ -5,13 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findPrograms, type ProgramDirectory } from "../providers/database/postgres/programs/clients.ts";
-import { serverUser as serverOwner } from "../providers/database/postgres/throwaway/server-user.ts";
 import { freePort } from "./free-port.ts";
 import { keepServer } from "./kept-server.ts";
 import { privateInstallation } from "./install/postgres-installation.ts";
 import { ensureSystemPrograms, type SystemProgram } from "./install/system-programs.ts";
-
-export { serverOwner };
 
 const run = promisify(execFile);
 
@@ -179,6 +176,17 @@ async function copyPrimary(programs: string, { data, primary, owner, directory }
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
+}
+
+/** Whom a server runs as where this process is root, which PostgreSQL refuses: `postgres` or `nobody`; undefined for this process's own user. */
+export async function serverOwner(): Promise<Owner | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const lines = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
+  const [, , uid, gid] = ["postgres", "nobody"]
+    .flatMap((name) => lines.find(([each]) => each === name) ?? [])
+    .slice(0, 4);
+  if (uid === undefined || gid === undefined) throw new Error("/etc/passwd has neither a user postgres nor nobody.");
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** The environment that a server runs with: this machine's settings must not change what it does. */

@@ -190,6 +190,13 @@ export interface RestoredTable extends TableRows {
 export interface ScratchOptions {
   /** What the manifest says of the backup that is to be restored there. */
   readonly facts: Pick<DatabaseFacts, "serverVersion" | "encoding" | "roles">;
+  /** The server was started for this drill, so roles are made there for what is restored. Default: it is a server of people's. */
+  readonly own?: boolean;
+  /**
+   * Code of the backup may run with the rights of what it must not reach otherwise: as the user of this process, or as a superuser of a
+   * server of people's. Default false.
+   */
+  readonly acceptSharedUser?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -200,18 +207,24 @@ export interface ScratchDatabase {
   readonly serverVersion: string;
   /** What was found of drills that were killed, one sentence each. */
   readonly warnings: readonly string[];
-  /** Restores artifacts into it, in one transaction, without owners and privileges. */
+  /** Restores artifacts into it, without owners and privileges. `CONFIG` where the server lacks extensions of theirs. */
   restore(artifacts: readonly RestoreArtifact[], facts: RestoreOptions["facts"], signal: AbortSignal): Promise<void>;
   /** Its ordinary tables, and how many rows each has. */
   countRows(signal: AbortSignal): Promise<RestoredTable[]>;
-  /** Runs a query read-only; the server ends it after so many seconds. */
+  /** Runs a query read-only, with the search path that PostgreSQL has by default; the server ends it after so many seconds. */
   ask(query: string, seconds: number, signal: AbortSignal): Promise<Answer>;
   /** Drops it and everything else that was made for it. Takes no signal: it must work in an aborted run, too. */
   drop(): Promise<void>;
 }
 
-/** What a query gave: its first rows, at most two, with their columns as text; or what the server has against it. */
-export type Answer = { readonly rows: readonly (readonly (string | null)[])[] } | { readonly refused: ProviderError };
+/**
+ * What a query gave: its first rows, at most two, with their columns as text; or the number of characters that one of them has more
+ * of, and may not; or what the server has against it.
+ */
+export type Answer =
+  | { readonly rows: readonly (readonly (string | null)[])[] }
+  | { readonly longerThan: number }
+  | { readonly refused: ProviderError };
 
 /** One check of `doctor`, with what to do if it is not ok. */
 export interface Check {
@@ -266,6 +279,9 @@ export interface Programs {
   readonly scratch?: string | undefined;
 }
 
+/** Options of {@link DatabaseDefinition.startThrowaway}. */
+export interface ThrowawayOptions extends Programs, Pick<ScratchOptions, "acceptSharedUser"> {}
+
 /** An empty server that was started for a drill. */
 export interface ThrowawayServer {
   /** The connection URL of its superuser. A secret. */
@@ -303,7 +319,7 @@ export interface DatabaseDefinition<
    *
    * @param config of the job's database, for what it says of the programs to use
    */
-  startThrowaway?(config: Programs, signal: AbortSignal): Promise<ThrowawayServer>;
+  startThrowaway?(config: ThrowawayOptions, signal: AbortSignal): Promise<ThrowawayServer>;
 
   /** Why a backup with artifacts of these formats cannot be drilled, and what to do instead. Default: any can be. */
   undrillable?(formats: readonly string[]): { readonly reason: string; readonly fix: string } | undefined;

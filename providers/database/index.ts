@@ -4,7 +4,7 @@ import type { ProviderContext } from "../definition.ts";
 import { configOf, createFrom } from "../family.ts";
 import { ProviderError } from "../errors.ts";
 import type { SecretRef } from "../secret-ref.ts";
-import type { DatabaseProvider, Reader, RestoreArtifact, TableRows } from "./database.ts";
+import type { DatabaseProvider, Reader, RestoreArtifact, ScratchOptions, TableRows } from "./database.ts";
 import { serverFields } from "./postgres/connect/configured.ts";
 import { postgres } from "./postgres.ts";
 import { supabase } from "./supabase.ts";
@@ -78,7 +78,11 @@ export interface DrillTarget {
  *
  * @throws ProviderError `CONFIG` where its kind, or this machine, has none.
  */
-export async function startDrillServer(source: DatabaseConfig, signal: AbortSignal): Promise<DrillTarget> {
+export async function startDrillServer(
+  source: DatabaseConfig,
+  how: Pick<ScratchOptions, "acceptSharedUser">,
+  signal: AbortSignal,
+): Promise<DrillTarget> {
   const kind = databaseKind(drillKind(source));
   if (kind.startThrowaway === undefined) {
     throw new ProviderError("CONFIG", `Drills of the kind ${source.kind} need a server.`, {
@@ -86,16 +90,21 @@ export async function startDrillServer(source: DatabaseConfig, signal: AbortSign
     });
   }
   const { clients, scratch }: Reader = source;
-  const server = await kind.startThrowaway({ clients, scratch }, signal);
+  const server = await kind.startThrowaway({ clients, scratch, ...how }, signal);
   try {
     // A reference has to stand there, and is not followed: the secret comes beside it.
     const config = drillDatabase(source, { url: { env: "DRILL_SERVER" } });
     const database = await createDatabase(config, { secrets: { url: server.url } });
-    return { database, server: server.description, close: () => server.stop() };
+    return { database: forDrills(database, { own: true }), server: server.description, close: () => server.stop() };
   } catch (error) {
     await server.stop();
     throw error;
   }
+}
+
+/** A database whose scratch databases are made in this way. */
+export function forDrills(database: DatabaseProvider, how: Omit<ScratchOptions, "facts" | "signal">): DatabaseProvider {
+  return { ...database, createScratch: (options) => database.createScratch({ ...options, ...how }) };
 }
 
 function drillKind({ kind }: DatabaseConfig): string {

@@ -1,7 +1,6 @@
 import type { Attributes } from "../../providers/monitor/monitor.ts";
 import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { newestFirst } from "../catalogue/catalogue.ts";
-import { isAhead } from "../catalogue/future.ts";
 import { secondsOf } from "./report.ts";
 import type { RunState } from "./state.ts";
 
@@ -31,13 +30,10 @@ async function recentBackups({ run: { job }, destinations }: RunState): Promise<
       resolve();
     });
   });
-  const now = new Date();
   const backups: BackupFolder[] = [];
   const searches = destinations.map(async ({ storage }) => {
     let [verified, drilled] = [false, job.drill === undefined];
     for await (const backup of storage ? newestFirst(storage, job, limit) : []) {
-      // The age of one from the future is unknown.
-      if (isAhead(backup.time, now)) continue;
       backups.push(backup);
       verified ||= backup.state === "verified";
       drilled ||= backup.drill?.outcome === "drilled";

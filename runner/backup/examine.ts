@@ -1,5 +1,6 @@
 import type { DatabaseIdentity } from "../../providers/database/database.ts";
-import { toProviderError } from "../../providers/errors.ts";
+import { ProviderError, toProviderError } from "../../providers/errors.ts";
+import { counted } from "../../providers/sizes.ts";
 import { HISTORY } from "../anomaly.ts";
 import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { listBackups } from "../catalogue/catalogue.ts";
@@ -8,6 +9,9 @@ import { fromFuture, futureError } from "../catalogue/future.ts";
 import { nextOrder } from "../catalogue/order.ts";
 import { fail, live, requireLive, warn } from "./destination.ts";
 import type { RunState, Draft } from "./state.ts";
+
+/** Forged folders that are warned of one by one in each destination. */
+const NAMED = 20;
 
 /**
  * Checks what the destinations have before anything is dumped: their backups may be another database's. The new backup comes
@@ -22,15 +26,15 @@ export async function examineExisting(state: RunState, draft: Draft, identity: D
     live(destinations).map(async (destination) => {
       try {
         const backups = await listBackups(destination.storage, job, signal);
-        for (const { foreign, unproven } of backups) {
-          const refused = foreign ?? unproven;
-          if (refused) warn(trace, destination, refused);
-        }
-        for (const future of fromFuture(backups)) warn(trace, destination, futureError(future));
-        const ids = comparable(backups);
+        const refused = backups.flatMap(({ foreign, unproven }) => foreign ?? unproven ?? []);
+        for (const error of refused.slice(0, NAMED)) warn(trace, destination, error);
+        if (refused.length > NAMED) warn(trace, destination, othersLike(refused.length - NAMED));
+        const own = backups.filter(({ decides }) => decides);
+        for (const future of fromFuture(own)) warn(trace, destination, futureError(future));
+        const ids = comparable(own);
         if (ids.length > 0) state.earlier ??= { storage: destination.storage, ids };
-        draft.order = Math.max(draft.order, nextOrder(backups, draft.startedAt));
-        return [{ description: destination.description, backups }];
+        draft.order = Math.max(draft.order, nextOrder(own, draft.startedAt));
+        return [{ description: destination.description, backups: own }];
       } catch (error) {
         const failure = toProviderError(error);
         // Some may write and not list.
@@ -42,6 +46,12 @@ export async function examineExisting(state: RunState, draft: Draft, identity: D
   );
   requireLive(destinations);
   draft.formerly = formerDatabases(job, identity, found.flat(), choices.adopt);
+}
+
+/** So many more folders are none of this job's proven backups. */
+function othersLike(count: number): ProviderError {
+  const message = `${counted(count, "folder")} more are no backups of this job, or may be forged.`;
+  return new ProviderError("INTEGRITY", message, { fix: "`provision list` names them. Find out who writes to the store." });
 }
 
 /** The last backups that a new one is compared with: none from before one that a person has accepted. */

@@ -70,6 +70,11 @@ export interface BackupFolder extends ListedFolder {
   readonly unproven?: ProviderError | undefined;
   /** Whether its manifest is signed; undefined where the job has no keys, or the manifest could not be read. */
   readonly signed?: boolean | undefined;
+  /**
+   * Whether what it says may decide anything: of a job with keys, only what is signed. What does not decide is listed, and neither its
+   * names, times nor records count for other backups.
+   */
+  readonly decides: boolean;
   /** Which database it is of; undefined where the manifest does not say or could not be read. */
   readonly database?: BackedUpDatabase | undefined;
   /** Where it stands among the job's backups; see `order.ts`. */

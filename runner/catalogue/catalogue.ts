@@ -16,13 +16,14 @@ import { describeAnomaly } from "../anomaly.ts";
 import { timeOfBackup } from "./backup-id.ts";
 import type { BackedUpDatabase, BackupFolder, BackupState, Hold, JobName, ListedFolder } from "./backup-folder.ts";
 import { databaseOf } from "./database-identity.ts";
+import { isAhead } from "./future.ts";
 import { DOCUMENT_BYTES, MANIFEST_OBJECTS } from "../documents/document-bounds.ts";
 import { hasArchive, Manifest, unknownFormat } from "../documents/manifest.ts";
 import { byOrder, orderOf } from "./order.ts";
 import { ForeignBackupError, requireOwn } from "./own-backup.ts";
 import { nameOf, RecordReader, unusable } from "../documents/record-reader.ts";
 import { isLater, recordsOf, timeIn, type OutcomeRecord } from "../documents/records.ts";
-import { proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
+import { isOlderThan, proofOf, requireProvenRecord, UnprovenBackupError } from "../documents/proof.ts";
 import { openSealed, parseSealed, unknownDocument } from "../documents/sealed-json.ts";
 import { readTwice } from "../second-read.ts";
 import { manifestRead } from "../stream/garbage.ts";
@@ -96,18 +97,22 @@ async function readFolders(
 }
 
 /**
- * A job's backups in a store by their ids, the newest first, a few at a time: for those who need only the first of some kind.
+ * A job's backups in a store by their ids, the newest first, a few at a time: for those who need only the first of some kind. Those from
+ * the future are left out, and what decides nothing.
  */
 export async function* newestFirst(
   storage: StorageProvider,
   job: JobName,
   signal: AbortSignal,
 ): AsyncGenerator<BackupFolder> {
-  const folders = (await listFolders(storage, job, signal)).filter(({ whole }) => whole).reverse();
+  const now = new Date();
+  const all = await listFolders(storage, job, signal);
+  const folders = all.filter(({ whole, time }) => whole && !isAhead(time, now)).reverse();
   const count = folders.some(hasLargeDocument) ? 1 : PARALLEL;
   for (let from = 0; from < folders.length; from += count) {
     const some = folders.slice(from, from + count);
-    yield* await Promise.all(some.map((folder) => readBackup(storage, job, folder, signal)));
+    const read = await Promise.all(some.map((folder) => readBackup(storage, job, folder, signal)));
+    yield* read.filter(({ decides }) => decides);
   }
 }
 
@@ -124,7 +129,7 @@ export async function listWhole(
   return (await listBackups(storage, job, signal, only)).filter(({ state }) => state !== "unfinished");
 }
 
-/** The names of the records beside a backup; see {@link recordsOf}. */
+/** The names of the records beside a backup that count; see {@link recordsOf} and {@link provenRecords}. */
 export async function recordsBeside(
   storage: StorageProvider,
   job: JobName,
@@ -133,7 +138,32 @@ export async function recordsBeside(
 ): Promise<string[]> {
   const names: string[] = [];
   for await (const object of storage.list(`${jobFolder(job)}/${id}`, { signal })) names.push(nameOf(object));
-  return recordsOf(names);
+  return provenRecords(storage, job, id, recordsOf(names), signal);
+}
+
+/**
+ * Those of a backup's records that are signed; all where the job has no keys, or had none then. A record must not say that it is later
+ * than a forged one: a true one may bear that name afterwards.
+ */
+export async function provenRecords(
+  storage: StorageProvider,
+  job: JobName,
+  id: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  if (job.keys === undefined || isOlderThan(job.keys, id)) return [...names];
+  const proven: string[] = [];
+  for (const name of names) {
+    const key = backupKey(job, id, name);
+    try {
+      requireProvenRecord(job, key, await readDocument(storage, key, signal));
+      proven.push(name);
+    } catch (error) {
+      unusable(error);
+    }
+  }
+  return proven;
 }
 
 /**
@@ -158,11 +188,12 @@ function readOpenManifest(
   id: string,
   signal: AbortSignal,
   warn: (problem: ProviderError) => void = () => undefined,
+  proven: (signed: boolean | undefined) => void = () => undefined,
 ): Promise<OpenManifest> {
   const key = backupKey(job, id, MANIFEST);
   return readTwice(async () => {
     const bytes = await readDocument(storage, key, signal);
-    const open = openManifest(job, id, bytes);
+    const open = openManifest(job, id, bytes, proven);
     manifestRead(bytes.length);
     return open;
   }, warn);
@@ -174,13 +205,23 @@ interface OpenManifest {
   readonly signed: boolean | undefined;
 }
 
-/** The manifest in a document's bytes. `INTEGRITY` where they are damaged, forged or the manifest of another backup. */
-export function openManifest(job: JobName, id: string, bytes: Buffer): OpenManifest {
+/**
+ * The manifest in a document's bytes. `INTEGRITY` where they are damaged, forged or the manifest of another backup.
+ *
+ * @param proven called with whether it is signed, before its format is looked at.
+ */
+export function openManifest(
+  job: JobName,
+  id: string,
+  bytes: Buffer,
+  proven: (signed: boolean | undefined) => void = () => undefined,
+): OpenManifest {
   const key = backupKey(job, id, MANIFEST);
   // The decoding keeps a byte order mark, which `text` of a stream would drop without a word.
   const document = openSealed(key, bytes.toString("utf8"));
   requireOwn(job, id, document);
   const signed = proofOf(job, id, document);
+  proven(signed);
   const manifest = parseSealed(key, document, Manifest);
   const unknown = unknownFormat(manifest);
   if (unknown !== undefined) throw unknownDocument(key, `it has an object of the format ${JSON.stringify(unknown)}`);
@@ -241,17 +282,18 @@ async function readBackup(
   const { id, time, files } = folder;
   const manifest = files.find((file) => nameOf(file) === MANIFEST);
   if (manifest === undefined) {
-    return { ...folder, state: "unfinished", order: time.getTime(), drill: undefined, records: [], warnings: [] };
+    const nothing = { drill: undefined, records: [], warnings: [] };
+    return { ...folder, ...nothing, state: "unfinished", decides: job.keys === undefined, order: time.getTime() };
   }
   const warnings: string[] = [];
   let order = time.getTime();
   let database: BackedUpDatabase | undefined;
   let state: BackupState | undefined;
-  let signed: boolean | undefined;
+  let signed = undefined as boolean | undefined;
   try {
-    const open = await readOpenManifest(storage, job, id, signal);
-    const { manifest: content } = open;
-    ({ signed } = open);
+    const { manifest: content } = await readOpenManifest(storage, job, id, signal, undefined, (is) => {
+      signed = is;
+    });
     visit?.(content);
     order = orderOf(time, manifest.modified, content);
     database = databaseOf(content);
@@ -260,7 +302,8 @@ async function readBackup(
       state = "damaged";
     }
   } catch (error) {
-    const nothing = { ...folder, order, drill: undefined, records: [], warnings };
+    const decides = job.keys === undefined;
+    const nothing = { ...folder, decides, order, drill: undefined, records: [], warnings };
     if (error instanceof ForeignBackupError) return { ...nothing, state: "foreign", foreign: error };
     if (error instanceof UnprovenBackupError) return { ...nothing, state: "unproven", unproven: error };
     const { code, message } = unusable(error);
@@ -269,8 +312,8 @@ async function readBackup(
   }
   const read = async (key: string) => {
     const bytes = await readDocument(storage, key, signal);
-    // Beside a backup that is signed, a record without a signature is somebody else's.
-    if (signed === true) requireProvenRecord(job, key, bytes);
+    // Only beside a backup of before there was a key, a record may lack a signature.
+    if (signed !== false) requireProvenRecord(job, key, bytes);
     return bytes;
   };
   const reader = new RecordReader(id, files, read, warnings);
@@ -285,7 +328,20 @@ async function readBackup(
     accepted: anomaly.anomaly?.accepted,
   };
   state ??= verification?.outcome ?? "unverified";
-  return { ...folder, state, database, signed, order, drill, holds, unusual, records: reader.records, warnings };
+  const decides = job.keys === undefined || signed === true;
+  return {
+    ...folder,
+    state,
+    database,
+    signed,
+    decides,
+    order,
+    drill,
+    holds,
+    unusual,
+    records: reader.records,
+    warnings,
+  };
 }
 
 /** The holds on a backup that no release ends. A record that cannot be read holds, unless a release that can be read knows of it. */

@@ -32,7 +32,7 @@ export function isAhead(time: Date, clock: Date): boolean {
 
 /** The backups, and records beside them, whose time is still to come. */
 export function fromFuture(backups: readonly Dated[], now = new Date()): FromFuture[] {
-  const own = backups.filter(({ state }) => state !== "unfinished" && state !== "foreign");
+  const own = backups.filter(({ state }) => !["unfinished", "foreign", "unproven"].includes(state));
   return own.flatMap(({ folder, time, records }) =>
     [{ key: folder, time }, ...records]
       .filter((each) => isAhead(each.time, now))

@@ -31,12 +31,16 @@ export function chosenDestinations(run: Run, { destination }: DestinationOptions
 }
 
 /**
- * The error with a hint at the job's other destinations, where the command line chose none and there is another: what could
- * not be read in the first may be in them.
+ * The error with a hint at the job's other destinations, where the command line chose none and there is another: what is damaged in one
+ * may be whole in them.
+ *
+ * @param used the destination's place in the job that was read
  */
-export function orElsewhere({ job }: Run, { destination }: DestinationOptions, error: unknown): unknown {
+export function orElsewhere({ job }: Run, { destination }: DestinationOptions, used: number, error: unknown): unknown {
   if (!(error instanceof ProviderError) || destination !== undefined) return error;
-  const others = job.destinations.map(({ kind }, index) => `--destination ${index} (${kind})`).slice(1);
+  const others = job.destinations.flatMap(({ kind }, index) =>
+    index === used ? [] : `--destination ${index} (${kind})`,
+  );
   if (others.length === 0) return error;
   const { code, message, fix } = error;
   return new ProviderError(code, message, {

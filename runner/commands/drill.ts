@@ -45,8 +45,8 @@ export function addDrill(program: Command): void {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
         const { drill } = await import("../drill.ts");
-        const { log, signal } = run;
-        const { job } = options.acceptUnproven ? run.withoutKeys() : run;
+        const { job, log, signal } = run;
+        const { acceptUnproven } = options;
         const identity = await chosenIdentity(run, options);
         const [first = 0] = chosenDestinations(run, options);
         const report = await withTelemetry(run, (telemetry) =>
@@ -58,6 +58,7 @@ export function addDrill(program: Command): void {
                 storage,
                 job,
                 id,
+                acceptUnproven,
                 source,
                 target,
                 server,

@@ -5,7 +5,7 @@ import { DatabaseConfig, databaseProviders } from "../../providers/database/inde
 import { ProviderError } from "../../providers/errors.ts";
 import { filesAt } from "../../providers/files/index.ts";
 import type { SecretRef } from "../../providers/secret-ref.ts";
-import { chooseBackup } from "../catalogue/choose-backup.ts";
+import { choose, placeOf, type Chosen, type Place } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { Display } from "../display.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -16,8 +16,9 @@ import type { Restored, RestoreRequest } from "../restore.ts";
 import type { Run } from "../run.ts";
 import { bytes, counted } from "../../providers/sizes.ts";
 import {
-  chosenDestinations,
+  describeFailed,
   destinationOption,
+  inDestinations,
   orElsewhere,
   withDestination,
   type DestinationOptions,
@@ -45,6 +46,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly confirm?: string;
   readonly dryRun: boolean;
   readonly acceptUnproven: boolean;
+  readonly acceptSuspicious: boolean;
 }
 
 /** Adds `provision restore`. */
@@ -103,6 +105,11 @@ export function addRestore(program: Command): void {
     )
     .option("--dry-run", "check everything and print the plan, but change nothing", false)
     .addOption(acceptUnprovenOption())
+    .option(
+      "--accept-suspicious",
+      "restore the backup although it has lost something compared with earlier ones",
+      false,
+    )
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -115,14 +122,10 @@ export function addRestore(program: Command): void {
         }
         const to = options.to === undefined ? undefined : parseReference("--to", options.to);
         const identity = await chosenIdentity(run, options);
-        const source = options.acceptUnproven ? run.withoutKeys() : run;
-        const [first = 0] = chosenDestinations(run, options);
-        let found = false;
-        const { database, files } = await withDestination(run, first, async (storage) => {
-          const backup = await chooseBackup(storage, source.job, id, run.signal);
-          requireProven(source.job, backup);
-          found = true;
-          const common = { storage, job: source.job, id: backup.id, identity };
+        const chosen = await find(run, options, id);
+        const { index } = chosen.place;
+        const { database, files } = await withDestination(run, index, async (storage) => {
+          const common = { storage, job: chosen.job, id: chosen.backup.id, identity };
           // What is wrong with the files or their target must be known before the database is restored, which is there to stay.
           if (to !== undefined) await restoreToTarget(run, { ...options, dryRun: true }, common);
           const database = to === undefined ? undefined : await restoreDatabase(run, options, to, common);
@@ -130,13 +133,14 @@ export function addRestore(program: Command): void {
         }).catch((error: unknown) => {
           // What fails later may be the target's fault, but for a backup that is damaged.
           const damaged = error instanceof ProviderError && error.code === "INTEGRITY";
-          throw found && !damaged ? error : orElsewhere(run, options, error);
+          throw damaged ? orElsewhere(run, options, index, error) : error;
         });
         const differs = (database?.differences ?? []).length > 0;
         const failed = files?.failed.length ?? 0;
         return {
-          json: { ...database, ...(files ? { files } : {}) },
+          json: { ...database, ...(files ? { files } : {}), chosen: shown(chosen) },
           lines: [
+            ...describeChoice(chosen),
             ...(database ? describe(database, options.dryRun, display) : []),
             ...(files ? describeFiles(files) : []),
           ],
@@ -144,6 +148,83 @@ export function addRestore(program: Command): void {
         };
       });
     });
+}
+
+/** A destination whose backups were listed. */
+type Listed = Place & { readonly index: number };
+
+/** The backup to restore, and what a person must know of the choice. */
+type Found = Pick<Chosen<Listed>, "backup" | "place" | "job" | "notUsed" | "losses"> & { readonly why: string };
+
+/**
+ * Chooses among the backups of all destinations, or of the chosen one. A destination that cannot be read keeps none of the others from
+ * being used, and is told of.
+ *
+ * @throws ProviderError `CONFLICT` where the backup is suspicious, and that is not accepted.
+ */
+async function find(run: Run, options: Options, id: string): Promise<Found> {
+  const list = (wanted: string) =>
+    inDestinations(run, options, async (storage, index): Promise<Listed> => ({
+      index,
+      ...(await placeOf(storage, run.job, wanted, run.signal)),
+    }));
+  const { results: places, failed } = await list(id);
+  let chosen: Chosen<Listed>;
+  try {
+    chosen = choose(run.job, places, id, options.acceptUnproven);
+    if (!options.acceptUnproven) requireProven(run.job, chosen.backup);
+  } catch (error) {
+    if (failed.length === 0 || !(error instanceof ProviderError)) throw error;
+    const { code, message, fix } = error;
+    const details = describeFailed(failed);
+    throw new ProviderError(code, message, { cause: error, details, ...(fix === undefined ? {} : { fix }) });
+  }
+  if (chosen.losses.length > 0 && !options.acceptSuspicious) {
+    throw suspicious(chosen, id === "latest" ? chosen : choose(run.job, (await list("latest")).results, "latest"));
+  }
+  const where = places.map(({ description }) => description).join(" and ");
+  const notRead = describeFailed(failed).map((what) => `not read, and may have a newer one: ${what}`);
+  return {
+    ...chosen,
+    notUsed: [...chosen.notUsed, ...notRead],
+    why:
+      id === "latest" ? `the newest good backup in ${where}` : `the backup of that id in ${chosen.place.description}`,
+  };
+}
+
+function suspicious({ backup: { id }, place, losses }: Chosen, { trusted }: Chosen): ProviderError {
+  const other = trusted
+    ? `Or restore the newest without suspicion: provision restore ${trusted.id} …`
+    : "There is none without suspicion.";
+  return new ProviderError(
+    "CONFLICT",
+    `The backup ${id} in ${place.description} has lost something: nothing was restored.`,
+    {
+      details: losses.slice(0, LOSSES).map((loss) => `  ${loss}`),
+      fix: `If it is the one to restore: provision restore ${id} --accept-suspicious …. ${other}`,
+    },
+  );
+}
+
+/** Losses of a suspicious backup that are named: a schema that is dropped may have had thousands of tables. */
+const LOSSES = 20;
+
+/** The choice as `--json` prints it. */
+function shown({ backup: { id, state }, place, why, notUsed, losses }: Found) {
+  return {
+    ...{ id, state, from: place.description, destination: place.index, why, notUsed },
+    ...(losses.length > 0 && { suspicious: losses }),
+  };
+}
+
+/** The choice for people: nothing where it is what anybody expects. */
+function describeChoice({ backup: { id }, place, why, notUsed, losses }: Found): string[] {
+  if (notUsed.length + losses.length === 0) return [];
+  return [
+    `chosen: ${id} in ${place.description}, ${why}`,
+    ...notUsed.map((line) => `  ${line}`),
+    ...losses.slice(0, LOSSES).map((loss) => `  suspicious: ${loss}`),
+  ];
 }
 
 /** Where from, and with which key. */

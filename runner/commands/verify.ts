@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { ProviderError } from "../../providers/errors.ts";
 import { listWhole } from "../catalogue/catalogue.ts";
-import { chooseBackup } from "../catalogue/choose-backup.ts";
+import { choose, placeOf } from "../catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { sampleOf } from "../sample.ts";
@@ -28,7 +28,9 @@ const OUTCOMES: Record<Verification["outcome"], string> = {
   damaged: "DAMAGED",
   unproven: "MAY BE FORGED",
   foreign: "NO BACKUP OF THIS JOB",
-  stored: "the stored bytes are what was written; reading it in full needs the identity",
+  stored:
+    "NOT READ IN FULL: the stored bytes are what was written, and reading what is in them needs the private key: --identity, or " +
+    "encryption.identity in the job",
 };
 
 /** Adds `provision verify`. */
@@ -47,7 +49,7 @@ export function addVerify(program: Command): void {
     .description(
       "Reads every object of a backup to its end, compares it with the manifest, decrypts and decompresses it, and has " +
         "pg_restore parse all of it. The outcome is recorded beside the backup. Ends with 5 if anything is damaged, with 1 if no store can be " +
-        "reached, and with 3 if one of several cannot.",
+        "reached, and with 3 if one of several cannot, or if a backup is encrypted and there is no private key to read it in full with.",
     )
     .argument("[id]", "the backup's id, or latest", "latest")
     .option("--all", "every backup of the job")
@@ -69,9 +71,8 @@ export function addVerify(program: Command): void {
         const identity = await chosenIdentity(run, options);
         const unread: FailedDestination[] = [];
         const { results, failed: away } = await inDestinations(run, options, async (storage) => {
-          const backups = several
-            ? await listWhole(storage, job, signal)
-            : [await chooseBackup(storage, job, id, signal)];
+          const one = several ? undefined : choose(job, [await placeOf(storage, job, id, signal)], id);
+          const backups = one ? [one.backup] : await listWhole(storage, job, signal);
           const chosen = options.sample === undefined ? backups : sampleOf(backups, options.sample);
           const verifications: (Verification & { destination: string })[] = [];
           const common = { storage, job, programs: job.database, fileKeyOf: () => identity, signal };
@@ -81,7 +82,9 @@ export function addVerify(program: Command): void {
               const verification = await withProgress(run, step, (progress) =>
                 verify({ ...common, id: each, progress }),
               );
-              verifications.push({ destination: storage.description, ...verification });
+              const warnings = [...(one?.notUsed ?? []), ...(verification.warnings ?? [])];
+              const told = { ...verification, ...(warnings.length > 0 && { warnings }) };
+              verifications.push({ destination: storage.description, ...told });
             } catch (error) {
               // One that was pruned since, or is of a newer version, says nothing of the others.
               if (!several || !(error instanceof ProviderError && ["CONFIG", "NOT_FOUND"].includes(error.code)))
@@ -109,7 +112,7 @@ export function addVerify(program: Command): void {
           ],
           exitCode: flat.some(({ outcome }) => ["damaged", "foreign", "unproven"].includes(outcome))
             ? EXIT.verification
-            : failed.length > 0
+            : failed.length > 0 || flat.some(({ outcome }) => outcome === "stored")
               ? EXIT.partial
               : EXIT.done,
         };

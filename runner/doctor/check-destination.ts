@@ -88,23 +88,24 @@ export async function* checkDestination(
     await removeLeftovers(storage, job, signal);
     const backups = await listBackups(storage, job, signal);
     found = backups;
+    const own = backups.filter(({ decides }) => decides);
     const [foreign, second] = backups.flatMap((backup) => backup.foreign ?? backup.unproven ?? []);
     if (foreign) {
       if (second === undefined) throw foreign;
       const message = `${foreign.message} There are others like this: see \`provision list\`.`;
       throw new ProviderError(foreign.code, message, foreign.fix === undefined ? {} : { fix: foreign.fix });
     }
-    if (identity) formerDatabases(job, identity, [{ description: storage.description, backups }], false);
-    requireOneDatabase(job, backups);
-    const newest = backups.findLast(({ state }) => state === "verified");
+    if (identity) formerDatabases(job, identity, [{ description: storage.description, backups: own }], false);
+    requireOneDatabase(job, own);
+    const newest = own.findLast(({ state }) => state === "verified");
     return newest
       ? `${backups.length}, the newest verified one of ${newest.time.toISOString()}, ${fromNow(newest.time)}`
-      : `${backups.length}, none of them verified`;
+      : `${backups.length}, none of them ${job.keys ? "signed and " : ""}verified`;
   });
   if (found === undefined) return;
   const backups = found;
   yield* guarded(`${name}: times`, () => {
-    const [first] = fromFuture(backups);
+    const [first] = fromFuture(backups.filter(({ decides }) => decides));
     return first ? Promise.reject(futureError(first)) : Promise.resolve("no backup or record is from the future");
   });
   const point = recoveryPoint(job.objectives, backups);

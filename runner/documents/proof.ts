@@ -24,9 +24,7 @@ export function proofOf({ stack, name, keys }: JobName, id: string, manifest: Se
   if (keys === undefined) return undefined;
   const fault = keys.fault(manifest);
   if (fault === undefined) return true;
-  const begun = timeOfBackup(id);
-  const { since } = keys;
-  if (manifest.signature === undefined && begun !== undefined && since !== undefined && begun < since) return false;
+  if (manifest.signature === undefined && isOlderThan(keys, id)) return false;
   throw new UnprovenBackupError(
     `${stack}/${name}/${id}`,
     `the manifest is not proven to be this stack's, ${fault}`,
@@ -34,6 +32,12 @@ export function proofOf({ stack, name, keys }: JobName, id: string, manifest: Se
       ? `If it was made before the job signed its backups, set signing.since to when that began. Else find out who writes to the store. ${GO_ON}`
       : `If the stack had another key, name it in signing.formerKeys. Else find out who writes to the store. ${GO_ON}`,
   );
+}
+
+/** Whether a backup was begun before there was a key, as its id says. */
+export function isOlderThan({ since }: NonNullable<JobName["keys"]>, id: string): boolean {
+  const begun = timeOfBackup(id);
+  return begun !== undefined && since !== undefined && begun < since;
 }
 
 /**
@@ -50,12 +54,12 @@ export function requireProven({ stack, name }: JobName, { id, signed }: Pick<Bac
   );
 }
 
-/** Checks the signature of a record beside a signed backup. `INTEGRITY` where it is missing or wrong. */
+/** Checks a record's signature, where the job has keys. `INTEGRITY` where it is missing or wrong. */
 export function requireProvenRecord({ keys }: JobName, key: string, record: Buffer): void {
   const fault = keys?.fault(openSealed(key, record.toString("utf8")));
   if (fault === undefined) return;
   throw new ProviderError(
     "INTEGRITY",
-    `${key} may be forged: the backup's manifest is signed, and of this record it must be said that ${fault}.`,
+    `${key} may be forged: the job signs its records, and of this one it must be said that ${fault}.`,
   );
 }

@@ -1,9 +1,10 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
-import { recordTime, VERIFICATION } from "../../providers/layout.ts";
+import { backupKey, recordTime, VERIFICATION } from "../../providers/layout.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { BackupFolder, JobName } from "../catalogue/backup-folder.ts";
-import { listWhole, readDocument, readManifest } from "../catalogue/catalogue.ts";
+import { listWhole, provenRecords, readDocument, readManifest } from "../catalogue/catalogue.ts";
 import { VerificationRecord } from "../documents/manifest.ts";
+import { nameOf } from "../documents/record-reader.ts";
 import { unseal } from "../documents/sealed-json.ts";
 import { encryptionOf, type FileEntry } from "./file-entry.ts";
 import { fileIndexOf, readFileIndex } from "./file-index.ts";
@@ -61,7 +62,7 @@ async function knownTo(
   const { job, signal, verifies } = options;
   const all = await listWhole(storage, job, signal);
   // What is not signed may be forged, and must not become part of what is.
-  const backups = job.keys === undefined ? all : all.filter(({ signed }) => signed === true);
+  const backups = all.filter(({ decides }) => decides);
   const damaged = await ifReadable(() => foundDamaged(storage, job, backups, signal));
   const usable = backups.filter(({ state }) => state === "verified" || (!verifies && state === "unverified"));
   // Without knowing what is damaged, nothing can be referred to.
@@ -122,10 +123,11 @@ async function foundDamaged(
   backups: readonly BackupFolder[],
   signal: AbortSignal,
 ): Promise<string[]> {
-  const damaged = backups.filter(({ state }) => state === "damaged").flatMap(({ files }) => files);
-  const records = damaged
-    .map(({ key }) => key)
-    .filter((key) => recordTime(key.slice(key.lastIndexOf("/") + 1), VERIFICATION.bad) !== undefined);
+  const records: string[] = [];
+  for (const { id, files } of backups.filter(({ state }) => state === "damaged")) {
+    const names = files.map(nameOf).filter((name) => recordTime(name, VERIFICATION.bad) !== undefined);
+    for (const name of await provenRecords(storage, job, id, names, signal)) records.push(backupKey(job, id, name));
+  }
   const start = contentKey(job, "");
   const objects: string[] = [];
   for (const key of records) {

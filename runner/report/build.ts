@@ -65,7 +65,7 @@ function buildJob({ job, file, stores, failed }: JobContents, now: Date): JobRep
   const drills = drillsOf(found.map(({ backup }) => backup));
   const newest = byId.findLast((copies) => copies.some(({ backup }) => isRecoverable(backup)));
   const recoverable = newest && recoverableOf(newest, now);
-  const lastDrill = drills.find(({ ok }) => ok);
+  const lastDrill = drillsOf(found.flatMap(({ backup }) => (backup.decides ? [backup] : []))).find(({ ok }) => ok);
   const proven = lastDrill && {
     ...{ id: lastDrill.id, time: lastDrill.time },
     seconds: lastDrill.seconds?.restore ?? lastDrill.recoveryTime?.seconds ?? null,

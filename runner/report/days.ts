@@ -3,7 +3,6 @@ import { parseCron, runsBetween } from "../../providers/cron.ts";
 import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { Calendar } from "../catalogue/calendar.ts";
 import { keptBy } from "../catalogue/retention.ts";
-import { isRecoverable } from "../objectives.ts";
 import type { Day } from "./report.ts";
 
 const DAY_MS = 86_400_000;
@@ -39,7 +38,7 @@ export function daysOf(options: DaysOptions): { readonly days: Day[]; readonly m
     const [{ time } = { time: now }] = copies;
     count(time, "made");
     if (copies.some(({ state }) => state === "verified")) count(time, "verified");
-    if (copies.some((copy) => copy.state === "verified" && !isRecoverable(copy))) count(time, "suspicious");
+    if (copies.some((copy) => copy.state === "verified" && copy.unusual?.suspicious === true)) count(time, "suspicious");
     if (copies.some(({ state }) => state === "damaged")) count(time, "damaged");
   }
   for (const { time, ok } of drills) count(new Date(time), ok ? "drilled" : "drillFailed");
@@ -64,8 +63,9 @@ interface AbsentRuns {
  * retention rule would keep if it had been made, beside all others that are absent, was never made: it is missed. Of the others nobody
  * can tell, and neither of a run that may be going on.
  */
-function absentRuns({ job, now, overBefore, backups }: DaysOptions, start: Date): AbsentRuns {
+function absentRuns({ job, now, overBefore, ...options }: DaysOptions, start: Date): AbsentRuns {
   const { schedule, retention } = job;
+  const backups = options.backups.filter(({ decides }) => decides);
   const times = backups.map(({ time }) => time.getTime()).sort((a, b) => a - b);
   const [oldest] = times;
   if (schedule === undefined || oldest === undefined) return { missed: [], unknown: [] };
@@ -95,7 +95,7 @@ function absentRuns({ job, now, overBefore, backups }: DaysOptions, start: Date)
 
 const NOTHING: BackupFolder = {
   ...{ id: "", folder: "", time: new Date(0), whole: true, copied: undefined, size: 0, files: [], state: "verified" },
-  ...{ order: 0, drill: undefined, records: [], warnings: [] },
+  ...{ decides: true, order: 0, drill: undefined, records: [], warnings: [] },
 };
 
 /** The backup as if it were like all others: a rule is asked for the time alone. */

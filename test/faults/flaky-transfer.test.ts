@@ -25,7 +25,7 @@ beforeEach(async () => {
   proxy.reset();
   const bucket = `backups-${(buckets += 1)}`;
   await service.client.createBucket({ Bucket: bucket });
-  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" } } });
+  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } });
   Object.assign(sandbox.environment, {
     S3_ID: service.accessKeyId,
     S3_SECRET: service.secretAccessKey,

@@ -34,7 +34,10 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 beforeEach(async () => {
-  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" } }, retention: { last: 1 } });
+  sandbox = new Sandbox(postgres.url("shop"), {
+    drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true },
+    retention: { last: 1 },
+  });
   sandbox.environment.DRILL_URL = postgres.url("postgres");
   sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");
   ({ id: good } = await makeBackup(sandbox));

@@ -11,6 +11,7 @@ export function backupOf(time: Date, changes: Partial<BackupFolder> = {}, mark =
     folder: `prod/app/${id}`,
     whole: true,
     state: "verified",
+    decides: true,
     order: seconds,
     drill: undefined,
     copied: undefined,

@@ -58,7 +58,7 @@ describe.each(["plain", "encrypted", "directory", "files", "encrypted-files"])("
   it("is verified, and drilled, again", async () => {
     const { code, stderr } = await sandbox.run("verify");
     expect(code, stderr).toBe(0);
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     const drill = await sandbox.run("drill");
     expect([drill.code, drill.stdout]).toEqual([0, expect.stringContaining("3 tables with 160 rows")]);
   });

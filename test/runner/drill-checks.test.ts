@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 beforeEach(() => {
-  sandbox = new Sandbox(server.url("shop"), { drill: { target: { env: "DRILL_URL" } } });
+  sandbox = new Sandbox(server.url("shop"), { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } });
   sandbox.environment.DRILL_URL = server.url("postgres");
 });
 afterEach(() => {
@@ -34,7 +34,7 @@ afterEach(() => {
 /** Drills with these checks, each by its query. */
 async function drillWith(...checks: object[]) {
   const named = checks.map((check, index) => ({ name: `check ${index}`, ...check }));
-  Object.assign(sandbox.job, { drill: { target: { env: "DRILL_URL" }, checks: named } });
+  Object.assign(sandbox.job, { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true, checks: named } });
   const { code, stdout, stderr } = await sandbox.run("drill", "--json");
   return { code, stderr, stdout, report: JSON.parse(stdout) as DrillReport };
 }

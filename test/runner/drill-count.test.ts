@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 beforeEach(() => {
-  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" } } });
+  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } });
   sandbox.environment.DRILL_URL = postgres.url("postgres");
 });
 afterEach(() => {

@@ -122,7 +122,7 @@ describe("a drill without a target", () => {
       await expect.poll(() => serversIn(sandbox.path)).not.toEqual([]);
       await expect
         .poll(() => execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }))
-        .toContain("postgres: postgres provision_drill_");
+        .toContain("_reader provision_drill_");
       child.kill(signal);
       await ended;
       await expect.poll(() => serversIn(sandbox.path)).toEqual([]);

@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([source.stop(), server.stop()]));
 beforeEach(() => {
-  sandbox = new Sandbox(source.url("shop"), { drill: { target: { env: "DRILL_URL" } } });
+  sandbox = new Sandbox(source.url("shop"), { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } });
   sandbox.environment.DRILL_URL = server.url("postgres");
 });
 afterEach(async () => {

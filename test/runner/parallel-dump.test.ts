@@ -41,7 +41,7 @@ describe("a job that dumps with several workers", () => {
     expect(differences).toEqual([]);
     expect(tables.length).toBeGreaterThan(20);
 
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     expect(await sandbox.run("drill")).toMatchObject({ code: 0 });
     expect(readdirSync(sandbox.environment.TMPDIR ?? "")).toEqual([]);
   });

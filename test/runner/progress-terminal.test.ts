@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 beforeEach(async () => {
-  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "APP_URL" } } });
+  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "APP_URL" }, acceptSharedUser: true } });
   // So slow that there is something to show.
   sandbox.replaceClient("pg_restore", postgres.binDirectory, 'sleep 0.6; exec "$real" "$@"');
   sandbox.environment.TARGET_URL = await emptyDatabase(postgres, "copy");

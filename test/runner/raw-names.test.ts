@@ -77,7 +77,7 @@ describe(
     it.each([1, 2])("is backed up, listed, verified, drilled and restored as it is, with %i job(s)", async (jobs) => {
       sandbox.job.database = { kind: "postgres", url: { env: "APP_URL" }, jobs };
       sandbox.environment.DRILL_URL = postgres.url("postgres");
-      sandbox.job.drill = { target: { env: "DRILL_URL" } };
+      sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
       const { id } = await makeBackup(sandbox);
       expect(await listed(sandbox)).toMatchObject([{ id, state: "verified" }]);
       expect(await sandbox.run("verify")).toMatchObject({ code: 0 });
@@ -122,7 +122,7 @@ describe(
         create(CAFE);
         // A drill there makes the role and drops it.
         sandbox.environment.DRILL_URL = other.url("postgres");
-        sandbox.job.drill = { target: { env: "DRILL_URL" } };
+        sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
         expect(await sandbox.run("drill")).toMatchObject({ code: 0 });
         expect(psql("ascii", "SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$)'")).toBe("");
 

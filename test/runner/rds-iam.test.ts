@@ -70,7 +70,7 @@ describe("auth: rds-iam", () => {
       sandbox.job = {
         ...sandbox.job,
         database: { ...(sandbox.job.database as object), jobs },
-        drill: { target: { env: "DRILL_URL" }, auth: "rds-iam", rootCertificate },
+        drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true, auth: "rds-iam", rootCertificate },
       };
       sandbox.environment.DRILL_URL = server.url("backup", "postgres");
       // The control connection's token has expired before pg_dump starts.

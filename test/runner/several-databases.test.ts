@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Restored } from "../../runner/restore.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
@@ -56,7 +58,7 @@ describe("several databases of one server", () => {
       const { code, stderr } = await sandbox.run("restore", "--to", "env:TARGET_URL", ...args);
       expect([code, stderr]).toEqual([2, expect.stringContaining("holds the databases App, app, größe und co, and")]);
     }
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     const drill = await sandbox.run("drill");
     expect([drill.code, drill.stderr]).toEqual([2, expect.stringContaining("holds several databases")]);
   });
@@ -103,5 +105,77 @@ describe("several databases of one server", () => {
     expect([code, stderr]).toEqual([4, expect.stringContaining("may not connect to scratch")]);
     choose({ databases: "all", excludeDatabases: ["scratch"] });
     expect(await makeBackup(sandbox)).toMatchObject({ status: "ok" });
+  });
+
+  it("need no more sessions than one of them, however many there are", async () => {
+    // A role that is no superuser may have three of these six.
+    const small = await startPostgres({ settings: { max_connections: "6" } });
+    try {
+      const names = Array.from({ length: 12 }, (_, index) => `tenant ${index}`);
+      for (const name of names)
+        await query(await emptyDatabase(small, name), `CREATE TABLE mine AS SELECT '${name}' AS name`);
+      await query(
+        small.url("postgres"),
+        "CREATE ROLE limited LOGIN PASSWORD 'limited-pw' IN ROLE pg_read_all_data; ALTER DATABASE \"tenant 3\" CONNECTION LIMIT 1",
+      );
+      const url = new URL(small.url("postgres"));
+      [url.username, url.password] = ["limited", "limited-pw"];
+      sandbox.environment.APP_URL = url.href;
+      choose({ databases: "all" });
+      const doctor = await sandbox.run("doctor");
+      expect([doctor.code === 0, doctor.stdout]).toEqual([
+        false,
+        expect.stringMatching(/a run takes 3 sessions.*and 2 are free/),
+      ]);
+      await query(small.url("postgres"), 'ALTER DATABASE "tenant 3" CONNECTION LIMIT -1');
+      expect((await sandbox.run("doctor")).stdout).toMatch(/a run takes 3 sessions.*and 3 are free/);
+      const { id, objects } = await makeBackup(sandbox);
+      expect(objects).toHaveLength(14);
+      sandbox.environment.TARGET_URL = await emptyDatabase(small, "target");
+      expect(await sandbox.run("restore", id, "--to", "env:TARGET_URL", "--database", "tenant 11")).toMatchObject({
+        code: 0,
+      });
+      expect(await query(small.url("target"), "SELECT name FROM mine")).toEqual([{ name: "tenant 11" }]);
+      // With workers there are not enough, which is said before anything is dumped.
+      choose({ databases: "all", jobs: 4 });
+      const more = await sandbox.run("doctor");
+      expect(more.stdout).toMatch(/a run takes 7 sessions.*and 3 are free/);
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it("are refused before the first is dumped where one of them cannot be", async () => {
+    await query(
+      postgres.url("scratch"),
+      "CREATE TABLE hidden (i int); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; INSERT INTO hidden VALUES (1)",
+    );
+    await query(
+      postgres.url("postgres"),
+      "CREATE ROLE cautious LOGIN PASSWORD 'cautious-pw' IN ROLE pg_read_all_data; GRANT CONNECT ON DATABASE scratch TO cautious",
+    );
+    const url = new URL(postgres.url("postgres"));
+    [url.username, url.password] = ["cautious", "cautious-pw"];
+    sandbox.environment.APP_URL = url.href;
+    choose({ databases: ["app", "scratch"] });
+    const { code, stderr } = await sandbox.run("backup");
+    expect([code, stderr]).toEqual([4, expect.stringContaining("may hide rows")]);
+    expect(stderr).not.toContain("database-app.dump");
+  });
+
+  it("each end their session, also where a run is interrupted in the midst of one", async () => {
+    choose({ databases: ["app", "App"] });
+    const gate = join(sandbox.path, "waiting");
+    sandbox.replaceClient(
+      "pg_dump",
+      postgres.binDirectory,
+      `case "$*" in *--format*) touch "${gate}"; sleep 60;; esac; exec "$real" "$@"`,
+    );
+    const { child, ended } = sandbox.start("backup");
+    await expect.poll(() => existsSync(gate), { timeout: 20_000 }).toBe(true);
+    child.kill("SIGTERM");
+    expect((await ended).code).not.toBe(0);
+    const sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'provision'";
+    await expect.poll(() => query(postgres.url("postgres"), sessions)).toEqual([]);
   });
 });

@@ -17,7 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([postgres.stop(), service.stop()]));
 beforeEach(async () => {
-  sandbox = new Sandbox(postgres.url("shop"), { drill: { target: { env: "DRILL_URL" } }, retention: { last: 3 } });
+  sandbox = new Sandbox(postgres.url("shop"), {
+    drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true },
+    retention: { last: 3 },
+  });
   Object.assign(sandbox.environment, {
     S3_ID: service.accessKeyId,
     S3_SECRET: service.secretAccessKey,

@@ -51,7 +51,7 @@ describe("a Supabase project at the command line", () => {
       expect(contents).toContain(line);
     }
 
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     const drill = await sandbox.run("drill");
     expect([drill.code, drill.stderr]).toEqual([2, expect.stringContaining("Restore it into a spare project")]);
 

@@ -52,7 +52,7 @@ it.each([[[]], [["--jobs", "2"]]])("another server can do without them, once tol
 
 it("a drill does not need them", async () => {
   sandbox.environment.DRILL_URL = other.url("postgres");
-  sandbox.job.drill = { target: { env: "DRILL_URL" } };
+  sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
   const { code, stderr } = await sandbox.run("drill");
   expect(code, stderr).toBe(0);
 });

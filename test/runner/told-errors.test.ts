@@ -141,7 +141,7 @@ describe("a manifest whose versions are none", () => {
     const manifest = unseal("manifest.json", readFileSync(file, "utf8"), Manifest);
     const { stack, job, ...rest } = { ...manifest, database: { ...manifest.database, [field]: "of old" } };
     writeFileSync(file, seal({ ...rest, stack, job }));
-    sandbox.job.drill = { target: { env: "DRILL_URL" } };
+    sandbox.job.drill = { target: { env: "DRILL_URL" }, acceptSharedUser: true };
     sandbox.environment.DRILL_URL = postgres.url("postgres");
     const command = field === "clientVersion" ? ["restore", id, "--to", "env:TARGET_URL"] : ["drill", id];
     const { code, stderr } = await sandbox.run(...command);

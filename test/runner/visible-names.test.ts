@@ -34,7 +34,7 @@ beforeEach(async () => {
   receiver = new WebhookReceiver("key-of-the-check");
   await receiver.start();
   sandbox = new Sandbox(postgres.url(EVIL), {
-    drill: { target: { env: "DRILL_URL" } },
+    drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true },
     monitor: [{ kind: "webhook", url: { env: "HEARTBEAT" } }],
   });
   Object.assign(sandbox.environment, {

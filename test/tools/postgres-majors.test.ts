@@ -43,7 +43,7 @@ describe.each(servers)("%s", (_name, programs) => {
     const { differences } = await compareDatabases(url("shop"), url("changed"));
     expect(differences).toEqual([expect.stringContaining("fillfactor=71")]);
 
-    sandbox = new Sandbox(url("shop"), { drill: { target: { env: "DRILL_URL" } } });
+    sandbox = new Sandbox(url("shop"), { drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } });
     sandbox.environment.PATH = [binDirectory, process.env.PATH].join(delimiter);
     sandbox.environment.DRILL_URL = url("postgres");
     sandbox.environment.COPY = url("copy");

@@ -1,11 +1,12 @@
 import { compareClock } from "../../clock.ts";
 import { toProviderError } from "../../errors.ts";
 import type { Check } from "../database.ts";
-import { clientsFor } from "./dump/backup.ts";
+import { clientsFor, refuseUnrestorable } from "./dump/backup.ts";
 import { archiveRisk, findPrograms } from "./programs/clients.ts";
 import { connect, type ControlConnection, place } from "./connect/control-connection.ts";
 import { refuseHiddenRows } from "./dump/hidden-rows.ts";
 import { takeLock } from "./dump/job-lock.ts";
+import { chooseDatabases } from "./dump/several.ts";
 import { lockRoom, locksOfDump, locksPerTransaction } from "./dump/lock-room.ts";
 import { inScope, type Scope, scopeValues, someOf } from "./scope/scope.ts";
 import { resolveSelection } from "./scope/selection.ts";
@@ -36,7 +37,7 @@ export async function* checkPostgres(
       string,
       (control: ControlConnection, settings: PostgresSettings) => Promise<Omit<Check, "name">>
     > = {
-      clients: checkClients,
+      clients: async () => checkClients(control, settings, await scopeOf(control), signal),
       TLS: checkTls,
       privileges: async () => checkPrivileges(control, await scopeOf(control)),
       "row level security": async () => checkRowSecurity(control, await scopeOf(control)),
@@ -44,6 +45,7 @@ export async function* checkPostgres(
       clock: checkClock,
       size: checkSize,
       locks: checkLocks,
+      sessions: () => checkSessions(control, settings, signal),
       ...(lock !== undefined && { lock: () => checkLock(control, lock) }),
     };
     for (const [name, check] of Object.entries(checks)) {
@@ -78,8 +80,15 @@ async function installedClients(only: string | undefined): Promise<Check> {
   };
 }
 
-async function checkClients(control: ControlConnection, { clients }: PostgresSettings): Promise<Omit<Check, "name">> {
-  const { version, directory } = await clientsFor(control, clients);
+async function checkClients(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  scope: Scope,
+  signal: AbortSignal,
+): Promise<Omit<Check, "name">> {
+  const clients = await clientsFor(control, settings.clients);
+  const { version, directory } = clients;
+  await refuseUnrestorable({ settings, control, clients }, scope, signal);
   const found = `pg_dump ${version} in ${directory}`;
   const risk = archiveRisk(version, control.serverVersion);
   return risk === undefined
@@ -176,6 +185,36 @@ async function checkLocks(control: ControlConnection, { jobs = 1 }: PostgresSett
     detail: `${detail}: a run cannot lock all tables, and fails if one is truncated or altered just as it begins`,
     fix: `To have them locked, ALTER SYSTEM SET max_locks_per_transaction = ${locksPerTransaction(room, wanted)}, and restart the server.`,
   };
+}
+
+/**
+ * Sessions that are free for a run as this role: of the server, of the role, and of the database with fewest, where the lock of a run of
+ * several takes one of the first alone. A superuser has no limit of its own, and this session is over by then.
+ */
+const FREE_SESSIONS = `
+  WITH used AS (SELECT * FROM pg_stat_activity WHERE pid <> pg_backend_pid())
+  SELECT least(current_setting('max_connections')::int - (SELECT count(*) FROM used WHERE backend_type = 'client backend') - CASE WHEN rolsuper
+      THEN 0 ELSE current_setting('superuser_reserved_connections')::int + coalesce(current_setting('reserved_connections', true)::int, 0) END,
+    CASE WHEN rolconnlimit >= 0 AND NOT rolsuper THEN rolconnlimit - (SELECT count(*) FROM used WHERE usesysid = r.oid) END,
+    (SELECT min(datconnlimit - (SELECT count(*) FROM used WHERE datid = d.oid) + (datname <> ($1::text[])[1])::int) FROM pg_database AS d
+      WHERE datname = ANY($1::text[]) AND datconnlimit >= 0 AND NOT rolsuper))::int AS free
+  FROM pg_roles AS r WHERE rolname = session_user`;
+
+async function checkSessions(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  signal: AbortSignal,
+): Promise<Omit<Check, "name">> {
+  const { databases, jobs = 1 } = settings;
+  const names = databases === undefined ? [control.database] : await chooseDatabases(settings, databases, signal);
+  // That of the snapshot, pg_dump's own and its workers', and for several databases that of the lock.
+  const wanted = 2 + (jobs > 1 ? jobs : 0) + (databases === undefined ? 0 : 1);
+  const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [names]);
+  const detail = `a run takes ${wanted} sessions of the server, and ${free} are free`;
+  if (wanted <= free) return { ok: true, detail };
+  const fix =
+    "Raise max_connections or the role's or database's CONNECTION LIMIT, close other sessions, or take fewer `jobs`.";
+  return { ok: false, detail, fix };
 }
 
 async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {

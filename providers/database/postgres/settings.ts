@@ -80,8 +80,8 @@ const databasesFields = {
     .union([z.literal("all"), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe(
-      "Several databases of the server in one backup: `all`, or their names. Each is consistent in itself, and takes a connection " +
-        "for the whole backup. Default: the database in the connection URL.",
+      "Several databases of the server in one backup: `all`, or their names. Each is consistent in itself, and one is " +
+        "open at a time. Default: the database in the connection URL.",
     )
     .meta({ examples: ["all"] }),
   excludeDatabases: z

@@ -50,8 +50,6 @@ export interface SupabaseSettings extends PostgresSettings {
 
 /** What a backup of a Supabase project is made of. */
 export async function projectLayout(settings: SupabaseSettings, control: ControlConnection): Promise<Layout> {
-  // Names in all that is asked from here on are qualified. It lasts as long as the transaction.
-  await control.query("SET LOCAL search_path = ''");
   const chosen = await resolveSelection(control, settings.selection ?? {}, PROVIDED_SCHEMAS);
   const scope = both(await platformScope(control), chosen);
   const tables = [...(await countedTables(control, scope)), ...(await tablesOfParts(control))];

@@ -86,7 +86,7 @@ export async function readInventory(name: string, bytes: Readable): Promise<Inve
   return data;
 }
 
-/** Takes an inventory, as it is compared with another; inside a transaction, for one moment's view. The connection's `search_path` must be empty. */
+/** Takes an inventory, as it is compared with another; inside a transaction, for one moment's view. */
 export async function takeInventory(
   control: ControlConnection,
   scope: Scope,

@@ -66,7 +66,7 @@ export class RestoreMessages {
     const [, state = "", text = ""] = /:  (0[12][0-9A-Z]{3}): (.*)$/.exec(line) ?? [];
     if (state === "") return;
     if (!text.startsWith(`${MARK} `)) {
-      const known = knownMessage(text);
+      const known = knownMessage(text, true);
       const warning = `The server warned: ${known?.text ?? WITHHELD} (${describeState(state)})`;
       this.#warnings.set(warning, (this.#warnings.get(warning) ?? 0) + 1);
       return;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { ProviderError, reworded, toProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
-import { type ControlConnection, NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
+import { BEGIN_SESSION, type ControlConnection } from "../postgres/connect/control-connection.ts";
 import type { ProgramDirectory } from "../postgres/programs/clients.ts";
 import { connecting } from "../postgres/programs/libpq-environment.ts";
 import { feed, type Program } from "../postgres/programs/program.ts";
@@ -47,9 +47,9 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
   let sourceError: unknown;
   const script = async function* (): AsyncGenerator<Buffer | string> {
     yield (
-      `${NO_TIMEOUTS};\nBEGIN;\n` +
+      `${BEGIN_SESSION};\nBEGIN;\n` +
       `SET ${STRICT} = ${options.strict === true ? "on" : "off"};\n` +
-      "SET client_min_messages = warning;\nSET standard_conforming_strings = on;\nSET search_path = '';\n" +
+      "SET client_min_messages = warning;\nSET search_path = '';\n" +
       // If something ends this transaction early, the table is missing at the end.
       "CREATE TEMPORARY TABLE provision_restore () ON COMMIT DROP;\n"
     );
@@ -70,7 +70,7 @@ export async function runScript(restore: ProjectRestore, steps: readonly Step[])
   };
   const messages = new RestoreMessages();
   const psql: Program = {
-    ...connecting(connection, control.host, clients),
+    ...connecting(connection, control, clients),
     name: "psql",
     // Messages with SQLSTATEs and names of their own; anything else in them is withheld.
     args: [...psqlArguments(connection.database), "--file=-"],

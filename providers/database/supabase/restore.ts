@@ -1,6 +1,6 @@
 import { ProviderError, reworded } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database.ts";
-import { type ControlConnection, NO_TIMEOUTS, withConnection } from "../postgres/connect/control-connection.ts";
+import { type ControlConnection, withConnection } from "../postgres/connect/control-connection.ts";
 import { countObjects } from "../postgres/restore/contents.ts";
 import { openArchive } from "../postgres/restore/restore.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
@@ -49,7 +49,6 @@ export function restoreProject(
     });
   }
   return withConnection(connection, signal, async (control) => {
-    await control.query(NO_TIMEOUTS);
     await checkTarget(control, options);
     if (!dryRun) requireConfirmation(connection, options.confirm);
     const { archive, clients } = await openArchive(control, artifacts, settings.clients);
@@ -92,7 +91,7 @@ async function readComparison({
   }
   const backup = await readInventory(artifact.name, artifact.open(options.signal));
   return async (control, messages) => {
-    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''");
+    await control.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const restored = await takeInventory(control, await platformScope(control), backup);
     await control.query("COMMIT");
     return compareInventories(backup, restored, messages.missing, options.noOwner);
@@ -106,7 +105,6 @@ async function compareRestored(
 ): Promise<ProjectComparison & Pick<RestoreReport, "objects">> {
   try {
     const work = async (after: ControlConnection) => {
-      await after.query(NO_TIMEOUTS);
       return { ...(await compare(after)), objects: await countObjects(after) };
     };
     return await withConnection(settings.connection, options.signal, work, { host });

@@ -3,7 +3,7 @@ import { programOf, type Source } from "../postgres/dump/backup.ts";
 import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
 import { beginningOfPart, END_OF_PART } from "../postgres/artifacts/sql-artifact.ts";
-import { NO_TIMEOUTS } from "../postgres/connect/control-connection.ts";
+import { BEGIN_SESSION } from "../postgres/connect/control-connection.ts";
 
 /** One step of a part that holds rows. */
 type RowsStep =
@@ -16,13 +16,12 @@ type RowsStep =
 function rowsPart(source: Source, name: string, title: string, steps: readonly RowsStep[]): DatabaseArtifact {
   const print = (text: string): string => `SELECT ${literal(text)}`;
   const commands = [
-    NO_TIMEOUTS,
+    BEGIN_SESSION,
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     `SET TRANSACTION SNAPSHOT '${source.snapshot}'`,
     "SET search_path = ''",
     // As for pg_dump: an error is better than missing rows.
     "SET row_security = off",
-    "SET standard_conforming_strings = on",
     print(beginningOfPart(title)),
     ...steps.flatMap((step) =>
       "sql" in step

@@ -17,7 +17,7 @@ export interface StatementsPart {
   /** What the objects have in common whose names a row of {@link query} gives as `named`. */
   readonly names?: string;
   /**
-   * Gives rows of `sql`, in the order in which they must run. It runs with an empty `search_path`. A row with a `schema` or a
+   * Gives rows of `sql`, in the order in which they must run. A row with a `schema` or a
    * `table` (qualified, quoted where needed) is about that, and is left out with it.
    */
   readonly query: string;

@@ -111,7 +111,7 @@ describe("a backup that somebody who can write to the store has", () => {
   ])(
     "%s is reported by all, counts for nothing, and is restored with a word alone",
     async (_how, change, fault) => {
-      sandbox.job.drill = { target: { env: "APP_URL" } };
+      sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
       const { id } = await makeBackup(sandbox);
       forge(fileOf(id), change);
       expect(await states()).toEqual([[id, "unproven"]]);

@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, rm, statfs, unlink } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProviderError } from "../../../errors.ts";
+import { removeHelpers } from "../throwaway/server-user.ts";
 
 /** What a folder is called; those of earlier versions had the number of their process in it, and no lock. */
 const NAME = /^provision-scratch-([0-9a-f]{16}|\d+-[0-9a-f]{8})$/;
@@ -138,7 +139,12 @@ async function removeIfAbandoned(folder: string): Promise<void> {
 
 /** Removes a folder, and the lock last: what a kill -9 leaves half removed, the next run removes. */
 async function removeFolder(folder: string): Promise<void> {
-  await rm(join(folder, FILES), { recursive: true, force: true });
+  const files = join(folder, FILES);
+  await rm(files, { recursive: true, force: true }).catch(async (error: unknown) => {
+    if (!["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    removeHelpers(files);
+    await rm(files, { recursive: true, force: true });
+  });
   await rm(folder, { recursive: true, force: true });
 }
 

@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Client, ClientConfig } from "pg";
+import type { Client, ClientConfig, QueryResult } from "pg";
 import { abortedError, ProviderError } from "../../../errors.ts";
 import { majorVersion } from "../programs/clients.ts";
 import type { Connection, ConnectionHost } from "./connection-url.ts";
@@ -13,12 +13,31 @@ export class ConnectError extends ProviderError {
 }
 
 /**
- * A query that switches the session's timeouts off, and gives no row. A project of Supabase limits statements to two minutes, and
- * a backup takes longer. It reads pg_settings, because older servers lack some of the timeouts.
+ * Settings that a role, a database or a server may have of its own, and the values that this program's SQL is written for. Some are
+ * of newer servers. A project of Supabase limits statements to two minutes, and a backup takes longer.
  */
-export const NO_TIMEOUTS = `SELECT name FROM pg_settings
-  WHERE CASE WHEN name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout',
-    'transaction_timeout') THEN set_config(name, '0', false) IS NULL ELSE false END`;
+const SETTINGS = `('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('bytea_output', 'hex'),
+  ('extra_float_digits', '1'), ('lc_messages', 'C'), ('array_nulls', 'on'), ('quote_all_identifiers', 'off'), ('row_security', 'on'),
+  ('standard_conforming_strings', 'on'), ('exit_on_error', 'off'), ('createrole_self_grant', ''), ('statement_timeout', '0'),
+  ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'), ('transaction_timeout', '0'),
+  ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off')`;
+
+/**
+ * A query that gives each of the {@link SETTINGS} its value, and a row with `name` and `value` of each that had another. Only a
+ * superuser may set `lc_messages`.
+ */
+const CHANGE_SETTINGS = `SELECT name, set_config(name, value, false) AS value FROM (
+    SELECT name, value, current_setting(name, true) AS was FROM (VALUES ${SETTINGS}) AS settings (name, value)) AS compared
+  WHERE was <> value AND (name <> 'lc_messages' OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))`;
+
+/**
+ * Goes before anything else, so that each name in a query is PostgreSQL's own: whoever may create a function or operator in `public` could
+ * otherwise have it called by this role (CVE-2018-1058). A standby refuses the transactions of a role that is serializable by default.
+ */
+const OWN_NAMES = "BEGIN ISOLATION LEVEL READ COMMITTED; SET search_path = pg_catalog, pg_temp";
+
+/** The beginning of a script: what each connection of this process begins with. It gives no row. */
+export const BEGIN_SESSION = `SET client_encoding = 'UTF8'; ${OWN_NAMES}; SELECT name FROM (${CHANGE_SETTINGS}) AS changed WHERE value IS NULL; COMMIT`;
 
 /** A connection of this process itself, beside those of PostgreSQL's programs. Every error is a `ProviderError`. */
 export interface ControlConnection {
@@ -31,6 +50,8 @@ export interface ControlConnection {
   readonly serverMajor: number;
   /** True on a hot standby, which nothing can be written to. */
   readonly inRecovery: boolean;
+  /** Settings that the role, the database or the server has otherwise, and their values in this session. */
+  readonly overridden: Readonly<Record<string, string>>;
   /** Whether this connection uses TLS. */
   readonly encrypted: boolean;
   /** Why the connection has broken; undefined while it stands. */
@@ -47,9 +68,11 @@ export interface ControlConnection {
 /** Options of {@link connect}. */
 export interface ConnectOptions {
   /** Another database than the URL's. */
-  readonly database?: string;
+  readonly database?: string | undefined;
   /** Only this one of the URL's hosts. */
   readonly host?: ConnectionHost;
+  /** Queries read rows, whose values must not be in an error. Default: they read the catalogue. */
+  readonly readsRows?: boolean;
 }
 
 /** Milliseconds that a server may take to end a session. */
@@ -74,8 +97,8 @@ export async function connect(
   for (const attributes of wanted === "prefer-standby" ? (["standby", "any"] as const) : [wanted]) {
     for (const host of hosts) {
       try {
-        const control = await connectTo(connection, host, options.database ?? connection.database, signal);
-        if (await fits(control, attributes)) return control;
+        const control = await connectTo(connection, host, options, signal);
+        if (fits(control, attributes)) return control;
         await control.close();
         failures.push(new ProviderError("TRANSIENT", `${place(host)} is not ${attributes}.`));
       } catch (error) {
@@ -127,13 +150,13 @@ export function place({ host, port }: ConnectionHost): string {
 async function connectTo(
   connection: Connection,
   host: ConnectionHost,
-  database: string,
+  options: ConnectOptions,
   signal: AbortSignal,
 ): Promise<ControlConnection> {
   const ways = await tlsWays(connection, host.host);
   for (const [index, tls] of ways.entries()) {
     try {
-      return await open(connection, host, database, tls, signal);
+      return await open(connection, host, options, tls, signal);
     } catch (error) {
       if (signal.aborted || index === ways.length - 1) throw error;
     }
@@ -144,7 +167,7 @@ async function connectTo(
 async function open(
   connection: Connection,
   host: ConnectionHost,
-  database: string,
+  { database = connection.database, readsRows }: ConnectOptions,
   tls: Tls,
   signal: AbortSignal,
 ): Promise<ControlConnection> {
@@ -174,7 +197,7 @@ async function open(
       if (signal.aborted) throw abortedError(signal);
       // Once the connection is broken, pg only reports that it cannot be used: the reason came before.
       if (broken !== undefined && (error as { severity?: string }).severity === undefined) throw broken;
-      throw serverError(error, `The database ${database} refused a query`, secrets);
+      throw serverError(error, `The database ${database} refused a query`, secrets, undefined, readsRows);
     }
   };
   const one = async <Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row> => {
@@ -191,7 +214,7 @@ async function open(
     await client.connect();
     return {
       host,
-      ...(await serverFacts(host, { query: ask, one })),
+      ...(await beginSession(host, client)),
       encrypted: tls !== false,
       get broken() {
         return broken;
@@ -224,29 +247,30 @@ function clientConfig(connection: Connection, host: ConnectionHost, tls: Tls): C
   };
 }
 
-/** What the server says of itself, right after the connection was made. */
-async function serverFacts(
+/** Makes the session what this program's SQL is written for, in one round trip, and asks the server what it is. */
+async function beginSession(
   host: ConnectionHost,
-  { query, one }: Pick<ControlConnection, "query" | "one">,
-): Promise<Pick<ControlConnection, "serverVersion" | "serverMajor" | "database" | "inRecovery">> {
-  const server = await one<{ version: string; recovery: boolean; database: string | null }>(
-    "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS recovery, " +
-      "CASE WHEN current_setting('server_encoding') <> 'SQL_ASCII' THEN current_database() END AS database",
-  );
-  let { database } = server;
-  if (database === null) {
-    // Such a server converts nothing, and refuses to send what is not of the client's encoding: names, too.
-    await query("SET client_encoding = 'SQL_ASCII'");
-    ({ database } = await one<{ database: string }>("SELECT current_database() AS database"));
-  }
-  const [serverVersion = ""] = server.version.split(" ");
+  client: Client,
+): Promise<Pick<ControlConnection, "serverVersion" | "serverMajor" | "database" | "inRecovery" | "overridden">> {
+  // A server of the encoding SQL_ASCII converts nothing, and refuses to send what is not of the client's encoding: names, too.
+  const raw =
+    "SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE current_setting('server_encoding') = 'SQL_ASCII'";
+  const facts =
+    "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS \"inRecovery\", current_database() AS database";
+  const results = await client.query([OWN_NAMES, CHANGE_SETTINGS, raw, facts, "COMMIT"].join("; "));
+  // Each statement has a result of its own.
+  const rows = (results as unknown as QueryResult[]).map((each): unknown => each.rows);
+  const [{ version, ...rest }] = rows[4] as [{ version: string; inRecovery: boolean; database: string }];
+  const [serverVersion = ""] = version.split(" ");
   if (!/^\d/.test(serverVersion)) {
     const problem = `${place(host)} reports the version "${serverVersion}", which is not a PostgreSQL version.`;
     throw new ProviderError("CONFIG", problem, {
       fix: "Name a PostgreSQL server in the connection URL; its SHOW server_version begins with a number.",
     });
   }
-  return { serverVersion, serverMajor: majorVersion(serverVersion), database, inRecovery: server.recovery };
+  const changed = rows[2] as { name: string; value: string }[];
+  const overridden = Object.fromEntries(changed.map(({ name, value }) => [name, value]));
+  return { serverVersion, serverMajor: majorVersion(serverVersion), ...rest, overridden };
 }
 
 /** The server asks for a password only where it wants one. */
@@ -265,7 +289,7 @@ async function end(client: Client, socket: Socket): Promise<void> {
   socket.destroy();
 }
 
-async function fits(control: ControlConnection, attributes: Connection["targetSessionAttributes"]): Promise<boolean> {
+function fits(control: ControlConnection, attributes: Connection["targetSessionAttributes"]): boolean {
   switch (attributes) {
     case "any":
     case "prefer-standby":
@@ -276,9 +300,7 @@ async function fits(control: ControlConnection, attributes: Connection["targetSe
       return control.inRecovery;
     case "read-write":
     case "read-only": {
-      const { writable } = await control.one<{ writable: boolean }>(
-        "SELECT current_setting('default_transaction_read_only') = 'off' AND NOT pg_is_in_recovery() AS writable",
-      );
+      const writable = !control.inRecovery && !("default_transaction_read_only" in control.overridden);
       return writable === (attributes === "read-write");
     }
   }

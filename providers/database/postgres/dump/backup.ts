@@ -1,8 +1,15 @@
+import { text } from "node:stream/consumers";
 import { ProviderError } from "../../../errors.ts";
 import { counted } from "../../../sizes.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
-import { chooseClients, type ProgramDirectory, type ProgramSearch, searchPrograms } from "../programs/clients.ts";
-import { connect, type ControlConnection, NO_TIMEOUTS } from "../connect/control-connection.ts";
+import {
+  archiveRisk,
+  chooseClients,
+  type ProgramDirectory,
+  type ProgramSearch,
+  searchPrograms,
+} from "../programs/clients.ts";
+import { connect, type ControlConnection } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { lockedIn, takeLock } from "./job-lock.ts";
@@ -10,7 +17,7 @@ import { explainOutOfLocks } from "./lock-room.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
-import { inScope, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
+import { inScope, quoteParts, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
 import { describeScope, resolveSelection } from "../scope/selection.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { OutOfLocksError, RecoveryConflictError } from "../messages/server-errors.ts";
@@ -73,13 +80,12 @@ export async function openBackup(
   const control = await connect(settings.connection, options.signal);
   try {
     const clients = await clientsFor(control, settings.clients, programs);
-    // The session is idle inside its transaction for as long as the dump takes.
-    await control.query(NO_TIMEOUTS);
     if (options.lock !== undefined) await takeLock(control, options.lock);
     const locks = options.lock === undefined ? undefined : await lockedIn(control);
     const systemIdentifier = await readSystemIdentifier(control);
     const { snapshot, layout, watch } = await takeSnapshot(control, settings, choose);
     await refuseHiddenRows(control, layout.scope);
+    await refuseUnrestorable({ settings, control, clients }, layout.scope, options.signal);
     const facts = await readFacts(control, clients, snapshot.time, layout.scope, systemIdentifier);
     const parts = await layout.parts({ settings, control, clients, snapshot: snapshot.id, facts, watch });
     // Ending the session ends the transaction and gives back the lock, also where the connection has broken.
@@ -127,6 +133,38 @@ async function takeSnapshot(
   throw new ProviderError("TRANSIENT", problem, {
     fix: "Run the backup at a time when nothing truncates or alters tables over and over.",
   });
+}
+
+/**
+ * Refuses clients that write what no server accepts. A release may keep values of its own in the options of columns (15.20 and its
+ * `pg_attver`), and only clients that know these leave them out. Others show on one table what they do.
+ *
+ * @throws {ProviderError} `CONFIG`
+ */
+export async function refuseUnrestorable(
+  source: Pick<Source, "settings" | "control" | "clients">,
+  scope: Scope,
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings, control, clients } = source;
+  const risk = archiveRisk(clients.version, control.serverVersion);
+  if (risk === undefined) return;
+  const [column] = await control.query<{ name: string; option: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name, split_part(option, '=', 1) AS option
+     FROM pg_attribute JOIN pg_class AS c ON c.oid = attrelid JOIN pg_namespace AS n ON n.oid = relnamespace, unnest(attoptions) AS option
+     WHERE starts_with(option, 'pg_') AND relkind IN ('r', 'p', 'm', 'f') AND has_table_privilege(c.oid, 'SELECT')
+       AND ${inScope("nspname", "relname")} ORDER BY relpages LIMIT 1`,
+    scopeValues(scope),
+  );
+  if (column === undefined) return;
+  const options = ["--schema-only", `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`, "--no-password"];
+  const args = [...options, `--table=${quoteParts(column.name)}`];
+  const dump = readFrom({ ...programOf(source), name: "pg_dump", args }, signal);
+  if (!(await text(dump)).includes(column.option)) return;
+  const problem =
+    `pg_dump ${clients.version} writes an option of columns of the server, PostgreSQL ${control.serverVersion}, that no server accepts: ` +
+    `${column.option}, of the table ${column.name} for instance. Its backup could not be restored.`;
+  throw new ProviderError("CONFIG", problem, { fix: risk.fix });
 }
 
 /** The clients that can read this connection's server. */
@@ -210,6 +248,8 @@ export function archive(source: Source, scope: Scope, covers: readonly string[])
       `--dbname=${databaseString(settings.connection.database)}`,
       ...args,
       "--no-password",
+      // The role may have another client_encoding, which may lack characters of the database.
+      `--encoding=${facts.encoding}`,
       `--snapshot=${snapshot}`,
       `--lock-wait-timeout=${settings.lockTimeoutSeconds * 1000}`,
       ...scopeOptions(scope),
@@ -262,12 +302,16 @@ export function rolesOf(source: Source): DatabaseArtifact {
 }
 
 /** What every program that reads the snapshot's server needs. */
-export function programOf({ settings: { connection }, control, clients, facts }: Source) {
+export function programOf({
+  settings: { connection },
+  control,
+  clients,
+}: Pick<Source, "settings" | "control" | "clients">) {
   return {
     // The host that has the snapshot, and no other of the URL.
-    ...connecting(connection, control.host, clients),
+    ...connecting(connection, control, clients),
     otherwise: "INTERNAL",
-    explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(facts.name, control.broken)),
+    explain: (problem) => (control.broken === undefined ? problem : withoutSnapshot(control.database, control.broken)),
   } satisfies Partial<Program>;
 }
 

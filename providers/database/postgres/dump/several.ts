@@ -1,33 +1,42 @@
+import { Readable } from "node:stream";
 import { ProviderError } from "../../../errors.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
 import { openBackup } from "./backup.ts";
-import { withConnection } from "../connect/control-connection.ts";
+import { connect, withConnection } from "../connect/control-connection.ts";
+import { lockedIn, takeLock } from "./job-lock.ts";
 import type { Databases, PostgresSettings } from "../settings.ts";
 
-/** Opens a backup of several databases of one server: a snapshot and an archive of each, and the server's roles once. */
+/**
+ * Opens a backup of several databases of one server: an archive of each, and the server's roles once. Each is looked at before the first
+ * is dumped, and its snapshot is taken when its archive is read, so that a run has one of them open at a time.
+ */
 export async function openSeveral(
   settings: PostgresSettings,
   databases: Databases,
-  options: BackupOptions,
+  { lock, signal }: BackupOptions,
 ): Promise<DatabaseBackup> {
-  const names = await choose(settings, databases, options.signal);
-  const backups: DatabaseBackup[] = [];
-  const close = async (): Promise<void> => {
-    await Promise.all(backups.map((backup) => backup.close()));
-  };
+  const names = await chooseDatabases(settings, databases, signal);
+  const settingsOf = (database: string) => ({ ...settings, connection: { ...settings.connection, database } });
+  // One lock is enough to keep other runs of the job away.
+  const control = await connect(settings.connection, signal, { database: names[0] });
   try {
-    for (const [index, database] of names.entries()) {
-      const connection = { ...settings.connection, database };
-      // One lock is enough to keep other runs of the job away.
-      const { signal } = options;
-      backups.push(await openBackup({ ...settings, connection }, index === 0 ? options : { signal }));
+    await takeLock(control, lock);
+    const locks = await lockedIn(control);
+    const backups: DatabaseBackup[] = [];
+    for (const database of names) {
+      const backup = await openBackup(settingsOf(database), { signal });
+      await backup.close();
+      backups.push(backup);
     }
     const [first] = backups;
     if (first === undefined) throw new ProviderError("INTERNAL", "No database was chosen.");
     const taken = new Set<string>();
     const archives = backups.flatMap(({ facts, artifacts }) =>
-      artifacts.filter(isArchive).map((artifact) => named(artifact, facts.name, taken)),
+      artifacts.filter(isArchive).map((artifact) => {
+        const open = (late: AbortSignal) => Readable.from(bytesOf(settingsOf(facts.name), late), { objectMode: false });
+        return named({ ...artifact, open }, facts.name, taken);
+      }),
     );
     return {
       facts: {
@@ -39,22 +48,33 @@ export async function openSeveral(
         tables: [],
         roles: [...new Set(backups.flatMap(({ facts }) => facts.roles))].sort(),
       },
-      lockedIn: first.lockedIn,
+      lockedIn: locks,
       artifacts: [...archives, ...first.artifacts.filter(({ format }) => format === "roles-sql")],
       omitted: [],
+      // The snapshots have ended with the archives; this says whether the session with the lock still stands.
       endSnapshot: async () => {
-        // The first has the lock; the others are not needed any more.
-        await Promise.all(backups.map((backup) => (backup === first ? backup.endSnapshot() : backup.close())));
+        await control.query("SELECT 1");
       },
-      close,
+      close: () => control.close(),
     };
   } catch (error) {
-    await close();
+    await control.close();
     throw error;
   }
 }
 
-async function choose(
+/** The archive of one database, whose snapshot lasts as long as that is read. */
+async function* bytesOf(settings: PostgresSettings, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const backup = await openBackup(settings, { signal });
+  try {
+    for (const archive of backup.artifacts.filter(isArchive)) yield* archive.open(signal) as AsyncIterable<Buffer>;
+  } finally {
+    await backup.close();
+  }
+}
+
+/** The names of a job's databases that the server has, in order. */
+export async function chooseDatabases(
   { connection }: PostgresSettings,
   { names, except }: Databases,
   signal: AbortSignal,

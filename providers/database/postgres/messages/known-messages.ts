@@ -106,7 +106,7 @@ const MESSAGES: readonly KnownMessage[] = [
   known("53100", `could not (?:extend|write to|write) (?:file|block)[^:\n]*: No space left on device$`),
   known(
     "58030",
-    `could not (?:open|read|write|extend|fsync|stat) (?:blocks? [\\d.]+ in )?file ${QUOTED}(?:: [A-Z][A-Za-z/ ]+)?$`,
+    `could not (?:open|read|write|extend|fsync|stat) (?:blocks? [\\d.]+ in )?file "(?:base|global|pg_\\w+)/[^"\n]*"(?:: [A-Z][A-Za-z/ ]+)?$`,
   ),
   known("XX001", "invalid page in block \\d+ of relation [\\w/]+$"),
   known("XX001", `could not read blocks? [\\d.]+ in file ${QUOTED}: read only \\d+ of \\d+ bytes$`),
@@ -120,11 +120,25 @@ const MESSAGES: readonly KnownMessage[] = [
   known("XX000", "could not open relation with OID \\d+$"),
 ];
 
-/** What of a server's message may be shown; undefined for one that is not known. */
-export function knownMessage(message: string): { readonly state: string; readonly text: string } | undefined {
+/**
+ * SQLSTATEs of messages that name an object. Where rows are read, that name may be a value: casts to regclass, regrole and their kin look
+ * for what the value names.
+ */
+const NAMES_OBJECT = /^(?:0A|28|3D|3F|42(?!601)|55|58P01)/;
+
+/**
+ * What of a server's message may be shown; undefined for one that is not known.
+ *
+ * @param ofRows whether the server was reading rows; the text is then {@link WITHHELD} where a name in it may be a value
+ */
+export function knownMessage(
+  message: string,
+  ofRows = false,
+): { readonly state: string; readonly text: string } | undefined {
   for (const { state, pattern, shown } of MESSAGES) {
     const [text, ...groups] = pattern.exec(message) ?? [];
     if (text === undefined) continue;
+    if (ofRows && NAMES_OBJECT.test(state)) return { state, text: WITHHELD };
     return { state, text: shown?.replaceAll(/\$(\d)/g, (_, group: string) => groups[Number(group) - 1] ?? "") ?? text };
   }
   return undefined;

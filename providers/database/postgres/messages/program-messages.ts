@@ -42,6 +42,10 @@ const LABEL = /^(DETAIL|HINT|QUERY|CONTEXT|LOCATION|(?:SCHEMA|TABLE|COLUMN|DATAT
 const COMMAND =
   /^Command was: ((?:CREATE|ALTER|COMMENT ON|REFRESH|GRANT|REVOKE)(?: [A-Z]+)+ (?:"[^"\n]+"|[\w$]+)(?:\.(?:"[^"\n]+"|[\w$]+))?)/;
 
+/** Statements that read rows: all that build an index, fill a view or check a constraint. Those that only give an owner do not. */
+const READS_ROWS =
+  /^Command was: (?:REFRESH|CREATE (?:UNIQUE )?INDEX|ALTER (?:TABLE|FOREIGN TABLE|DOMAIN) (?!(?:ONLY )?(?:"[^"\n]+"|[\w$]+)(?:\.(?:"[^"\n]+"|[\w$]+))? OWNER TO ))/;
+
 /** Where the server's own checks add names to an error. A function may add any text as a name. */
 const CHECKS = new Set(
   "execMain execIndexing execPartition execExprInterp nbtinsert nbtsort tuplesort tuplesortvariants ri_triggers domains tablecmds typecmds index partbounds"
@@ -201,13 +205,14 @@ export class ProgramMessages {
     const copied = this.#copied(error);
     // A function may put a value into any message, but then it is named in the context.
     const plain = error.contexts.length === 0 || copied !== undefined;
-    const known = plain ? knownMessage(error.message) : undefined;
+    // Of two, one is in a row.
+    const [command, second] = error.commands;
+    const ofRows = copied !== undefined || second !== undefined || READS_ROWS.test(command ?? "");
+    const known = plain ? knownMessage(error.message, ofRows) : undefined;
     const state = error.state ?? known?.state;
     const stateText = state === undefined ? "" : ` (${describeState(state)})`;
     const listed = known?.state === state ? known?.text : undefined;
     const shown = listed ?? this.#harmless(error) ?? WITHHELD;
-    // Of two, one is in a row.
-    const [command, second] = error.commands;
     const changing = second === undefined ? COMMAND.exec(command ?? "")?.[1] : undefined;
     const [, file] = /, (\w+\.c):\d+$/.exec(error.names.get("LOCATION") ?? "") ?? [];
     const names = plain && file !== undefined && CHECKS.has(file) ? [...error.names] : [];

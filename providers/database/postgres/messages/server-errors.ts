@@ -126,6 +126,15 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     states: [],
+    // A worker of pg_dump, which does not say why.
+    pattern: /could not obtain lock on relation/,
+    code: "TRANSIENT",
+    fix:
+      "Another session waits for an exclusive lock on the table: run again. Or the server has no room for the workers' locks: dump with one job, " +
+      "or raise max_locks_per_transaction (`provision doctor` says how far).",
+  },
+  {
+    states: [],
     pattern: /server does not support SSL/,
     code: "CONFIG",
     fix: "Turn TLS on in the server (ssl = on); or connect without it: with sslmode=disable in the connection URL.",
@@ -151,16 +160,18 @@ const MEANINGS: readonly Meaning[] = [
     fix: "Create the tablespace on the server first, or restore without tablespaces (`--no-tablespaces`).",
   },
   {
-    states: ["42704"],
+    states: [],
     pattern: /unrecognized configuration parameter/,
     code: "CONFIG",
     fix: "The archive is of a newer PostgreSQL than the server: restore into a server that is at least as new.",
   },
   {
-    states: [],
-    pattern: /ERROR: +role "/,
+    states: ["42704"],
+    pattern: /(?!)/,
     code: "CONFIG",
-    fix: "Create the role on the server first, or let the restore create the backup's roles.",
+    fix:
+      "The server lacks something that a definition or a row's value names: create it first. A restore creates the backup's roles with " +
+      "`--create-roles`, and needs no owners with `--no-owner`.",
   },
   {
     states: [],
@@ -253,6 +264,8 @@ interface PgError {
   readonly severity?: string;
   /** The functions that it arose in, and a value perhaps. */
   readonly where?: string;
+  /** In the statement, where that itself is wrong. */
+  readonly position?: string;
   readonly table?: string;
   readonly constraint?: string;
 }
@@ -261,18 +274,22 @@ interface PgError {
  * The error of the `pg` package or of a socket as a `ProviderError`, without the secrets and without any value of a row.
  *
  * @param Connecting the class of the error where nothing has been asked yet, so that no message can have a value
+ * @param ofRows whether the statement reads rows
  */
 export function serverError(
   error: unknown,
   doing: string,
   secrets: readonly string[],
   Connecting?: typeof ProviderError,
+  ofRows = false,
 ): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { code: state = "", message = String(error), hint, severity, where } = error as PgError;
+  const { code: state = "", message = String(error), hint, severity, where, position } = error as PgError;
   const ofServer = severity !== undefined;
-  const whole = !ofServer || (where === undefined && (Connecting !== undefined || namesNoValue(state)));
-  const shown = whole ? message : shownOf(error as PgError);
+  // What the server has against a statement itself has a position in it.
+  const mayName = ofRows && position === undefined;
+  const whole = !ofServer || (where === undefined && !mayName && (Connecting !== undefined || namesNoValue(state)));
+  const shown = whole ? message : shownOf(error as PgError, mayName);
   const found =
     MEANINGS.find(({ pattern, states }) => states.length === 0 && pattern.test(shown)) ??
     MEANINGS.find(({ states }) => states.some((each) => state.startsWith(each))) ??
@@ -286,8 +303,8 @@ export function serverError(
 }
 
 /** A server's error in which values may be, reduced to what is none. */
-function shownOf({ message = "", code = "", where, table, constraint }: PgError): string {
-  const known = where === undefined ? knownMessage(message) : undefined;
+function shownOf({ message = "", code = "", where, table, constraint }: PgError, ofRows: boolean): string {
+  const known = where === undefined ? knownMessage(message, ofRows) : undefined;
   const names = where === undefined && code.startsWith("23") ? { table, constraint } : {};
   const places = Object.entries(names).flatMap(([kind, name]) => (name === undefined ? [] : [`${kind} ${name}`]));
   const text = known?.state === code ? known.text : WITHHELD;

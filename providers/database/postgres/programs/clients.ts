@@ -101,33 +101,24 @@ export async function chooseClients(
 }
 
 /**
- * The first minor release of a major version that stores `pg_attver` for changed columns. Its own pg_dump leaves that out; an older
- * one writes `SET (pg_attver=…)`, which every server refuses.
- */
-const STORES_ATTVER_SINCE: Readonly<Record<number, number>> = { 15: 20 };
-
-/**
  * Why an archive that these clients make of a server may not be restorable into the same version, and what to install; undefined
- * where nothing is known to prevent it. Both are versions such as `15.20`.
+ * where they are of the server's release or a later one of its major version. Both are versions such as `15.20`.
  */
 export function archiveRisk(
   client: string,
   server: string,
 ): { readonly detail: string; readonly fix: string } | undefined {
-  const [ofClient, ofServer] = [majorVersion(client), majorVersion(server)];
-  if (ofClient > ofServer) {
+  const major = majorVersion(server);
+  if (majorVersion(client) > major) {
     return {
-      detail: `its archives cannot always be restored into PostgreSQL ${ofServer}, because it is of a newer major version`,
-      fix: `Install the client programs of PostgreSQL ${ofServer} (postgresql-client-${ofServer}), or set \`clients\` to their folder.`,
+      detail: `its archives cannot always be restored into PostgreSQL ${major}, because it is of a newer major version`,
+      fix: `Install the client programs of PostgreSQL ${major} (postgresql-client-${major}), or set \`clients\` to their folder.`,
     };
   }
-  const since = STORES_ATTVER_SINCE[ofServer];
-  const minorOf = (version: string): number => Number(version.split(".")[1] ?? 0);
-  if (since === undefined || ofClient < ofServer) return undefined;
-  if (minorOf(server) < since || minorOf(client) >= since) return undefined;
+  if (majorVersion(client) < major || compareVersions(client, server) >= 0) return undefined;
   return {
-    detail: `it is older than ${ofServer}.${since}, and writes a column option of this server that no server accepts (pg_attver)`,
-    fix: `Update the client programs to PostgreSQL ${ofServer}.${since} or newer.`,
+    detail: `it is older than the server's release ${server}, of which it may not know everything`,
+    fix: `Update the client programs to PostgreSQL ${server} or newer.`,
   };
 }
 

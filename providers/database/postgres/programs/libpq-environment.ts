@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { ProviderError } from "../../../errors.ts";
 import type { Connection, ConnectionHost } from "../connect/connection-url.ts";
-import { secretsOf } from "../connect/control-connection.ts";
+import { type ControlConnection, secretsOf } from "../connect/control-connection.ts";
 import { RDS_ROOTS, rdsRootsFile } from "../connect/rds.ts";
 import type { ProgramDirectory } from "./clients.ts";
 import type { Program } from "./program.ts";
@@ -16,10 +16,10 @@ const SYSTEM_BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
 ];
 
-/** What each program needs that connects to one host. */
+/** What each program needs that connects to the host of a connection. */
 export function connecting(
   connection: Connection,
-  host: ConnectionHost,
+  { host, overridden }: Pick<ControlConnection, "host" | "overridden">,
   clients: ProgramDirectory,
   applicationName?: string,
 ): Pick<Program, "clients" | "env" | "fresh" | "secrets"> {
@@ -29,9 +29,18 @@ export function connecting(
     ...(token !== undefined && { PGPASSWORD: await token(host) }),
     ...(trustsRds && { PGSSLROOTCERT: await rdsRootsFile() }),
   });
+  // What programs do not set themselves, and fail or restore something else with. Only where it must be: not every pooler takes options.
+  const readOnly = connection.targetSessionAttributes === "read-only" ? [] : ["default_transaction_read_only"];
+  const needed = ["array_nulls", "default_transaction_isolation", "idle_session_timeout", ...readOnly]
+    .filter((name) => name in overridden)
+    .map((name) => `-c ${name}=${overridden[name]?.replaceAll(" ", String.raw`\ `)}`);
+  const options = [...(connection.options === undefined ? [] : [connection.options]), ...needed].join(" ");
   return {
     clients,
-    env: libpqEnvironment(connection, host, clients, applicationName),
+    env: {
+      ...libpqEnvironment(connection, host, clients, applicationName),
+      ...(options !== "" && { PGOPTIONS: options }),
+    },
     ...((token !== undefined || trustsRds) && { fresh }),
     secrets: secretsOf(connection),
   };
@@ -51,7 +60,6 @@ function libpqEnvironment(
     PGPASSWORD: connection.password,
     PGSSLMODE: connection.sslMode,
     PGSSLKEY: connection.sslKey,
-    PGOPTIONS: connection.options,
   };
   return {
     PATH: process.env.PATH ?? "",

@@ -278,10 +278,20 @@ async function rename(maintenance: ControlConnection, from: string, to: string, 
   }
 }
 
-function restoreProgram(target: Target, database: string, args: readonly string[], applicationName: string): Program {
-  const { settings, control, clients, options } = target;
+/** A call of pg_restore, from its standard input where the arguments name no archive. */
+export function restoreProgram(
+  {
+    settings,
+    control,
+    clients,
+    options,
+  }: Pick<Target, "settings" | "control" | "clients"> & { options: Pick<RestoreOptions, "noOwner" | "noTablespaces"> },
+  database: string,
+  args: readonly string[],
+  applicationName: string,
+): Program {
   return {
-    ...connecting(settings.connection, control.host, clients, applicationName),
+    ...connecting(settings.connection, control, clients, applicationName),
     name: "pg_restore",
     args: [
       `--dbname=${databaseString(database)}`,

@@ -20,7 +20,7 @@ export function scopeOptions({ schemas, tables, rows }: Scope): string[] {
 }
 
 /** Both parts of a qualified name in quotation marks, those too that SQL does not need. */
-function quoteParts(table: string): string {
+export function quoteParts(table: string): string {
   const [, schema = "", name = ""] = /^("(?:[^"]|"")*"|[^"]*?)\.(.*)$/s.exec(table) ?? [];
   return [schema, name].map((part) => (part.startsWith('"') ? part : `"${part}"`)).join(".");
 }

@@ -1,16 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, realpath, stat, writeFile } from "node:fs/promises";
+import { chmod, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Programs, ThrowawayServer } from "../../database.ts";
+import type { ThrowawayOptions, ThrowawayServer } from "../../database.ts";
 import { abortedError, ProviderError } from "../../../errors.ts";
 import { explainFull, makeScratchFolder, type ScratchFolder } from "../artifacts/scratch-folder.ts";
 import { parseConnectionUrl } from "../connect/connection-url.ts";
 import { withConnection } from "../connect/control-connection.ts";
 import { findPrograms, type ProgramDirectory } from "../programs/clients.ts";
 import { endWithRunner } from "../programs/command.ts";
-import { type ServerUser, serverUser } from "./server-user.ts";
+import { handOver, makeServerFolder, type ServerUser, writeForServer } from "./server-user.ts";
 
 /** Milliseconds in which a server's data folder must be made, in which it must answer, and in which it must end. */
 const PATIENCE_MS = 60_000;
@@ -53,16 +53,17 @@ const SETTINGS: Readonly<Record<string, string>> = {
  *
  * @throws ProviderError `CONFIG` where this machine has no server programs, or they cannot be used; `QUOTA` where there is no room
  */
-export async function startThrowaway(options: Programs, signal: AbortSignal): Promise<ThrowawayServer> {
+export async function startThrowaway(options: ThrowawayOptions, signal: AbortSignal): Promise<ThrowawayServer> {
   const programs = await newestServer(options.clients);
-  const user = await serverUser();
   const scratch = await makeScratchFolder(options.scratch);
   try {
-    const folder = await serverFolder(scratch, user);
+    const { folder, user } = await serverFolder(scratch, options.acceptSharedUser === true);
     const password = randomBytes(16).toString("hex");
-    await initialise(programs, folder, password, user, signal);
+    // A role that the backup may name, postgres above all, is then a role without rights.
+    const superuser = `drill_${randomBytes(6).toString("hex")}`;
+    await initialise(programs, folder, { superuser, password }, user, signal);
     const server = launch(programs, folder, user);
-    const url = `postgresql://postgres:${password}@/postgres?host=${encodeURIComponent(folder)}`;
+    const url = `postgresql://${superuser}:${password}@/postgres?host=${encodeURIComponent(folder)}`;
     try {
       await waitUntilReady(server, url, signal);
     } catch (error) {
@@ -100,7 +101,7 @@ async function newestServer(clients: string | undefined): Promise<ProgramDirecto
 }
 
 /** The folder for the data and the socket, which the server's user owns. */
-async function serverFolder({ path, parent }: ScratchFolder, user: ServerUser | undefined): Promise<string> {
+async function serverFolder({ path, parent }: ScratchFolder, acceptSharedUser: boolean) {
   const folder = join(path, "server");
   const length = join(folder, ".s.PGSQL.5432").length;
   if (length > SOCKET_PATH) {
@@ -112,13 +113,11 @@ async function serverFolder({ path, parent }: ScratchFolder, user: ServerUser | 
       },
     );
   }
-  await mkdir(folder, { mode: 0o700 });
-  if (user === undefined) return folder;
-  await chown(folder, user.uid, user.gid);
-  // It must reach its own folder, and can read nothing else in there.
+  // Its user must reach its own folder, and can read nothing else in there.
   for (const above of [path, dirname(path)]) await chmod(above, 0o711);
-  await requireEntry(await realpath(parent), user);
-  return folder;
+  const user = await makeServerFolder(folder, acceptSharedUser);
+  if (user !== undefined) await requireEntry(await realpath(parent), user);
+  return { folder, user };
 }
 
 /** Checks that a user can enter a folder, and all those above it. */
@@ -127,13 +126,9 @@ async function requireEntry(folder: string, { name, uid, gid }: ServerUser): Pro
     const found = await stat(each);
     const mayEnter = found.uid === uid ? 0o100 : found.gid === gid ? 0o010 : 0o001;
     if ((found.mode & mayEnter) === 0) {
-      throw new ProviderError(
-        "CONFIG",
-        `The drill's own server runs as ${name}, since PostgreSQL refuses to run as root, and ${name} cannot enter ${each}.`,
-        {
-          fix: `chmod o+x ${each}, or name another scratch folder (database.scratch, or TMPDIR), or run the drill as another user than root.`,
-        },
-      );
+      throw new ProviderError("CONFIG", `The drill's own server runs as ${name}, who cannot enter ${each}.`, {
+        fix: `chmod o+x ${each}, or name another scratch folder (database.scratch, or TMPDIR).`,
+      });
     }
     if (each === dirname(each)) return;
   }
@@ -144,49 +139,72 @@ const environment = () => ({ PATH: process.env.PATH ?? "", LC_ALL: "C", TZ: "UTC
 async function initialise(
   { directory, major }: ProgramDirectory,
   folder: string,
-  password: string,
+  { superuser, password }: { readonly superuser: string; readonly password: string },
   user: ServerUser | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const file = join(folder, "password");
-  await writeFile(file, password, { mode: 0o600 });
-  if (user !== undefined) await chown(file, user.uid, user.gid);
+  await writeForServer(file, password, user);
   const locale =
     major < OWN_LOCALE_SINCE
       ? ["--locale=C.UTF-8"]
       : ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"];
-  const args = [`--pgdata=${join(folder, "data")}`, "--username=postgres", `--pwfile=${file}`, "--auth=scram-sha-256"];
-  const child = start(join(directory, "initdb"), [...args, "--encoding=UTF8", ...locale, "--no-sync"], folder, user);
+  const args = [
+    `--pgdata=${join(folder, "data")}`,
+    `--username=${superuser}`,
+    `--pwfile=${file}`,
+    "--auth=scram-sha-256",
+  ];
+  const child = start(
+    join(directory, "initdb"),
+    [...args, "--encoding=UTF8", ...locale, "--no-sync"],
+    folder,
+    user && { ...user, ...user.maker },
+  );
   const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-  const kill = () => child.process.kill("SIGKILL");
+  const kill = () => {
+    child.kill("SIGKILL");
+  };
   limit.addEventListener("abort", kill, { once: true });
   if (limit.aborted) kill();
   const how = await child.ended;
   limit.removeEventListener("abort", kill);
-  if (how === "0") return;
+  if (how === "0") {
+    if (user !== undefined) await handOver(folder, user);
+    return;
+  }
   if (signal.aborted) throw abortedError(signal);
   throw couldNot("initdb", how, child.messages());
 }
 
 /** A program that was started, with the end of what it has written to its standard error. */
 interface Started {
-  readonly process: ChildProcess;
   /** Its exit code or the signal that ended it. */
   readonly ended: Promise<string>;
   messages(): string;
+  readonly kill: (signal: "SIGQUIT" | "SIGKILL") => void;
 }
 
+/**
+ * Runs a program until its standard input is closed, as when the runner ends: nobody but root may send a signal to what another user
+ * runs.
+ */
+const UNTIL_CLOSED =
+  'exec 3<&0; "$@" & p=$!; (read -r _ <&3; kill -s QUIT $p; sleep 10; kill -s KILL $p) >/dev/null 2>&1 & wait $p; c=$?; kill $!; exit $c';
+
 function start(file: string, args: readonly string[], folder: string, user: ServerUser | undefined): Started {
-  const [command, all] = endWithRunner(file, args, "QUIT");
-  const child = spawn(command, all, {
-    ...user,
+  const [command = "", ...all] = user?.prefix
+    ? [...user.prefix, "/bin/sh", "-c", UNTIL_CLOSED, "sh", file, ...args]
+    : endWithRunner(file, args, "QUIT").flat();
+  const child: ChildProcess = spawn(command, all, {
+    ...(user !== undefined && user.prefix === undefined && { uid: user.uid, gid: user.gid }),
     cwd: folder,
     env: environment(),
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: [user?.prefix ? "pipe" : "ignore", "ignore", "pipe"],
     detached: true,
   });
   let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-KEPT)));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (said = (said + text).slice(-KEPT)));
   const ended = new Promise<string>((resolve) => {
     child.once("error", ({ message }) => {
       resolve(message);
@@ -195,7 +213,11 @@ function start(file: string, args: readonly string[], folder: string, user: Serv
       resolve(String(code ?? signal));
     });
   });
-  return { process: child, ended, messages: () => said.trim() };
+  const kill = (signal: NodeJS.Signals) => {
+    if (child.stdin) child.stdin.destroy();
+    else child.kill(signal);
+  };
+  return { ended, messages: () => said.trim(), kill };
 }
 
 function launch({ directory }: ProgramDirectory, folder: string, user: ServerUser | undefined): Started {
@@ -204,12 +226,17 @@ function launch({ directory }: ProgramDirectory, folder: string, user: ServerUse
     `${name}=${value}`,
   ]);
   const child = start(join(directory, "postgres"), ["-D", join(folder, "data"), ...settings], folder, user);
-  const kill = () => child.process.kill("SIGQUIT");
+  const kill = () => {
+    child.kill("SIGQUIT");
+  };
   // This process's own end must not leave it behind.
   process.once("exit", kill);
   void child.ended.then(() => process.off("exit", kill));
   return child;
 }
+
+/** What is restored must not be able to leave anything in another database, where the runner connects. */
+const OWN_DATABASE_ALONE = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC";
 
 async function waitUntilReady(child: Started, url: string, signal: AbortSignal): Promise<void> {
   const connection = parseConnectionUrl(url);
@@ -218,7 +245,7 @@ async function waitUntilReady(child: Started, url: string, signal: AbortSignal):
   void child.ended.then((end) => (how = end));
   for (;;) {
     try {
-      await withConnection(connection, deadline, (control) => control.query("SELECT 1"));
+      await withConnection(connection, deadline, (control) => control.query(OWN_DATABASE_ALONE));
       return;
     } catch {
       if (signal.aborted) throw abortedError(signal);
@@ -230,9 +257,11 @@ async function waitUntilReady(child: Started, url: string, signal: AbortSignal):
 }
 
 /** Ends a server at once, and waits until it has ended. */
-async function end({ process: child, ended }: Started): Promise<void> {
-  child.kill("SIGQUIT");
-  const timer = setTimeout(() => child.kill("SIGKILL"), END_PATIENCE_MS);
+async function end({ kill, ended }: Started): Promise<void> {
+  kill("SIGQUIT");
+  const timer = setTimeout(() => {
+    kill("SIGKILL");
+  }, END_PATIENCE_MS);
   await ended;
   clearTimeout(timer);
 }

@@ -107,7 +107,7 @@ export class Workplace {
           ...patience,
         },
       }),
-      drill: shape.ownServer ? {} : { target: { env: "DRILL_URL" } },
+      drill: shape.ownServer ? {} : { target: { env: "DRILL_URL" }, acceptSharedUser: true },
       timeoutMinutes: this.timeoutMinutes,
     };
     this.secrets = [
