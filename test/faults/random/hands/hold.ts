@@ -6,6 +6,9 @@ import { lastLines, type Broken } from "../oracle/promises.ts";
 import { markOf, openDocument, seal } from "./forge.ts";
 import { choicesOf, newestGood, type Hand, type Reach } from "./hand.ts";
 
+/** Milliseconds for which a prune stands still at most. */
+const STOPPED_MS = 2_500;
+
 /** Backups beside the newest, which a prune then removes. */
 const CLONES = 9;
 
@@ -30,8 +33,11 @@ export function holdDuringPrune({ scenario, place, states, judge }: Reach): Hand
       if (stops) {
         if (!(await removing(running, ids, join(newest.folder, "..")))) return false;
         running.child.kill("SIGSTOP");
-        held = await holding();
+        const asked = holding();
+        // A hold may wait for the prune.
+        await Promise.race([asked, sleep(STOPPED_MS)]);
         running.child.kill("SIGCONT");
+        held = await asked;
       } else {
         await sleep(pick([0, 0, 50, 100, 200]));
         held = await holding();

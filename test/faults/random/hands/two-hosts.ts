@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { setImmediate as immediately, setTimeout as sleep } from "node:timers/promises";
+import { filesBelow } from "../files-below.ts";
 import type { Ended, Invocation } from "../invocation.ts";
 import { lastLines, type Broken, type StoreState } from "../oracle/promises.ts";
 import { fakedClock } from "../strike.ts";
@@ -23,7 +25,7 @@ export function twoHosts(
   const { pick, chance } = choicesOf(scenario.fault.which);
   const clock = pick(["-5m", "-5m", "-2m", "+4m"]);
   const late = chance(0.25);
-  const still = pick(["connect: done", "store: done", "store: done", "a while"]);
+  const still = pick(["its lease", "store: done", "store: done", "a while"]);
   const { postgres, pace } = place.world;
   const paceMs = pace.get(scenario.job.source) ?? 2_000;
   const older = new Set(idsOf(states()));
@@ -41,15 +43,13 @@ export function twoHosts(
       );
       await sleep(SETTLE_MS);
       before = idsOf(await statesNow());
+      const leased = await leases();
       const second = place.start(["backup"], { env: fakedClock(clock) });
       const { ended, child } = second;
       // From there on the other has the lease, in each store.
-      while (
-        child.exitCode === null &&
-        !second.said().includes('"connect: done"') &&
-        !second.said().includes("waits up to")
-      )
-        await sleep(5);
+      while (child.exitCode === null && !(await leasedAnew(leased)) && !second.said().includes("waits up to")) {
+        await sleep(10);
+      }
       if (late) await ended;
       else if (still === "a while") await Promise.race([ended, sleep(pick([0.1, 0.4, 0.7]) * paceMs)]);
       else await standStill(second, still);
@@ -88,6 +88,17 @@ export function twoHosts(
     remove: () => Promise.resolve(),
   };
 
+  /** The objects of the job's lease in each store. */
+  function leases(): Promise<string[][]> {
+    return Promise.all(
+      place.stores.map(async (store) => filesBelow(join((await store.export()).folder, "faults/app/lease"))),
+    );
+  }
+
+  async function leasedAnew(old: readonly (readonly string[])[]): Promise<boolean> {
+    return (await leases()).every((names, index) => names.some((name) => !old[index]?.includes(name)));
+  }
+
   async function statesNow(): Promise<StoreState[]> {
     const all: StoreState[] = [];
     for (const store of place.stores) {
@@ -98,9 +109,10 @@ export function twoHosts(
   }
 }
 
-/** Stops a run right after a line of its log. */
+/** Stops a run right after a line of its log, or at once where it has its lease. */
 async function standStill(run: Invocation, line: string): Promise<void> {
-  while (run.child.exitCode === null && run.child.signalCode === null && !run.said().includes(`"${line}"`)) {
+  const due = line === "its lease" ? "" : `"${line}"`;
+  while (run.child.exitCode === null && run.child.signalCode === null && !run.said().includes(due)) {
     await immediately();
   }
   run.child.kill("SIGSTOP");
