@@ -266,7 +266,7 @@ function makesSense({ command, fault, job, before }: Scenario): boolean {
   if (name === "hostile folder" && before === 0) return false;
   if (name === "hostile folder" && job.stores.some((kind) => kind !== "filesystem" && kind !== "s3")) return false;
   const stored = ["store: done", "commit: done", "verify: done"].includes(moment.after);
-  if (name === "two hosts") return before > 0 && job.dump !== "several" && stored;
+  if (name === "two hosts") return before > 0 && job.dump !== "several" && job.source === "small" && stored;
   if (isHand(name)) return handMakesSense(name, command, job, before);
   if (command === "backup") return !(name.startsWith("pg_restore") && moment.after === "pg_dump");
   if (before === 0) return false;

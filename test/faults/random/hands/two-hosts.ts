@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { setImmediate as immediately, setTimeout as sleep } from "node:timers/promises";
 import { filesBelow } from "../files-below.ts";
 import type { Ended, Invocation } from "../invocation.ts";
-import { lastLines, type Broken, type StoreState } from "../oracle/promises.ts";
+import type { JudgedBackup } from "../oracle/judge.ts";
+import { lastLines, newestVerdict, type Broken, type StoreState } from "../oracle/promises.ts";
 import { fakedClock } from "../strike.ts";
 import { choicesOf, type Hand, type Reach } from "./hand.ts";
 
@@ -24,7 +25,7 @@ export function twoHosts(
 ): Hand {
   const { pick, chance } = choicesOf(scenario.fault.which);
   const clock = pick(["-5m", "-5m", "-2m", "+4m"]);
-  const late = chance(0.25);
+  const goesOnLate = chance(0.25);
   const still = pick(["its lease", "store: done", "store: done", "a while"]);
   const { postgres, pace } = place.world;
   const paceMs = pace.get(scenario.job.source) ?? 2_000;
@@ -32,7 +33,7 @@ export function twoHosts(
   let before: readonly string[] | undefined;
   let other: Ended | undefined;
   return {
-    what: `another host with a clock of ${clock}; the first goes on ${late ? "after its run" : `during its run, after ${still}`}`,
+    what: `another host with a clock of ${clock}; the first goes on ${goesOnLate ? "after its run" : `during its run, after ${still}`}`,
     harmed: [],
     act: async (running) => {
       if (!(await waitForMoment(running))) return false;
@@ -50,11 +51,11 @@ export function twoHosts(
       while (child.exitCode === null && !(await leasedAnew(leased)) && !second.said().includes("waits up to")) {
         await sleep(10);
       }
-      if (late) await ended;
+      if (goesOnLate) await ended;
       else if (still === "a while") await Promise.race([ended, sleep(pick([0.1, 0.4, 0.7]) * paceMs)]);
       else await standStill(second, still);
       running.child.kill("SIGCONT");
-      if (!late && still !== "a while") {
+      if (!goesOnLate && still !== "a while") {
         // The other goes on once the first has had its time: whatever that one does, it does beside a run that is going on.
         await Promise.race([running.ended, sleep(STILL_MS)]);
         second.child.kill("SIGCONT");
@@ -74,9 +75,13 @@ export function twoHosts(
       if (second.code !== 0) return broken;
       const own = /\d{8}T\d{6}Z-[0-9a-f]{6}/.exec(second.stdout)?.[0] ?? "";
       const now = await statesNow();
-      const made = idsOf(now).filter((each) => !known.includes(each) && !older.has(each) && !each.endsWith(own));
-      if (made.length > 0)
-        broken.push({ promise: PROMISE, detail: `after the other host's ${own} it made ${made.join(", ")}` });
+      const made = idsOf(
+        now,
+        ended.code === 0 ? () => true : ({ records }) => newestVerdict({ records }) !== undefined,
+      );
+      const late = made.filter((each) => !known.includes(each) && !older.has(each) && !each.endsWith(own));
+      if (late.length > 0)
+        broken.push({ promise: PROMISE, detail: `after the other host's ${own} it made ${late.join(", ")}` });
       for (const [index, { backups }] of now.entries()) {
         const there = backups.find(({ id }) => id === own);
         if (there?.faults.length === 0) continue;
@@ -118,9 +123,13 @@ async function standStill(run: Invocation, line: string): Promise<void> {
   run.child.kill("SIGSTOP");
 }
 
-/** The folders that are backups, as `store/backup`. */
-function idsOf(states: readonly StoreState[]): string[] {
+/**
+ * The folders that are backups, as `store/backup`.
+ *
+ * @param counts leaves some out: a manifest that was sent right before the run was stopped may arrive, and its run does not count it
+ */
+function idsOf(states: readonly StoreState[], counts: (backup: JudgedBackup) => boolean = () => true): string[] {
   return states.flatMap(({ backups }, index) =>
-    backups.flatMap(({ id, hasManifest }) => (hasManifest ? [`${index}/${id}`] : [])),
+    backups.flatMap((each) => (each.hasManifest && counts(each) ? [`${index}/${each.id}`] : [])),
   );
 }

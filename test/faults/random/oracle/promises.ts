@@ -148,7 +148,7 @@ export function isGood({ faults }: JudgedBackup): boolean {
 }
 
 /** The newest verification, by the names of the records; undefined where there is none. */
-export function newestVerdict({ records }: JudgedBackup): "verified" | "damaged" | undefined {
+export function newestVerdict({ records }: Pick<JudgedBackup, "records">): "verified" | "damaged" | undefined {
   const verdicts = records
     .filter((name) => /^(verified|damaged)-/.test(name))
     .sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1));
