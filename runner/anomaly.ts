@@ -62,17 +62,30 @@ export interface Anomaly {
 
 /** The figures of a backup. */
 export function figuresOf({ objects, startedAt, finishedAt, database }: Manifest): Figures {
-  const rows = new Map<string, number>();
-  for (const { schema, name, estimatedRows } of database.tables) {
-    // -1: never counted.
-    if (estimatedRows >= 0) rows.set(`${schema}.${name}`, estimatedRows);
-  }
   return {
     storedBytes: objects.reduce((sum, { stored }) => sum + stored.size, 0),
     plainBytes: objects.reduce((sum, { plain }) => sum + plain.size, 0),
     seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1000,
-    rows,
+    rows: rowsOf(database.tables),
   };
+}
+
+/** The rows of tables, by their names with their schemas. */
+export function rowsOf(tables: Manifest["database"]["tables"]): Map<string, number> {
+  // -1: never counted.
+  const some = tables.filter(({ estimatedRows }) => estimatedRows >= 0);
+  return new Map(some.map(({ schema, name, estimatedRows }) => [`${schema}.${name}`, estimatedRows]));
+}
+
+/** Whether what estimates say, or do not say, of a table that there is should be counted. */
+export function isDoubtful(
+  found: readonly Anomaly[],
+  { rows }: Figures,
+  known: ReadonlySet<string>,
+  before: History,
+): boolean {
+  const unknown = [...before.usualRows()].some(([table, usual]) => usual >= 1 && known.has(table) && !rows.has(table));
+  return unknown || found.some(({ what, now }) => what === "rows" && now !== null);
 }
 
 /**

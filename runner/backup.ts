@@ -14,7 +14,7 @@ import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report
 import { checkClock, omit, type BackupChoices, type RunState, type Draft } from "./backup/state.ts";
 import { markAnomalies } from "./backup/mark-anomalies.ts";
 import { Trace } from "./backup/trace.ts";
-import { verifyAndPrune } from "./backup/verify-and-prune.ts";
+import { decideOnce, verifyAndPrune } from "./backup/verify-and-prune.ts";
 import { jobFolder } from "../providers/layout.ts";
 import { Reconciliation } from "./files/reconciliation.ts";
 import type { Lease } from "./lease.ts";
@@ -77,6 +77,8 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
       const [manifest] = live(state.destinations).flatMap(({ manifest }) => manifest ?? []);
       if (manifest && state.earlier) await trace.step("compare", {}, () => markAnomalies(state, manifest));
       for (const destination of live(state.destinations)) await verifyAndPrune(state, draft, destination);
+      // No verification could count.
+      await decideOnce(state);
     } finally {
       await endLeases(leases);
       // Releases the lock. Before, another run could take this one's objects for leftovers of a killed run.

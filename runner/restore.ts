@@ -84,7 +84,10 @@ export async function restore({
       () => undefined,
     );
   }
-  const report = await target.restore(artifacts, { ...options, facts: database });
+  const report = await target.restore(artifacts, {
+    ...options,
+    facts: { ...database, name: wanted ?? database.name },
+  });
   return {
     id: backup.id,
     from: storage.description,

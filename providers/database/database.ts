@@ -44,6 +44,24 @@ export interface DatabaseIdentity {
   readonly name: string | null;
 }
 
+/** How a database compares text: its unique keys, ranges of partitions and sorted answers depend on it. */
+export interface DatabaseLocale {
+  /** The database's name. */
+  readonly name: string;
+  readonly encoding: string;
+  /** `LC_COLLATE` and `LC_CTYPE`, which a database has with every provider. */
+  readonly collate: string;
+  readonly ctype: string;
+  /** What compares: `libc`, `icu` or `builtin`. */
+  readonly provider: string;
+  /** That provider's name of the locale; null for libc. */
+  readonly locale: string | null;
+  /** Rules of ICU beside those of the locale; null for none. */
+  readonly rules: string | null;
+  /** The version of the provider's order that the database was made with; null where there is none. */
+  readonly version: string | null;
+}
+
 /** What is known about the database in the backup's snapshot. */
 export interface DatabaseFacts {
   readonly identity: DatabaseIdentity;
@@ -51,6 +69,8 @@ export interface DatabaseFacts {
   /** Size on disk in bytes (`pg_database_size`). */
   readonly size: number;
   readonly encoding: string;
+  /** Of each of its databases. Backups of former versions do not say. */
+  readonly locales?: readonly DatabaseLocale[] | undefined;
   /** For instance `17.4`. */
   readonly serverVersion: string;
   /** Version of the pg_dump that reads it. */
@@ -125,7 +145,7 @@ export interface RestoreArtifact {
 /** Options of {@link DatabaseProvider.restore}. */
 export interface RestoreOptions {
   /** What the backup's manifest says of the database. */
-  readonly facts: Pick<DatabaseFacts, "tables" | "roles" | "name">;
+  readonly facts: Pick<DatabaseFacts, "tables" | "roles" | "name" | "locales">;
   /** Restore into a database that already holds objects; conflicts still fail and roll everything back. */
   readonly allowNonEmpty: boolean;
   /**
@@ -189,7 +209,7 @@ export interface RestoredTable extends TableRows {
 /** Options of {@link DatabaseProvider.createScratch}. */
 export interface ScratchOptions {
   /** What the manifest says of the backup that is to be restored there. */
-  readonly facts: Pick<DatabaseFacts, "serverVersion" | "encoding" | "roles">;
+  readonly facts: Pick<DatabaseFacts, "serverVersion" | "encoding" | "roles" | "locales">;
   /** The server was started for this drill, so roles are made there for what is restored. Default: it is a server of people's. */
   readonly own?: boolean;
   /**

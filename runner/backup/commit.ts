@@ -40,7 +40,7 @@ function manifestFor(
   { run: { job } }: RunState,
   draft: Draft,
   destination: Live,
-  { snapshotTime, tables, roles, ...database }: DatabaseBackup["facts"],
+  { snapshotTime, tables, roles, locales, ...database }: DatabaseBackup["facts"],
 ): Manifest {
   const files = draft.files?.stored.get(destination.storage);
   const objects = objectsIn(draft, destination);
@@ -56,6 +56,7 @@ function manifestFor(
     database: {
       kind: job.database.kind,
       ...database,
+      ...(locales && { locales: [...locales] }),
       ...(draft.formerly.length > 0 && { formerly: [...draft.formerly] }),
       snapshotTime: snapshotTime.toISOString(),
       tables: [...tables],

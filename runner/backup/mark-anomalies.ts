@@ -1,12 +1,22 @@
 import { ProviderError, toProviderError, withFix } from "../../providers/errors.ts";
 import { ANOMALY } from "../../providers/layout.ts";
-import { anomaliesOf, describeAnomaly, figuresOf, History, isCollapse, type Anomaly } from "../anomaly.ts";
+import type { TableRows } from "../../providers/database/database.ts";
+import {
+  anomaliesOf,
+  describeAnomaly,
+  figuresOf,
+  History,
+  isCollapse,
+  isDoubtful,
+  rowsOf,
+  type Anomaly,
+} from "../anomaly.ts";
 import { recordsBeside, readManifest } from "../catalogue/catalogue.ts";
 import type { AnomalyRecord, Manifest } from "../documents/manifest.ts";
 import { writeRecord } from "../documents/write-record.ts";
 import { PROGRAM } from "../version.ts";
 import { live, warn, type Live } from "./destination.ts";
-import type { RunState } from "./state.ts";
+import { verifies, type RunState } from "./state.ts";
 
 /** What is far from usual where a job does not say. */
 const FACTOR = 3;
@@ -16,17 +26,30 @@ const REPORTED = 20;
 
 /**
  * Compares the new backup with the job's last ones, warns of what is far from usual, and records it beside the backup before
- * anything is pruned: a backup that has lost something takes the place of none.
+ * anything is pruned: a backup that has lost something takes the place of none. Where estimates say that a table has lost rows, or know
+ * nothing of one that usually has some, the verification counts them first.
  *
  * @param manifest the new backup's
  */
 export async function markAnomalies(state: RunState, manifest: Manifest): Promise<void> {
-  const { run, trace } = state;
-  const { anomalies } = run.job;
+  const { anomalies } = state.run.job;
   if (anomalies === "off") return;
   const tables = new Set(manifest.database.tables.map(({ schema, name }) => `${schema}.${name}`));
   const before = await historyOf(state);
-  const found = anomaliesOf(figuresOf(manifest), tables, before, anomalies?.factor ?? FACTOR);
+  const figures = figuresOf(manifest);
+  const decide = async (counted?: readonly TableRows[]): Promise<void> => {
+    const rows = counted
+      ? rowsOf(counted.map(({ rows, ...table }) => ({ ...table, estimatedRows: rows })))
+      : figures.rows;
+    await mark(state, manifest, anomaliesOf({ ...figures, rows }, tables, before, anomalies?.factor ?? FACTOR));
+  };
+  const found = anomaliesOf(figures, tables, before, anomalies?.factor ?? FACTOR);
+  if (verifies(state) && isDoubtful(found, figures, tables, before)) state.decide = decide;
+  else await decide();
+}
+
+async function mark(state: RunState, manifest: Manifest, found: Anomaly[]): Promise<void> {
+  const { trace } = state;
   if (found.length === 0) return;
   // What may be lost comes first.
   const sorted = found.sort((a, b) => Number(isCollapse(b)) - Number(isCollapse(a)));

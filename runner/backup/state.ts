@@ -1,4 +1,4 @@
-import type { DatabaseIdentity } from "../../providers/database/database.ts";
+import type { DatabaseIdentity, TableRows } from "../../providers/database/database.ts";
 import { ProviderError, withFix } from "../../providers/errors.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { compareClock } from "../../providers/clock.ts";
@@ -33,6 +33,8 @@ export interface RunState {
   earlier: Earlier | undefined;
   /** What of the backup is far from usual. */
   anomalies: readonly Anomaly[];
+  /** Decides what of the backup is far from usual, where that needs the rows of its archive; by estimates where they are left out. */
+  decide?: ((rows?: readonly TableRows[]) => Promise<void>) | undefined;
 }
 
 /** Backups of a job in one destination. */

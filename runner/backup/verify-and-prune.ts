@@ -1,3 +1,4 @@
+import type { TableRows } from "../../providers/database/database.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import { beforeAnyRun, prune, type PruneReport } from "../prune.ts";
 import { verify, type Verification } from "../verify.ts";
@@ -24,8 +25,9 @@ export async function verifyAndPrune(state: RunState, draft: Draft, destination:
   }
 }
 
-function verifyOwn({ run: { job, signal }, trace }: RunState, draft: Draft, destination: Live): Promise<Verification> {
-  return trace.step("verify", destination.facts, (span) => {
+function verifyOwn(state: RunState, draft: Draft, destination: Live): Promise<Verification> {
+  const { job, signal } = state.run;
+  return state.trace.step("verify", destination.facts, (span) => {
     const objects = objectsIn(draft, destination);
     span.set({ bytes: storedBytes(objects), objects: objects.length });
     return verify({
@@ -33,6 +35,7 @@ function verifyOwn({ run: { job, signal }, trace }: RunState, draft: Draft, dest
       job,
       signal,
       programs: job.database,
+      counted: state.decide && ((rows) => decideOnce(state, rows)),
       id: draft.id,
       fileKeyOf: (file) => draft.fileKeys.get(file),
       // What an earlier run copied was read when that was verified; this run has checked that it is still there.
@@ -42,6 +45,13 @@ function verifyOwn({ run: { job, signal }, trace }: RunState, draft: Draft, dest
       },
     });
   });
+}
+
+/** Decides what is far from usual, unless that is done. */
+export async function decideOnce(state: RunState, rows?: readonly TableRows[]): Promise<void> {
+  const { decide } = state;
+  state.decide = undefined;
+  await decide?.(rows);
 }
 
 function pruneAfter(

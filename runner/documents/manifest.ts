@@ -62,6 +62,19 @@ const Fields = z.strictObject({
     name: z.string(),
     size: z.number(),
     encoding: z.string(),
+    /** How each of its databases compares text. Backups of former versions do not say. */
+    locales: listOf(
+      z.strictObject({
+        name: z.string(),
+        encoding: z.string(),
+        collate: z.string(),
+        ctype: z.string(),
+        provider: z.string(),
+        locale: z.string().nullable(),
+        rules: z.string().nullable(),
+        version: z.string().nullable(),
+      }),
+    ).optional(),
     serverVersion: z.string(),
     clientVersion: z.string(),
     /** The moment that the backup shows, by the server's clock. */

@@ -3,9 +3,8 @@ import { z } from "zod";
 import type { DatabaseArtifact } from "../database.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";
 import { EVERYTHING, inScope, type Scope, scopeValuesOfRows } from "../postgres/scope/scope.ts";
-import { damaged, readText } from "../postgres/artifacts/sql-artifact.ts";
+import { damaged, literal, readText } from "../postgres/artifacts/sql-artifact.ts";
 import { definitionQueries } from "./definitions.ts";
-import { literal } from "./rows.ts";
 
 /** Larger tables are not counted: reading a gigabyte a second time takes seconds, a terabyte an hour. */
 const MOST_COUNTED_BYTES = 1024 ** 3;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describeState, knownMessage, WITHHELD } from "../postgres/messages/known-messages.ts";
-import { literal } from "./rows.ts";
+import { literal } from "../postgres/artifacts/sql-artifact.ts";
 
 /** With a random end: a function in the database may warn of anything, in any words. */
 const MARK = `provision-refused-${randomBytes(8).toString("hex")}`;

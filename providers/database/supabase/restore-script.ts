@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { ProviderError, reworded, toProviderError } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions } from "../database.ts";
+import { literal } from "../postgres/artifacts/sql-artifact.ts";
 import { BEGIN_SESSION, type ControlConnection } from "../postgres/connect/control-connection.ts";
 import type { ProgramDirectory } from "../postgres/programs/clients.ts";
 import { connecting } from "../postgres/programs/libpq-environment.ts";
@@ -9,7 +10,7 @@ import { feed, type Program } from "../postgres/programs/program.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { IN_OWN_SCHEMA } from "./platform.ts";
 import { RestoreMessages, STRICT } from "./refusable.ts";
-import { literal, psqlArguments } from "./rows.ts";
+import { psqlArguments } from "./rows.ts";
 
 /** What the restore of a project works with. */
 export interface ProjectRestore {

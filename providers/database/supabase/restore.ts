@@ -17,6 +17,7 @@ import { checkTarget, requireConfirmation, targetReference } from "./target.ts";
 /** What no restore brings back, whatever the backup holds. */
 const NEVER_RESTORED: readonly string[] = [
   "passwords of roles: no backup has them; set those of your own roles again (ALTER ROLE … PASSWORD)",
+  "the owner, privileges, connection limit, comment and settings of the database itself: pg_restore --create of database.dump has them",
   "settings of roles that every project has (ALTER ROLE authenticator SET …): roles.sql has them",
   "the platform's lists of its own migrations (auth.schema_migrations, storage.migrations)",
   "messages of Realtime, the history of pg_cron's runs and of database webhooks, and requests of pg_net",

@@ -2,7 +2,7 @@ import type { DatabaseArtifact, Omission } from "../database.ts";
 import { programOf, type Source } from "../postgres/dump/backup.ts";
 import { databaseString } from "../postgres/programs/libpq-environment.ts";
 import { type Program, readFrom } from "../postgres/programs/program.ts";
-import { beginningOfPart, END_OF_PART } from "../postgres/artifacts/sql-artifact.ts";
+import { beginningOfPart, END_OF_PART, literal } from "../postgres/artifacts/sql-artifact.ts";
 import { BEGIN_SESSION } from "../postgres/connect/control-connection.ts";
 
 /** One step of a part that holds rows. */
@@ -53,11 +53,6 @@ export function psqlArguments(database: string): string[] {
     "--set=ON_ERROR_STOP=1",
     "--set=VERBOSITY=verbose",
   ];
-}
-
-/** A string as SQL has it, where backslashes mean nothing. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /**

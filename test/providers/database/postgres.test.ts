@@ -379,6 +379,9 @@ describe("PostgresDatabaseProvider", () => {
         "definitions and rows: 3 tables in 3 schemas",
         "without, as the job says: the tables app.orders, app.orders_id_seq",
         "without, as the job says: the rows of logs.first",
+        expect.stringMatching(
+          /^an empty database like it: CREATE DATABASE "chosen" TEMPLATE template0 ENCODING 'UTF8' LC_/,
+        ),
       ]);
     });
 

@@ -8,6 +8,11 @@ const BEGINNING = "-- Provision: ";
 /** The last line of every part: a part without it is cut off. */
 export const END_OF_PART = "-- Provision: end of the part\n";
 
+/** A string as SQL has it, where backslashes mean nothing. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
 /** The first lines of a part: what it holds, for people who open it. */
 export function beginningOfPart(title: string): string {
   return `${BEGINNING}${title.replaceAll(/\s+/g, " ")}\n\n`;

@@ -14,6 +14,7 @@ import { refuseHiddenRows } from "./hidden-rows.ts";
 import { readSystemIdentifier } from "../connect/identity.ts";
 import { lockedIn, takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
+import { createStatement, readLocale } from "../locale.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
@@ -178,11 +179,12 @@ export function clientsFor(
 
 /**
  * A table's rows as the statistics know them; -1 where they do not. That all rows are gone is known at once: the planner's own number
- * waits for the next VACUUM, and before PostgreSQL 14 it is 0 for a table that was never analysed.
+ * waits for the next VACUUM, and before PostgreSQL 14 it is 0 for a table that was never analysed. Counters that were reset since, as by
+ * a crash, know of fewer rows that went than the planner's number has.
  */
 const ESTIMATED_ROWS = `CASE
   WHEN pg_relation_size(pg_class.oid) = 0 THEN 0
-  WHEN pg_stat_get_live_tuples(pg_class.oid) = 0 AND pg_stat_get_dead_tuples(pg_class.oid) > 0 THEN 0
+  WHEN pg_stat_get_live_tuples(pg_class.oid) = 0 AND reltuples > 0 AND pg_stat_get_dead_tuples(pg_class.oid) >= reltuples THEN 0
   WHEN reltuples = 0 THEN -1
   ELSE reltuples END::float8`;
 
@@ -208,6 +210,7 @@ async function readFacts(
     identity: { systemIdentifier, name: database.name },
     ...database,
     size: Number(database.size),
+    locales: [await readLocale(control)],
     serverVersion: control.serverVersion,
     clientVersion: clients.version,
     snapshotTime,
@@ -255,7 +258,11 @@ export function archive(source: Source, scope: Scope, covers: readonly string[])
       ...scopeOptions(scope),
     ],
   });
-  const described = { required: true, covers, sizeEstimate: facts.size };
+  const { control } = source;
+  const made = (facts.locales ?? []).map(
+    (locale) => `an empty database like it: ${createStatement(control.quote(facts.name), locale, control.serverMajor)}`,
+  );
+  const described = { required: true, covers: [...covers, ...made], sizeEstimate: facts.size };
   if (jobs > 1) {
     return {
       ...described,

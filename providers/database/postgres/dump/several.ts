@@ -46,6 +46,7 @@ export async function openSeveral(
         size: backups.reduce((sum, { facts }) => sum + facts.size, 0),
         // A table's name would not say of which database it is; the artifacts say what they cover.
         tables: [],
+        locales: backups.flatMap(({ facts }) => facts.locales ?? []),
         roles: [...new Set(backups.flatMap(({ facts }) => facts.roles))].sort(),
       },
       lockedIn: locks,

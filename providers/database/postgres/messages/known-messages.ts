@@ -34,6 +34,8 @@ const MESSAGES: readonly KnownMessage[] = [
   known("23514", `no partition of relation ${QUOTED} found for row`),
   known("23514", `value for domain ${NAME} violates check constraint ${QUOTED}`),
   known("23514", `column ${QUOTED} of table ${QUOTED} contains values that violate the new constraint`),
+  known("42P17", `empty range bound specified for partition ${QUOTED}$`),
+  known("42P17", `partition ${QUOTED} would overlap partition ${QUOTED}$`),
   known("23502", `null value in column ${QUOTED} of relation ${QUOTED} violates not-null constraint`),
   known("23502", `column ${QUOTED} of relation ${QUOTED} contains null values`),
   known("23502", `domain ${NAME} does not allow null values`),

@@ -30,6 +30,11 @@ export class RecoveryConflictError extends ProviderError {
   override readonly name = "RecoveryConflictError";
 }
 
+/** A definition or a row does not fit a constraint, as where text is ordered otherwise than in the database that it comes from. */
+export class UnfitOrderError extends ProviderError {
+  override readonly name = "UnfitOrderError";
+}
+
 const TLS_CODES = [
   "SELF_SIGNED_CERT_IN_CHAIN",
   "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -41,6 +46,11 @@ const TLS_CODES = [
 ];
 
 const IN_THE_LOG = "The server's log has the whole message, with the value.";
+
+const VIOLATED =
+  "Rows of the backup violate its own definitions: the target orders text by another locale or provider than the source; or a constraint " +
+  "or its function was changed after the rows were written, or reads rows that are restored later. Restore into a database with the " +
+  `source's locale; or correct the rows or the definition there, and back up again. ${IN_THE_LOG}`;
 
 const MEANINGS: readonly Meaning[] = [
   {
@@ -210,11 +220,16 @@ const MEANINGS: readonly Meaning[] = [
     fix: `Two rows have the same key, or the target has had one of them before. ${IN_THE_LOG}`,
   },
   {
+    states: ["23514", "42P17"],
+    pattern:
+      /violates (?:check|partition) constraint|no partition of relation|empty range bound|would overlap partition/,
+    make: UnfitOrderError,
+    fix: VIOLATED,
+  },
+  {
     states: ["23"],
-    pattern: /violates (foreign key|check|partition|not-null|exclusion) constraint|could not create (unique|exclusion)/,
-    fix:
-      "Rows of the backup violate its own definitions: a constraint or its function was changed after the rows were written, or reads " +
-      `rows that are restored later. Correct the rows or the definition at the source, and back up again. ${IN_THE_LOG}`,
+    pattern: /violates (foreign key|not-null|exclusion) constraint|could not create (unique|exclusion)/,
+    fix: VIOLATED,
   },
   {
     states: ["22", "P0"],

@@ -180,12 +180,14 @@ function outputOf(running: Running, finished: Promise<void>): Readable {
  * can take the end of its input for the end of the data. Whatever happens, the source is consumed or destroyed.
  *
  * @param output takes what the program writes to its standard output, piece by piece; without it that is thrown away
+ * @param copies get the same bytes as the program, and are destroyed where the source or the program fails
  */
 export async function feed(
   program: Program,
   source: Readable,
   signal: AbortSignal,
   output?: (piece: Buffer) => void,
+  ...copies: Writable[]
 ): Promise<void> {
   const ready = program.fresh === undefined ? program : await preparedFor(source, program);
   const running = start(ready, ["pipe", output === undefined ? "ignore" : "pipe", "pipe"], signal);
@@ -193,7 +195,7 @@ export async function feed(
   const stdin = existing(running.child.stdin);
   // Writing fails once the program has ended; its exit says why.
   stdin.on("error", () => undefined);
-  const copied = copy(source, stdin).then(
+  const copied = copy(source, stdin, ...copies).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
@@ -208,14 +210,16 @@ export async function feed(
     }
     stdin.end();
     await running.exited;
+    for (const each of copies) each.end();
   } finally {
     source.destroy();
+    for (const each of copies) if (!each.writableEnded) each.destroy();
   }
 }
 
-async function copy(source: Readable, pipe: Writable): Promise<void> {
+async function copy(source: Readable, ...pipes: Writable[]): Promise<void> {
   for await (const chunk of source) {
-    if (pipe.writable && !pipe.write(chunk)) await drained(pipe, source);
+    for (const pipe of pipes) if (pipe.writable && !pipe.write(chunk)) await drained(pipe, source);
   }
 }
 

@@ -1,17 +1,20 @@
 import { randomBytes } from "node:crypto";
+import { PassThrough, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortedError, ProviderError, reworded, toProviderError } from "../../../errors.ts";
 import { withGrace } from "../../../grace.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
-import { spool } from "../artifacts/spooled-archive.ts";
+import { spool, type SpooledArchive } from "../artifacts/spooled-archive.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
-import { DatabaseInUseError } from "../messages/server-errors.ts";
+import { DatabaseInUseError, UnfitOrderError } from "../messages/server-errors.ts";
 import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
-import { feed, type Program, runProgram } from "../programs/program.ts";
+import { createStatement, orderOf, readLocale } from "../locale.ts";
+import { feed, type Program, readFrom, readHead, readThrough, runProgram } from "../programs/program.ts";
 import { rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
+import { applyAttributes, type Attributes, attributesReader, readAttributes } from "./attributes.ts";
 import { countObjects, isEmpty } from "./contents.ts";
 import { parallelCalls, readStages } from "./parallel-calls.ts";
 import { NotEmptyError, stateAfter } from "./state-after.ts";
@@ -43,15 +46,16 @@ export function restorePostgres(
     const empty = await checkTarget(control, options);
     refuseLateConnection(settings, options);
     const rolesCreated = await createRoles(control, artifacts, options);
-    if (options.dryRun === true) return planOf(control, archive, rolesCreated, options);
-    const target: Target = { settings, control, clients, archive, options };
-    if (options.jobs === 1) await restoreInOneTransaction(target, empty);
-    else await restoreInParallel(target);
-    const objects = await countRestored(target);
-    const warnings = options.noOwner
-      ? ["Owners and privileges were not restored: everything belongs to the connecting role."]
-      : [];
-    return { database: control.database, objects, rolesCreated, warnings };
+    const differs = await otherOrder(control, options);
+    const target: Target = { settings, control, clients, archive, options, differs };
+    if (options.dryRun === true) return planOf(target, rolesCreated);
+    const found = options.jobs === 1 ? await restoreInOneTransaction(target, empty) : await restoreInParallel(target);
+    // What is there already has an owner, settings and privileges that people rely on.
+    const restored = empty ? found : without(`${control.database} was not empty, and keeps its own`);
+    const { objects, refused } = await finish(target, restored);
+    const ownerless = "Owners and privileges were not restored: everything belongs to the connecting role.";
+    const warnings = [...differs, ...(options.noOwner ? [ownerless] : [])];
+    return { database: control.database, objects, rolesCreated, warnings, refused, leftOut: restored.leftOut };
   });
 }
 
@@ -80,6 +84,32 @@ interface Target {
   readonly clients: ProgramDirectory;
   readonly archive: RestoreArtifact;
   readonly options: RestoreOptions;
+  /** That it orders text otherwise than the backup's database; empty where it does not, or nothing is known. */
+  readonly differs: readonly string[];
+}
+
+/** The locale of the backup's database; undefined where its manifest does not say. */
+function localeOf({ facts: { locales = [], name } }: RestoreOptions) {
+  return locales.find((each) => each.name === name);
+}
+
+/** See {@link Target.differs}. */
+async function otherOrder(control: ControlConnection, options: RestoreOptions): Promise<readonly string[]> {
+  const backup = localeOf(options);
+  if (backup === undefined) return [];
+  const own = await readLocale(control);
+  if (orderOf(own) === orderOf(backup)) return [];
+  return [
+    `Text is sorted and ranged by ${orderOf(backup)} in the backup and by ${orderOf(own)} in ${control.database}: range partitions, ` +
+      `unique indexes and sort order may differ. One that fits: ${newDatabase(control, options)}`,
+  ];
+}
+
+/** The statement that makes an empty target, as the backup's database was made as far as that is known. */
+function newDatabase({ database, quote, serverMajor }: ControlConnection, options: RestoreOptions): string {
+  const locale = localeOf(options);
+  if (locale === undefined) return `CREATE DATABASE ${quote(database)} TEMPLATE template0;`;
+  return `${createStatement(quote(database), locale, serverMajor)};`;
 }
 
 /** Refuses a target that cannot be restored into, and says whether it is empty. */
@@ -140,33 +170,56 @@ async function createRoles(
   return names;
 }
 
-/** The objects of the restored database, counted over a new connection: the first has been silent for as long as the restore took. */
-async function countRestored({ settings, control, options }: Target): Promise<Record<string, number>> {
+/**
+ * Gives the restored database its attributes, which may close it to the connecting role, after its objects were counted; over a new
+ * connection: the first has been silent for as long as the restore took.
+ */
+async function finish(
+  { settings, control, options }: Target,
+  attributes: Attributes,
+): Promise<{ readonly objects: Record<string, number>; readonly refused: readonly string[] }> {
   const { host, database } = control;
-  const count = (late: AbortSignal) => withConnection(settings.connection, late, countObjects, { host });
+  let failing = "its objects could not be counted, and its owner, privileges, comment and settings are not restored";
+  const work = async (after: ControlConnection) => {
+    const objects = await countObjects(after);
+    failing = "its owner, privileges, comment and settings were not restored (they are one transaction)";
+    return { objects, refused: await applyAttributes(after, attributes) };
+  };
   try {
-    return await withGrace(options.signal, count, FINISH_MS);
-  } catch (error) {
-    throw reworded(
-      error,
-      (own) => `The database ${database} was restored, but its objects could not be counted. ${own}`,
+    return await withGrace(
+      options.signal,
+      (late) => withConnection(settings.connection, late, work, { host }),
+      FINISH_MS,
     );
+  } catch (error) {
+    throw reworded(error, (own) => `The database ${database} was restored, but ${failing}. ${own}`);
   }
 }
 
 /** Restores the archive in one transaction, which a damaged archive can never commit. */
-async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<void> {
-  const { archive, options, control, settings } = target;
+async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<Attributes> {
+  const { archive, options, control, settings, clients } = target;
   const { signal } = options;
   const session = `${SESSION}${randomBytes(6).toString("hex")}`;
   const program = (...args: string[]): Program =>
     restoreProgram(target, control.database, ["--single-transaction", ...args], session);
   try {
     if (archive.format === "pg_dump-custom") {
-      await feed(program(), archive.open(signal), signal);
-    } else {
-      const spooled = await spool(archive, options);
-      await runProgram(program(spooled.path), signal).finally(() => spooled.close());
+      // From the bytes that are restored, which have proven right when both have ended.
+      const copy = new PassThrough();
+      const output = readThrough(attributesReader(clients, options.noOwner), copy, signal);
+      const attributes = attributesOf(target, output).catch((error: unknown) =>
+        without(toProviderError(error).message),
+      );
+      await feed(program(), archive.open(signal), signal, undefined, copy);
+      return await attributes;
+    }
+    const spooled = await spool(archive, options);
+    try {
+      await runProgram(program(spooled.path), signal);
+      return await spooledAttributes(target, spooled);
+    } finally {
+      await spooled.close();
     }
   } catch (error) {
     const problem = explain(error, target);
@@ -174,25 +227,43 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
     const check = (late: AbortSignal) => stateAfter({ settings, control, session, signal: late }, problem);
     const failed = await withGrace(signal, check, FINISH_MS);
     // Aborted after the transaction had committed: then the whole backup is there.
-    if (signal.aborted && failed instanceof NotEmptyError) return;
+    if (signal.aborted && failed instanceof NotEmptyError) return without("the restore was aborted");
     throw failed;
   }
+}
+
+/** What is said of the database itself where nothing is to be restored of it. */
+const NO_ATTRIBUTES: Attributes = { statements: [], leftOut: [], encoding: "UTF8" };
+
+function without(why: string): Attributes {
+  return { ...NO_ATTRIBUTES, leftOut: [`the database's owner, privileges, comment, limit and settings: ${why}`] };
+}
+
+function attributesOf({ control }: Target, output: Readable): Promise<Attributes> {
+  return readAttributes(output, control.quote(control.database));
+}
+
+function spooledAttributes(target: Target, { path, descriptor }: SpooledArchive): Promise<Attributes> {
+  const program = attributesReader(target.clients, target.options.noOwner, path);
+  return attributesOf(target, readFrom(program, target.options.signal, descriptor));
 }
 
 /**
  * Restores with several sessions, which cannot share a transaction: until it is complete, the database has another name,
  * so that a half of it cannot be taken for the whole.
  */
-async function restoreInParallel(target: Target): Promise<void> {
+async function restoreInParallel(target: Target): Promise<Attributes> {
   const { settings, control, clients, archive, options } = target;
   const { database } = control;
   const maintenance = await connectElsewhere(settings, control, options.signal);
   const incomplete = incompleteName(database);
   let renamed = false;
+  let attributes = NO_ATTRIBUTES;
   try {
     const spooled = await spool(archive, options);
     try {
       const stages = await readStages(spooled, clients, options.signal);
+      attributes = await spooledAttributes(target, spooled);
       // A database cannot be renamed while it has a session.
       await control.close();
       await rename(maintenance, database, incomplete, options.signal);
@@ -206,12 +277,13 @@ async function restoreInParallel(target: Target): Promise<void> {
     }
     // Over a new connection: an abort ends the other one, and nothing would say whether the last rename took effect.
     await withGrace(options.signal, (late) => giveName(target, incomplete, late), FINISH_MS);
+    return attributes;
   } catch (error) {
     if (!renamed) throw error;
     const problem = explain(error, target);
     const again =
       `To try again: DROP DATABASE ${maintenance.quote(incomplete)}; ` +
-      `CREATE DATABASE ${maintenance.quote(database)} TEMPLATE template0; and restore again.`;
+      `${newDatabase(control, options)} and restore again.`;
     throw reworded(
       problem,
       (message) =>
@@ -305,9 +377,11 @@ export function restoreProgram(
   };
 }
 
-/** Adds that the server is older than the archive, where it is. */
-function explain(error: unknown, { archive: { clientVersion }, control }: Target): ProviderError {
+/** Adds that the server is older than the archive, or orders text otherwise, where that is so. */
+function explain(error: unknown, { archive: { clientVersion }, control, differs }: Target): ProviderError {
   const problem = toProviderError(error);
+  if (problem instanceof UnfitOrderError && differs[0] !== undefined)
+    return reworded(problem, (own) => own, differs[0]);
   if (majorVersion(clientVersion) <= control.serverMajor || problem.code === "ABORTED") return problem;
   const fix =
     `pg_dump ${clientVersion} wrote the archive, and the server is the older PostgreSQL ${control.serverVersion}: ` +
@@ -316,16 +390,20 @@ function explain(error: unknown, { archive: { clientVersion }, control }: Target
 }
 
 /** What a restore would do that passed all checks. */
-function planOf(
-  { database }: ControlConnection,
-  archive: RestoreArtifact,
-  roles: readonly string[],
-  { jobs }: RestoreOptions,
-): RestoreReport {
+async function planOf(target: Target, roles: readonly string[]): Promise<RestoreReport> {
+  const { archive, control, clients, options, differs } = target;
+  const { database } = control;
+  const { jobs, signal } = options;
   const how = jobs === 1 ? "in one transaction" : `with ${jobs} jobs, under another name until it is complete`;
   const steps = [
     ...(roles.length === 0 ? [] : [`create the roles ${roles.join(", ")}, without passwords`]),
     `restore ${archive.name} (${archive.size} bytes) into ${database} ${how}`,
   ];
-  return { database, objects: {}, rolesCreated: [], warnings: [], steps };
+  let end = without("named once the dump of several workers is unpacked");
+  if (archive.format === "pg_dump-custom") {
+    const { output } = await readHead(attributesReader(clients, options.noOwner), archive.open(signal), signal);
+    end = await attributesOf(target, Readable.from([Buffer.from(output)]));
+  }
+  if (end.statements.length > 0) steps.push(`at the end: ${end.statements.map(({ shown }) => shown).join("; ")}`);
+  return { database, objects: {}, rolesCreated: [], warnings: differs, steps, leftOut: end.leftOut };
 }

@@ -11,6 +11,7 @@ import { majorVersion, type ProgramDirectory } from "../programs/clients.ts";
 import { archiveReader, feed, readFrom, readHead, runProgram } from "../programs/program.ts";
 import { connect, type ControlConnection, place, withConnection } from "../connect/control-connection.ts";
 import { hasRawBytes } from "../connect/raw-text.ts";
+import { createStatement, orderOf } from "../locale.ts";
 import { existingRoles } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { openArchive, restoreProgram } from "./restore.ts";
@@ -42,7 +43,7 @@ export async function createScratch(settings: PostgresSettings, options: Scratch
     checkServer(control, options.facts.serverVersion);
     if (own === undefined && options.acceptSharedUser !== true) await refusePower(control);
     const warnings = await dropAbandoned(control, settings);
-    await createDatabase(control, name, options.facts.encoding);
+    warnings.push(...(await createDatabase(control, name, options.facts)));
     try {
       await createRoles(control, scratch, options.facts.roles);
       for (const { connection } of own ? [own.loader, own.reader] : []) {
@@ -145,22 +146,37 @@ async function dropAbandoned(control: ControlConnection, settings: PostgresSetti
   return warnings;
 }
 
-async function createDatabase(control: ControlConnection, name: string, encoding: string): Promise<void> {
+/** Creates a database that orders text as the backup's does. Where the server cannot, the warnings say so. */
+async function createDatabase(
+  control: ControlConnection,
+  name: string,
+  { encoding, locales: [locale] = [] }: ScratchOptions["facts"],
+): Promise<string[]> {
+  // Only what the C library orders needs that locale of the operating system.
+  for (const each of locale === undefined ? [] : [locale, { ...locale, collate: "C", ctype: "C" }]) {
+    if (locale !== undefined && orderOf(each) !== orderOf(locale)) continue;
+    const statement = createStatement(control.quote(name), each, control.serverMajor);
+    const created = await control.query(statement).catch(() => undefined);
+    if (created !== undefined) return [];
+  }
   const template = await control.one<{ encoding: string }>(
     "SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = 'template0'",
   );
   // The locale C of the C library allows every encoding, the server's own may not.
   const provider = control.serverMajor < 15 ? "" : " LOCALE_PROVIDER libc";
-  const locale = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'${provider}`;
+  const plain = template.encoding === encoding ? "" : ` ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C'${provider}`;
   try {
     if (!/^\w+$/.test(encoding)) throw new ProviderError("CONFIG", `"${encoding}" is no encoding.`);
-    await control.query(`CREATE DATABASE ${control.quote(name)} TEMPLATE template0${locale}`);
+    await control.query(`CREATE DATABASE ${control.quote(name)} TEMPLATE template0${plain}`);
   } catch (error) {
     const problem = (own: string): string => `No scratch database can be created for the drill. ${own}`;
     const missing = toProviderError(error).code === "AUTH";
     const fix = "ALTER ROLE … CREATEDB, for the role of the drill's target, or name another role there.";
     throw reworded(error, problem, missing ? fix : undefined);
   }
+  if (locale === undefined) return [];
+  const lacks = `The drill's server cannot order text by ${orderOf(locale)}, as the backup's database does`;
+  return [`${lacks}: ranges of partitions, unique indexes and sort order may differ in this drill.`];
 }
 
 /** Creates the roles that policies, for instance, name, without any rights. */
