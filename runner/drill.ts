@@ -19,8 +19,8 @@ import { choose, placeOf, type Chosen } from "./catalogue/choose-backup.ts";
 import { differences } from "./drill-differences.ts";
 import { runChecks, type CheckOutcome } from "./drill-checks.ts";
 import { listable } from "./documents/document-bounds.ts";
-import { databaseObjects, type DrillRecord, type Manifest } from "./documents/manifest.ts";
-import { openConfirmed } from "./open-plain.ts";
+import { databaseObjects, type DrillRecord, type Manifest, type ManifestObject } from "./documents/manifest.ts";
+import { openConfirmed, prove, type ObjectSource } from "./open-plain.ts";
 import { recoveryTime, tooSlow } from "./objectives.ts";
 import { requireProven } from "./documents/proof.ts";
 import { PROGRAM } from "./version.ts";
@@ -46,6 +46,8 @@ export interface DrillOptions {
   /** That server, for people. */
   readonly server: string;
   readonly identity: FileKeySource | undefined;
+  /** Whether the pass that proves the stored bytes is left out: what is forged then acts before it is found out. */
+  readonly trustStore: boolean;
   /** Questions to the restored database. Default: none. */
   readonly checks?: readonly DrillCheck[] | undefined;
   /** What the job promises. Default: nothing. */
@@ -119,9 +121,10 @@ async function drillBackup(choice: DrillOptions, chosen: Chosen): Promise<DrillR
   refuseUndrillable(manifest);
   const warnings = [...notUsed, ...losses];
   let attempted = await attempt(options, manifest, warnings);
-  if (attempted.failure && attempted.isDoubtful) {
+  // A transfer may have changed what arrived.
+  if (attempted.failure && (options.trustStore || attempted.failure instanceof FlakyTransferError)) {
     const { message } = attempted.failure;
-    const doubt = `It is restored again, for it failed before all was read from ${storage.description}: ${message}`;
+    const doubt = `It is restored again, for what arrived from ${storage.description} may have been damaged: ${message}`;
     log.write("warn", doubt, { backup: id });
     warnings.push(doubt);
     attempted = await attempt(options, manifest, warnings);
@@ -153,8 +156,6 @@ interface Attempt {
   readonly found: Findings;
   /** Why it could not be restored, if it is the backup's fault, or its transfer's. */
   readonly failure: ProviderError | undefined;
-  /** Some object was not read to its end, and so not compared with the manifest: its bytes may have been changed on their way. */
-  readonly isDoubtful: boolean;
 }
 
 async function attempt(options: DrillOptions, manifest: Manifest, warnings: string[]): Promise<Attempt> {
@@ -162,10 +163,9 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
   const scratch = await target.createScratch({ facts: manifest.database, signal });
   const own = [...scratch.warnings];
   const found: Findings = { serverVersion: scratch.serverVersion, tables: 0, rows: 0, problems: [] };
-  const reading: Reading = new Map();
   let failure: ProviderError | undefined;
   try {
-    await compare(options, manifest, scratch, found, reading);
+    await compare(options, manifest, scratch, found, own);
   } catch (error) {
     if (signal.aborted || !(error instanceof FlakyTransferError || tellsOfBackup(error))) throw error;
     failure = error;
@@ -174,7 +174,7 @@ async function attempt(options: DrillOptions, manifest: Manifest, warnings: stri
     for (const warning of own) log.write("warn", warning, { backup: manifest.id });
     warnings.push(...own);
   }
-  return { found, failure, isDoubtful: [...reading.values()].includes(false) };
+  return { found, failure };
 }
 
 /** What no scratch database can hold. */
@@ -198,20 +198,17 @@ interface Findings {
   readonly problems: string[];
 }
 
-/** The artifacts that were opened, and whether the last reading of each came to its end and proved it right. */
-type Reading = Map<string, boolean>;
-
 async function compare(
   options: DrillOptions,
   manifest: Manifest,
   scratch: ScratchDatabase,
   found: Findings,
-  reading: Reading,
+  warnings: string[],
 ): Promise<void> {
   const { telemetry, signal } = options;
   const began = performance.now();
   const archived = await telemetry.measure("restore", { backup: manifest.id, database: scratch.name }, (span) =>
-    restoreAndCount(options, manifest, scratch, reading, (bytes, total) => {
+    restoreAndCount(options, manifest, scratch, warnings, (bytes, total) => {
       span.progress(bytes, total);
     }),
   );
@@ -231,43 +228,38 @@ async function compare(
   found.problems.push(...problems);
 }
 
-/** Restores the archive, and counts its rows while it streams: it is read once. */
+/** Proves what is stored, then restores the archive, and counts its rows while it streams. */
 async function restoreAndCount(
-  { storage, job, identity, source, signal }: DrillOptions,
+  { storage, job, identity, source, trustStore, signal }: DrillOptions,
   manifest: Manifest,
   scratch: ScratchDatabase,
-  reading: Reading,
+  warnings: string[],
   progress: OnProgress,
 ): Promise<TableRows[]> {
-  const { formats } = databaseKind(manifest.database.kind);
-  // A scratch database needs none of the others, which are small.
-  const archives = manifest.objects.filter(({ format }) => formats[format] === "archive");
-  const tally = new Tally(
-    archives.reduce((sum, { plain }) => sum + plain.size, 0),
-    progress,
-  );
-  // An archive's beginning may be read before all of it: the last reading counts.
+  const objects = databaseObjects(manifest);
+  const size = objects.reduce((sum, { stored }) => sum + stored.size, 0);
+  const tally = new Tally(trustStore ? size : 2 * size, progress);
+  const sources = objects.map((object): ObjectSource => ({
+    ...{ storage, key: backupKey(job, manifest.id, object.file), object, fileKey: identity },
+    passed: tally.object(),
+  }));
+  if (!trustStore) await prove(sources, signal, (warning) => warnings.push(warning));
   const copies = new Map<string, { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }>();
-  const artifacts = databaseObjects(manifest).map((object): RestoreArtifact => {
-    const artifact = {
-      name: object.artifact,
-      format: object.format,
-      clientVersion: manifest.database.clientVersion,
-      size: object.plain.size,
-    };
-    const from = { storage, key: backupKey(job, manifest.id, object.file), object, fileKey: identity };
-    const count = tally.object();
+  const artifacts = sources.map((from, index): RestoreArtifact => {
+    const { artifact: name, format, plain } = objects[index] as ManifestObject;
+    const artifact = { name, format, clientVersion: manifest.database.clientVersion, size: plain.size };
+    const passed = tally.object();
     return {
       ...artifact,
       open(abort) {
-        const plain = openConfirmed(from, abort);
-        reading.set(artifact.name, false);
-        plain.once("end", () => reading.set(artifact.name, true));
         const bytes = new PassThrough();
         const counting = countArtifactRows(source, artifact, bytes, signal);
         counting.catch(() => undefined);
-        copies.set(artifact.name, { bytes, counting });
-        return Readable.from(twice(plain, bytes, counting, count), { objectMode: false });
+        // An earlier reading was given up before its end.
+        copies.get(name)?.bytes.destroy();
+        copies.set(name, { bytes, counting });
+        const plain = openConfirmed({ ...from, passed }, abort);
+        return Readable.from(twice(plain, bytes, counting), { objectMode: false });
       },
     };
   });
@@ -286,19 +278,12 @@ async function restoreAndCount(
  *
  * @param reading the work that reads the copy: where it fails, this fails with its error
  */
-async function* twice(
-  source: Readable,
-  copy: PassThrough,
-  reading: Promise<unknown>,
-  progress: (bytes: number) => void,
-): AsyncGenerator<Buffer, void> {
-  let bytes = 0;
+async function* twice(source: Readable, copy: PassThrough, reading: Promise<unknown>): AsyncGenerator<Buffer, void> {
   copy.on("error", () => undefined);
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
       // A copy that is closed early: how the reading ended says why.
       await writePiece(copy, chunk).catch(() => reading);
-      progress((bytes += chunk.length));
       yield chunk;
     }
     copy.end();

@@ -1,14 +1,14 @@
-import { Readable } from "node:stream";
+import { Readable, type Transform } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import type { DownloadOptions, StorageProvider } from "../providers/storage/storage.ts";
 import { AgeDecrypt, type FileKeySource } from "./age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
-import { FlakyTransferError, isDamage } from "./second-read.ts";
+import { flakyTransfer, FlakyTransferError, isDamage, readTwice } from "./second-read.ts";
 import { HandOver } from "./stream/hand-over.ts";
-import { HoldBack } from "./stream/hold-back.ts";
 import { MeterStream, type Measure } from "./stream/meter.ts";
 import { OneFrame } from "./stream/one-frame.ts";
+import { PieceSums } from "./stream/piece-sums.ts";
 import { decompressor } from "./stream/zstd.ts";
 
 /** Where an object of a backup is and how it is read. */
@@ -22,16 +22,18 @@ export interface ObjectSource {
   readonly passed?: (bytes: number) => void;
   /** Whether they are to come from the medium; see the option of the store. Default false. */
   readonly fromMedium?: DownloadOptions["fromMedium"];
+  /** Of a reading that was right as a whole, see {@link prove}: nothing is passed on of a piece that is another than in it. */
+  sums?: PieceSums;
 }
 
 /** Where an object is and what its stored bytes should be. */
-interface StoredSource extends Pick<ObjectSource, "storage" | "key" | "passed" | "fromMedium"> {
+interface StoredSource extends Pick<ObjectSource, "storage" | "key" | "passed" | "fromMedium" | "sums"> {
   readonly object: Pick<ManifestObject, "stored">;
 }
 
 /**
  * The decrypted, decompressed bytes of an object. All of it is compared with the manifest, as stored and as it comes out;
- * the last bytes are kept back until both have proven right. The stream errors with `INTEGRITY`, naming the object, where
+ * the last bytes are kept back until both have proven right, and what acts on the others needs {@link prove} before. The stream errors with `INTEGRITY`, naming the object, where
  * anything differs. Nothing happens before it is read.
  */
 export function openPlain(source: ObjectSource, signal: AbortSignal): Readable {
@@ -46,6 +48,31 @@ export function openPlain(source: ObjectSource, signal: AbortSignal): Readable {
 export function openConfirmed(source: ObjectSource, signal: AbortSignal): Readable {
   requireKey(source);
   return streamOf(confirmedBytes(source, signal));
+}
+
+/**
+ * Reads objects to their ends, each once more where it arrives damaged, and compares what is stored with the manifest. Each later reading
+ * of these sources passes on only what has been proven here: bytes act before the end of their stream, and a store may give others.
+ *
+ * @param warn called with a sentence for each object that was whole only when it was read again.
+ * @throws ProviderError `INTEGRITY`, naming the object; `CONFIG` where the key is missing that a later reading needs
+ */
+export async function prove(
+  sources: readonly ObjectSource[],
+  signal: AbortSignal,
+  warn: (warning: string) => void,
+): Promise<void> {
+  sources.forEach(requireKey);
+  for (const source of sources) {
+    const read = async (): Promise<PieceSums> => {
+      const sums = new PieceSums(source.object.stored.size);
+      await checkStored({ ...source, sums }, signal);
+      return sums;
+    };
+    source.sums = await readTwice(read, (problem) => {
+      warn(flakyTransfer(source.storage.description, problem));
+    });
+  }
 }
 
 function requireKey({ key, object, fileKey }: ObjectSource): void {
@@ -71,7 +98,7 @@ async function* confirmedBytes(source: ObjectSource, signal: AbortSignal): Async
 }
 
 async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const { storage, key, object, fileKey, passed, fromMedium = false } = source;
+  const { key, object, fileKey } = source;
   let storedProven = false;
   const proveStored = (measure: Measure<"sha256">) => {
     compare(key, "as stored", measure, object.stored);
@@ -82,14 +109,19 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
     // A decompressor may be done before its input is: then there are bytes too many.
     if (!storedProven) throw new DamagedObjectError(key, "it has more bytes than the manifest says");
   };
-  const stored = new MeterStream(proveStored, passed, object.stored.size);
   const kind = "crc32" in object.plain ? "crc32" : "sha256";
-  const plain = new HoldBack(kind, (measure) => Promise.resolve(measure).then(provePlain), object.plain.size);
+  const plain = new MeterStream(kind, provePlain, object.plain.size);
   const decrypt = object.encryption === "age" && fileKey ? [new AgeDecrypt(fileKey)] : [];
   try {
-    const bytes = await storage.download(key, { signal, fromMedium });
     // Its failure is the failure of its last stage, which is read here.
-    const stages = [bytes, stored, ...decrypt, new OneFrame(), decompressor(), new HandOver(), plain];
+    const stages = [
+      ...(await storedStages(source, signal, proveStored)),
+      ...decrypt,
+      new OneFrame(),
+      decompressor(),
+      new HandOver(),
+      plain,
+    ];
     pipeline(stages, { signal }).catch(() => undefined);
     yield* plain as AsyncIterable<Buffer>;
   } catch (error) {
@@ -105,17 +137,23 @@ async function* plainBytes(source: ObjectSource, signal: AbortSignal): AsyncGene
  * The bytes of an object as they are stored, compared with the manifest: the stream errors before its end where they differ.
  * {@link explain} says what its errors mean.
  */
-export async function openStored(
-  { storage, key, object, passed, fromMedium = false }: StoredSource,
-  signal: AbortSignal,
-): Promise<Readable> {
-  const prove = (measure: Measure<"sha256">) => {
-    compare(key, "as stored", measure, object.stored);
-  };
-  const meter = new MeterStream(prove, passed, object.stored.size);
+export async function openStored(source: StoredSource, signal: AbortSignal): Promise<Readable> {
+  const stages = await storedStages(source, signal, (measure) => {
+    compare(source.key, "as stored", measure, source.object.stored);
+  });
   // Its failure is the failure of its last stage, which is read by the caller.
-  pipeline([await storage.download(key, { signal, fromMedium }), meter], { signal }).catch(() => undefined);
-  return meter;
+  pipeline(stages, { signal }).catch(() => undefined);
+  return stages[stages.length - 1] as Readable;
+}
+
+/** The bytes as they are stored, and the stages that compare them with an earlier reading and hand their sum to `done`. */
+async function storedStages(
+  { storage, key, object, passed, fromMedium = false, sums }: StoredSource,
+  signal: AbortSignal,
+  done: (measure: Measure<"sha256">) => void,
+): Promise<(Readable | Transform)[]> {
+  const meter = new MeterStream("sha256", done, object.stored.size, passed);
+  return [await storage.download(key, { signal, fromMedium }), ...(sums ? [sums.stage()] : []), meter];
 }
 
 /**

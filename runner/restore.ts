@@ -1,5 +1,4 @@
 import type { DatabaseProvider, RestoreOptions, RestoreReport } from "../providers/database/database.ts";
-import { databaseKind } from "../providers/database/index.ts";
 import { ProviderError } from "../providers/errors.ts";
 import { backupKey } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
@@ -8,8 +7,7 @@ import type { JobName } from "./catalogue/backup-folder.ts";
 import { readManifest } from "./catalogue/catalogue.ts";
 import { chooseBackup } from "./catalogue/choose-backup.ts";
 import { databaseObjects, type Manifest, type ManifestObject } from "./documents/manifest.ts";
-import { checkStored, openConfirmed } from "./open-plain.ts";
-import { readTwice } from "./second-read.ts";
+import { openConfirmed, prove, type ObjectSource } from "./open-plain.ts";
 import { Tally, type OnProgress } from "./tally.ts";
 
 /** What is restored, and into what. */
@@ -24,7 +22,9 @@ export interface RestoreRequest {
   readonly database?: string | undefined;
   /** Hears how much has been read of what is stored. */
   readonly progress?: OnProgress;
-  readonly options: Omit<RestoreOptions, "facts">;
+  /** Whether the pass that proves the stored bytes is left out: what is forged then acts before it is found out. */
+  readonly trustStore: boolean;
+  readonly options: Omit<RestoreOptions, "facts" | "prove">;
 }
 
 /** What a restore did, and from which backup. */
@@ -39,7 +39,8 @@ export interface Restored extends RestoreReport {
 }
 
 /**
- * Restores a backup. Every byte is compared with the manifest before the target commits anything.
+ * Restores a backup. All of it is read and compared with the manifest before the first byte is decoded, and compared with that reading
+ * when it is read again to be restored.
  *
  * @throws ProviderError if the target is as it was before, or (a parallel restore) bears a name that says it is incomplete.
  */
@@ -51,6 +52,7 @@ export async function restore({
   identity,
   database: wanted,
   progress,
+  trustStore,
   options,
 }: RestoreRequest): Promise<Restored> {
   const begun = performance.now();
@@ -59,33 +61,26 @@ export async function restore({
   const manifest = await readManifest(storage, job, backup.id, signal);
   const { database } = manifest;
   const objects = ofDatabase(backup.id, databaseObjects(manifest), wanted);
-  const tally = new Tally(
-    objects.reduce((sum, { stored }) => sum + stored.size, 0),
-    progress,
-  );
-  const sources = objects.map((object) => ({
+  const size = objects.reduce((sum, { stored }) => sum + stored.size, 0);
+  const tally = new Tally(trustStore ? size : 2 * size, progress);
+  const sources = objects.map((object): ObjectSource => ({
     ...{ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity },
     passed: tally.object(),
   }));
-  const artifacts = sources.map((source) => ({
-    name: source.object.artifact,
-    format: source.object.format,
-    clientVersion: database.clientVersion,
-    size: source.object.plain.size,
-    open: (abort: AbortSignal) => openConfirmed(source, abort),
-  }));
-  // What the target does not read must be whole too: nobody should find out later that a restored backup was damaged.
-  const { formats } = databaseKind(database.kind);
-  for (const source of sources) {
-    const use = formats[source.object.format];
-    if (use === "archive" || (use === "roles" && options.createRoles) || options.dryRun === true) continue;
-    await readTwice(
-      () => checkStored(source, signal),
-      () => undefined,
-    );
-  }
+  const artifacts = sources.map((source, index) => {
+    const { artifact: name, format, plain } = objects[index] as ManifestObject;
+    const passed = tally.object();
+    const open = (abort: AbortSignal) => {
+      if (trustStore || source.sums) return openConfirmed({ ...source, passed }, abort);
+      throw new ProviderError("INTERNAL", `${name} was to be decoded before it was proven.`);
+    };
+    return { name, format, clientVersion: database.clientVersion, size: plain.size, open };
+  });
+  const flaky: string[] = [];
+  const proof = { prove: () => prove(sources, signal, (warning) => flaky.push(warning)) };
   const report = await target.restore(artifacts, {
     ...options,
+    ...(!trustStore && proof),
     facts: { ...database, name: wanted ?? database.name },
   });
   return {
@@ -94,6 +89,7 @@ export async function restore({
     snapshotTime: database.snapshotTime,
     ...(manifest.omitted.length > 0 && { omitted: manifest.omitted }),
     ...report,
+    warnings: [...flaky, ...report.warnings],
     seconds: Math.round(performance.now() - begun) / 1000,
   };
 }

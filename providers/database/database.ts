@@ -127,7 +127,7 @@ export interface BackupOptions {
   readonly signal: AbortSignal;
 }
 
-/** A verified-as-it-flows artifact, ready to be restored. */
+/** An artifact of a backup, to be restored. */
 export interface RestoreArtifact {
   readonly name: string;
   readonly format: string;
@@ -136,8 +136,8 @@ export interface RestoreArtifact {
   /** Decrypted and decompressed size in bytes. */
   readonly size: number;
   /**
-   * Opens the decrypted, decompressed bytes. The stream holds back its last bytes until all are verified, and errors
-   * otherwise: a reader that waits for its end never acts on damaged data.
+   * Opens the decrypted, decompressed bytes. May be called several times, and the stream be destroyed before its end. Only bytes come
+   * out that are proven to be the backup's, but where a person trusts the store: then its end alone says that they are.
    */
   open(signal: AbortSignal): Readable;
 }
@@ -170,6 +170,11 @@ export interface RestoreOptions {
   readonly confirm?: string | undefined;
   /** Check everything and report what would be done, but change nothing. Default false. */
   readonly dryRun?: boolean;
+  /**
+   * Reads all of the backup and proves what is stored, which may take hours. To be called, in a dry run too, when what can be refused at
+   * once has been, and before an artifact is opened. Left out: they may be opened.
+   */
+  readonly prove?: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 

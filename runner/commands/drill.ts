@@ -5,13 +5,14 @@ import type { DrillReport } from "../drill.ts";
 import { EXIT } from "../exit-codes.ts";
 import { tooSlow } from "../objectives.ts";
 import { chosenDestinations, destinationOption, withDestination, type DestinationOptions } from "./destination.ts";
-import { acceptUnprovenOption } from "./accept-unproven.ts";
+import { acceptUnprovenOption, trustStoreOption } from "./trust.ts";
 import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 
 interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly acceptUnproven: boolean;
+  readonly trustStore: boolean;
 }
 
 /** Adds `provision drill`. */
@@ -39,6 +40,7 @@ export function addDrill(program: Command): void {
       "verified",
     )
     .addOption(acceptUnprovenOption())
+    .addOption(trustStoreOption())
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -63,6 +65,7 @@ export function addDrill(program: Command): void {
                 target,
                 server,
                 identity,
+                trustStore: options.trustStore,
                 checks,
                 objectives,
                 telemetry,

@@ -23,7 +23,7 @@ import {
   withDestination,
   type DestinationOptions,
 } from "./destination.ts";
-import { acceptUnprovenOption } from "./accept-unproven.ts";
+import { acceptUnprovenOption, trustStoreOption } from "./trust.ts";
 import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";
 import { withProgress } from "./with-progress.ts";
@@ -47,6 +47,7 @@ interface Options extends JobOptions, DestinationOptions, IdentityOptions {
   readonly dryRun: boolean;
   readonly acceptUnproven: boolean;
   readonly acceptSuspicious: boolean;
+  readonly trustStore: boolean;
 }
 
 /** Adds `provision restore`. */
@@ -65,8 +66,8 @@ export function addRestore(program: Command): void {
     )
     .description(
       "Restores a backup into an existing, empty database, completely or not at all: with one job in one transaction; " +
-        "with more, under another name that the database bears until everything is there. Every byte is compared with " +
-        "the manifest before anything is committed. A Supabase project is restored into a new project, which must be " +
+        "with more, under another name that the database bears until everything is there. All of it is read and compared with " +
+        "the manifest before anything of it is decoded, and then read again. A Supabase project is restored into a new project, which must be " +
         "confirmed, and compared with the backup afterwards: it ends with 5 where anything differs. With --files, restores " +
         "the backup's files, alone or after the database.",
     )
@@ -110,6 +111,7 @@ export function addRestore(program: Command): void {
       "restore the backup although it has lost something compared with earlier ones",
       false,
     )
+    .addOption(trustStoreOption())
     .addOption(identityOption())
     .addOption(destinationOption())
     .action((id: string, _: unknown, command: Command) => {
@@ -239,6 +241,7 @@ async function restoreDatabase(run: Run, options: Options, to: SecretRef, source
       target,
       database: options.database,
       progress,
+      trustStore: options.trustStore,
       options: {
         allowNonEmpty: options.allowNonEmpty,
         jobs: options.jobs,

@@ -74,33 +74,43 @@ export class ByteMeter<Kind extends SumKind> {
 }
 
 /**
- * Passes bytes on unchanged and hands their SHA-256 to `done` before its end; an error that `done` throws is its own. Where
- * more bytes come than there should be, `done` gets what has come so far, and nothing more is read.
+ * Passes bytes on unchanged, but keeps the last of them back until `done` has taken their sum; an error that `done` throws is its own.
+ * A reader that needs the last byte, as pg_restore does before it commits an archive, thus never gets all of what turns out damaged.
+ * Where more bytes come than there should be, `done` gets what has come so far, and nothing more is read.
  */
-export class MeterStream extends Transform {
-  readonly #meter = new ByteMeter("sha256");
-  readonly #done: (measure: Measure<"sha256">) => void;
+export class MeterStream<Kind extends SumKind> extends Transform {
+  readonly #meter: ByteMeter<Kind>;
+  readonly #done: (measure: Measure<Kind>) => void;
   readonly #progress: ((bytes: number) => void) | undefined;
-
   readonly #expected: number;
+  #last: Buffer | undefined;
 
   /**
+   * @param kind which sum the measure has.
    * @param done must throw where the bytes are not what they should be.
-   * @param progress called with the bytes so far, once a piece.
    * @param expected bytes that there should be; any number by default.
+   * @param progress called with the bytes so far, once a piece.
    */
-  constructor(done: (measure: Measure<"sha256">) => void, progress?: (bytes: number) => void, expected = Infinity) {
+  constructor(
+    kind: Kind,
+    done: (measure: Measure<Kind>) => void,
+    expected = Infinity,
+    progress?: (bytes: number) => void,
+  ) {
     super(STAGE);
+    this.#meter = new ByteMeter(kind);
     this.#expected = expected;
     this.#done = done;
     this.#progress = progress;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
+    const previous = this.#last;
+    this.#last = chunk;
     this.#meter.update(chunk);
     this.#progress?.(this.#meter.size);
     if (this.#meter.size > this.#expected) this.#finish(callback);
-    else callback(null, chunk);
+    else callback(null, previous);
   }
 
   override _flush(callback: TransformCallback): void {
@@ -110,9 +120,10 @@ export class MeterStream extends Transform {
   #finish(callback: TransformCallback): void {
     try {
       this.#done(this.#meter.finish());
-      callback();
     } catch (error) {
       callback(error as Error);
+      return;
     }
+    callback(null, this.#last);
   }
 }

@@ -133,7 +133,7 @@ beforeEach(() => {
 
 async function succeeds(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await sandbox.run(...args);
-  expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
+  expect(code, `${args.join(" ")}: ${stdout}${stderr}`).toBe(0);
   return stdout;
 }
 
@@ -170,7 +170,7 @@ describe("who may create functions in public", () => {
         `ALTER ROLE ${each} ${path === "default" ? "RESET search_path" : `SET search_path = ${path}`}`,
       );
     const database = { kind: "postgres", url: { env: "APP_URL" }, ...choice };
-    sandbox.job = { ...sandbox.job, database, drill: { target: { env: "DRILL_URL" } } };
+    sandbox.job = { ...sandbox.job, database, drill: { target: { env: "DRILL_URL" }, acceptSharedUser: true } };
     Object.assign(sandbox.environment, {
       APP_URL: as(role, "shop"),
       DRILL_URL: as("chief", "postgres"),

@@ -240,6 +240,12 @@ describe("the new project is of a newer platform", () => {
       const [, setting = ""] = /connect without it: with (\S+) in the connection URL/.exec(error.fix) ?? [];
       expect(setting).toBe("sslmode=disable");
       sandbox.environment.TARGET += `?${setting}`;
+      // The job's certificate is no mistake that an address may undo: only who changes the job connects without it.
+      const both = (printed(await sandbox.run(...args), 2) as Failed).error;
+      expect(both.message).toContain("sslmode=disable and rootCertificate contradict each other");
+      expect(both.fix).toContain("remove `rootCertificate` from the job, for a restore from a copy of it");
+      expect(await tablesOf(local, "local")).toEqual([]);
+      sandbox.job.database = { ...(sandbox.job.database as object), rootCertificate: undefined };
       expect(printed(await sandbox.run(...args))).toMatchObject({ differences: [] });
       expect(await tablesOf(local, "local")).toEqual([{ relname: "notes" }]);
     } finally {

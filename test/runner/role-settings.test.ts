@@ -30,10 +30,11 @@ const SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_read_only: "on",
   default_transaction_isolation: "serializable",
   default_transaction_deferrable: "on",
-  statement_timeout: "60",
+  // Shorter than a dump, and longer than a busy machine takes between a login and its first query.
+  statement_timeout: "250",
   lock_timeout: "1",
-  idle_in_transaction_session_timeout: "60",
-  idle_session_timeout: "60",
+  idle_in_transaction_session_timeout: "250",
+  idle_session_timeout: "250",
   enable_seqscan: "off",
 };
 /** What PostgreSQL 17 and newer have beside these. */

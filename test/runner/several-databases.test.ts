@@ -173,6 +173,9 @@ describe("several databases of one server", () => {
     );
     const { child, ended } = sandbox.start("backup");
     await expect.poll(() => existsSync(gate), { timeout: 20_000 }).toBe(true);
+    // Its lock is in the first of the databases, not in the URL's.
+    const doctor = await sandbox.run("doctor");
+    expect(doctor.stdout).toMatch(/FAIL +lock: Another run of test\/app holds/);
     child.kill("SIGTERM");
     expect((await ended).code).not.toBe(0);
     const sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'provision'";

@@ -3,7 +3,7 @@ import { toProviderError } from "../../errors.ts";
 import type { Check } from "../database.ts";
 import { clientsFor, refuseUnrestorable } from "./dump/backup.ts";
 import { archiveRisk, findPrograms } from "./programs/clients.ts";
-import { connect, type ControlConnection, place } from "./connect/control-connection.ts";
+import { connect, type ControlConnection, place, withConnection } from "./connect/control-connection.ts";
 import { refuseHiddenRows } from "./dump/hidden-rows.ts";
 import { takeLock } from "./dump/job-lock.ts";
 import { chooseDatabases } from "./dump/several.ts";
@@ -45,8 +45,8 @@ export async function* checkPostgres(
       clock: checkClock,
       size: checkSize,
       locks: checkLocks,
-      sessions: () => checkSessions(control, settings, signal),
-      ...(lock !== undefined && { lock: () => checkLock(control, lock) }),
+      sessions: async () => checkSessions(control, settings, await namesOf(control, settings, signal)),
+      ...(lock !== undefined && { lock: () => checkLock(control, settings, lock, signal) }),
     };
     for (const [name, check] of Object.entries(checks)) {
       try {
@@ -200,13 +200,21 @@ const FREE_SESSIONS = `
       WHERE datname = ANY($1::text[]) AND datconnlimit >= 0 AND NOT rolsuper))::int AS free
   FROM pg_roles AS r WHERE rolname = session_user`;
 
-async function checkSessions(
-  control: ControlConnection,
+/** The databases that a run dumps, in its order. */
+async function namesOf(
+  { database }: ControlConnection,
   settings: PostgresSettings,
   signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { databases } = settings;
+  return databases === undefined ? [database] : chooseDatabases(settings, databases, signal);
+}
+
+async function checkSessions(
+  control: ControlConnection,
+  { databases, jobs = 1 }: PostgresSettings,
+  names: readonly string[],
 ): Promise<Omit<Check, "name">> {
-  const { databases, jobs = 1 } = settings;
-  const names = databases === undefined ? [control.database] : await chooseDatabases(settings, databases, signal);
   // That of the snapshot, pg_dump's own and its workers', and for several databases that of the lock.
   const wanted = 2 + (jobs > 1 ? jobs : 0) + (databases === undefined ? 0 : 1);
   const { free } = await control.one<{ free: number }>(FREE_SESSIONS, [names]);
@@ -217,8 +225,14 @@ async function checkSessions(
   return { ok: false, detail, fix };
 }
 
-async function checkLock(control: ControlConnection, lock: string): Promise<Omit<Check, "name">> {
-  // The end of the connection gives it back.
-  await takeLock(control, lock);
+async function checkLock(
+  control: ControlConnection,
+  settings: PostgresSettings,
+  lock: string,
+  signal: AbortSignal,
+): Promise<Omit<Check, "name">> {
+  // Where a run takes it. The end of the connection gives it back.
+  const [database] = await namesOf(control, settings, signal);
+  await withConnection(settings.connection, signal, (each) => takeLock(each, lock), { database });
   return { ok: true, detail: `no other run of ${lock} holds the lock` };
 }

@@ -110,15 +110,18 @@ function withSupabaseRules(connection: Connection, tlsOff: boolean): Connection 
  */
 export function openSupabase(config: SupabaseConfig, secrets: ProviderContext["secrets"]): DatabaseProvider {
   const { clients, lockTimeoutSeconds, tls, vault } = config;
-  if (tls === "off" && config.rootCertificate !== undefined) {
-    throw new ProviderError("CONFIG", "tls: off and rootCertificate contradict each other.", {
-      fix: "Remove `tls` to verify the server, or `rootCertificate` to connect without TLS.",
+  const connection = parseConnectionUrl(secrets.url ?? "");
+  const inUrl =
+    connection.sslMode === "disable" && connection.sslRootCertificate === undefined && !isHosted(connection);
+  const off = tls === "off" || inUrl;
+  if (off && config.rootCertificate !== undefined) {
+    const [what, where] =
+      tls === "off" ? ["tls: off", "`tls`"] : ["sslmode=disable", "sslmode from the connection URL"];
+    throw new ProviderError("CONFIG", `${what} and rootCertificate contradict each other.`, {
+      fix: `Remove ${where} to verify the server; or, to connect without TLS, remove \`rootCertificate\` from the job, for a restore from a copy of it.`,
     });
   }
-  const connection = parseConnectionUrl(secrets.url ?? "");
-  // What the URL says of its own server counts before what the job says: a restore's target may be another server.
-  const off = connection.sslMode === "disable" && connection.sslRootCertificate === undefined && !isHosted(connection);
-  const sslRootCertificate = off ? undefined : (config.rootCertificate ?? connection.sslRootCertificate);
+  const sslRootCertificate = config.rootCertificate ?? connection.sslRootCertificate;
   const settings = { clients, lockTimeoutSeconds, vault, selection: config };
-  return openProject({ ...settings, connection: { ...connection, sslRootCertificate } }, off || tls === "off");
+  return openProject({ ...settings, connection: { ...connection, sslRootCertificate } }, off);
 }

@@ -26,7 +26,7 @@ import {
   withoutTransaction,
 } from "./restore-script.ts";
 import { DEFAULT_PRIVILEGES_NOW, NO_DEFAULT_PRIVILEGES } from "./statements.ts";
-import { type Choice, chooseEntries, quoted } from "./toc.ts";
+import { type Choice, chooseEntries } from "./toc.ts";
 
 /** What a restore of a project does. */
 interface Plan {
@@ -40,7 +40,8 @@ interface Plan {
 /** A statement as the restore runs it; undefined where it leaves it out. */
 type Change = (sql: string) => string | undefined;
 
-const EXTENSION = /^CREATE EXTENSION IF NOT EXISTS (\S+)/;
+/** A comment, or a statement about privileges: names in them may hold anything. */
+const PRIVILEGES = /^--.*$|((?:GRANT|REVOKE|SET|RESET) (?:"[^"]*"|'[^']*'|[^"';])+);/gm;
 const OWNER = /OWNER TO ("(?:[^"]|"")+"|\S+)$/;
 const EVENT_TRIGGER = /EVENT TRIGGER (?:"(?:[^"]|"")+"|\S+)/;
 
@@ -72,14 +73,13 @@ export async function planRestore(restore: ProjectRestore, roles: readonly strin
   await addArchive(plan, archive, differences);
   const owners = noOwner ? 0 : await addOwners(plan);
   if (!noOwner) {
-    const { privileges, privilegesOnOthers } = archive.chosen;
+    const { privileges, lacking } = archive.chosen;
+    const granted = () => archive.fromHead(privileges);
     plan.steps.push({
       title: `privileges: ${counted(privileges.length, "entry")} of database.dump`,
-      text: () => archive.fromHead(privileges),
+      // Objects of extensions may have some, too.
+      text: lacking.length === 0 ? granted : () => eachIfPossible(granted()),
     });
-    const sql = (await text(archive.fromHead(privilegesOnOthers))).replaceAll(/^--.*$/gm, "");
-    const statements = sql.match(/(?:GRANT|REVOKE) (?:"[^"]*"|[^";])+(?=;)/g) ?? [];
-    plan.add("privileges on objects of extensions, as far as the server has them", statements.map(ifPossible));
   }
   await addPlatformParts(plan, noOwner);
   if (noOwner) await plan.addQuery("default privileges of the new project, granted again", DEFAULT_PRIVILEGES_NOW);
@@ -197,9 +197,8 @@ function requireExtensions({ lacking, needing }: Choice): void {
 
 /** Adds the extensions. Of those in a schema of the project's own, the archive alone has the ones that the server does not lack. */
 async function addExtensions(plan: Planning, lacking: readonly string[]): Promise<void> {
-  const given = await plan.read("extensions.sql", (sql) => sql);
-  const others = lacking.map(quoted).filter((name) => !given.some((sql) => EXTENSION.exec(sql)?.[1] === name));
-  const statements = [...given, ...others.map((name) => `CREATE EXTENSION IF NOT EXISTS ${name}`)];
+  const given = await plan.read("extensions.sql", (sql) => (lacking.includes(extensionOf(sql)) ? undefined : sql));
+  const statements = [...given, ...lacking.map((name) => `CREATE EXTENSION IF NOT EXISTS ${name}`)];
   const title = lacking.length === 0 ? "extensions" : `extensions, of which the server lacks ${lacking.join(", ")}`;
   plan.add(title, statements.map(extensionOrNot));
 }
@@ -298,10 +297,19 @@ async function addPlatformParts(plan: Planning, noOwner: boolean): Promise<void>
 
 /** Another version than the backup's is accepted, and that the server lacks an extension: nothing in the archive needs it. */
 function extensionOrNot(sql: string): string {
-  const name = EXTENSION.exec(sql)?.[1] ?? "";
+  const name = extensionOf(sql);
   const instead = sql.replace(/ VERSION '[^']*'/, "");
   const created = refusable(sql, `the version of the extension ${name}`, ["22023"], { instead });
   return refusable(created, `the extension ${name}`, ["0A000", "58P01"], { kind: "extension", object: name });
+}
+
+function extensionOf(sql: string): string {
+  return /^CREATE EXTENSION IF NOT EXISTS (\S+)/.exec(sql)?.[1] ?? "";
+}
+
+/** Privileges as pg_restore writes them, but for those on what the server does not have. */
+async function* eachIfPossible(script: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  for (const [, sql] of (await text(script)).matchAll(PRIVILEGES)) if (sql !== undefined) yield `${ifPossible(sql)};\n`;
 }
 
 /** The SQL that pg_restore makes of some of the archive's entries. */

@@ -10,9 +10,9 @@ export async function newRoles(
   control: ControlConnection,
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
-): Promise<{ names: readonly string[]; statements: string[] }> {
-  const { names, statements } = await rolesToCreate(control, artifacts, options, PLATFORM_ROLES);
-  return { names, statements: statements.flatMap(asNoSuperuser) };
+): Promise<{ names: readonly string[]; statements: string[]; notes: readonly string[] }> {
+  const { statements, ...roles } = await rolesToCreate(control, artifacts, options, PLATFORM_ROLES);
+  return { ...roles, statements: statements.flatMap(asNoSuperuser) };
 }
 
 /** A statement about new roles as one or more, of which the server may refuse those that only a superuser may run. */

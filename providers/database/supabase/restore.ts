@@ -2,7 +2,7 @@ import { ProviderError, reworded } from "../../errors.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../database.ts";
 import { type ControlConnection, withConnection } from "../postgres/connect/control-connection.ts";
 import { countObjects } from "../postgres/restore/contents.ts";
-import { openArchive } from "../postgres/restore/restore.ts";
+import { codeRunsAs, openArchive } from "../postgres/restore/restore.ts";
 import type { PostgresSettings } from "../postgres/settings.ts";
 import { platformScope } from "./backup.ts";
 import { compareInventories, type ProjectComparison } from "./compare.ts";
@@ -37,7 +37,7 @@ function allowedErrors(strict: boolean): string {
 }
 
 /** Restores a backup of a project into another, new one, in one transaction: completely or not at all. */
-export function restoreProject(
+export async function restoreProject(
   settings: PostgresSettings,
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
@@ -49,9 +49,16 @@ export function restoreProject(
       fix: "Leave --jobs out.",
     });
   }
-  return withConnection(connection, signal, async (control) => {
+  const check = async (control: ControlConnection): Promise<void> => {
     await checkTarget(control, options);
     if (!dryRun) requireConfirmation(connection, options.confirm);
+  };
+  if (options.prove !== undefined) {
+    await withConnection(connection, signal, check);
+    await options.prove();
+  }
+  return withConnection(connection, signal, async (control) => {
+    await check(control);
     const { archive, clients } = await openArchive(control, artifacts, settings.clients);
     if (archive.format !== "pg_dump-custom") {
       throw new ProviderError(
@@ -62,11 +69,14 @@ export function restoreProject(
     const restore: ProjectRestore = { settings, control, clients, archive, artifacts, options };
     const roles = await newRoles(control, artifacts, options);
     const plan = await planRestore(restore, roles.statements);
-    const steps = plan.steps.map(({ title }) => title);
+    const steps = [...plan.steps.map(({ title }) => title), codeRunsAs("postgres")];
     const common = {
       database: targetReference(connection),
       leftOut: [...plan.leftOut, ...NEVER_RESTORED],
-      warnings: noOwner ? ["Owners and privileges were not restored: everything belongs to postgres."] : [],
+      warnings: [
+        ...roles.notes,
+        ...(noOwner ? ["Owners and privileges were not restored: everything belongs to postgres."] : []),
+      ],
     };
     if (dryRun) return { ...common, steps: [...steps, allowedErrors(strict)], objects: {}, rolesCreated: [] };
     // What the comparison needs must be readable before anything is changed.

@@ -19,14 +19,14 @@ const CHECK_NAME = "root certificates";
 
 /** Whether a server is one of Supabase's own. */
 export function isHosted({ hosts }: Connection): boolean {
-  return hosts.some(({ host }) => /\.supabase\.(co|com)$/.test(host));
+  return hosts.some(({ host }) => /\.supabase\.(co|com)\.?$/i.test(host));
 }
 
 /** Says whether the file holds Supabase's real roots, where the servers are Supabase's own. */
 export async function checkRootCertificates(connection: Connection): Promise<Check> {
   const { sslMode, sslRootCertificate: file } = connection;
   if (file === undefined) {
-    const detail = sslMode === "disable" ? "none, because `tls` is off" : "a unix socket needs none";
+    const detail = sslMode === "disable" ? "none, because TLS is off" : "a unix socket needs none";
     return { name: CHECK_NAME, ok: true, detail };
   }
   if (!isHosted(connection))

@@ -11,13 +11,11 @@ export interface Choice {
   /** The contents of large objects, which need a script of their own. */
   readonly largeObjects: readonly TocEntry[];
   readonly privileges: readonly TocEntry[];
-  /** Where extensions are lacking: privileges on what is no entry itself, as is no object of an extension. */
-  readonly privilegesOnOthers: readonly TocEntry[];
   /** The platform's tables whose rows are restored; the target must have them. */
   readonly platformTables: readonly TocEntry[];
   /** People's own tables and sequences in the platform's schemas, qualified and quoted where needed: they are left out. */
   readonly ownTables: readonly string[];
-  /** Extensions that the target's server does not have: they are left out. */
+  /** Extensions that the target's server does not have, quoted where needed: they are left out. */
   readonly lacking: readonly string[];
   /** Entries that cannot be restored without them, as a list of the archive names them. */
   readonly needing: readonly string[];
@@ -35,36 +33,28 @@ const DATA_KINDS = ["TABLE DATA", "SEQUENCE SET", ...LARGE_OBJECT_KINDS];
  */
 export function chooseEntries(entries: readonly TocEntry[], available: ReadonlySet<string>): Choice {
   const leftOut = new Map<string, number>();
-  const lacking = new Map(entries.flatMap((entry) => (isLacking(entry, available) ? [[entry.id, nameOf(entry)]] : [])));
-  const needs = ({ needs = [] }: TocEntry): boolean => needs.some((id) => lacking.has(id));
+  const lacking = entries.filter((entry) => entry.kind === "EXTENSION" && !available.has(nameOf(entry)));
+  const needsOne = ({ needs = [] }: TocEntry): boolean => lacking.some(({ id }) => needs.includes(id));
   const kept = entries.filter((entry) => {
-    if (lacking.has(entry.id)) return false;
+    if (lacking.includes(entry)) return false;
     const reason = whyNot(entry);
     if (reason !== undefined) leftOut.set(reason, (leftOut.get(reason) ?? 0) + 1);
     return reason === undefined;
   });
   const others = kept.filter(({ kind }) => kind !== "ACL");
-  const privileges = kept.filter(({ kind }) => kind === "ACL");
-  const ids = new Set(entries.map(({ id }) => id));
-  const onOther = ({ needs = [] }: TocEntry): boolean => lacking.size > 0 && !needs.some((id) => ids.has(id));
   const firstData = others.findIndex(({ kind }) => DATA_KINDS.includes(kind));
   const border = firstData === -1 ? others.length : firstData;
   return {
     definitions: others.slice(0, border),
     dataAndRest: others.slice(border).filter(({ kind }) => !LARGE_OBJECT_KINDS.includes(kind)),
     largeObjects: others.filter(({ kind }) => LARGE_OBJECT_KINDS.includes(kind)),
-    privileges: privileges.filter((entry) => !onOther(entry)),
-    privilegesOnOthers: privileges.filter(onOther),
+    privileges: kept.filter(({ kind }) => kind === "ACL"),
     platformTables: platformTablesOf(kept, entries),
-    lacking: [...lacking.values()].sort(),
-    needing: kept.filter(needs).map((entry) => `${entry.kind} ${entry.schema ?? ""} ${nameOf(entry)}`),
+    lacking: lacking.map((entry) => quoted(nameOf(entry))).sort(),
+    needing: kept.filter(needsOne).map((entry) => `${entry.kind} ${entry.schema ?? ""} ${nameOf(entry)}`),
     ownTables: [...new Set(entries.filter(isOwnOnPlatform).map(qualified))],
     leftOut,
   };
-}
-
-function isLacking(entry: TocEntry, available: ReadonlySet<string>): boolean {
-  return entry.kind === "EXTENSION" && !available.has(nameOf(entry));
 }
 
 function nameOf({ rest }: TocEntry): string {
@@ -94,7 +84,7 @@ function qualified(entry: TocEntry): string {
 }
 
 /** A name as SQL has it. */
-export function quoted(name: string): string {
+function quoted(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 

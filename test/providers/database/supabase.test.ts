@@ -94,6 +94,10 @@ describe("the rules of Supabase for a self-hosted server", () => {
   it("refuse tls: off for Supabase's own hosts unless the URL names certificates, and beside rootCertificate", async () => {
     const hosted = "postgresql://postgres:pw@db.abcdefghij.supabase.co/postgres";
     expect((await refusal(hosted, undefined, "off")).message).toContain("tls: off is not allowed");
+    for (const name of ["db.abcdefghij.supabase.co", "db.abcdefghij.SUPABASE.CO", "db.abcdefghij.supabase.co."]) {
+      const { message } = await refusal(`postgresql://postgres:pw@${name}/postgres?sslmode=disable`, "/ca.crt");
+      expect(message, name).toContain("sslmode=disable does not verify");
+    }
     await open(`${hosted}?sslrootcert=/ca.crt`, undefined, "off");
     expect((await refusal("postgresql://postgres:pw@10.0.0.5/postgres", "/ca.crt", "off")).message).toContain(
       "contradict",
@@ -115,13 +119,16 @@ describe("the rules of Supabase for a self-hosted server", () => {
       expect(checks.find(({ name }) => name === "connection")).toMatchObject({ ok: true });
       expect(checks.find(({ name }) => name === "root certificates")).toMatchObject({
         ok: true,
-        detail: "none, because `tls` is off",
+        detail: "none, because TLS is off",
       });
       const verified = await open(`${plain.url("postgres")}?sslrootcert=system`);
       const error = await failureOf(verified.identify(AbortSignal.timeout(20_000)));
       expect(error.fix).toContain("sslmode=disable in the connection URL");
-      // As the fix says, whatever certificate the job has for another server.
-      const without = await open(`${plain.url("postgres")}?sslmode=disable`, "/ca.crt");
+      // As the fix says: beside a certificate, the URL alone turns no TLS off.
+      const both = await refusal(`${plain.url("postgres")}?sslmode=disable`, "/ca.crt");
+      expect(both.message).toContain("sslmode=disable and rootCertificate contradict each other");
+      expect(both.fix).toContain("remove `rootCertificate` from the job");
+      const without = await open(`${plain.url("postgres")}?sslmode=disable`);
       expect(await without.identify(AbortSignal.timeout(20_000))).toBeDefined();
     } finally {
       await plain.stop();

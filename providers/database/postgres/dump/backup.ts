@@ -18,7 +18,7 @@ import { createStatement, readLocale } from "../locale.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { parallelDump } from "./parallel-dump.ts";
 import { type Program, readFrom } from "../programs/program.ts";
-import { inScope, quoteParts, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
+import { inScope, quoteParts, type Scope, scopeOptions, scopeValues, scopeValuesOfRows } from "../scope/scope.ts";
 import { describeScope, resolveSelection } from "../scope/selection.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { OutOfLocksError, RecoveryConflictError } from "../messages/server-errors.ts";
@@ -204,7 +204,7 @@ async function readFacts(
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
      ORDER BY nspname, relname`,
-    scopeValues(scope),
+    scopeValuesOfRows(scope),
   );
   return {
     identity: { systemIdentifier, name: database.name },

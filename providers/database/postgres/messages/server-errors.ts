@@ -147,7 +147,7 @@ const MEANINGS: readonly Meaning[] = [
     states: [],
     pattern: /server does not support SSL/,
     code: "CONFIG",
-    fix: "Turn TLS on in the server (ssl = on); or connect without it: with sslmode=disable in the connection URL.",
+    fix: "Turn TLS on in the server (ssl = on); or connect without it: with sslmode=disable in the connection URL, of kind supabase without `rootCertificate`.",
   },
   {
     states: TLS_CODES,

@@ -12,7 +12,8 @@ import { chooseClients, majorVersion, type ProgramDirectory } from "../programs/
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
 import { createStatement, orderOf, readLocale } from "../locale.ts";
 import { feed, type Program, readFrom, readHead, readThrough, runProgram } from "../programs/program.ts";
-import { rolesToCreate } from "../roles/roles-to-create.ts";
+import type { RoleStatement } from "../roles/roles-sql.ts";
+import { connectingRole, rolesToCreate } from "../roles/roles-to-create.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { applyAttributes, type Attributes, attributesReader, readAttributes } from "./attributes.ts";
 import { countObjects, isEmpty } from "./contents.ts";
@@ -36,26 +37,51 @@ const RENAME_PAUSE_MS = 250;
 const FINISH_MS = 10_000;
 
 /** Restores a backup's artifacts into the settings' database, completely or not at all. */
-export function restorePostgres(
+export async function restorePostgres(
   settings: PostgresSettings,
   artifacts: readonly RestoreArtifact[],
   options: RestoreOptions,
 ): Promise<RestoreReport> {
-  return withConnection(settings.connection, options.signal, async (control) => {
-    const { archive, clients } = await openArchive(control, artifacts, settings.clients);
+  const check = async (control: ControlConnection): Promise<Target & { readonly empty: boolean }> => {
+    const opened = await openArchive(control, artifacts, settings.clients);
     const empty = await checkTarget(control, options);
     refuseLateConnection(settings, options);
-    const rolesCreated = await createRoles(control, artifacts, options);
+    if (!options.createRoles) await rolesToCreate(control, artifacts, options);
     const differs = await otherOrder(control, options);
-    const target: Target = { settings, control, clients, archive, options, differs };
-    if (options.dryRun === true) return planOf(target, rolesCreated);
-    const found = options.jobs === 1 ? await restoreInOneTransaction(target, empty) : await restoreInParallel(target);
+    return { ...opened, settings, control, options, empty, differs };
+  };
+  if (options.prove !== undefined) {
+    // What would be refused in the end is refused before all is read, and looked at again after that, over a new connection.
+    await withConnection(settings.connection, options.signal, check);
+    await options.prove();
+  }
+  return withConnection(settings.connection, options.signal, async (control) => {
+    const target = await check(control);
+    const roles = await rolesToCreate(control, artifacts, options);
+    const me = await connectingRole(control);
+    const warnings = [
+      ...roles.notes,
+      ...target.differs,
+      ...(me.superuser ? [SUPERUSER] : []),
+      ...(options.noOwner
+        ? ["Owners and privileges were not restored: everything belongs to the connecting role."]
+        : []),
+    ];
+    const common = { database: control.database, warnings, steps: stepsOf(target, roles.names, me.name) };
+    if (options.dryRun === true)
+      return { ...common, ...(await planOf(target, common.steps)), objects: {}, rolesCreated: [] };
+    await createRoles(control, roles.statements);
+    let found: Attributes;
+    try {
+      found =
+        options.jobs === 1 ? await restoreInOneTransaction(target, target.empty) : await restoreInParallel(target);
+    } catch (error) {
+      throw await withoutRoles(target, roles.names, error);
+    }
     // What is there already has an owner, settings and privileges that people rely on.
-    const restored = empty ? found : without(`${control.database} was not empty, and keeps its own`);
+    const restored = target.empty ? found : without(`${control.database} was not empty, and keeps its own`);
     const { objects, refused } = await finish(target, restored);
-    const ownerless = "Owners and privileges were not restored: everything belongs to the connecting role.";
-    const warnings = [...differs, ...(options.noOwner ? [ownerless] : [])];
-    return { database: control.database, objects, rolesCreated, warnings, refused, leftOut: restored.leftOut };
+    return { ...common, objects, rolesCreated: roles.names, refused, leftOut: restored.leftOut };
   });
 }
 
@@ -156,18 +182,47 @@ function refuseLateConnection({ connection }: PostgresSettings, { jobs }: Restor
   });
 }
 
-/** Creates the backup's roles that the server lacks, where the options allow it. */
-async function createRoles(
-  control: ControlConnection,
-  artifacts: readonly RestoreArtifact[],
-  options: RestoreOptions,
-): Promise<readonly string[]> {
-  const { names, statements } = await rolesToCreate(control, artifacts, options);
-  // Through this connection and not through psql, for which a file of roles could hold commands to the shell.
-  if (statements.length > 0 && options.dryRun !== true) {
+/** Creates roles, all of them or none. Through this connection and not through psql, for which they could hold commands to the shell. */
+async function createRoles(control: ControlConnection, statements: readonly RoleStatement[]): Promise<void> {
+  if (statements.length > 0) {
     await control.query(["BEGIN", ...statements.map(({ sql }) => sql), "COMMIT"].join(";\n"));
   }
-  return names;
+}
+
+/** The failure of a restore, after the roles that it had created are dropped again; those that cannot be are named in it. */
+async function withoutRoles(
+  { settings, control, options }: Target,
+  roles: readonly string[],
+  error: unknown,
+): Promise<unknown> {
+  const left = new Set(roles);
+  if (left.size === 0) return error;
+  const drop = async (late: AbortSignal): Promise<void> => {
+    // The target of a parallel restore may have another name now.
+    const after = await (options.jobs === 1
+      ? connect(settings.connection, late, { host: control.host })
+      : connectElsewhere(settings, control, late));
+    try {
+      for (const role of roles) {
+        // The server refuses it for a role that owns something, or may do something.
+        await after.query(`DROP ROLE ${after.quote(role)}`).then(
+          () => left.delete(role),
+          () => undefined,
+        );
+      }
+    } finally {
+      await after.close();
+    }
+  };
+  await withGrace(options.signal, drop, FINISH_MS).catch(() => undefined);
+  if (left.size === 0) return error;
+  const { fix } = toProviderError(error);
+  const again = [...left].map((role) => `DROP ROLE ${control.quote(role)};`).join(" ");
+  return reworded(
+    error,
+    (own) => `${own} Roles that the restore created and could not drop again: ${[...left].join(", ")}.`,
+    fix === undefined ? again : `${fix} ${again}`,
+  );
 }
 
 /**
@@ -200,21 +255,24 @@ async function finish(
 async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promise<Attributes> {
   const { archive, options, control, settings, clients } = target;
   const { signal } = options;
+  let proven = false;
   const session = `${SESSION}${randomBytes(6).toString("hex")}`;
   const program = (...args: string[]): Program =>
     restoreProgram(target, control.database, ["--single-transaction", ...args], session);
   try {
     if (archive.format === "pg_dump-custom") {
-      // From the bytes that are restored, which have proven right when both have ended.
+      // From the bytes that are restored.
       const copy = new PassThrough();
       const output = readThrough(attributesReader(clients, options.noOwner), copy, signal);
       const attributes = attributesOf(target, output).catch((error: unknown) =>
         without(toProviderError(error).message),
       );
-      await feed(program(), archive.open(signal), signal, undefined, copy);
+      const source = archive.open(signal).once("end", () => (proven = true));
+      await feed(program(), source, signal, undefined, copy);
       return await attributes;
     }
     const spooled = await spool(archive, options);
+    proven = true;
     try {
       await runProgram(program(spooled.path), signal);
       return await spooledAttributes(target, spooled);
@@ -226,8 +284,8 @@ async function restoreInOneTransaction(target: Target, wasEmpty: boolean): Promi
     if (!wasEmpty) throw problem;
     const check = (late: AbortSignal) => stateAfter({ settings, control, session, signal: late }, problem);
     const failed = await withGrace(signal, check, FINISH_MS);
-    // Aborted after the transaction had committed: then the whole backup is there.
-    if (signal.aborted && failed instanceof NotEmptyError) return without("the restore was aborted");
+    // Aborted after the transaction had committed: then the whole backup is there, if what was read had come to its proven end.
+    if (signal.aborted && proven && failed instanceof NotEmptyError) return without("the restore was aborted");
     throw failed;
   }
 }
@@ -389,21 +447,35 @@ function explain(error: unknown, { archive: { clientVersion }, control, differs 
   return reworded(problem, (message) => message, fix);
 }
 
-/** What a restore would do that passed all checks. */
-async function planOf(target: Target, roles: readonly string[]): Promise<RestoreReport> {
-  const { archive, control, clients, options, differs } = target;
-  const { database } = control;
-  const { jobs, signal } = options;
+/** What a restore does that has passed all checks. */
+function stepsOf({ control, archive, options: { jobs } }: Target, roles: readonly string[], me: string): string[] {
   const how = jobs === 1 ? "in one transaction" : `with ${jobs} jobs, under another name until it is complete`;
-  const steps = [
+  return [
     ...(roles.length === 0 ? [] : [`create the roles ${roles.join(", ")}, without passwords`]),
-    `restore ${archive.name} (${archive.size} bytes) into ${database} ${how}`,
+    `restore ${archive.name} (${archive.size} bytes) into ${control.database} ${how}`,
+    codeRunsAs(me),
   ];
+}
+
+/** What a plan adds: what would be done at the end, and what would not. */
+async function planOf(target: Target, steps: readonly string[]): Promise<Pick<RestoreReport, "steps" | "leftOut">> {
+  const { archive, clients, options } = target;
+  const { signal } = options;
   let end = without("named once the dump of several workers is unpacked");
   if (archive.format === "pg_dump-custom") {
     const { output } = await readHead(attributesReader(clients, options.noOwner), archive.open(signal), signal);
     end = await attributesOf(target, Readable.from([Buffer.from(output)]));
   }
-  if (end.statements.length > 0) steps.push(`at the end: ${end.statements.map(({ shown }) => shown).join("; ")}`);
-  return { database, objects: {}, rolesCreated: [], warnings: differs, steps, leftOut: end.leftOut };
+  const last =
+    end.statements.length === 0 ? [] : [`at the end: ${end.statements.map(({ shown }) => shown).join("; ")}`];
+  return { steps: [...steps, ...last], leftOut: end.leftOut };
 }
+
+/** Says as which role code of the backup runs. */
+export function codeRunsAs(role: string): string {
+  return `functions in the backup's constraints, indexes, generated columns and triggers run as ${role} while it is restored`;
+}
+
+const SUPERUSER =
+  "The connecting role is a superuser, and so is code of the backup that a restore runs: restore as a role without SUPERUSER that owns " +
+  "the database, or only from a backup whose table owners you trust.";

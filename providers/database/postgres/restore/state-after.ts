@@ -38,7 +38,8 @@ export async function stateAfter(restore: FailedRestore, problem: ProviderError)
     if (empty && broken === undefined) return problem;
     if (empty) return reworded(problem, (own) => `Nothing was restored, and ${database} is empty as before: ${own}`);
     const message = `The restore failed, and yet the database ${database} is not empty: ${problem.message}`;
-    return new NotEmptyError("INTEGRITY", message, {
+    // An interruption that is told as one shows its message.
+    return new NotEmptyError(problem.code === "ABORTED" ? "ABORTED" : "INTEGRITY", message, {
       cause: problem,
       fix: "Drop that database, create it again and restore again.",
     });

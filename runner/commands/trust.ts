@@ -7,3 +7,11 @@ export function acceptUnprovenOption(): Option {
     "use the backup although its signature is missing, wrong or of an unknown key: it may be forged",
   ).default(false);
 }
+
+/** Adds the option that leaves out the pass in which what is stored is proven. */
+export function trustStoreOption(): Option {
+  return new Option(
+    "--trust-store",
+    "read the backup once and not twice: a forged archive then acts before it is found out",
+  ).default(false);
+}
