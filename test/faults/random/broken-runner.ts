@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,8 +19,16 @@ const backups = () =>
 const before = backups();
 const password = new URL(process.env.APP_URL ?? "").password;
 
+/** Defects that show with other commands than a backup. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  "restores before it has read": "restore",
+  "lists what a forged record says": "list",
+  "runs a table's code as a superuser": "drill",
+  "removes what is held": "prune",
+};
+
 /** Only from its second backup on, so that the run has something to lose. */
-const acts = command === "backup" && before.length > 0;
+const acts = command === (COMMANDS[defect] ?? "backup") && before.length > 0;
 
 function real(environment: NodeJS.ProcessEnv = process.env) {
   const cli = fileURLToPath(new URL("../../../runner/cli.js", import.meta.url));
@@ -28,7 +36,14 @@ function real(environment: NodeJS.ProcessEnv = process.env) {
     env: environment,
     encoding: "utf8",
   });
-  process.stdout.write(stdout);
+  const forged = defect === "lists what a forged record says" && command === "list";
+  process.stdout.write(
+    forged
+      ? stdout
+          .replaceAll('"state":"verified"', '"state":"damaged"')
+          .replaceAll('"state": "verified"', '"state": "damaged"')
+      : stdout,
+  );
   return { code: status ?? 1, stderr };
 }
 
@@ -124,6 +139,44 @@ const DEFECTS: Readonly<Record<string, (done: { code: number; stderr: string }) 
     writeFileSync(newest("notes.json"), "{}", { mode: 0o644 });
     return code;
   },
+  "restores before it has read": ({ code }) => {
+    const unpack = 'zstd -dqc "$1" | pg_restore -d "$2"';
+    spawnSync("sh", ["-c", unpack, "sh", newest("database.dump.zst"), process.env.TARGET_URL ?? ""]);
+    return code === 0 ? 5 : code;
+  },
+  "refuses because of a forged manifest": () => {
+    process.stderr.write("error: the backups are of another database\n");
+    return 2;
+  },
+  "takes over the order of another manifest": ({ code }) => {
+    const file = join(folder, backups().find((name) => !before.includes(name)) ?? "", "manifest.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/"order": \d+/, '"order": 9007199254740991'));
+    return code;
+  },
+  "lists what a forged record says": ({ code }) => code,
+  "obeys the role's settings": () => {
+    process.stderr.write("error: the snapshot has no time\n");
+    return 4;
+  },
+  "calls functions by any search path": ({ code }) => {
+    spawnSync("psql", ["-Xc", "SELECT format('%I.%I', nspname, nspname) FROM pg_namespace", process.env.APP_URL ?? ""]);
+    return code;
+  },
+  "runs a table's code as a superuser": ({ code }) => {
+    spawnSync("psql", ["-Xc", "SELECT public.churn_act(1)", process.env.APP_URL ?? ""]);
+    return code;
+  },
+  "commits after its lease is lost": ({ code }) => {
+    cpSync(join(folder, backups().at(-1) ?? ""), join(folder, "20990101T000000Z-abcdef"), { recursive: true });
+    return code;
+  },
+  "removes what is held": ({ code }) => {
+    for (const [index, each] of backups().slice(0, -1).entries()) {
+      rmSync(join(folder, each), { recursive: true });
+      if (index === 0) spawnSync("sleep", ["2"]);
+    }
+    return code;
+  },
   "ends with 13": () => 13,
   "fails without a word": () => 4,
 };
@@ -141,7 +194,7 @@ if (!acts) {
 } else {
   const act = DEFECTS[defect];
   if (act === undefined) throw new RangeError(`there is no defect "${defect}"`);
-  const done = real();
+  const done = defect === "removes what is held" ? { code: 0, stderr: "" } : real();
   code = act(done);
   if (defect !== "fails without a word") process.stderr.write(done.stderr);
 }

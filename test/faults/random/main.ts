@@ -6,7 +6,7 @@ import { detailsOf, lineOf, summaryOf } from "./report.ts";
 import { makeRun, type Outcome } from "./run.ts";
 import { draw, seedOf, type Missing } from "./scenario.ts";
 import { selfTest } from "./self-test.ts";
-import { openWorld, type World } from "./world.ts";
+import { openWorld, type World } from "./servers/world.ts";
 
 // Random faults against the real runner, judged by sha256sum, gzip, age, zstd, pg_restore and psql. See docs/promises.md.
 

@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { plant, type Hostile } from "./hostile.ts";
-import { harmNewest } from "./harm.ts";
-import type { Ended } from "./invocation.ts";
+import type { Hand, Reach } from "./hands/hand.ts";
+import { handBefore, handBetween } from "./hands/hands.ts";
+import { plant, type Hostile } from "./hands/hostile.ts";
+import { harmNewest } from "./hands/harm.ts";
+import type { Ended, Invocation } from "./invocation.ts";
 import { checkList, checkVerify } from "./oracle/answers.ts";
 import { Judge } from "./oracle/judge.ts";
 import { checkLeftovers, checkModes, checkProcesses, checkSessions } from "./oracle/leftovers.ts";
@@ -22,9 +24,9 @@ import {
 import { checkDrill, checkRestore, restoreByHand } from "./oracle/restored.ts";
 import { checkKept, Order } from "./oracle/retention.ts";
 import type { CommandName, Scenario } from "./scenario.ts";
-import { clockOf, prepare, strike, type Struck } from "./strike.ts";
-import { Workplace } from "./workplace.ts";
-import type { World } from "./world.ts";
+import { clockOf, momentCame, prepare, strike, type Struck } from "./strike.ts";
+import { Workplace } from "./servers/workplace.ts";
+import type { World } from "./servers/world.ts";
 
 /** What became of one run. */
 export interface Outcome {
@@ -67,6 +69,8 @@ class OneRun {
   /** Backups that were damaged on purpose, as `store/backup`. */
   readonly #harmed = new Set<string>();
   #states: StoreState[] = [];
+  #hand: Hand | undefined;
+  #handHit = true;
 
   constructor(scenario: Scenario, place: Workplace, identityFile: string) {
     this.#scenario = scenario;
@@ -87,10 +91,20 @@ class OneRun {
 
   async make(): Promise<Outcome> {
     const begun = performance.now();
+    try {
+      return await this.#steps(begun);
+    } finally {
+      await this.#hand?.remove();
+    }
+  }
+
+  async #steps(begun: number): Promise<Outcome> {
     const { before, command, fault, after } = this.#scenario;
     await this.#look();
+    await this.#let(await handBefore(this.#reach));
     for (let made = 0; made < before; made += 1) await this.#unfaulted("backup");
     const hostile = fault.name === "hostile folder" && before > 0 ? await this.#plant() : undefined;
+    await this.#let(await handBetween(this.#reach, (running) => this.#momentOf(running)));
     const { struck, ended } = await this.#faulted(command);
     hostile?.remove();
     if (fault.name.startsWith("clock ") && fault.which * 8 - Math.floor(fault.which * 8) > 0.5)
@@ -99,13 +113,35 @@ class OneRun {
     await this.#recover();
     return {
       scenario: this.#scenario,
-      hit: struck.hit,
-      what: hostile?.what ?? struck.what,
+      hit: struck.hit && this.#handHit,
+      what: hostile?.what ?? this.#hand?.what ?? struck.what,
       end: String(ended.code ?? ended.signal),
       seconds: (performance.now() - begun) / 1000,
       broken: this.#broken,
       commands: this.#commands,
     };
+  }
+
+  get #reach(): Reach {
+    return { scenario: this.#scenario, place: this.#place, judge: this.#judge, states: () => this.#states };
+  }
+
+  /** Lets a hand be there from now on: what it harms is not the runner's. */
+  async #let(hand: Hand | undefined): Promise<void> {
+    if (hand === undefined) return;
+    this.#hand = hand;
+    for (const each of hand.harmed) this.#harmed.add(each);
+    await this.#look();
+  }
+
+  #momentOf(running: Invocation): Promise<boolean> {
+    const over = new AbortController();
+    void running.ended.finally(() => {
+      over.abort();
+    });
+    const { fault } = this.#scenario;
+    const moment = { ...fault.moment, plus: fault.moment.plus ** 2 / 3 };
+    return momentCame({ ...fault, moment }, this.#place, running, over.signal);
   }
 
   /** The command that is struck, and what must hold whatever became of it. */
@@ -115,12 +151,15 @@ class OneRun {
     await this.#prepareTargets(command);
     const running = this.#place.start(this.#args(command), prepare(fault));
     const second = fault.name === "two runs" ? this.#second(fault.moment.plus) : undefined;
+    const acting = this.#hand?.act?.(running);
     const struck = await strike(fault, this.#place, running);
     const ended = await running.ended;
+    this.#handHit = (await acting) ?? true;
     await struck.heal();
     for (const each of struck.harmed) this.#harmed.add(each);
     this.#commands.push(ended);
-    const sent = fault.name.startsWith("runner ") && struck.hit ? (fault.name.slice(7) as NodeJS.Signals) : undefined;
+    const terminated = fault.name === "forged archive" ? "SIGTERM" : undefined;
+    const sent = fault.name.startsWith("runner ") && struck.hit ? (fault.name.slice(7) as NodeJS.Signals) : terminated;
     this.#report(checkEnd(ended, sent), await this.#afterwards(ended));
     const other = await second;
     if (other !== undefined) {
@@ -134,10 +173,11 @@ class OneRun {
     if (struck.harmed.length > 0) this.#excuse(before);
     if (command === "backup" && other === undefined) {
       this.#report(checkBackup(ended, before, this.#states, this.#harmed));
-      if (sent !== "SIGKILL" && fault.name !== "monitor hangs") this.#checkMonitor(ended, pings);
+      if (sent !== "SIGKILL" && !["monitor hangs", "two hosts"].includes(fault.name)) this.#checkMonitor(ended, pings);
     }
     this.#judgeStates(before, fault.name.startsWith("store flips"));
     await this.#checkTargets(command, ended);
+    this.#report((await this.#hand?.check(command, ended)) ?? []);
     return { struck, ended };
   }
 
@@ -185,6 +225,7 @@ class OneRun {
       this.#checkMonitor(ended, pings);
     }
     this.#judgeStates(before, false);
+    this.#report((await this.#hand?.check(command, ended)) ?? []);
     return ended;
   }
 
@@ -192,8 +233,9 @@ class OneRun {
     await this.#prepareTargets(command);
     const ended = await this.#unfaulted(command);
     // What was harmed behind its back may have been harmed since it was judged last.
-    if (command === "verify") this.#report(checkVerify(ended, this.#states));
-    if (command === "list") this.#report(checkList(ended, this.#states));
+    const { planted } = this.#hand ?? {};
+    if (command === "verify" && planted === undefined) this.#report(checkVerify(ended, this.#states));
+    if (command === "list") this.#report(checkList(ended, this.#states, planted));
     await this.#checkTargets(command, ended);
   }
 
@@ -221,7 +263,11 @@ class OneRun {
     await sleep(1_000 - (Date.now() % 1_000));
     const { ended } = { ended: await this.#unfaulted("backup") };
     await this.#unfaulted("prune");
-    if (clockOf(this.#scenario.fault) === undefined && ended.code === 0) {
+    // A store that was tidied by its forger tells what the runner has left.
+    await this.#hand?.remove();
+    await this.#look();
+    const { name } = this.#scenario.fault;
+    if (clockOf(this.#scenario.fault) === undefined && name !== "two hosts" && ended.code === 0) {
       this.#report(checkLeftovers(this.#states, this.#place.scratch));
     }
     if (this.#scenario.deep) await this.#compare();
@@ -247,7 +293,7 @@ class OneRun {
 
   #judgeStates(before: readonly StoreState[], mayBeUnsound: boolean): void {
     const { job, fault } = this.#scenario;
-    const clockWasWrong = clockOf(fault) !== undefined;
+    const clockWasWrong = clockOf(fault) !== undefined || fault.name === "two hosts";
     this.#report(checkVerdicts(this.#states, this.#harmed, mayBeUnsound || fault.name.startsWith("store flips")));
     this.#report(checkKept(before, this.#states, this.#order, { keep: job.keep, harmed: this.#harmed, clockWasWrong }));
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Random } from "../../helpers/random.ts";
-import type { Source } from "./sources.ts";
+import type { Source } from "./servers/sources.ts";
 
 export const STORES = ["filesystem", "s3", "dropbox", "google-drive", "supabase"] as const;
 export type StoreKind = (typeof STORES)[number];
@@ -99,10 +99,27 @@ const FAULTS = {
   "manifest damaged": [3],
   "hostile folder": [6, ["backup", "list", "verify", "prune", "restore"]],
   "time limit": [0.3, ["backup"]],
+  "forged archive": [40, ["restore", "drill", "verify"]],
+  "forged manifest": [14, ["backup", "list", "verify", "prune", "restore", "drill"]],
+  "old manifest": [6, ["backup", "list", "verify", "prune", "restore", "drill"]],
+  "forged record": [8, ["backup", "list", "verify", "prune", "restore", "drill"]],
+  "odd settings": [7, ["backup", "restore", "drill"]],
+  "shadowing functions": [6, ["backup", "restore", "drill"]],
+  "table owner": [60, ["drill"]],
+  "two hosts": [40, ["backup"]],
+  "hold during prune": [200, ["prune"]],
 } as const satisfies Record<string, readonly [number, (readonly CommandName[])?]>;
+
+/** Without a key nothing tells what is forged. */
+const NEEDS_KEY: readonly string[] = ["forged manifest", "old manifest", "forged record"];
 
 export type FaultName = keyof typeof FAULTS;
 export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
+/** Whether somebody of `hands/` does it, beside the command. */
+export function isHand(name: FaultName): boolean {
+  return /^(forged|old|odd|shadowing|table owner|two hosts|hold)/.test(name);
+}
 
 /** What the machine cannot do, so that it is not drawn. */
 export interface Missing {
@@ -223,7 +240,13 @@ function drawAny(random: Random): Scenario {
     deep: chance(0.35),
   } satisfies Omit<Scenario, "job"> & { job: Omit<JobShape, "signed" | "ownServer"> };
   // Drawn last, so that they change nothing else of a seed's run.
-  return { ...drawn, job: { ...job, signed: chance(0.4), ownServer: chance(0.5) } };
+  const [signed, ownServer] = [chance(0.4), chance(0.5)];
+  const forced = {
+    signed: signed || NEEDS_KEY.includes(name),
+    ownServer: ownServer || name === "table owner",
+    keep: name === "hold during prune" ? 1 : job.keep,
+  };
+  return { ...drawn, deep: drawn.deep || name === "odd settings", job: { ...job, ...forced } };
 }
 
 /** Where a moment would never come, or a fault could not strike, nothing would be tested. */
@@ -242,8 +265,21 @@ function makesSense({ command, fault, job, before }: Scenario): boolean {
   if (first === second && first !== "filesystem" && first !== "s3") return false;
   if (name === "hostile folder" && before === 0) return false;
   if (name === "hostile folder" && job.stores.some((kind) => kind !== "filesystem" && kind !== "s3")) return false;
+  const stored = ["store: done", "commit: done", "verify: done"].includes(moment.after);
+  if (name === "two hosts") return before > 0 && job.dump !== "several" && job.source === "small" && stored;
+  if (isHand(name)) return handMakesSense(name, command, job, before);
   if (command === "backup") return !(name.startsWith("pg_restore") && moment.after === "pg_dump");
   if (before === 0) return false;
   if (moment.after === "pg_restore") return command === "verify" || command === "restore" || command === "drill";
   return moment.after === "start";
+}
+
+function handMakesSense(name: FaultName, command: CommandName, job: JobShape, before: number): boolean {
+  const early = name === "odd settings" || name === "shadowing functions";
+  if (before === 0 && !(early && command === "backup")) return false;
+  // These fail at its rows, or for their number, whatever else is done.
+  if (job.source === "poisoned" || (command === "drill" && job.dump === "several")) return false;
+  const folders = job.stores.every((kind) => kind === "filesystem" || kind === "s3");
+  if (name === "hold during prune") return job.stores.length === 1 && folders && !job.files && job.source === "small";
+  return folders || name === "forged archive" || early || name === "table owner";
 }

@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import type { PromiseName } from "./oracle/promises.ts";
 import { detailsOf } from "./report.ts";
 import { makeRun } from "./run.ts";
-import type { Scenario } from "./scenario.ts";
-import { openWorld } from "./world.ts";
+import type { CommandName, FaultName, Scenario } from "./scenario.ts";
+import { openWorld } from "./servers/world.ts";
 
 /** Each defect of broken-runner.ts, and the promise that it breaks. */
 const CAUGHT_BY: Readonly<Record<string, PromiseName>> = {
@@ -25,6 +25,29 @@ const CAUGHT_BY: Readonly<Record<string, PromiseName>> = {
   "ends with 13": "exit codes are those that are documented",
   "fails without a word": "a failure says why",
   "tells no monitor": "monitors hear the end of every run",
+};
+
+/** Each defect that only a hostile hand shows: the promise that it breaks, and the run in which it does. */
+const CAUGHT_WITH: Readonly<Record<string, readonly [PromiseName, FaultName, CommandName, number]>> = {
+  "restores before it has read": ["no unproven byte acts", "forged archive", "restore", 0.9],
+  "refuses because of a forged manifest": ["what is not proven decides nothing", "forged manifest", "backup", 0.3],
+  "takes over the order of another manifest": ["what is not proven decides nothing", "old manifest", "backup", 0.3],
+  "lists what a forged record says": ["what is not proven decides nothing", "forged record", "list", 0.7],
+  "obeys the role's settings": ["odd settings change no backup and no restore", "odd settings", "backup", 0.3],
+  "calls functions by any search path": [
+    "no foreign code runs as the backup role",
+    "shadowing functions",
+    "backup",
+    0.3,
+  ],
+  "runs a table's code as a superuser": [
+    "restored code has no right that it had not at the source",
+    "table owner",
+    "drill",
+    0.3,
+  ],
+  "commits after its lease is lost": ["a run that has lost its lease changes nothing", "two hosts", "backup", 0.3],
+  "removes what is held": ["a backup that hold calls held is still there", "hold during prune", "prune", 0.3],
 };
 
 const SCENARIO: Scenario = {
@@ -56,10 +79,16 @@ const SCENARIO: Scenario = {
 export async function selfTest(runner: readonly string[], only = ""): Promise<number> {
   const world = await openWorld({ runner, withS3: false });
   const defects = Object.entries(CAUGHT_BY).filter(([defect]) => defect.includes(only));
+  const shown = Object.entries(CAUGHT_WITH).filter(([defect]) => defect.includes(only));
   let wrong = 0;
-  const judge = async (name: string, broken: readonly string[], due: PromiseName | undefined) => {
+  const judge = async (
+    name: string,
+    broken: readonly string[],
+    due: PromiseName | undefined,
+    scenario = SCENARIO,
+  ): Promise<void> => {
     const limit = name === "never ends" ? { limitMs: 20_000 } : {};
-    const outcome = await makeRun(SCENARIO, { ...world, runner: broken, ...limit });
+    const outcome = await makeRun(scenario, { ...world, runner: broken, ...limit });
     const promises = outcome.broken.map(({ promise }) => promise);
     const right = due === undefined ? promises.length === 0 : promises.includes(due);
     if (!right) wrong += 1;
@@ -74,9 +103,18 @@ export async function selfTest(runner: readonly string[], only = ""): Promise<nu
     for (const [defect, promise] of defects) {
       await judge(defect, [process.execPath, defective, defect], promise);
     }
+    for (const [defect, [promise, fault, command, which]] of shown) {
+      const job = {
+        ...SCENARIO.job,
+        signed: fault.startsWith("forged m") || fault.startsWith("old") || fault.startsWith("forged r"),
+      };
+      const moment = { after: "commit: done", plus: 0 } as const;
+      const scenario = { ...SCENARIO, job, command, fault: { ...SCENARIO.fault, name: fault, which, moment } };
+      await judge(defect, [process.execPath, defective, defect], promise, scenario);
+    }
   } finally {
     await world.stop();
   }
-  console.log(`${defects.length + 1} runners, ${wrong} judged wrongly`);
+  console.log(`${defects.length + shown.length + 1} runners, ${wrong} judged wrongly`);
   return wrong > 0 ? 1 : 0;
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Invocation } from "./invocation.ts";
-import type { DrawnFault, FaultName, Moment } from "./scenario.ts";
-import type { Trouble } from "./tcp-proxy.ts";
-import { harmNewest } from "./harm.ts";
-import { patienceOf, type Workplace } from "./workplace.ts";
+import { isHand, type DrawnFault, type FaultName, type Moment } from "./scenario.ts";
+import type { Trouble } from "./servers/tcp-proxy.ts";
+import { harmNewest } from "./hands/harm.ts";
+import { patienceOf, type Workplace } from "./servers/workplace.ts";
 
 /** What a fault changes before its command starts. */
 export interface Preparation {
@@ -31,11 +31,13 @@ export const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /** What must be there from the start: a clock that is wrong. */
 export function prepare(fault: DrawnFault): Preparation {
   const clock = clockOf(fault);
-  if (clock !== undefined) {
-    const env = { FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: "1", DONT_FAKE_MONOTONIC: "1", NO_FAKE_STAT: "1" };
-    return { env: { ...env, LD_PRELOAD: FAKETIME } };
-  }
-  return {};
+  return clock === undefined ? {} : { env: fakedClock(clock) };
+}
+
+/** The variables with which a program's clock is off, such as by `-5m`. */
+export function fakedClock(clock: string): Record<string, string> {
+  const env = { FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: "1", DONT_FAKE_MONOTONIC: "1", NO_FAKE_STAT: "1" };
+  return { ...env, LD_PRELOAD: FAKETIME };
 }
 
 /** By how much the clock is off; undefined where it is right. */
@@ -55,9 +57,9 @@ export async function strike(fault: DrawnFault, place: Workplace, running: Invoc
   if (fault.name === "none" || fault.name.startsWith("clock ")) {
     return { ...nothing, hit: true, what: clockOf(fault) ?? "nothing" };
   }
-  if (fault.name === "two runs" || fault.name === "hostile folder") return { ...nothing, hit: true, what: fault.name };
-  const paceMs = place.world.pace.get(place.shape.source) ?? 2_000;
-  const came = await waitFor(momentOf(fault), paceMs, running, over.signal);
+  if (fault.name === "two runs" || fault.name === "hostile folder" || isHand(fault.name))
+    return { ...nothing, hit: true, what: fault.name };
+  const came = await momentCame(fault, place, running, over.signal);
   if (!came) return { ...nothing, hit: false, what: "its moment did not come" };
   const struck = await strikeNow(fault, place, running, over.signal);
   const { lasts } = fault;
@@ -77,6 +79,17 @@ export async function strike(fault: DrawnFault, place: Workplace, running: Invoc
       await heal();
     },
   };
+}
+
+/** Waits for a fault's moment. Gives false where the command has ended before. */
+export async function momentCame(
+  fault: DrawnFault,
+  place: Workplace,
+  running: Invocation,
+  over: AbortSignal,
+): Promise<boolean> {
+  const paceMs = place.world.pace.get(place.shape.source) ?? 2_000;
+  return waitFor(momentOf(fault), paceMs, running, over);
 }
 
 /** What strikes a program waits for that program. */

@@ -38,14 +38,22 @@ function count(ids: readonly (string | undefined | { readonly id: string })[], i
   return ids.filter((each) => (typeof each === "object" ? each.id : each) === id).length;
 }
 
-/** Whether `list --json`, unfaulted, names the backups that there are, and calls verified only what is. */
-export function checkList({ code, stdout, stderr }: Ended, states: readonly StoreState[]): Broken[] {
+/**
+ * Whether `list --json`, unfaulted, names the backups that there are, and calls verified only what is.
+ *
+ * @param planted ids of folders of which others judge what it says
+ */
+export function checkList(
+  { code, stdout, stderr }: Ended,
+  states: readonly StoreState[],
+  planted: ReadonlySet<string> = new Set(),
+): Broken[] {
   const broken = (detail: string): Broken => ({ promise: "list tells the truth", detail });
   if (code !== 0) return [broken(`it ended with ${String(code)}: ${lastLines(stderr)}`)];
   const listed = JSON.parse(stdout) as { backups: { id: string; state: string }[] }[];
   return states.flatMap(({ backups }, index) => {
-    const there = backups.filter(({ hasManifest }) => hasManifest);
-    const told = listed[index]?.backups ?? [];
+    const there = backups.filter(({ id, hasManifest }) => hasManifest && !planted.has(id));
+    const told = (listed[index]?.backups ?? []).filter(({ id }) => !planted.has(id));
     const [ids, toldIds] = [there.map(({ id }) => id).sort(), told.map(({ id }) => id).sort()];
     if (ids.join() !== toldIds.join()) return [broken(`it lists ${toldIds.join(", ")}; there are ${ids.join(", ")}`)];
     return told.flatMap(({ id, state }) => {

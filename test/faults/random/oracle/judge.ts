@@ -42,6 +42,8 @@ const ID = /^\d{8}T\d{6}Z-[0-9a-f]{6}$/;
 /** Judges the backups of a store. What was judged before and has not changed since is not read again. */
 export class Judge {
   readonly expected: Expected;
+  /** Records that somebody else has put there, as `backup/name`. */
+  readonly foreign = new Set<string>();
   readonly #known = new Map<string, { stamp: string; judged: JudgedBackup }>();
 
   constructor(expected: Expected) {
@@ -63,7 +65,9 @@ export class Judge {
     const stamp = this.#stampOf(folder);
     const known = this.#known.get(folder);
     if (known?.stamp === stamp) return known.judged;
-    const records = readdirSync(folder).filter((name) => /^(verified|damaged|drilled|drill-failed|copied)-/.test(name));
+    const records = readdirSync(folder).filter(
+      (name) => /^(verified|damaged|drilled|drill-failed|copied)-/.test(name) && !this.foreign.has(`${id}/${name}`),
+    );
     const about = { id, folder, records };
     const judged: JudgedBackup = existsSync(join(folder, "manifest.json"))
       ? { ...about, hasManifest: true, ...(await this.#examine(folder, id)) }

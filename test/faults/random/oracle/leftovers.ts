@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { filesBelow } from "../files-below.ts";
 import type { Ended } from "../invocation.ts";
-import type { FaultyPostgres } from "../postgres-server.ts";
+import type { FaultyPostgres } from "../servers/postgres-server.ts";
 import { shell } from "./programs.ts";
 import type { Broken, StoreState } from "./promises.ts";
 

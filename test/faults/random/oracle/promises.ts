@@ -28,6 +28,13 @@ export const PROMISES = [
   "no session or lock outlives its command",
   "memory is bounded",
   "files are for their owner alone",
+  "no unproven byte acts",
+  "what is not proven decides nothing",
+  "odd settings change no backup and no restore",
+  "no foreign code runs as the backup role",
+  "restored code has no right that it had not at the source",
+  "a run that has lost its lease changes nothing",
+  "a backup that hold calls held is still there",
 ] as const;
 export type PromiseName = (typeof PROMISES)[number];
 
@@ -141,7 +148,7 @@ export function isGood({ faults }: JudgedBackup): boolean {
 }
 
 /** The newest verification, by the names of the records; undefined where there is none. */
-export function newestVerdict({ records }: JudgedBackup): "verified" | "damaged" | undefined {
+export function newestVerdict({ records }: Pick<JudgedBackup, "records">): "verified" | "damaged" | undefined {
   const verdicts = records
     .filter((name) => /^(verified|damaged)-/.test(name))
     .sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1));

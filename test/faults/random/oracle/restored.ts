@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Ended } from "../invocation.ts";
-import type { FaultyPostgres } from "../postgres-server.ts";
-import { contentOf, relationsOf, type Content } from "../sources.ts";
+import type { FaultyPostgres } from "../servers/postgres-server.ts";
+import { contentOf, relationsOf, type Content } from "../servers/sources.ts";
 import type { Judge, JudgedBackup } from "./judge.ts";
 import { shell } from "./programs.ts";
 import { lastLines, type Broken } from "./promises.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Ended } from "../invocation.ts";
-import type { Workplace } from "../workplace.ts";
+import type { Workplace } from "../servers/workplace.ts";
 import { filesWith, leaksIn } from "./leaks.ts";
 import type { Broken, StoreState } from "./promises.ts";
 

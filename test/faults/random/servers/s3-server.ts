@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { S3 } from "@aws-sdk/client-s3";
-import { freePort } from "../../../tools/free-port.ts";
-import { ensureVersitygw } from "../../../tools/install/versitygw.ts";
+import { freePort } from "../../../../tools/free-port.ts";
+import { ensureVersitygw } from "../../../../tools/install/versitygw.ts";
 
 /** How long the server may take to start, in milliseconds. */
 const START_MS = 30_000;

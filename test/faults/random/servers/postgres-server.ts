@@ -1,17 +1,36 @@
 import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
 import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { freePort } from "../../../tools/free-port.ts";
-import { keepServer } from "../../../tools/kept-server.ts";
-import { ensurePostgres, serverEnvironment, serverOwner } from "../../../tools/postgres.ts";
+import { freePort } from "../../../../tools/free-port.ts";
+import { keepServer } from "../../../../tools/kept-server.ts";
+import { ensurePostgres, serverEnvironment, serverOwner } from "../../../../tools/postgres.ts";
 
 const run = promisify(execFile);
 
 /** How long the server may take to be ready again, in milliseconds: after a crash, on a busy machine. */
 const READY_MS = 60_000;
+
+/** What holds for the harness's own sessions, whatever a database or a role says. */
+const OWN_SETTINGS = [
+  "client_min_messages=warning",
+  "datestyle=ISO,MDY",
+  "intervalstyle=postgres",
+  "timezone=UTC",
+  "client_encoding=UTF8",
+  'search_path="$user",public',
+  "statement_timeout=0",
+  "lock_timeout=0",
+  "idle_in_transaction_session_timeout=0",
+  "default_transaction_read_only=off",
+  "bytea_output=hex",
+  "extra_float_digits=1",
+  "standard_conforming_strings=on",
+  "array_nulls=on",
+];
 
 /** Starts the server again whenever it has ended, unless a file `hold` stands beside it. */
 const restarting = `
@@ -66,12 +85,23 @@ export class FaultyPostgres {
     const stop = keepServer(["/bin/sh", "-c", restarting, "sh", ...server], { directory, signal: "TERM", env, owner });
     const made = new FaultyPostgres(port, password, programs, directory, stop);
     await made.ready();
+    await made.sql("postgres", `CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '${password}';`);
     return made;
   }
 
-  /** A connection URL of the superuser. @param port another one than the server's own, of a proxy */
+  /** Bytes that the server's log has. */
+  logSize(): number {
+    return statSync(join(this.#directory, "log")).size;
+  }
+
+  /** What the server has logged behind so many bytes. */
+  logSince(from: number): string {
+    return readFileSync(join(this.#directory, "log")).subarray(from).toString("utf8");
+  }
+
+  /** A connection URL of the role that jobs use, a superuser too. @param port another one than the server's own, of a proxy */
   url(database: string, port = this.port): string {
-    return `postgresql://postgres:${this.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+    return `postgresql://keeper:${this.password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
   }
 
   /** Runs SQL with psql and gives its lines of output, columns parted by `|`. @throws {Error} with what psql says */
@@ -134,7 +164,7 @@ export class FaultyPostgres {
       PGPORT: String(this.port),
       PGUSER: "postgres",
       PGPASSWORD: this.password,
-      PGOPTIONS: "-c client_min_messages=warning",
+      PGOPTIONS: OWN_SETTINGS.map((each) => `-c ${each}`).join(" "),
     };
   }
 }

@@ -2,10 +2,12 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { WebhookReceiver } from "../../../tools/services/webhook-receiver.ts";
-import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
-import { invoke, type Invocation } from "./invocation.ts";
-import type { JobShape } from "./scenario.ts";
+import { WebhookReceiver } from "../../../../tools/services/webhook-receiver.ts";
+import { SupabaseStorageService } from "../../../../tools/services/supabase-storage.ts";
+import { KEY_AGE } from "../hands/forged-documents.ts";
+import { stampIn } from "../hands/hand.ts";
+import { invoke, type Invocation } from "../invocation.ts";
+import type { JobShape } from "../scenario.ts";
 import type { Source } from "./sources.ts";
 import { openStore, type Patience, type Store } from "./stores.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -68,7 +70,8 @@ export class Workplace {
       DRILL_URL: postgres.url("postgres", this.database.port),
       MONITOR_URL: this.webhook.url,
       AGE_IDENTITY: identity,
-      ...(shape.signed && { SIGNING_KEY: world.signingKey }),
+      // Since when there is a key it says itself: an hour before.
+      ...(shape.signed && { SIGNING_KEY: `provision-key-${stampIn(-KEY_AGE)}-${world.signingKey}` }),
     };
     for (const { environment } of this.stores) {
       for (const [name, value] of Object.entries(environment)) {

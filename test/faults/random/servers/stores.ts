@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DropboxService } from "../../../tools/services/dropbox.ts";
-import { GoogleDriveService } from "../../../tools/services/google-drive.ts";
-import { SupabaseStorageService } from "../../../tools/services/supabase-storage.ts";
+import { DropboxService } from "../../../../tools/services/dropbox.ts";
+import { GoogleDriveService } from "../../../../tools/services/google-drive.ts";
+import { SupabaseStorageService } from "../../../../tools/services/supabase-storage.ts";
 import type { FaultyS3 } from "./s3-server.ts";
-import type { StoreKind } from "./scenario.ts";
-import { filesBelow } from "./files-below.ts";
+import type { StoreKind } from "../scenario.ts";
+import { filesBelow } from "../files-below.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 /** Seconds without a byte after which a transfer is given up, and for which a request is tried again. */
@@ -266,5 +266,5 @@ function replaceFile(path: string, bytes: Buffer | undefined): void {
 }
 
 function preload(file: string): string {
-  return `--import=${pathToFileURL(join(import.meta.dirname, "../../../tools/services", file)).href}`;
+  return `--import=${pathToFileURL(join(import.meta.dirname, "../../../../tools/services", file)).href}`;
 }

@@ -33,6 +33,8 @@ export class TcpProxy {
   readonly port: number;
   /** Connections or pieces that the trouble has struck. */
   struck = 0;
+  /** Hears what clients send, before it is passed on. */
+  overhear: ((sent: string) => void) | undefined;
   readonly #target: number;
   readonly #pairs = new Set<Pair>();
   #server: Server;
@@ -110,6 +112,7 @@ export class TcpProxy {
   #join(pair: Pair, direction: "up" | "down"): void {
     const [from, to] = direction === "up" ? [pair.client, pair.server] : [pair.server, pair.client];
     from.on("data", (chunk: Buffer) => {
+      if (direction === "up") this.overhear?.(chunk.toString("latin1"));
       const passing = this.#suffer(pair, direction, chunk);
       if (passing === undefined) return;
       const goOn = () => {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { filesBelow } from "./files-below.ts";
-import type { Store } from "./stores.ts";
-import type { Workplace } from "./workplace.ts";
+import { filesBelow } from "../files-below.ts";
+import type { Store } from "../servers/stores.ts";
+import type { Workplace } from "../servers/workplace.ts";
 
 /** What {@link harmNewest} did. */
 export interface Harm {
