@@ -31,7 +31,11 @@ export function recoveryPoint(
 }
 
 /** Whether a backup is one to recover to: proven, read in full, and without the suspicion that it has lost something. */
-export function isRecoverable({ state, decides, unusual }: Pick<BackupFolder, "state" | "decides" | "unusual">): boolean {
+export function isRecoverable({
+  state,
+  decides,
+  unusual,
+}: Pick<BackupFolder, "state" | "decides" | "unusual">): boolean {
   return state === "verified" && decides && unusual?.suspicious !== true;
 }
 

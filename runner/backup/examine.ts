@@ -51,7 +51,9 @@ export async function examineExisting(state: RunState, draft: Draft, identity: D
 /** So many more folders are none of this job's proven backups. */
 function othersLike(count: number): ProviderError {
   const message = `${counted(count, "folder")} more are no backups of this job, or may be forged.`;
-  return new ProviderError("INTEGRITY", message, { fix: "`provision list` names them. Find out who writes to the store." });
+  return new ProviderError("INTEGRITY", message, {
+    fix: "`provision list` names them. Find out who writes to the store.",
+  });
 }
 
 /** The last backups that a new one is compared with: none from before one that a person has accepted. */

@@ -38,7 +38,8 @@ export function daysOf(options: DaysOptions): { readonly days: Day[]; readonly m
     const [{ time } = { time: now }] = copies;
     count(time, "made");
     if (copies.some(({ state }) => state === "verified")) count(time, "verified");
-    if (copies.some((copy) => copy.state === "verified" && copy.unusual?.suspicious === true)) count(time, "suspicious");
+    if (copies.some((copy) => copy.state === "verified" && copy.unusual?.suspicious === true))
+      count(time, "suspicious");
     if (copies.some(({ state }) => state === "damaged")) count(time, "damaged");
   }
   for (const { time, ok } of drills) count(new Date(time), ok ? "drilled" : "drillFailed");

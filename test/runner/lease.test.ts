@@ -114,7 +114,9 @@ it("that another run has taken over is that run's, and a warning says so", async
   const lease = await take({}, QUICK);
   await fillLease(storage, job, 2, { host: "the other" });
   await eventually(() => {
-    expect(warnings).toEqual([expect.stringMatching(/^This run has lost the lease .*: another run has taken it over, on the host "the other"/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^This run has lost the lease .*: another run has taken it over, on the host "the other"/),
+    ]);
   });
   await lease?.end();
   expect(await leaseNumbers(storage, job)).toEqual(["0000000001", "0000000002"]);
