@@ -11,14 +11,14 @@ export function differences(
   const inArchive = new Map(archived.map((table) => [nameOf(table), table]));
   const inDatabase = new Map(restored.map((table) => [nameOf(table), table]));
   const tables = new Map([...manifest, ...archived].map((table) => [nameOf(table), table]));
-  const uncounted = new Set(manifest.filter(({ estimatedRows }) => estimatedRows === -1).map(nameOf));
+  const withoutRows = new Set(manifest.filter(({ estimatedRows }) => estimatedRows === -2).map(nameOf));
   return [...tables].flatMap(([key, { schema, name }]) => {
     const table = `The table ${schema}.${name}`;
     const [before, after] = [inArchive.get(key), inDatabase.get(key)];
     if (!after) return [`${table} was not restored.`];
     // What an extension fills by itself is no business of the backup; nor is what the job has backed up without rows.
     if (!before)
-      return after.ofExtension || (uncounted.has(key) && after.rows === 0)
+      return after.ofExtension || (withoutRows.has(key) && after.rows === 0)
         ? []
         : [`${table} has no data in the archive.`];
     const same = after.ofExtension ? after.rows >= before.rows : after.rows === before.rows;

@@ -32,7 +32,7 @@ export interface DatabaseArtifact {
 export interface TableFacts {
   readonly schema: string;
   readonly name: string;
-  /** The planner's estimate of the rows; -1 where it was never analysed, and where the backup is without them. */
+  /** The planner's estimate of the rows; -1 where it was never analysed, -2 where the job leaves its rows out. */
   readonly estimatedRows: number;
 }
 

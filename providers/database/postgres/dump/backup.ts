@@ -200,7 +200,7 @@ async function readFacts(
      FROM pg_database WHERE datname = current_database()`,
   );
   const tables = await control.query<TableFacts>(
-    `SELECT nspname AS schema, relname AS name, CASE WHEN format('%I.%I', nspname, relname) = ANY($3::text[]) THEN -1 ELSE ${ESTIMATED_ROWS} END AS "estimatedRows"
+    `SELECT nspname AS schema, relname AS name, CASE WHEN format('%I.%I', nspname, relname) = ANY($3::text[]) THEN -2 ELSE ${ESTIMATED_ROWS} END AS "estimatedRows"
      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
      WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema' AND ${inScope("nspname", "relname")}
      ORDER BY nspname, relname`,
