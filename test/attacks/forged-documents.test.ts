@@ -372,7 +372,7 @@ describe("a drill with --accept-unproven", () => {
     printed(await sandbox.run("drill", id, "--accept-unproven", "--json"), code) as DrillReport;
   const drilled = (id: string) => readdirSync(backupFolder(sandbox, id)).filter((name) => name.startsWith("drill"));
   beforeEach(() => {
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
   });
 
   it(

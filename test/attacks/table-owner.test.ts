@@ -327,6 +327,8 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     if (existsSync(helper)) throw new Error(`${helper} is there already.`);
     mkdirSync("/usr/local/libexec", { recursive: true });
     copyFileSync(execFileSync("/bin/sh", ["-c", "command -v setpriv"], { encoding: "utf8" }).trim(), helper);
+    // initdb looks up the name of its user.
+    execFileSync("useradd", ["--uid", "10002", "--user-group", "--no-create-home", "provtestdrill"]);
     try {
       chownSync(helper, 10_002, 10_002);
       chmodSync(helper, 0o6711);
@@ -354,6 +356,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       expect(readdirSync(join(sandbox.path, "tmp"))).toEqual([]);
     } finally {
       rmSync(helper);
+      execFileSync("userdel", ["--force", "provtestdrill"], { stdio: "ignore" });
     }
   }, 180_000);
 
@@ -363,6 +366,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     chmodSync(evidence, 0o777);
     writeFileSync(join(sandbox.path, "job.json"), JSON.stringify(sandbox.job), { mode: 0o600 });
     chownSync(join(sandbox.path, "job.json"), 10_001, 10_001);
+    chmodSync(join(sandbox.path, "job.json"), 0o600);
     const child = spawn(
       "setpriv",
       [

@@ -164,10 +164,8 @@ it("a database that is dropped while several are backed up is named", async () =
   rmSync(reached());
   const { code, stderr } = await ended;
   expect(code).toBe(4);
-  expect(stderr).toMatch(
-    /^provision: The session that holds the snapshot of the database zoo ended before its dump was whole/m,
-  );
-  expect(stderr).toMatch(/^Fix: Run the backup again/m);
+  // Each database is connected to when its turn comes.
+  expect(stderr).toMatch(/^provision: Cannot connect to .*: database "zoo" does not exist/m);
   expect(stderr).not.toContain("invalid snapshot identifier");
 });
 

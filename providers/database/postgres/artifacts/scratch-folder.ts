@@ -142,7 +142,8 @@ async function removeFolder(folder: string): Promise<void> {
   const files = join(folder, FILES);
   await rm(files, { recursive: true, force: true }).catch(async (error: unknown) => {
     if (!["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    removeHelpers(files);
+    // That user may not list the folder above its own.
+    removeHelpers(join(files, "server"));
     await rm(files, { recursive: true, force: true });
   });
   await rm(folder, { recursive: true, force: true });
