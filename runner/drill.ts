@@ -245,8 +245,8 @@ async function restoreAndCount(
   }));
   if (!trustStore) await prove(sources, signal, (warning) => warnings.push(warning));
   const copies = new Map<string, { readonly bytes: PassThrough; readonly counting: Promise<TableRows[]> }>();
-  const artifacts = sources.map((from, index): RestoreArtifact => {
-    const { artifact: name, format, plain } = objects[index] as ManifestObject;
+  const artifacts = sources.map((from): RestoreArtifact => {
+    const { artifact: name, format, plain } = from.object as ManifestObject;
     const artifact = { name, format, clientVersion: manifest.database.clientVersion, size: plain.size };
     const passed = tally.object();
     return {

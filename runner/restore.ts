@@ -67,8 +67,8 @@ export async function restore({
     ...{ storage, key: backupKey(job, backup.id, object.file), object, fileKey: identity },
     passed: tally.object(),
   }));
-  const artifacts = sources.map((source, index) => {
-    const { artifact: name, format, plain } = objects[index] as ManifestObject;
+  const artifacts = sources.map((source) => {
+    const { artifact: name, format, plain } = source.object as ManifestObject;
     const passed = tally.object();
     const open = (abort: AbortSignal) => {
       if (trustStore || source.sums) return openConfirmed({ ...source, passed }, abort);
