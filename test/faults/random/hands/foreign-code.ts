@@ -88,16 +88,17 @@ export async function shadowingFunctions({ scenario, place }: Reach): Promise<Ha
       const broken: Broken[] = [];
       const promise = "no foreign code runs as the backup role";
       if (ran.length > 0) broken.push({ promise, detail: `${ended.args.join(" ")} called public's ${ran.join(", ")}` });
-      if (ended.code !== 0) {
-        broken.push({
-          promise,
-          detail: `${ended.args.join(" ")} ended with ${String(ended.code)}: ${lastLines(ended.stderr)}`,
-        });
-      }
+      broken.push(...failed(promise, ended));
       return Promise.resolve(broken);
     },
     remove: () => forget(place.world, source),
   };
+}
+
+/** What is broken where a command failed that the foreign code must not stop. */
+function failed(promise: Broken["promise"], { args, code, stderr }: Parameters<Hand["check"]>[1]): Broken[] {
+  if (code === 0) return [];
+  return [{ promise, detail: `${args.join(" ")} ended with ${String(code)}: ${lastLines(stderr)}` }];
 }
 
 async function forget({ postgres }: Reach["place"]["world"], source: string): Promise<void> {
@@ -143,12 +144,7 @@ export async function tableOwner({ scenario, place }: Reach): Promise<Hand> {
     check: (_command, ended) => {
       const promise = "restored code has no right that it had not at the source";
       const broken = mark.check(promise, ended);
-      if (ended.code !== 0) {
-        broken.push({
-          promise,
-          detail: `${ended.args.join(" ")} ended with ${String(ended.code)}: ${lastLines(ended.stderr)}`,
-        });
-      }
+      broken.push(...failed(promise, ended));
       return Promise.resolve(broken);
     },
     remove: () => forget(place.world, source),
