@@ -51,7 +51,7 @@ function largeBuffers([input, output]: readonly unknown[]): Record<string, strin
 const KILL_AFTER_MS = 3000;
 
 /** A program that reads an archive and connects to no server. */
-interface ArchiveReader extends Program {
+export interface ArchiveReader extends Program {
   readonly fresh?: never;
 }
 

@@ -3,7 +3,7 @@ import { ProviderError, toProviderError } from "../../../errors.ts";
 import { readText, splitStatements } from "../artifacts/sql-artifact.ts";
 import type { ControlConnection } from "../connect/control-connection.ts";
 import type { ProgramDirectory } from "../programs/clients.ts";
-import { archiveReader } from "../programs/program.ts";
+import { type ArchiveReader, archiveReader } from "../programs/program.ts";
 import { IDENTIFIER } from "../roles/roles-sql.ts";
 
 /** What an archive says of its database itself: owner, privileges, comment, connection limit, settings and security labels. */
@@ -17,7 +17,7 @@ export interface Attributes {
 }
 
 /** pg_restore writing these statements, and nothing of a schema: no name is as long as this one. */
-export function attributesReader(clients: ProgramDirectory, noOwner: boolean, path?: string) {
+export function attributesReader(clients: ProgramDirectory, noOwner: boolean, path?: string): ArchiveReader {
   const choice = ["--create", `--schema=${"-".repeat(64)}`, ...(noOwner ? ["--no-owner", "--no-privileges"] : [])];
   return archiveReader(clients, [...choice, "--file=-", ...(path === undefined ? [] : [path])]);
 }
