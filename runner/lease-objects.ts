@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { abortedError, toProviderError, type ProviderError } from "../providers/errors.ts";
+import { abortedError, ProviderError, toProviderError } from "../providers/errors.ts";
 import { leaseFolder, leaseKey, leaseNumber } from "../providers/layout.ts";
 import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
@@ -45,10 +45,13 @@ export interface FoundLease {
   readonly error?: ProviderError;
 }
 
+/** Unsigned objects that are read to find a signed one: more would take longer than a request of a lease may, at 100 ms each. */
+const MOST_UNSIGNED = 200;
+
 /**
  * What a listing shows of a job's lease.
  *
- * @throws ProviderError what the store says
+ * @throws ProviderError what the store says; `CONFLICT` if too many objects of a job with keys are unsigned
  */
 export async function leaseIn(storage: StorageProvider, job: JobName, signal: AbortSignal): Promise<ShownLease> {
   const found: { key: string; modified: Date; number: number; ended: boolean }[] = [];
@@ -57,8 +60,19 @@ export async function leaseIn(storage: StorageProvider, job: JobName, signal: Ab
     if (says) found.push({ key, modified, ...says });
   }
   const keys = found.map(({ key }) => key);
+  let unsigned = 0;
   for (const one of found.sort((a, b) => b.number - a.number || Number(b.ended) - Number(a.ended))) {
-    if (!(await isProvenLease(storage, job, one.key, signal))) continue;
+    if (!(await isProvenLease(storage, job, one.key, signal))) {
+      unsigned += 1;
+      if (unsigned < MOST_UNSIGNED) continue;
+      throw new ProviderError(
+        "CONFLICT",
+        `${leaseFolder(job)} holds ${found.length} objects, and the newest ${unsigned} are forged.`,
+        {
+          fix: `Remove the folder ${leaseFolder(job)} from ${storage.description} while no run is going, and change the store's credentials.`,
+        },
+      );
+    }
     return { keys, newest: one.number, held: !one.ended, renewed: one.modified };
   }
   return { keys, newest: 0, held: false, renewed: new Date(0) };

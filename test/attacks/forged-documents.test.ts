@@ -427,3 +427,19 @@ it(
   },
   LIMIT_MS,
 );
+
+it(
+  "thousands of forged leases stop no backup, and the run and doctor say what to remove",
+  async () => {
+    const folder = join(sandbox.store, "test/app/lease");
+    mkdirSync(folder, { recursive: true });
+    for (let number = 1; number <= 5000; number += 1) {
+      writeFileSync(join(folder, `${String(number).padStart(10, "0")}.json`), "{}\n");
+    }
+    const { code, stderr } = await sandbox.run("backup", "--json");
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/No lease could be taken.* test\/app\/lease holds 5000 objects.* newest 200 are forged/);
+    expect((await sandbox.run("doctor")).stdout).toMatch(/lease: .*forged[^]*Remove the folder test\/app\/lease/);
+  },
+  LIMIT_MS,
+);

@@ -313,10 +313,12 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(
-        /server would run as nobody, as the runner does[^]*Fix: .*as root.*drill\.target.*acceptSharedUser/,
+        /server would run as the user 65534, as the runner does[^]*Fix: .*as root.*drill\.target.*acceptSharedUser/,
       ),
     ]);
-    expect(asOrdinary(65_534, "doctor").stdout).toMatch(/FAIL {2}drill: The drill's own server would run as nobody/);
+    expect(asOrdinary(65_534, "doctor").stdout).toMatch(
+      /FAIL {2}drill: The drill's own server would run as the user 65534/,
+    );
     sandbox.job.drill = { checks: [RAN], acceptSharedUser: true };
     expect(printed(asOrdinary(65_534, "drill", "--json"))).toMatchObject({ outcome: "drilled" });
     expect(readdirSync(evidence)).toEqual([]);
@@ -335,6 +337,11 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       await arm();
       sandbox.job.drill = { checks: [RAN, SLOW] };
       await makeBackup(sandbox);
+      // The drill's user could put another program in its place.
+      const { code, stderr } = asOrdinary(10_001, "drill");
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/would run as the user 10001[^]*with --read-only/)]);
+      execFileSync("mount", ["--bind", helper, helper]);
+      execFileSync("mount", ["-o", "remount,bind,ro", helper]);
       const drilling = asOrdinaryLater("drill", "--json");
       const early = drilling.ended.then(({ code, stderr }) => {
         throw new Error(`The drill ended with ${code ?? "a signal"} before its server was seen: ${stderr}`);
@@ -355,6 +362,7 @@ describe.runIf(asRoot)("the user of a drill's own server, whatever runs as it", 
       expect(printed(await asOrdinaryLater("drill", "--json").ended)).toMatchObject({ outcome: "drilled" });
       expect(readdirSync(join(sandbox.path, "tmp"))).toEqual([]);
     } finally {
+      spawnSync("umount", [helper], { stdio: "ignore" });
       rmSync(helper);
       execFileSync("userdel", ["--force", "provtestdrill"], { stdio: "ignore" });
     }

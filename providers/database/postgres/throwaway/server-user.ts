@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { ProviderError } from "../../../errors.ts";
@@ -37,8 +37,23 @@ const HELPERS_UID = 10_002;
 /** Milliseconds in which it answers. */
 const PATIENCE_MS = 10_000;
 
-/** The command before another one that makes it run as the image's user for drills; undefined where this machine has none, or may not. */
+/**
+ * Returns whether a file can be changed by nobody: the drill's user owns its helper, and code of a backup that rewrote it would then run
+ * as the runner.
+ */
+function isReadOnly(path: string): boolean {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  const above = mounts
+    .map((line) => line.split(" "))
+    .filter(([, , , , point = "-"]) => path === point || path.startsWith(point.endsWith("/") ? point : `${point}/`));
+  // Of mounts at one point the last one is on top.
+  const [, , , , , options] = above.reduce((best, each) => ((each[4] ?? "") >= (best[4] ?? "") ? each : best), []);
+  return options?.split(",").includes("ro") === true;
+}
+
+/** Returns what is put before a command for it to run as the image's user for drills; undefined if this machine has none that is safe. */
 function helper(): string[] | undefined {
+  if (!existsSync(HELPER) || !isReadOnly(HELPER)) return undefined;
   const ids = [`--reuid=${HELPERS_UID}`, `--regid=${HELPERS_UID}`];
   const prefix = [HELPER, ...ids, "--keep-groups"];
   const { status } = spawnSync(HELPER, [...prefix.slice(1), "/bin/true"], {
@@ -70,7 +85,10 @@ export async function makeServerFolder(folder: string, accepted: boolean): Promi
     return { name: `the user ${HELPERS_UID}`, ...ids, maker: ids, prefix };
   }
   if (!accepted)
-    throw shared(userInfo().username, "as the runner does: code of the backup could read the runner's secrets");
+    throw shared(
+      `the user ${process.getuid?.() ?? "of this process"}`,
+      "as the runner does: code of the backup could read the runner's secrets",
+    );
   await mkdir(folder, { mode: 0o700 });
   return undefined;
 }
@@ -119,7 +137,7 @@ async function freeUid(taken: Set<number>): Promise<number> {
 function shared(user: string, why: string): ProviderError {
   return new ProviderError("CONFIG", `The drill's own server would run as ${user}, ${why}.`, {
     fix:
-      "Run the drill as root, which gives the server a user of its own; or name a server in the job's drill.target; or accept it with " +
+      "Run the drill as root, or in the image with --read-only: the server then has its own user. Or name a server in the job's drill.target; or accept it with " +
       "acceptSharedUser: true in the job's drill.",
   });
 }
