@@ -69,7 +69,7 @@ describe.skipIf(plugin === undefined)(
       destinations: [{ kind: "s3" }],
       encryption: { recipients: [recipient], identity: { secret: "ageIdentity" } },
       retention: { last: 7 },
-      drill: { target: { secret: "drillUrl" }, schedule: { cron: "0 6 * * 0" } },
+      drill: { target: { secret: "drillUrl" }, acceptSharedUser: true, schedule: { cron: "0 6 * * 0" } },
     });
     const notes = () => ({
       name: "notes",
