@@ -77,7 +77,8 @@ export async function restore({
     return { name, format, clientVersion: database.clientVersion, size: plain.size, open };
   });
   const flaky: string[] = [];
-  const proof = { prove: () => prove(sources, signal, (warning) => flaky.push(warning)) };
+  let proving: Promise<void> | undefined;
+  const proof = { prove: () => (proving ??= prove(sources, signal, (warning) => flaky.push(warning))) };
   const report = await target.restore(artifacts, {
     ...options,
     ...(!trustStore && proof),

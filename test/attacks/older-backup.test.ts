@@ -94,7 +94,7 @@ it(
 
     const [one, two] = printed(await sandbox.run("verify", "latest", "--json")) as Verification[];
     expect([one?.id, one?.warnings, two?.id]).toEqual([older, [`newer, ${told}`], newer]);
-    sandbox.job.drill = { target: { env: "APP_URL" } };
+    sandbox.job.drill = { target: { env: "APP_URL" }, acceptSharedUser: true };
     const drilled = printed(await sandbox.run("drill", "--json")) as DrillReport;
     expect([drilled.id, drilled.warnings]).toEqual([older, [`newer, ${told}`]]);
   },

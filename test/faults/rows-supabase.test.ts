@@ -80,10 +80,11 @@ it("a row of a project stays in the backup where a restore only warns, and a rol
   await query(
     server.postgres.url("full"),
     `CREATE OR REPLACE FUNCTION public.f(v text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
-       $$ BEGIN RAISE WARNING 'look at %', v; RETURN true; END $$; CREATE ROLE tuned; ALTER ROLE tuned SET session_preload_libraries = '${MARKER}'`,
+       $$ BEGIN RAISE WARNING 'look at %', v; RETURN true; END $$; CREATE ROLE tuned; ALTER ROLE tuned SET session_preload_libraries = '${MARKER}';
+     GRANT EXECUTE ON FUNCTION public.f TO tuned`,
   );
   await makeBackup(sandbox);
-  await query(server.postgres.url("full"), "DROP ROLE tuned");
+  await query(server.postgres.url("full"), "DROP OWNED BY tuned; DROP ROLE tuned");
   await server.newProject("quiet");
   sandbox.environment.TARGET_URL = overTls(server.urlAs("postgres", "quiet"));
   const reference = `localhost:${server.postgres.port}/quiet`;

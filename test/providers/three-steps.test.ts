@@ -154,7 +154,7 @@ describe("a provider of each family is added by the three steps of docs/extendin
     files: { kind: "memory-files", url: service.url, key: { secret: "memoryToken" } },
     destinations: [{ kind: "memory", url: service.url, token: { secret: "memoryToken" } }],
     monitor: [{ kind: "journal", path: join(folder.path, "journal") }],
-    drill: { target: { secret: "drillUrl" } },
+    drill: { target: { secret: "drillUrl" }, acceptSharedUser: true },
   });
 
   it(

@@ -40,6 +40,7 @@ function openNoted(url: string, note: string): DatabaseProvider {
       return { ...backup, artifacts: [...backup.artifacts, artifact] };
     },
     async restore(artifacts, options) {
+      await options.prove?.();
       const notes = artifacts.filter(({ format }) => format === FORMAT);
       const steps = await Promise.all(notes.map((artifact) => readNote(artifact.open(options.signal))));
       const others = artifacts.filter(({ format }) => format !== FORMAT);

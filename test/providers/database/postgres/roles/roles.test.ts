@@ -87,7 +87,8 @@ describe("roles of a server of version 17", () => {
       asMaker(source),
       `CREATE ROLE reader LOGIN CONNECTION LIMIT 3 VALID UNTIL '2030-01-01 00:00:00+00'; CREATE ROLE writer;
        ALTER ROLE reader SET statement_timeout = '5s'; COMMENT ON ROLE reader IS 'Rights GRANTED BY maker';
-       GRANT writer TO maker; GRANT reader TO writer WITH INHERIT FALSE`,
+       GRANT writer TO maker; GRANT reader TO writer WITH INHERIT FALSE;
+       CREATE TABLE notes (); GRANT SELECT ON notes TO reader; GRANT INSERT ON notes TO writer`,
     );
     backup = await store(await (await open(source)).backup({ lock: "roles", signal: never }));
   });
