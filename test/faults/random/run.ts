@@ -268,7 +268,7 @@ class OneRun {
     await this.#look();
     const { name } = this.#scenario.fault;
     if (clockOf(this.#scenario.fault) === undefined && name !== "two hosts" && ended.code === 0) {
-      this.#report(checkLeftovers(this.#states, this.#place.scratch));
+      this.#report(checkLeftovers(this.#states, this.#place.scratch, this.#hand?.planted));
     }
     if (this.#scenario.deep) await this.#compare();
     const folders = this.#place.stores.flatMap(({ kind, folder }) =>

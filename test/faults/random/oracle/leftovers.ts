@@ -45,8 +45,16 @@ export async function checkSessions({ args }: Ended, postgres: FaultyPostgres): 
   }
 }
 
-/** What is in the stores and on the runner's disk after a run that was not struck, and has pruned. */
-export function checkLeftovers(states: readonly StoreState[], scratch: string): Broken[] {
+/**
+ * What is in the stores and on the runner's disk after a run that was not struck, and has pruned.
+ *
+ * @param planted ids of folders that a forger has made and removed since: what a verification wrote there is left until the next prune
+ */
+export function checkLeftovers(
+  states: readonly StoreState[],
+  scratch: string,
+  planted: ReadonlySet<string> = new Set(),
+): Broken[] {
   const left = states.flatMap(({ backups, unfinished }, index) => {
     const copies = backups.some(
       ({ hasManifest, records }) => !hasManifest && records.some((name) => name.startsWith("copied-")),
@@ -54,7 +62,9 @@ export function checkLeftovers(states: readonly StoreState[], scratch: string): 
     // A copy that may be going on is left alone for the job's time limit and an hour.
     if (copies) return [];
     return [
-      ...backups.filter(({ hasManifest }) => !hasManifest).map(({ id }) => `the folder ${id} in destination ${index}`),
+      ...backups
+        .filter(({ hasManifest, id }) => !hasManifest && !planted.has(id))
+        .map(({ id }) => `the folder ${id} in destination ${index}`),
       ...unfinished.map((name) => `the upload ${name} in destination ${index}`),
     ];
   });
