@@ -2,7 +2,6 @@ import { Command, type CommanderError, Option } from "commander";
 import { JOB_VARIABLE, SECRETS_FILE_VARIABLE, secretVariable } from "../providers/environment.ts";
 import { addAccept } from "./commands/accept.ts";
 import { addBackup } from "./commands/backup.ts";
-import { addCompletion } from "./commands/completion.ts";
 import { addCopy } from "./commands/copy.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDrill } from "./commands/drill.ts";
@@ -79,7 +78,6 @@ with 3 if another can be reached.`,
     addRelease,
     addDoctor,
     addSchema,
-    addCompletion,
   ])
     add(program);
   return program;

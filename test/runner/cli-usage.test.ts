@@ -28,7 +28,6 @@ const COMMANDS = [
   "release",
   "doctor",
   "schema",
-  "completion",
 ];
 
 /** Runs `provision` where there is nothing but a job. */
@@ -93,7 +92,6 @@ describe("wrong usage ends with 2 and an explanation:", () => {
     ["workers that are no number", ["restore", "--to", "env:X", "--jobs", "many"], /whole number from 1 to 64/],
     ["no workers", ["restore", "--to", "env:X", "--jobs", "0"], /whole number from 1 to 64/],
     ["an unknown kind", ["restore", "--to", "env:X", "--kind", "mysql"], /Allowed choices are postgres, supabase/],
-    ["a shell that has no completion", ["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],
     ["an unknown level", ["list", "--log-level", "loud"], /Allowed choices are debug, info, warn, error/],
     ["a destination that is not there", ["list", "--destination", "1"], /no destination 1[\s\S]*takes 0/],
     [
