@@ -1,13 +1,11 @@
-import type { DatabaseBackup } from "../providers/database/database.ts";
-import { toProviderError } from "../providers/errors.ts";
-import type { Span } from "../providers/monitor/monitor.ts";
+import type { DatabaseBackup, DatabaseIdentity } from "../providers/database/database.ts";
+import { toProviderError, ProviderError } from "../providers/errors.ts";
+import type { Span, Attributes } from "../providers/monitor/monitor.ts";
 import { newBackupId } from "./catalogue/backup-id.ts";
-import { agesOf } from "./backup/ages.ts";
 import { commit } from "./backup/commit.ts";
 import { copyJobFiles } from "./backup/copy-job-files.ts";
-import { live, openDestinations, requireLive } from "./backup/destination.ts";
+import { live, openDestinations, requireLive, fail, warn } from "./backup/destination.ts";
 import { dumpArtifact } from "./backup/dump-artifact.ts";
-import { examineExisting } from "./backup/examine.ts";
 import { endLeases, takeLeases } from "./backup/leases.ts";
 import { requireManifestRoom } from "./backup/manifest-room.ts";
 import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report.ts";
@@ -21,6 +19,115 @@ import type { Lease } from "./lease.ts";
 import type { Run } from "./run.ts";
 import { freeGrown } from "./stream/garbage.ts";
 import type { Telemetry } from "./telemetry.ts";
+import type { BackupFolder } from "./catalogue/backup-folder.ts";
+import { newestFirst, listBackups } from "./catalogue/catalogue.ts";
+import { counted } from "../providers/sizes.ts";
+import { HISTORY } from "./anomaly.ts";
+import { formerDatabases } from "./catalogue/database-identity.ts";
+import { fromFuture, futureError } from "./catalogue/future.ts";
+import { nextOrder } from "./catalogue/order.ts";
+
+/** Forged folders that are warned of one by one in each destination. */
+const NAMED = 20;
+
+/**
+ * Checks what the destinations have before anything is dumped: their backups may be another database's. The new backup comes
+ * after all of them, whatever the clocks say.
+ *
+ * @throws OtherDatabaseError where a destination's newest backup is of another database
+ */
+async function examineExisting(state: RunState, draft: Draft, identity: DatabaseIdentity): Promise<void> {
+  const { run, choices, trace, destinations } = state;
+  const { job, signal } = run;
+  const found = await Promise.all(
+    live(destinations).map(async (destination) => {
+      try {
+        const backups = await listBackups(destination.storage, job, signal);
+        const refused = backups.flatMap(({ foreign, unproven }) => foreign ?? unproven ?? []);
+        for (const error of refused.slice(0, NAMED)) warn(trace, destination, error);
+        if (refused.length > NAMED) warn(trace, destination, othersLike(refused.length - NAMED));
+        const own = backups.filter(({ decides }) => decides);
+        for (const future of fromFuture(own)) warn(trace, destination, futureError(future));
+        const ids = comparable(own);
+        if (ids.length > 0) state.earlier ??= { storage: destination.storage, ids };
+        draft.order = Math.max(draft.order, nextOrder(own, draft.startedAt));
+        return [{ description: destination.description, backups: own }];
+      } catch (error) {
+        const failure = toProviderError(error);
+        // Some may write and not list.
+        if (failure.code === "AUTH") warn(trace, destination, failure);
+        else fail(trace, "look", destination, failure);
+        return [];
+      }
+    }),
+  );
+  requireLive(destinations);
+  draft.formerly = formerDatabases(job, identity, found.flat(), choices.adopt);
+}
+
+/** So many more folders are none of this job's proven backups. */
+function othersLike(count: number): ProviderError {
+  const message = `${counted(count, "folder")} more are no backups of this job, or may be forged.`;
+  return new ProviderError("INTEGRITY", message, {
+    fix: "`provision list` names them. Find out who writes to the store.",
+  });
+}
+
+/** The last backups that a new one is compared with: none from before one that a person has accepted. */
+function comparable(backups: readonly BackupFolder[]): string[] {
+  const own = backups.filter(({ state }) => state === "verified" || state === "unverified");
+  const accepted = own.findLastIndex(({ unusual }) => unusual?.accepted !== undefined);
+  return own
+    .slice(Math.max(accepted, 0))
+    .slice(-HISTORY)
+    .map(({ id }) => id);
+}
+
+/** Milliseconds for finding older backups at a run's end, which only monitors wait for. */
+const LOOK_BACK_MS = 5_000;
+
+/**
+ * The ages of the job's newest verified backup and, where it has drills, of its newest drilled one. The stores are asked for
+ * what this run does not know; one that does not answer in time is ignored. A run that was aborted asks nothing.
+ */
+async function agesOf(state: RunState): Promise<Attributes> {
+  const { job, signal } = state.run;
+  const verifiedNow = state.destinations.some(({ verification }) => verification?.outcome === "verified");
+  const known = verifiedNow ? { newestVerifiedSeconds: secondsOf(state) } : {};
+  if (signal.aborted || (verifiedNow && !job.drill)) return known;
+  const backups = await recentBackups(state);
+  const verified = backups.filter((backup) => backup.state === "verified");
+  const drilled = backups.filter(({ drill }) => drill?.outcome === "drilled");
+  return { ...age("newestVerifiedSeconds", verified), ...age("newestDrilledSeconds", drilled), ...known };
+}
+
+/** From each store, the newest backups until a verified one is found and, where the job has drills, a drilled one. */
+async function recentBackups({ run: { job }, destinations }: RunState): Promise<BackupFolder[]> {
+  const limit = AbortSignal.timeout(LOOK_BACK_MS);
+  const late = new Promise<void>((resolve) => {
+    limit.addEventListener("abort", () => {
+      resolve();
+    });
+  });
+  const backups: BackupFolder[] = [];
+  const searches = destinations.map(async ({ storage }) => {
+    let [verified, drilled] = [false, job.drill === undefined];
+    for await (const backup of storage ? newestFirst(storage, job, limit) : []) {
+      backups.push(backup);
+      verified ||= backup.state === "verified";
+      drilled ||= backup.drill?.outcome === "drilled";
+      if (verified && drilled) return;
+    }
+  });
+  await Promise.race([Promise.allSettled(searches), late]);
+  return backups;
+}
+
+function age(name: string, backups: readonly BackupFolder[]): Attributes {
+  if (backups.length === 0) return {};
+  const newestMs = Math.max(...backups.map(({ time }) => time.getTime()));
+  return { [name]: Math.round((Date.now() - newestMs) / 1000) };
+}
 
 /**
  * Makes a backup: dumps every artifact of one snapshot to all destinations at the same time, commits it with a manifest,

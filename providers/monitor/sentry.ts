@@ -15,8 +15,40 @@ import {
   type TelemetryProvider,
 } from "./monitor.ts";
 import { openClient, type SendProblem, type Sentry } from "./sentry/client.ts";
-import { parseDsn, type DsnParts } from "./sentry/dsn.ts";
-import { fitSlug } from "./sentry/slug.ts";
+import { createHash } from "node:crypto";
+
+/** A DSN's parts: `https://<public key>[:<old secret>]@<host>[:<port>][/<path>]/<project>`. */
+const DSN =
+  /^https?:\/\/(?<key>\w+)(?::\w*)?@(?<host>\[[:.\w]+\]|[\w.-]+)(?::\d{1,5})?\/(?:[\w.-]+\/)*(?<project>\d+)$/;
+
+/** Where a DSN leads, as far as people need it. */
+interface DsnParts {
+  readonly host: string;
+  readonly project: string;
+}
+
+/**
+ * Reads a DSN, because the SDK takes a wrong one for none at all and sends nothing.
+ *
+ * @throws ProviderError `CONFIG` where it is none. The message does not quote it.
+ */
+function parseDsn(dsn: string): DsnParts {
+  const { host, project } = DSN.exec(dsn)?.groups ?? {};
+  if (host !== undefined && project !== undefined) return { host, project };
+  throw new ProviderError("CONFIG", "The secret of the sentry monitor's dsn is no DSN.", {
+    fix: "Copy it from Sentry: Settings, Projects, the project, Client Keys (DSN). It reads https://<key>@<host>/<project number>.",
+  });
+}
+
+/** Sentry cuts longer slugs off, so that two jobs could share a monitor. */
+const LONGEST = 50;
+
+/** The slug itself where Sentry takes it whole, else its beginning with a hash of all of it. */
+function fitSlug(slug: string): string {
+  if (slug.length <= LONGEST) return slug;
+  const hash = createHash("sha256").update(slug).digest("hex").slice(0, 8);
+  return `${slug.slice(0, LONGEST - hash.length - 1)}-${hash}`;
+}
 
 /** Milliseconds for which {@link SentryTelemetryProvider.check} waits: a person does. */
 const CHECK_MS = 10_000;

@@ -1,7 +1,26 @@
 import { z } from "zod";
 import { databaseKind } from "../../providers/database/index.ts";
 import { ANOMALY, DRILL, HOLD, VERIFICATION } from "../../providers/layout.ts";
-import { listOf } from "./list-of.ts";
+
+/**
+ * A list whose first wrong item ends the check. `z.array` gathers an issue for each: of a hostile list with a hundred thousand
+ * of them that takes more memory than everything else.
+ */
+function listOf<Item extends z.ZodType>(item: Item) {
+  return z.array(z.unknown()).transform((items, context): z.output<Item>[] => {
+    const list: z.output<Item>[] = [];
+    for (const [index, value] of items.entries()) {
+      const parsed = item.safeParse(value);
+      if (!parsed.success) {
+        const [issue] = parsed.error.issues;
+        context.addIssue({ code: "custom", message: issue?.message ?? "", path: [index, ...(issue?.path ?? [])] });
+        return z.NEVER;
+      }
+      list.push(parsed.data);
+    }
+    return list;
+  });
+}
 
 const Time = z.iso.datetime();
 const Size = z.int().min(0);

@@ -5,15 +5,112 @@ import type { BackupFolder } from "../catalogue/backup-folder.ts";
 import { describeFuture, fromFuture } from "../catalogue/future.ts";
 import { byOrder } from "../catalogue/order.ts";
 import { activeHolds, isHeld, isRuled, keptBy, type Kept } from "../catalogue/retention.ts";
-import { isRecoverable } from "../objectives.ts";
+import { isRecoverable, readable } from "../objectives.ts";
 import { beforeAnyRun } from "../prune.ts";
 import { PROGRAM } from "../version.ts";
 import { daysOf } from "./days.ts";
 import { drillsOf } from "./drills.ts";
-import type { StoreContents } from "./read-store.ts";
-import type { BackupReport, Copy, DestinationReport, HoldReport, JobReport, Objective, Report } from "./report.ts";
-import { restoreCommand } from "./restore-command.ts";
-import { headlineOf, headlineOfAll } from "./headline.ts";
+import type { StoreContents, ManifestFacts } from "./read-store.ts";
+import type {
+  BackupReport,
+  Copy,
+  DestinationReport,
+  HoldReport,
+  JobReport,
+  Objective,
+  Report,
+  Recoverable,
+} from "./report.ts";
+import { when } from "./words.ts";
+
+type Known = Pick<
+  JobReport,
+  "recoverable" | "recoveryPoint" | "proven" | "recoveryTime" | "timeZone" | "destinations" | "stack" | "job"
+>;
+
+/** The first line of a job: to when it is recoverable, when that was proven, and until when it is locked or held. */
+function headlineOf(job: Known): string {
+  const { recoverable, recoveryPoint, proven, recoveryTime, timeZone } = job;
+  const unread = job.destinations.filter(({ problem }) => problem !== null).length;
+  const sentences = [
+    recoverable
+      ? `Recoverable to ${when(recoverable.time, timeZone)}, ${readable(recoverable.ageSeconds)} ago${against(recoveryPoint)}.`
+      : "Not recoverable: no backup is verified and free of suspicion.",
+    proven
+      ? `Proven by a restore on ${when(proven.time, timeZone)}${proven.seconds === null ? "" : ` that took ${readable(proven.seconds)}`}${against(recoveryTime)}.`
+      : "Not proven: no drill has restored a backup.",
+    ...(recoverable ? [protectionOf(recoverable, timeZone)] : []),
+    ...(unread === 0 ? [] : [`${unread} of ${job.destinations.length} destinations could not be read.`]),
+  ];
+  return sentences.join(" ");
+}
+
+/** Of several jobs, how many are recoverable, proven and within what they promise. */
+function headlineOfAll(jobs: readonly JobReport[]): string {
+  const [first] = jobs;
+  if (jobs.length === 1 && first) return first.headline;
+  const count = (is: (job: JobReport) => boolean) => jobs.filter(is).length;
+  const oldest = jobs.flatMap((job) => job.recoverable ?? []).sort((a, b) => b.ageSeconds - a.ageSeconds)[0];
+  const late = jobs.filter(({ recoveryPoint, recoveryTime }) => !isMet(recoveryPoint) || !isMet(recoveryTime));
+  return [
+    `${count(({ recoverable }) => recoverable !== null)} of ${jobs.length} jobs are recoverable` +
+      (oldest
+        ? `, the one that is furthest behind to ${when(oldest.time, "UTC")}, ${readable(oldest.ageSeconds)} ago.`
+        : "."),
+    `${count(({ proven }) => proven !== null)} are proven by a restore.`,
+    late.length === 0
+      ? "No objective is missed."
+      : `An objective is missed by ${late.map(({ stack, job }) => `${stack}/${job}`).join(", ")}.`,
+  ].join(" ");
+}
+
+function isMet(objective: Objective | null): boolean {
+  return objective?.met !== false;
+}
+
+function against(objective: Objective | null): string {
+  if (objective === null) return "";
+  return ` (objective ${readable(objective.objectiveSeconds)}: ${objective.met ? "met" : "MISSED"})`;
+}
+
+function protectionOf({ lockedUntil, hold }: NonNullable<Known["recoverable"]>, timeZone: string): string {
+  const locked = lockedUntil === null ? [] : [`locked by the store until ${when(lockedUntil, timeZone)}`];
+  const held = hold
+    ? [hold.until === null ? "held until it is released" : `held until ${when(hold.until, timeZone)}`]
+    : [];
+  const ways = [...locked, ...held];
+  return ways.length === 0 ? "Neither locked nor held." : `It is ${ways.join(" and ")}.`;
+}
+
+/**
+ * The command that restores a backup into the empty database whose URL is in the variable TARGET_URL.
+ *
+ * @param file the job's file; undefined where the environment has the job
+ * @param facts undefined where the manifest cannot be read
+ */
+function restoreCommand(
+  job: Pick<JobConfig, "encryption">,
+  file: string | undefined,
+  { id, destinations: [first = 0] }: Pick<Recoverable, "id" | "destinations">,
+  facts: Pick<ManifestFacts, "encrypted" | "databases"> | undefined,
+): string {
+  const lacksKey = facts?.encrypted === true && job.encryption?.identity === undefined;
+  const [database] = facts?.databases ?? [];
+  const words = [
+    ...["provision", "restore", id],
+    ...(file === undefined ? [] : ["--job", file]),
+    ...(first === 0 ? [] : ["--destination", String(first)]),
+    ...["--to", "env:TARGET_URL"],
+    ...(lacksKey ? ["--identity", "file:identity.txt"] : []),
+    ...(database === undefined ? [] : ["--database", database]),
+  ];
+  return words.map(word).join(" ");
+}
+
+/** A word as a POSIX shell takes it. */
+function word(text: string): string {
+  return /^[\w./:@=+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
 
 /** Sentences of one kind that are shown: a hostile folder may give any number. */
 const SHOWN = 100;

@@ -1,5 +1,12 @@
 import type * as SentryNode from "@sentry/node";
-import { scrub } from "./scrub.ts";
+
+/** A copy of a value of plain objects, lists and texts with every text changed, the names of fields too. */
+function scrub(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
+  if (Array.isArray(value)) return value.map((item) => scrub(item, clean));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [clean(name), scrub(field, clean)]));
+}
 
 /** Characters that Sentry keeps of a text. */
 const LONGEST_TEXT = 8_192;

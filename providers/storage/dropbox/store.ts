@@ -11,16 +11,33 @@ import { reportRemaining } from "../../transfer/remaining.ts";
 import type { StallWatchdog } from "../../transfer/watchdog.ts";
 import type { RequestOptions, StorageProvider, StoredObject } from "../storage.ts";
 import { DropboxClient } from "./client.ts";
-import { commit, commitInfo, fileAt } from "./commit.ts";
-import type { FileFacts } from "./commit.ts";
+import { commit, commitInfo, fileAt, type FileFacts } from "./commit.ts";
 import type { DropboxConfig } from "./config.ts";
 import { BLOCK_BYTES, ContentHasher } from "./content-hash.ts";
-import { readingOf } from "./download.ts";
 import { listFiles } from "./listing.ts";
 import { DropboxPaths } from "./paths.ts";
-import { removeFiles } from "./removal.ts";
-import type { Removal } from "./removal.ts";
+import { removeFiles, type Removal } from "./removal.ts";
 import { UploadSession } from "./session.ts";
+import { unreachable } from "./errors.ts";
+
+/**
+ * How a file is read, and compared with its content hash. It is asked for by its revision, so that what comes after a break is
+ * of the same file.
+ */
+function readingOf(client: DropboxClient, facts: FileFacts, action: string): Reading {
+  const hasher = new ContentHasher();
+  return {
+    size: facts.size,
+    open: (offset, signal) => client.download(`rev:${facts.rev}`, offset, { action, signal }),
+    broken: (error) => unreachable(error, action),
+    checksum: {
+      update: (bytes) => {
+        hasher.update(bytes);
+      },
+      matches: () => hasher.digest() === facts.content_hash,
+    },
+  };
+}
 
 /** Bytes a request: 16 MiB, a multiple of 4 MiB as Dropbox asks of all parts of a session but the last. It takes 150 MiB. */
 const CHUNK_BYTES = 4 * BLOCK_BYTES;

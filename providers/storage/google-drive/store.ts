@@ -13,15 +13,147 @@ import { Checksums } from "./checksums.ts";
 import { DriveClient } from "./client.ts";
 import { commit } from "./commit.ts";
 import { credentialsOf, type GoogleDriveConfig } from "./config.ts";
-import { readingOf } from "./download.ts";
-import { removeEmptyFolders } from "./empty-folders.ts";
-import { byAge, fileById, markOf } from "./files.ts";
-import type { DriveFile } from "./files.ts";
+import { byAge, fileById, markOf, type DriveFile, factsOf } from "./files.ts";
 import { Folders } from "./folders.ts";
-import { filesBelow } from "./listing.ts";
-import { MULTIPART_BYTES, sendWhole } from "./multipart.ts";
 import { removeFiles } from "./removal.ts";
 import { GRAIN_BYTES, UploadSession } from "./session.ts";
+import { createHash, randomUUID } from "node:crypto";
+import { unreachable, notGoogle } from "./errors.ts";
+import { UPLOAD_URL } from "./upload-url.ts";
+
+/** What the service takes in one request together with what describes it. */
+const MULTIPART_BYTES = 5 * 1024 * 1024;
+
+/**
+ * Makes a small file in one request. The SDK would do it, but only from a stream that cannot be sent a second time.
+ *
+ * @param metadata holds the file's id, by which it is recognised that an earlier try was successful
+ */
+function sendWhole(
+  client: DriveClient,
+  metadata: Readonly<Record<string, unknown>> & { readonly id: string },
+  bytes: Buffer,
+  options: CallOptions,
+  retrySignal: AbortSignal | undefined,
+): Promise<DriveFile> {
+  const boundary = randomUUID();
+  const part = (type: string) => `--${boundary}\r\nContent-Type: ${type}\r\n\r\n`;
+  const body = Buffer.concat([
+    Buffer.from(`${part("application/json; charset=UTF-8")}${JSON.stringify(metadata)}\r\n`),
+    Buffer.from(part("application/octet-stream")),
+    bytes,
+    Buffer.from(`\r\n--${boundary}--`),
+  ]);
+  const headers = { "Content-Type": `multipart/related; boundary=${boundary}` };
+  return client.retry(
+    async () => {
+      const answer = await client.ask(`${UPLOAD_URL}&uploadType=multipart`, { method: "POST", headers, body }, options);
+      if (answer.status === 200) return factsOf(Object(answer.body) as object, options.action);
+      const made = answer.status === 409 ? await fileById(client, metadata.id, options) : undefined;
+      if (made !== undefined) return made;
+      throw answer.status < 300 ? notGoogle(options.action) : client.refusal(answer, options.action);
+    },
+    { ...options, signal: retrySignal },
+  );
+}
+
+/** Folders that are looked into at the same time. */
+const PARALLEL = 6;
+
+/**
+ * Our own files below a folder by their paths in it, in no order; of several of a path the oldest.
+ *
+ * @param path names of the folder, below the store's
+ */
+async function filesBelow(
+  folders: Folders,
+  path: readonly string[],
+  options: CallOptions,
+): Promise<Map<string, DriveFile>> {
+  const found = new Map<string, DriveFile>();
+  // Here and not above: the deployment, which only reads the schemas, does not need it.
+  const { default: pLimit } = await import("p-limit");
+  const limit = pLimit(PARALLEL);
+  const visit = async (id: string, prefix: string): Promise<void> => {
+    const children = await limit(() => folders.list(id, options));
+    for (const child of children) {
+      const key = `${prefix}${child.name}`;
+      const older = found.get(key);
+      if (!child.isFolder && child.own && (older === undefined || child.created < older.created)) found.set(key, child);
+    }
+    const inside = children.filter(({ isFolder }) => isFolder);
+    await Promise.all(inside.map((folder) => visit(folder.id, `${prefix}${folder.name}/`)));
+  };
+  try {
+    const roots = await folders.find(path, options);
+    await Promise.all(roots.map((id) => visit(id, path.map((name) => `${name}/`).join(""))));
+  } finally {
+    // After a failure nothing that still waits is begun.
+    limit.clearQueue();
+  }
+  return found;
+}
+
+/**
+ * Removes folders of ours in which nothing is left, below a folder, and says how many there were: an upload that fails leaves
+ * those that it made, because others may be about to use them.
+ *
+ * @param path names of the folder, below the store's; it stays itself
+ * @param madeBefore younger ones stay, with all that they are in
+ * @param isUsed whether a folder, by its path, is known to hold something that searches may not show yet
+ */
+async function removeEmptyFolders(
+  folders: Folders,
+  path: readonly string[],
+  madeBefore: Date,
+  isUsed: (path: readonly string[]) => boolean,
+  options: CallOptions,
+): Promise<number> {
+  let removed = 0;
+  /** Whether nothing is left in it. */
+  const visit = async (id: string, at: readonly string[]): Promise<boolean> => {
+    let left = 0;
+    for (const child of await folders.list(id, options)) {
+      const below = [...at, child.name];
+      const isEmpty = child.isFolder && (await visit(child.id, below));
+      if (isEmpty && child.own && child.created < madeBefore && !isUsed(below)) {
+        await folders.removeEmpty(child.id, options);
+        removed += 1;
+      } else {
+        left += 1;
+      }
+    }
+    return left === 0;
+  };
+  for (const id of await folders.find(path, options)) await visit(id, path);
+  return removed;
+}
+
+/**
+ * How a file is read, and compared with a checksum that the service reports of it: also where somebody replaced it after a
+ * break.
+ */
+function readingOf(client: DriveClient, file: DriveFile, action: string): Reading {
+  const url = `https://www.googleapis.com/drive/v3/files/${encodeURIComponent(file.id)}?alt=media&supportsAllDrives=true`;
+  const algorithm = file.sha256 === undefined ? "md5" : "sha256";
+  const expected = file[algorithm];
+  const hash = createHash(algorithm);
+  const checksum = {
+    update: (bytes: Buffer) => {
+      hash.update(bytes);
+    },
+    matches: () => hash.digest("hex") === expected,
+  };
+  return {
+    size: file.size,
+    open: (offset, signal) => {
+      const headers: Record<string, string> = offset === 0 ? {} : { Range: `bytes=${offset}-` };
+      return client.stream(url, { method: "GET", headers }, offset === 0 ? 200 : 206, { action, signal });
+    },
+    broken: (error) => unreachable(error, action),
+    ...(expected !== undefined && { checksum }),
+  };
+}
 
 /** Bytes a request of an upload in several: 16 MiB, large enough that the pauses between them do not count. */
 const CHUNK_BYTES = 64 * GRAIN_BYTES;

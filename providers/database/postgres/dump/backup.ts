@@ -8,6 +8,7 @@ import {
   type ProgramDirectory,
   type ProgramSearch,
   searchPrograms,
+  majorVersion,
 } from "../programs/clients.ts";
 import { connect, type ControlConnection } from "../connect/control-connection.ts";
 import { refuseHiddenRows } from "./hidden-rows.ts";
@@ -16,14 +17,83 @@ import { lockedIn, takeLock } from "./job-lock.ts";
 import { explainOutOfLocks } from "./lock-room.ts";
 import { createStatement, readLocale } from "../locale.ts";
 import { connecting, databaseString } from "../programs/libpq-environment.ts";
-import { parallelDump } from "./parallel-dump.ts";
-import { type Program, readFrom } from "../programs/program.ts";
+import { type Program, readFrom, runProgram } from "../programs/program.ts";
 import { inScope, quoteParts, type Scope, scopeOptions, scopeValues } from "../scope/scope.ts";
 import { describeScope, resolveSelection } from "../scope/selection.ts";
 import type { PostgresSettings } from "../settings.ts";
 import { OutOfLocksError, RecoveryConflictError } from "../messages/server-errors.ts";
 import { lockTables, mayLock, readableTables, refuseChanged } from "./table-locks.ts";
-import { checkedAtBeginning, type TableWatch } from "./table-watch.ts";
+import { checkedAtBeginning, type TableWatch, checkOnceBegun } from "./table-watch.ts";
+import { PassThrough, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { packedArchive } from "../artifacts/directory-archive.ts";
+import { explainFull, makeScratchFolder, type ScratchFolder } from "../artifacts/scratch-folder.ts";
+
+/** How a database is dumped by several workers. */
+interface ParallelDump {
+  readonly jobs: number;
+  /** Where the files are written. Default: the system's folder for temporary files. */
+  readonly scratch: string | undefined;
+  readonly signal: AbortSignal;
+  /** Checked once pg_dump holds its locks. */
+  readonly watch?: TableWatch | undefined;
+}
+
+/** The first pg_dump that compresses with zstd. */
+const ZSTD_SINCE = 16;
+
+/**
+ * Dumps with several workers, each of which writes files of its own, and gives the files as one stream, a tar file, once all
+ * are there. The workers compress: that is what they have the cores for, and the files take less room. The files are gone when
+ * the stream has ended, however it ends.
+ */
+function parallelDump(
+  pgDump: (...args: string[]) => Program,
+  { jobs, scratch, signal, watch }: ParallelDump,
+): Readable {
+  const stream = new PassThrough();
+  const givenUp = new AbortController();
+  // Destroying the stream ends the dump.
+  stream.once("close", () => {
+    givenUp.abort();
+  });
+  const chunks = async function* () {
+    const folder = await makeScratchFolder(scratch);
+    try {
+      await dumpInto(folder, pgDump, jobs, AbortSignal.any([signal, givenUp.signal]), watch);
+      yield* packedArchive(folder.path);
+    } finally {
+      await folder.remove();
+    }
+  };
+  // What fails in here becomes the stream's own error.
+  pipeline(chunks, stream).catch(() => undefined);
+  return stream;
+}
+
+async function dumpInto(
+  folder: ScratchFolder,
+  pgDump: (...args: string[]) => Program,
+  jobs: number,
+  signal: AbortSignal,
+  watch: TableWatch | undefined,
+): Promise<void> {
+  const program = pgDump("--format=directory", `--jobs=${jobs}`, `--file=${folder.path}`, "--no-sync");
+  const compress = majorVersion(program.clients.version) >= ZSTD_SINCE ? "zstd:1" : "1";
+  const spoiled = new AbortController();
+  try {
+    const complete = { ...program, args: [...program.args, `--compress=${compress}`] };
+    const dumping = runProgram(complete, AbortSignal.any([signal, spoiled.signal]));
+    const checking = watch === undefined ? undefined : checkOnceBegun(folder.path, dumping, watch);
+    checking?.catch((error: unknown) => {
+      spoiled.abort(error);
+    });
+    await dumping;
+    await checking;
+  } catch (error) {
+    throw await explainFull(error, folder.parent);
+  }
+}
 
 /** An open snapshot, and what its artifacts are made with. */
 export interface Source {
