@@ -11,7 +11,14 @@
  *     <prefix>/<stack>/<job>/lease/<number>.json       which run may make a backup: each claim and renewal has the next number
  *                                 /<number>-ended.json ends the lease whose newest number it has
  *                                 /prune-<time>-<random>.json says that a prune is about to remove backups
+ *     <prefix>/.provision-store                         of a folder of a machine: says that its share is mounted
  */
+
+/** Name of the object that says that a folder of the machine is a store, and not a mount point without its share. */
+export const STORE_MARK = ".provision-store";
+
+/** The folder beside a job's file in which the machine remembers which stores have their mark. */
+export const RECORDS_FOLDER = ".provision";
 
 /** Name of the object that makes a folder a backup. */
 export const MANIFEST = "manifest.json";

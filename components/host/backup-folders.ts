@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { STORE_MARK } from "../../providers/layout.ts";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
@@ -31,8 +32,13 @@ export class BackupFolders extends pulumi.ComponentResource {
     const create = [...new Set(args.folders.map(({ root }) => `make ${quote(root)}`))];
     const remove = args.folders.map(
       // Other files in the stack's folder stay.
-      ({ root, folder }) => `rm -rf ${quote(`${root}/${folder}`)}
-(cd ${quote(root)} && rmdir -p ${quote(dirname(folder))}) 2>/dev/null || true`,
+      ({ root, folder }) => {
+        const stack = dirname(folder);
+        const store = quote(dirname(stack));
+        // The mark goes with the last of the store's folders.
+        return `rm -rf ${quote(`${root}/${folder}`)}
+(cd ${quote(root)} && { rmdir ${quote(stack)}; [ "$(ls -A ${store})" != ${STORE_MARK} ] || rm ${store}/${STORE_MARK}; rmdir -p ${store}; }) 2>/dev/null || true`;
+      },
     );
     machineCommand(
       `${name}-paths`,

@@ -173,14 +173,16 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     const inputs = commands(removing).get("host-backups-paths");
     expect(inputs).not.toHaveProperty("triggers");
     expect(String(inputs?.create).match(/^make .*$/gm)).toEqual(["make '/srv/provision/backups'", "make '/srv/b'"]);
+    const emptied = (root: string, store: string, stack: string) =>
+      `(cd '${root}' && { rmdir '${stack}'; [ "$(ls -A '${store}')" != .provision-store ] || rm '${store}'/.provision-store; rmdir -p '${store}'; }) 2>/dev/null || true`;
     expect(String(inputs?.delete).split("\n")).toEqual([
       "set -eu",
       "rm -rf '/srv/provision/backups/dev/app'",
-      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
+      emptied("/srv/provision/backups", ".", "dev"),
       "rm -rf '/srv/b/x/dev/app'",
-      "(cd '/srv/b' && rmdir -p 'x/dev') 2>/dev/null || true",
+      emptied("/srv/b", "x", "x/dev"),
       "rm -rf '/srv/provision/backups/dev/web'",
-      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
+      emptied("/srv/provision/backups", ".", "dev"),
     ]);
   });
 
