@@ -11,6 +11,7 @@
  *     <prefix>/<stack>/<job>/lease/<number>.json       which run may make a backup: each claim and renewal has the next number
  *                                 /<number>-ended.json ends the lease whose newest number it has
  *                                 /prune-<time>-<random>.json says that a prune is about to remove backups
+ *                                /owners/<time>-<id>.json whose the folder is; the newest counts
  *     <prefix>/.provision-store                         of a folder of a machine: says that its share is mounted
  */
 
@@ -84,6 +85,11 @@ export function backupKey(job: JobName, id: string, object: string): string {
 /** The folder of a job's published reports; `prefix` as of {@link jobFolder}. */
 export function reportsFolder(job: JobName, prefix?: string): string {
   return `${jobFolder(job, prefix)}/${REPORTS_FOLDER}`;
+}
+
+/** The folder beside the backups that says whose the job's folder is. */
+export function ownersFolder(job: JobName): string {
+  return `${jobFolder(job)}/owners`;
 }
 
 /** The folder of a job's lease. */

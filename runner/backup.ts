@@ -8,6 +8,7 @@ import { copyJobFiles } from "./backup/copy-job-files.ts";
 import { live, openDestinations, requireLive } from "./backup/destination.ts";
 import { dumpArtifact } from "./backup/dump-artifact.ts";
 import { examineExisting } from "./backup/examine.ts";
+import { takeFolders } from "./backup/take-folders.ts";
 import { endLeases, takeLeases } from "./backup/leases.ts";
 import { requireManifestRoom } from "./backup/manifest-room.ts";
 import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report.ts";
@@ -66,6 +67,7 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
     let leases: readonly Lease[] = [];
     try {
       leases = await takeLeases(state, source.lockedIn);
+      await takeFolders(state);
       draft = begin();
       trace.name(draft.id);
       span.set(trace.backup);
