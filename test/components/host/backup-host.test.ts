@@ -104,7 +104,9 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(written).not.toHaveProperty("rename");
     expect(String(file?.create)).toContain("/srv/provision/jobs/shop.json");
     expect(String(commands(recorded).get("host-shop-schedule-timer")?.create)).toContain("unit='provision.dev.shop'");
-    expect(await unwrap(pulumi.output(host.jobs.shop?.backups))).toContain("filesystem: /srv/provision/backups/dev/app");
+    expect(await unwrap(pulumi.output(host.jobs.shop?.backups))).toContain(
+      "filesystem: /srv/provision/backups/dev/app",
+    );
   });
 
   it("schedules a job's drills beside its backups, with no word of when in its file", async () => {
