@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { AwsBackups } from "../components/aws/aws-backups.ts";
 import { awsSettings } from "../components/settings/program.ts";
+import { firstStack } from "../components/first-stack.ts";
 import { withSigning } from "../components/signing-key.ts";
 import { jobSettings, type JobArgs } from "./job.ts";
 
@@ -54,7 +55,8 @@ export class AwsBackup extends pulumi.ComponentResource {
       ...(region !== undefined && { region }),
     });
     const { settings, key } = withSigning(written, `${name}-signing`, { parent: this });
-    const backups = new AwsBackups(`${name}-aws`, settings, { parent: this });
+    const first = firstStack(settings.stack, `${name}-first-stack`, { parent: this });
+    const backups = new AwsBackups(`${name}-aws`, { ...settings, first }, { parent: this });
     const outputs = backups.jobs[job];
     this.run = pulumi.output(outputs?.run ?? "");
     this.list = pulumi.output(outputs?.list ?? "");

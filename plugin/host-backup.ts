@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { BackupHost } from "../components/host/backup-host.ts";
+import { firstStack } from "../components/first-stack.ts";
 import { hostSettings } from "../components/settings/program.ts";
 import { withSigning } from "../components/signing-key.ts";
 import { jobSettings, type JobArgs } from "./job.ts";
@@ -30,7 +31,9 @@ export class HostBackup extends pulumi.ComponentResource {
     const host = { directory, scheduler: scheduler as "auto" };
     const written = hostSettings({ ...jobSettings(args, { kind: "filesystem" }), host });
     const { settings, key } = withSigning(written, `${name}-signing`, { parent: this });
-    const outputs = new BackupHost(`${name}-host`, settings, { parent: this }).jobs[job];
+    // Of its own: each component of another language is a program by itself.
+    const first = firstStack(settings.stack, `${name}-first-stack`, { parent: this });
+    const outputs = new BackupHost(`${name}-host`, { ...settings, first }, { parent: this }).jobs[job];
     this.run = pulumi.output(outputs?.run ?? "");
     this.list = pulumi.output(outputs?.list ?? "");
     this.restore = pulumi.output(outputs?.restore ?? "");

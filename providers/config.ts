@@ -265,6 +265,18 @@ export const JobConfig = JobSettings.extend({
     .describe("Where an editor finds this schema, which `provision schema` prints. The runner ignores it.")
     .meta({ examples: ["./job.schema.json"] }),
   stack: Name.describe("The stack's name: with the job's, the folder of its backups.").meta({ examples: ["prod"] }),
+  owner: z
+    .strictObject({
+      id: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/, { error: "expected 32 hexadecimal digits" })
+        .describe("Made once, and kept by the stack."),
+      name: z.string().min(1).max(300).describe("The project and the stack, for messages."),
+    })
+    .optional()
+    .describe(
+      "Whose backups the job's folder has: a run ends where the folder is another stack's. Written by `pulumi up`. Default: nobody's.",
+    ),
 })
   .superRefine(({ destinations }, context) => {
     for (const [index, first] of sameDestinations(destinations)) {

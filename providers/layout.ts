@@ -11,7 +11,15 @@
  *     <prefix>/<stack>/<job>/lease/<number>.json       which run may make a backup: each claim and renewal has the next number
  *                                 /<number>-ended.json ends the lease whose newest number it has
  *                                 /prune-<time>-<random>.json says that a prune is about to remove backups
+ *                                /owners/<time>-<id>.json whose the folder is; the newest counts
+ *     <prefix>/.provision-store                         of a folder of a machine: says that its share is mounted
  */
+
+/** Name of the object that says that a folder of the machine is a store, and not a mount point without its share. */
+export const STORE_MARK = ".provision-store";
+
+/** The folder beside a job's file in which the machine remembers which stores have their mark. */
+export const RECORDS_FOLDER = ".provision";
 
 /** Name of the object that makes a folder a backup. */
 export const MANIFEST = "manifest.json";
@@ -77,6 +85,11 @@ export function backupKey(job: JobName, id: string, object: string): string {
 /** The folder of a job's published reports; `prefix` as of {@link jobFolder}. */
 export function reportsFolder(job: JobName, prefix?: string): string {
   return `${jobFolder(job, prefix)}/${REPORTS_FOLDER}`;
+}
+
+/** The folder beside the backups that says whose the job's folder is. */
+export function ownersFolder(job: JobName): string {
+  return `${jobFolder(job)}/owners`;
 }
 
 /** The folder of a job's lease. */

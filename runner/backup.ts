@@ -6,6 +6,7 @@ import { commit } from "./backup/commit.ts";
 import { copyJobFiles } from "./backup/copy-job-files.ts";
 import { live, openDestinations, requireLive, fail, warn } from "./backup/destination.ts";
 import { dumpArtifact } from "./backup/dump-artifact.ts";
+import { takeFolders } from "./backup/take-folders.ts";
 import { endLeases, takeLeases } from "./backup/leases.ts";
 import { requireManifestRoom } from "./backup/manifest-room.ts";
 import { factsOf, reportOf, secondsOf, type BackupReport } from "./backup/report.ts";
@@ -173,6 +174,7 @@ async function make(state: RunState, span: Span): Promise<BackupReport> {
     let leases: readonly Lease[] = [];
     try {
       leases = await takeLeases(state, source.lockedIn);
+      await takeFolders(state);
       draft = begin();
       trace.name(draft.id);
       span.set(trace.backup);

@@ -100,7 +100,15 @@ export async function runCommand(
         watchLoop({ job, logLevel: options.logLevel, failure }, WATCHED_MS, progress, ended);
       });
     }, WATCHED_MS).unref();
-    const run = await Run.open({ job, log, signal: end.signal, redactor, environment: process.env, progress });
+    const run = await Run.open({
+      job,
+      file: options.job,
+      log,
+      signal: end.signal,
+      redactor,
+      environment: process.env,
+      progress,
+    });
     const result = await work(run, new Display(process.stdout));
     if (options.json) printJson(result.json);
     else process.stdout.write(visible(result.lines));

@@ -21,6 +21,7 @@ import type { StorageProvider } from "../providers/storage/storage.ts";
 import type { FileKeySource } from "./age/decrypt.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import type { Redactor } from "./redact.ts";
+import { leaveMark, requireMark } from "./store-mark.ts";
 import { resolveSecret } from "./secrets.ts";
 import { SigningKeys } from "./documents/signing.ts";
 import { PROGRAM } from "./version.ts";
@@ -33,6 +34,8 @@ export type Job = JobConfig & Pick<JobName, "keys">;
 /** What a {@link Run} is made of. */
 interface RunParts {
   readonly job: JobConfig;
+  /** The job's file. Left out where the job is from elsewhere: then nothing beside it tells which stores have their mark. */
+  readonly file?: string | undefined;
   readonly log: RunLog;
   readonly signal: AbortSignal;
   readonly redactor: Redactor;
@@ -47,12 +50,14 @@ export class Run {
   readonly log: RunLog;
   /** Ends the run: a signal of the operating system, or the job's time limit. */
   readonly signal: AbortSignal;
+  readonly #file: string | undefined;
   readonly #redactor: Redactor;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #progress: Progress;
 
   constructor(parts: RunParts & { readonly job: Job }) {
     this.job = parts.job;
+    this.#file = parts.file;
     this.log = parts.log;
     this.signal = parts.signal;
     this.#redactor = parts.redactor;
@@ -76,19 +81,19 @@ export class Run {
     return run.#on({ ...parts.job, keys });
   }
 
-  /** The same run on another job: its log, its signal and its secrets. */
-  forJob(job: JobConfig): Promise<Run> {
-    return Run.open(this.#parts(job));
+  /** The same run on another job, of another file: its log, its signal and its secrets. */
+  forJob(job: JobConfig, file?: string): Promise<Run> {
+    return Run.open(this.#parts(job, file));
   }
 
   #on(job: Job): Run {
-    return new Run(this.#parts(job));
+    return new Run(this.#parts(job, this.#file));
   }
 
-  #parts<Kind extends JobConfig>(job: Kind) {
+  #parts<Kind extends JobConfig>(job: Kind, file: string | undefined) {
     const { log, signal } = this;
     const progress = this.#progress;
-    return { job, log, signal, redactor: this.#redactor, environment: this.#environment, progress };
+    return { job, file, log, signal, redactor: this.#redactor, environment: this.#environment, progress };
   }
 
   /** The value of a reference; from now on the log knows it as a secret. */
@@ -128,12 +133,27 @@ export class Run {
     return { database: named, server: `the server of the ${target.description}`, close: () => Promise.resolve() };
   }
 
-  /** One of the job's destinations, by its place in the configuration. */
-  async openDestination(index: number): Promise<StorageProvider> {
+  /**
+   * One of the job's destinations, by its place in the configuration.
+   *
+   * @param mark whether it gets its mark, for a backup that will be kept there; see {@link leaveMark}
+   * @throws ProviderError `CONFIG` where it is a folder whose share is not mounted
+   */
+  async openDestination(index: number, mark = false): Promise<StorageProvider> {
     const config = this.job.destinations[index];
     if (!config) throw new RangeError(`the job has no destination ${index}`);
     const fields = storageProviders[config.kind].secrets;
-    return createStorage(config, { secrets: await this.#secrets(config, fields, `destinations[${index}]`) });
+    const secrets = await this.#secrets(config, fields, `destinations[${index}]`);
+    const storage = await createStorage(config, { secrets });
+    try {
+      const store = { storage, config, jobFile: this.#file };
+      await requireMark(store);
+      if (mark) await leaveMark(store, this.signal);
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+    return storage;
   }
 
   /** The source of the job's files, or another place to restore them to. */

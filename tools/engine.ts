@@ -106,6 +106,8 @@ export interface EngineStack {
   outputs(): Promise<OutputMap>;
   /** The stack's state as JSON text, as it is stored: secrets encrypted. */
   exportState(): Promise<string>;
+  /** Renames the stack, and its project, as `pulumi stack rename` does. The configuration must be given again then. */
+  rename(to: { readonly stack?: string; readonly project?: string }): Promise<void>;
   /** Puts a state in the place of the stack's own: JSON text as of `pulumi stack export --show-secrets`. */
   importState(text: string): Promise<void>;
 }
@@ -223,16 +225,18 @@ async function createStack(
   directory: string,
   engineEnvironment: Readonly<Record<string, string>>,
   pulumiCommand: PulumiCommand,
-  { project = "provision", stack: name = "dev", config = {}, program }: StackOptions,
+  { project: firstProject = "provision", stack: firstName = "dev", config = {}, program }: StackOptions,
 ): Promise<EngineStack> {
+  let [project, name] = [firstProject, firstName];
   const workDir = await mkdtemp(join(directory, `${project}-${name}-`));
   const state = join(workDir, "state");
   await mkdir(state);
   const environment = { ...engineEnvironment, PULUMI_BACKEND_URL: pathToFileURL(state).href };
   const inlineProgram = typeof program === "string" ? evaluatedAnew(program) : program;
-  const stack = await LocalWorkspace.createStack(
+  const inWorkDir = { workDir, pulumiCommand, envVars: environment };
+  let stack = await LocalWorkspace.createStack(
     { projectName: project, stackName: name, program: inlineProgram },
-    { workDir, pulumiCommand, envVars: environment },
+    inWorkDir,
   );
   await configure(stack, environment, project, config);
 
@@ -278,6 +282,16 @@ async function createStack(
     destroy: () => operate("destroy", (report) => stack.destroy({ ...report, color: "never" })),
     refresh: () => operate("refresh", (report) => stack.refresh({ ...report, color: "never" })),
     outputs: () => stack.outputs(),
+    async rename(to) {
+      const { stack: newName = name, project: newProject = project } = to;
+      await stack.rename({ stackName: `organization/${newProject}/${newName}` });
+      [project, name] = [newProject, newName];
+      await rm(join(workDir, "Pulumi.yaml"), { force: true });
+      stack = await LocalWorkspace.selectStack(
+        { projectName: project, stackName: name, program: inlineProgram },
+        inWorkDir,
+      );
+    },
     async importState(text) {
       const { version, deployment } = JSON.parse(text) as { version: number; deployment: object };
       const { encryptionSalt: salt } = await stack.workspace.stackSettings(name);

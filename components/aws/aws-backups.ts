@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { firstStack, type FirstStack } from "../first-stack.ts";
 import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
 import { alarmJob, bucketArgs, existingSecrets, imageArgs } from "./aws-backups/part-args.ts";
 import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
@@ -26,6 +27,8 @@ import { withoutPromiseTraces } from "../without-promise-traces.ts";
 export interface AwsBackupsArgs {
   /** The stack's name: part of every name. */
   readonly stack: string;
+  /** What the state keeps of the stack. Default: what all components of the program share. */
+  readonly first?: FirstStack;
   /** The region of the provider: of the option `provider`, else of the default one. */
   readonly region: string;
   /** What `provision:aws` says, complete. */
@@ -82,12 +85,15 @@ export class AwsBackups extends pulumi.ComponentResource {
   readonly #name: string;
   readonly #args: AwsBackupsArgs;
   /** ARN patterns of the people and machines that may read secrets and backups, beside the tasks. */
+  /** The stack's first name. */
+  readonly #first: pulumi.Output<string>;
   readonly #readers: pulumi.Output<string[]>;
 
   constructor(name: string, args: AwsBackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:AwsBackups", name, {}, opts);
     this.#name = name;
     this.#args = args;
+    this.#first = (args.first ?? firstStack(args.stack)).name;
     const { stack, region, jobs } = args;
     const { readers, bucket: bucketSettings } = args.aws;
     const lookedUp = lookUp(args, this);
@@ -103,7 +109,11 @@ export class AwsBackups extends pulumi.ComponentResource {
     });
     const parts = withoutPromiseTraces(() => this.#makeParts());
     const { key, bucket, image, network, runner, schedule, alarms, holders } = parts;
-    const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
+    const dashboard = new BackupDashboard(
+      `${name}-dashboard`,
+      { stack, firstStack: this.#first, jobs, region },
+      { parent: this },
+    );
 
     this.jobs = jobOutputs(jobs, runner, schedule, holders, { region, cluster: runner.clusterName, network });
     this.image = image.ref;
@@ -158,7 +168,7 @@ export class AwsBackups extends pulumi.ComponentResource {
   /** What every part gets. */
   #common() {
     const { stack, aws: settings } = this.#args;
-    return { stack, tags: { ...settings.tags, [STACK_TAG]: stack } };
+    return { stack, firstStack: this.#first, tags: { ...settings.tags, [STACK_TAG]: stack } };
   }
 
   /** What every part with roles gets. */
@@ -295,7 +305,7 @@ export class AwsBackups extends pulumi.ComponentResource {
 
   /** What starts the tasks, and what rings when they do not run or fail. */
   #makeSchedule({ key, bucket, network, runner }: Pick<Parts, "key" | "bucket" | "network" | "runner">) {
-    const { stack, aws: settings, jobs } = this.#args;
+    const { aws: settings, jobs } = this.#args;
     const { clusterArn } = runner;
     const schedule = new BackupSchedule(
       `${this.#name}-schedule`,
@@ -318,7 +328,7 @@ export class AwsBackups extends pulumi.ComponentResource {
         ...settings.alarms,
         enabled: settings.schedules.enabled,
         restarts: settings.schedules.restarts,
-        jobs: jobs.map((job) => ({ ...alarmJob(job, stack), since: runner.tasks[job.name]?.backup.createdAt })),
+        jobs: jobs.map((job) => ({ ...alarmJob(job, this.#first), since: runner.tasks[job.name]?.backup.createdAt })),
         clusterArn,
         sharedCluster: settings.clusterArn !== undefined,
         bucketName: bucket.bucketName,

@@ -21,7 +21,7 @@ export interface AlarmJob extends JobNames {
    * The folder of its backups in the bucket, `<prefix>/<stack>/<job>`, without a slash at its end. Left out where the job
    * keeps nothing there.
    */
-  readonly prefix?: string;
+  readonly prefix?: pulumi.Input<string>;
   /** When it was made, as ISO 8601: before the first run after that, none is late. Default: one is late at once. */
   readonly since?: pulumi.Input<string> | undefined;
 }
@@ -33,6 +33,8 @@ export interface BackupAlarmsArgs extends RoleLimits {
   readonly jobs: readonly AlarmJob[];
   /** The cluster whose tasks are watched: nothing else may run in it, unless `sharedCluster`. */
   readonly clusterArn: pulumi.Input<string>;
+  /** The stack's first name, as it is in the metrics. Default: its name. */
+  readonly firstStack?: pulumi.Input<string> | undefined;
   /** Whether others run tasks in the cluster: then only task definitions `provision_<stack>_…` are watched. Default false. */
   readonly sharedCluster?: boolean;
   /** The bucket, which has to send its events to EventBridge. */
@@ -97,7 +99,7 @@ export class BackupAlarms extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupAlarmsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupAlarms", name, {}, opts);
-    const { stack, tags } = args;
+    const { stack, firstStack = stack, tags } = args;
     const graceHours = args.graceHours ?? 3;
     const { enabled = true } = args;
     if (!(graceHours >= 1 && graceHours <= LONGEST_GRACE_HOURS)) {
@@ -142,23 +144,23 @@ export class BackupAlarms extends pulumi.ComponentResource {
         rare.push({ ...job, schedule });
         const grace = Math.max(Math.ceil(graceHours), RARE_GRACE_HOURS);
         const late = {
-          ...rareLateness(stack, firstName(job), grace, firstDue),
+          ...rareLateness(firstStack, firstName(job), grace, firstDue),
           alarmDescription: describeLate(stack, job.name, grace),
         };
         alarm(context, "late", { ...late, actionsEnabled: enabled }, true, job);
         continue;
       }
       const watched = { hours, graceHours, firstDue };
-      const late = { ...succeeded(stack, job, watched), alarmDescription: describeLate(stack, job.name, hours) };
+      const late = { ...succeeded(firstStack, job, watched), alarmDescription: describeLate(stack, job.name, hours) };
       alarm(context, "late", { ...late, actionsEnabled: enabled }, true, job);
-      alarm(context, "shrunk", shrunk(stack, job, hours, args.shrinkPercent ?? 50), false, job);
+      alarm(context, "shrunk", shrunk(stack, firstStack, job, hours, args.shrinkPercent ?? 50), false, job);
       if (prefix !== undefined && queueArn !== undefined) {
         const rule = storedObjectRule(context, job, prefix, bucketName, queueArn);
         const missing = { ...stored(stack, job.name, watched, rule), actionsEnabled: enabled };
         alarm(context, "no-object", missing, true, job);
       }
     }
-    if (rare.length > 0) markDueTimes(context, account, rare, enabled);
+    if (rare.length > 0) markDueTimes(context, firstStack, account, rare, enabled);
     this.registerOutputs({ topicArn: this.topicArn });
   }
 
@@ -175,7 +177,7 @@ function dueAfter(schedule: NonNullable<AlarmJob["schedule"]>, made: string): nu
   return Number.isNaN(time.getTime()) ? undefined : firstRun(schedule, time).getTime() / 1000;
 }
 
-function succeeded(stack: string, job: JobNames, watched: Watched): aws.cloudwatch.MetricAlarmArgs {
+function succeeded(stack: pulumi.Input<string>, job: JobNames, watched: Watched): aws.cloudwatch.MetricAlarmArgs {
   const dimensions = { stack, job: firstName(job) };
   return noneFor({ namespace: NAMESPACE, metricName: "RunSucceeded", dimensions }, watched);
 }
@@ -196,7 +198,13 @@ function stored(
  * Compares each backup with the one before: the sizes, repeated from one backup to the next, and the change from hour to
  * hour. The window holds both backups, and the alarm ends by itself when the older one leaves it.
  */
-function shrunk(stack: string, job: JobNames, hours: number, percent: number): aws.cloudwatch.MetricAlarmArgs {
+function shrunk(
+  stack: string,
+  first: pulumi.Input<string>,
+  job: JobNames,
+  hours: number,
+  percent: number,
+): aws.cloudwatch.MetricAlarmArgs {
   return {
     alarmDescription: `A backup of the job ${job.name} of ${stack} is more than ${percent} % smaller than the one before it. See whether data is missing in the database before prune lets go of the older backups.`,
     metricQueries: [
@@ -205,7 +213,7 @@ function shrunk(stack: string, job: JobNames, hours: number, percent: number): a
         metric: {
           namespace: NAMESPACE,
           metricName: "PlainBytes",
-          dimensions: { stack, job: firstName(job) },
+          dimensions: { stack: first, job: firstName(job) },
           period: HOUR_SECONDS,
           stat: "Minimum",
         },

@@ -7,6 +7,8 @@ import { dashboardBody, JOBS_A_DASHBOARD } from "./backup-dashboard/body.ts";
 export interface BackupDashboardArgs {
   /** The stack's name, as it is in the metrics, and part of the dashboard's. */
   readonly stack: string;
+  /** The stack's first name, as it is in the metrics. Default: its name. */
+  readonly firstStack?: pulumi.Input<string> | undefined;
   /** The names of the jobs. */
   readonly jobs: readonly JobNames[];
   /** The region of the metrics, and part of the dashboard's name. */
@@ -41,8 +43,8 @@ export class BackupDashboard extends pulumi.ComponentResource {
         {
           dashboardName: pulumi.interpolate`${first}${suffix}`,
           dashboardBody: pulumi
-            .output(args.region)
-            .apply((region) => JSON.stringify(dashboardBody(stack, shown, region))),
+            .all([args.region, args.firstStack ?? stack])
+            .apply(([region, firstStack]) => JSON.stringify(dashboardBody(stack, shown, region, firstStack))),
         },
         { parent: this },
       );

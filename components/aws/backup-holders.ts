@@ -13,6 +13,8 @@ import { serviceRole, type RoleLimits } from "./service-role.ts";
 export interface BackupHoldersArgs extends RoleLimits {
   /** The stack's name. Known beforehand, as are the jobs: they decide which roles there are. */
   readonly stack: string;
+  /** The stack's first name, which the folders of backups have. Default: its name. */
+  readonly firstStack?: pulumi.Input<string> | undefined;
   readonly jobs: readonly JobSettings[];
   /** ARNs of the roles, users or accounts (`…:root`) that may take the roles. IAM takes no patterns here. */
   readonly holders: readonly string[];
@@ -43,7 +45,7 @@ export class BackupHolders extends pulumi.ComponentResource {
   /** @throws RunError where a secret has no ARN */
   constructor(name: string, args: BackupHoldersArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupHolders", name, {}, opts);
-    const { stack, jobs, holders, bucket, secretArns, permissionsBoundary, rolePath, tags } = args;
+    const { stack, firstStack = stack, jobs, holders, bucket, secretArns, permissionsBoundary, rolePath, tags } = args;
     const trust = policy({
       Sid: "LetHoldersTakeIt",
       Effect: "Allow",
@@ -56,12 +58,13 @@ export class BackupHolders extends pulumi.ComponentResource {
       pulumi.output({ name: bucket.name, keyArn: bucket.keyArn }),
       args.keyArn,
       pulumi.output(args.secretKeyArns ?? []),
+      firstStack,
     ]);
     const statementsOf = (job: JobSettings) =>
       pulumi
         .all([known, ...secretArnsOf(job.name, holderSecrets(job), { secretArns, account })])
-        .apply(([[where, objects, keyArn, existingKeyArns], own, existingSecretArns, parameterArns]) => [
-          ...jobStatements(jobConfig(job, stack, objects), "hold", where),
+        .apply(([[where, objects, keyArn, existingKeyArns, first], own, existingSecretArns, parameterArns]) => [
+          ...jobStatements(jobConfig(job, first, objects), "hold", where),
           ...secretStatements({ secretArns: own, existingSecretArns, parameterArns, keyArn, existingKeyArns }),
         ]);
     const child = (job: string) => `${name}-${stack}-${job}-hold`;

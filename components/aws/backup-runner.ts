@@ -25,6 +25,8 @@ const RETENTION_DAYS = 365;
 export interface BackupRunnerArgs {
   /** The stack's name. Known beforehand, as are the jobs and their sizes: they decide which resources there are. */
   readonly stack: string;
+  /** The stack's first name, which the folders of backups and the metrics have. Default: its name. */
+  readonly firstStack?: pulumi.Input<string> | undefined;
   readonly jobs: readonly JobSettings[];
   /** The runner's image by its digest: `repository@sha256:…`. */
   readonly image: pulumi.Input<string>;
@@ -170,7 +172,7 @@ export class BackupRunner extends pulumi.ComponentResource {
     const { stack, logs } = this.#args;
     const { image, place } = this.#shared;
     const size = taskSize(job.name, this.#args.sizes?.[job.name]);
-    const known = place.apply(({ bucket, account }) => ({ config: jobConfig(job, stack, bucket), account }));
+    const known = place.apply(({ bucket, account, first }) => ({ config: jobConfig(job, first, bucket), account }));
     const logGroup = this.#logGroup(job);
     const inContainers = pulumi.output({ known, image, group: logGroup.name });
     // In a group of its own a job's streams need no more than the purpose.

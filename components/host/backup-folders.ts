@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { STORE_MARK } from "../../providers/layout.ts";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
@@ -14,7 +15,7 @@ export interface BackupFolder {
 /** Arguments of {@link BackupFolders}. */
 export interface BackupFoldersArgs {
   readonly machine: Machine;
-  readonly folders: readonly BackupFolder[];
+  readonly folders: pulumi.Input<readonly BackupFolder[]>;
   /** The user that runs the backups. Default: the one who connects. */
   readonly user?: string;
   /** Whether `pulumi destroy` removes the backups of the stack's jobs. */
@@ -28,17 +29,13 @@ export interface BackupFoldersArgs {
 export class BackupFolders extends pulumi.ComponentResource {
   constructor(name: string, args: BackupFoldersArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:BackupFolders", name, {}, opts);
-    const create = [...new Set(args.folders.map(({ root }) => `make ${quote(root)}`))];
-    const remove = args.folders.map(
-      // Other files in the stack's folder stay.
-      ({ root, folder }) => `rm -rf ${quote(`${root}/${folder}`)}
-(cd ${quote(root)} && rmdir -p ${quote(dirname(folder))}) 2>/dev/null || true`,
-    );
+    const folders = pulumi.output(args.folders);
     machineCommand(
       `${name}-paths`,
       args.machine,
       {
-        create: `${scriptStart}
+        create: folders.apply(
+          (all) => `${scriptStart}
 ${ownFunction(args.user)}
 make() {
   if [ ! -d "$1" ]; then
@@ -46,11 +43,21 @@ make() {
     own "$1"
   fi
 }
-${create.join("\n")}`,
-        ...(args.removeOnDestroy && { delete: `set -eu\n${remove.join("\n")}` }),
+${[...new Set(all.map(({ root }) => `make ${quote(root)}`))].join("\n")}`,
+        ),
+        ...(args.removeOnDestroy && { delete: folders.apply((all) => ["set -eu", ...all.map(removal)].join("\n")) }),
       },
       { parent: this },
     );
     this.registerOutputs({});
   }
+}
+
+/** Removes a job's folder, and those above it in the store that are empty then; other files stay. */
+function removal({ root, folder }: BackupFolder): string {
+  const stack = dirname(folder);
+  const store = quote(dirname(stack));
+  // The mark goes with the last of the store's folders.
+  return `rm -rf ${quote(`${root}/${folder}`)}
+(cd ${quote(root)} && { rmdir ${quote(stack)}; [ "$(ls -A ${store})" != ${STORE_MARK} ] || rm ${store}/${STORE_MARK}; rmdir -p ${store}; }) 2>/dev/null || true`;
 }

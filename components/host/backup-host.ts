@@ -13,7 +13,9 @@ import { runnerCommand, toShell, withSchedule } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
 import { JobFile, SecretsFile } from "./private-file.ts";
 import { quote } from "./shell.ts";
+import { firstStack, type FirstStack } from "../first-stack.ts";
 import { reportCommand } from "../report-command.ts";
+import { defaultDirectory } from "./settings.ts";
 
 /** Arguments of {@link BackupHost}. */
 export interface BackupHostArgs {
@@ -25,6 +27,8 @@ export interface BackupHostArgs {
   readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   /** The names of the secrets that jobs refer to. */
   readonly jobSecretNames: readonly string[];
+  /** What the state keeps of the stack. Default: what all components of the program share. */
+  readonly first?: FirstStack;
   /** The folder of this project, whose runner makes the backups. Default: its own, also as a package. */
   readonly source?: string;
 }
@@ -34,7 +38,7 @@ export interface JobOutputs {
   /** How it is scheduled: `systemd system`, `systemd user`, `crontab` or `none`; `by hand` where it has no schedule. */
   readonly scheduled: pulumi.Input<string>;
   /** Where its backups are, one entry a destination. */
-  readonly backups: readonly string[];
+  readonly backups: pulumi.Input<readonly string[]>;
   /** The command that makes a backup now, as a shell on this machine takes it; so are the others. */
   readonly run: pulumi.Input<string>;
   readonly list: pulumi.Input<string>;
@@ -54,8 +58,9 @@ export class BackupHost extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupHostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:host:BackupHost", name, {}, opts);
-    const { stack, host, source = OWN_FOLDER } = args;
+    const { stack, host, source = OWN_FOLDER, first = firstStack(args.stack) } = args;
     const { directory } = host;
+    const project = pulumi.getProject();
     const machine = toMachine(host, args.secrets);
     const common = { machine, ...(host.user !== undefined && { user: host.user }) };
     const jobs = args.jobs.map(({ schedule, ...job }) => ({
@@ -64,14 +69,22 @@ export class BackupHost extends pulumi.ComponentResource {
       drillSchedule: job.drill?.schedule,
       reportSchedule: job.report?.schedule,
       publish: reportCommand(job),
-      job: toJobConfig(job, stack, directory),
+      timeoutMinutes: job.timeoutMinutes,
+      drills: job.drill !== undefined,
+      scratch: scratchOf(job),
+      job: first.name.apply((name) => toJobConfig(job, name, backupsOf(directory, stack, name))),
     }));
+    const roots = (job: JobConfig) => backupFolders([job]).map(({ root }) => root);
 
     const folder = new Folder(`${name}-folder`, { ...common, path: directory }, { parent: this });
     const inFolder = { parent: this, dependsOn: [folder] };
     const backups = new BackupFolders(
       `${name}-backups`,
-      { ...common, folders: backupFolders(jobs.map(({ job }) => job)), removeOnDestroy: host.removeBackupsOnDestroy },
+      {
+        ...common,
+        folders: pulumi.all(jobs.map(({ job }) => job)).apply(backupFolders),
+        removeOnDestroy: host.removeBackupsOnDestroy,
+      },
       inFolder,
     );
     const secretsFile = `${directory}/secrets.json`;
@@ -88,9 +101,12 @@ export class BackupHost extends pulumi.ComponentResource {
 
     const place = { node: installation.node, cli: installation.cli, secretsFile };
     const entries = jobs.map(
-      ({ name: jobName, job, schedule, drillSchedule, reportSchedule, publish }): [string, JobOutputs] => {
+      ({ name: jobName, job, schedule, drillSchedule, reportSchedule, publish, ...rest }): [string, JobOutputs] => {
         const path = `${directory}/jobs/${jobName}.json`;
-        const file = new JobFile(`${name}-${jobName}`, { ...common, path, job }, inFolder);
+        const owned = pulumi
+          .all([job, first.id])
+          .apply(([config, id]) => ({ ...config, owner: { id, name: `${project}/${stack}` } }));
+        const file = new JobFile(`${name}-${jobName}`, { ...common, path, job: owned }, inFolder);
         const forPerson = (...words: string[]) => byHand(host, toShell(runnerCommand(place, path, ...words)));
         const schedules = { backup: schedule, drill: drillSchedule, report: reportSchedule };
         const timer = (task: "backup" | "drill" | "report") => {
@@ -103,13 +119,13 @@ export class BackupHost extends pulumi.ComponentResource {
               `${name}-${jobName}-${task === "backup" ? "" : `${task}-`}schedule`,
               {
                 ...common,
-                job: { ...job, name: jobName, schedule: at },
+                job: { stack, name: jobName, timeoutMinutes: rest.timeoutMinutes, schedule: at },
                 ...(task === "backup" ? {} : { task }),
                 // A report names the backups that the schedule missed.
                 command: task === "report" && schedule ? withSchedule(command, schedule) : command,
                 byHand: forPerson(...words),
                 logFile: `${directory}/logs/${jobName}.log`,
-                writable: [directory, ...backupFolders([job]).map(({ root }) => root), ...scratchOf(job)],
+                writable: job.apply((config) => [directory, ...roots(config), ...rest.scratch]),
                 scheduler: host.scheduler,
               },
               { parent: this, dependsOn: [file, secrets, installation, backups] },
@@ -121,11 +137,11 @@ export class BackupHost extends pulumi.ComponentResource {
         timer("report");
         const outputs = {
           scheduled,
-          backups: describeDestinations(job),
+          backups: job.apply(describeDestinations),
           run: forPerson("backup"),
           list: forPerson("list"),
           verify: forPerson("verify"),
-          ...(job.drill ? { drill: forPerson("drill") } : {}),
+          ...(rest.drills ? { drill: forPerson("drill") } : {}),
           report: forPerson("report"),
           restore: forPerson("restore", "latest", "--to", `file:${directory}/target-url`),
         };
@@ -153,11 +169,11 @@ function toMachine({ connection }: HostArgs, secrets: BackupHostArgs["secrets"])
 }
 
 /**
- * What the runner reads: the job with its stack, and with the stack's own folder where a destination names none. When it,
+ * What the runner reads: the job with its stack's first name, and with the stack's own folder where a destination names none. When it,
  * its drills and its reports run is the timers' business alone, so that a changed schedule changes nothing else.
  */
-function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, directory: string): JobConfig {
-  const destinations = job.destinations.map((destination) => withFolder(destination, backupsIn(directory)));
+function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, backups: string): JobConfig {
+  const destinations = job.destinations.map((destination) => withFolder(destination, backups));
   const { drill, ...rest } = underFirstName(job);
   const copy = drill && { ...drill };
   delete copy?.schedule;
@@ -165,8 +181,13 @@ function toJobConfig(job: Omit<JobSettings, "schedule">, stack: string, director
   return { ...rest, ...(copy && { drill: copy }), stack, destinations };
 }
 
+/** The stack's own folder of backups: where the directory is named after the stack, they stay in that of its first name. */
+function backupsOf(directory: string, stack: string, first: string): string {
+  return backupsIn(directory === defaultDirectory(stack) ? defaultDirectory(first) : directory);
+}
+
 /** The folder for scratch files that a job names, where it names one. */
-function scratchOf({ database }: JobConfig): string[] {
+function scratchOf({ database }: Pick<JobConfig, "database">): string[] {
   return "scratch" in database && database.scratch !== undefined ? [database.scratch] : [];
 }
 

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { RECORDS_FOLDER } from "../../providers/layout.ts";
 import { machineCommand, type Machine } from "./machine.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
@@ -42,7 +43,8 @@ for part in jobs logs; do
   own "$folder/$part"
 done`,
         delete: `folder=${folder}
-rm -f "$folder"/logs/*.log
+rm -f "$folder"/logs/*.log "$folder/jobs/${RECORDS_FOLDER}"/store-*
+rmdir "$folder/jobs/${RECORDS_FOLDER}" 2>/dev/null || true
 rmdir "$folder/logs" "$folder/jobs" "$folder/backups" "$folder" 2>/dev/null || true`,
       },
       { parent: this },

@@ -13,9 +13,9 @@ export interface Machine {
 /** What is done on a machine, as POSIX shell scripts; each must be right also when run a second time. */
 export interface MachineCommandArgs {
   /** Brings the wished state about: runs when the resource is created and when anything of it changes. */
-  readonly create: string;
+  readonly create: pulumi.Input<string>;
   /** Takes it back. Left out: nothing is done. */
-  readonly delete?: string;
+  readonly delete?: pulumi.Input<string>;
   /** Handed to the scripts as standard input. With a secret in it, the outputs are secrets too and nothing is logged. */
   readonly stdin?: pulumi.Input<string>;
   /** True where `stdin` holds secrets. */
@@ -56,7 +56,8 @@ export function machineCommand(
     return new local.Command(name, { ...script, create: args.create, ...remove, logging }, options);
   }
   // The user's login shell reads the command; it may be none that reads POSIX scripts.
-  const posix = (text: string) => `exec /bin/sh -c ${quote(text)}`;
+  const posix = (text: pulumi.Input<string>) =>
+    pulumi.output(text).apply((script) => `exec /bin/sh -c ${quote(script)}`);
   const logging = args.secret === true ? remote.Logging.None : remote.Logging.Stderr;
   const remove = args.delete === undefined ? {} : { delete: posix(args.delete) };
   const { connection } = machine;

@@ -17,11 +17,11 @@ interface PrivateFileArgs {
 export class JobFile extends pulumi.ComponentResource {
   constructor(
     name: string,
-    args: PrivateFileArgs & { readonly job: JobConfig },
+    args: PrivateFileArgs & { readonly job: pulumi.Input<JobConfig> },
     opts?: pulumi.ComponentResourceOptions,
   ) {
     super("provision:host:JobFile", name, {}, opts);
-    this.registerOutputs({ path: writeFile(this, name, args, { stdin: toJson(args.job) }) });
+    this.registerOutputs({ path: writeFile(this, name, args, { stdin: pulumi.output(args.job).apply(toJson) }) });
   }
 }
 

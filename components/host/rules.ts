@@ -1,7 +1,7 @@
 import { explain, sameDestinations, type Problem } from "../../providers/config.ts";
 import { bucketRequest, folderOf, withFolder } from "../../providers/storage/index.ts";
 import { backupsIn } from "./destinations.ts";
-import { HostSettings } from "./settings.ts";
+import { defaultDirectory, HostSettings } from "./settings.ts";
 import type { CheckedJob, HostTarget, TargetFindings, TargetInput } from "../settings/types.ts";
 import { sameDestinationProblems } from "../settings/rules/jobs.ts";
 import { parseJson } from "../settings/rules/raw.ts";
@@ -12,7 +12,7 @@ export function checkHost({ raw, jobs, references, secretNames }: TargetInput): 
   const path = "provision:host";
   const input = parseJson(raw.values.get("host") ?? "{}");
   const result = HostSettings.safeParse(input);
-  const directory = result.data?.directory ?? `/var/lib/provision/${raw.stack}`;
+  const directory = result.data?.directory ?? defaultDirectory(raw.stack);
   const problems = [
     ...jobs.flatMap(checkDestinations),
     ...jobs.flatMap((each) => checkOwnFolder(each, backupsIn(directory))),

@@ -24,7 +24,7 @@ export interface ScheduleArgs {
   /** File that collects what runs from a crontab print; systemd has its journal. */
   readonly logFile: string;
   /** Folders that a run may write to. */
-  readonly writable: readonly string[];
+  readonly writable: pulumi.Input<readonly string[]>;
   readonly scheduler: Scheduler;
   /** The user that runs the backups. Default: the one who connects. */
   readonly user?: string;
@@ -44,29 +44,30 @@ export class Schedule extends pulumi.ComponentResource {
     const cron = parseCron(schedule.cron);
     // Monitors want to know when a backup is due.
     const command = args.task === undefined ? withSchedule(args.command, schedule) : args.command;
-    const units = renderSystemdUnits({
-      description: `the ${args.task === undefined ? `backup ${what}` : what} of the stack ${stack}`,
-      command: command.argv,
-      environment: command.environment,
-      writable: args.writable,
-      timeoutMinutes: args.job.timeoutMinutes,
-      calendar: onCalendar(cron, schedule.timezone),
-      ...(args.user !== undefined && { user: args.user }),
-    });
+    const units = (writable: readonly string[]) =>
+      renderSystemdUnits({
+        description: `the ${args.task === undefined ? `backup ${what}` : what} of the stack ${stack}`,
+        command: command.argv,
+        environment: command.environment,
+        writable,
+        timeoutMinutes: args.job.timeoutMinutes,
+        calendar: onCalendar(cron, schedule.timezone),
+        ...(args.user !== undefined && { user: args.user }),
+      });
+    const scripts = pulumi.output(args.writable).apply((writable) =>
+      scheduleScripts({
+        unit,
+        units: units(writable),
+        line: crontabLine(schedule.cron, cron, command, args.logFile),
+        timezone: schedule.timezone,
+        scheduler: args.scheduler,
+        ...(args.user !== undefined && { user: args.user }),
+      }),
+    );
     const timer = machineCommand(
       `${name}-timer`,
       args.machine,
-      {
-        path: `${args.user ?? ""}/${unit}`,
-        ...scheduleScripts({
-          unit,
-          units,
-          line: crontabLine(schedule.cron, cron, command, args.logFile),
-          timezone: schedule.timezone,
-          scheduler: args.scheduler,
-          ...(args.user !== undefined && { user: args.user }),
-        }),
-      },
+      { path: `${args.user ?? ""}/${unit}`, create: scripts.create, delete: scripts.delete },
       { parent: this },
     );
     this.how = pulumi.all([timer.stdout, args.machine.place, args.byHand]).apply(([stdout, place, byHand]) => {

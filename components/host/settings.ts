@@ -64,6 +64,11 @@ export const HostSettings = z.strictObject({
     .meta({ examples: ["/usr/local/bin/node"] }),
 });
 
+/** The folder of a stack that names none. */
+export function defaultDirectory(stack: string): string {
+  return `/var/lib/provision/${stack}`;
+}
+
 /** The settings of the host target, complete. */
 export type HostSettings = FromJson<z.output<typeof HostSettings>> & { readonly directory: string };
 

@@ -36,7 +36,7 @@ export function openDestinations(run: Run, trace: Trace): Promise<Destination[]>
   return Promise.all(
     run.job.destinations.map(async ({ kind }, index) => {
       try {
-        const storage = await run.openDestination(index);
+        const storage = await run.openDestination(index, true);
         return newDestination(storage.description, kind, storage);
       } catch (error) {
         const destination = newDestination(`${kind} (destination ${index})`, kind, undefined);

@@ -38,7 +38,7 @@ export function addBackup(program: Command): void {
     .option("--no-prune", "skip pruning (on AWS, a separate task prunes)")
     .option(
       "--adopt",
-      "the database has moved or was renamed: the backups that are there are its own, although it seems to be another",
+      "the database has moved or was renamed, or the folder was another stack's: the backups that are there are this job's own all the same",
       false,
     )
     .option("--retry <id>", "make no backup, but copy that of a partial run to the destinations that lack it")

@@ -57,7 +57,9 @@ export function addCopy(program: Command): void {
       const options: Options = command.optsWithGlobals();
       return runCommand(options, EXIT.unexpected, async (run) => {
         const source =
-          options.fromJob === undefined ? run : await run.forJob(await loadJob(options.fromJob, process.env));
+          options.fromJob === undefined
+            ? run
+            : await run.forJob(await loadJob(options.fromJob, process.env), options.fromJob);
         const from = findDestination(source, "--from", options.from);
         const to = findDestination(run, "--to", options.to);
         if (source === run && from === to) {
@@ -68,18 +70,23 @@ export function addCopy(program: Command): void {
         const { copyBackup } = await import("../copy.ts");
         const results = await withTelemetry(run, (telemetry) =>
           withDestination(source, from, (origin) =>
-            withDestination(run, to, async (target) => {
-              const common = {
-                from: { storage: origin, job: source.job },
-                to: { storage: target, job: run.job },
-                verify: { programs: run.job.database, identity: await chosenIdentity(run, options) },
-                telemetry,
-                signal: run.signal,
-              };
-              if (options.all) return copyAll(common, run, copyBackup);
-              const backup = await chooseBackup(origin, source.job, id, run.signal);
-              return [await copyBackup({ ...common, id: backup.id })];
-            }),
+            withDestination(
+              run,
+              to,
+              async (target) => {
+                const common = {
+                  from: { storage: origin, job: source.job },
+                  to: { storage: target, job: run.job },
+                  verify: { programs: run.job.database, identity: await chosenIdentity(run, options) },
+                  telemetry,
+                  signal: run.signal,
+                };
+                if (options.all) return copyAll(common, run, copyBackup);
+                const backup = await chooseBackup(origin, source.job, id, run.signal);
+                return [await copyBackup({ ...common, id: backup.id })];
+              },
+              true,
+            ),
           ),
         );
         return {

@@ -72,13 +72,14 @@ export function findDestination({ job }: Run, option: string, name: string | und
   });
 }
 
-/** Opens a destination for some work and closes it afterwards. */
+/** Opens a destination for some work and closes it afterwards; `mark` as of {@link Run.openDestination}. */
 export async function withDestination<T>(
   run: Run,
   index: number,
   work: (storage: StorageProvider) => Promise<T>,
+  mark = false,
 ): Promise<T> {
-  const storage = await run.openDestination(index);
+  const storage = await run.openDestination(index, mark);
   try {
     return await work(storage);
   } finally {

@@ -3,6 +3,7 @@ import { counted } from "../../providers/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { describeKept } from "../catalogue/retention.ts";
 import { EXIT } from "../exit-codes.ts";
+import { requireFolder } from "../job-owner.ts";
 import { sweepLeases } from "../lease.ts";
 import { beforeAnyRun, prune } from "../prune.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
@@ -34,6 +35,7 @@ export function addPrune(program: Command): void {
         // This holds no lock, and a backup or a copy may be going on.
         const unfinishedBefore = beforeAnyRun(job);
         const { results, failed } = await inDestinations(run, options, async (storage) => {
+          await requireFolder({ storage, job, signal });
           const report = await prune({
             storage,
             job,

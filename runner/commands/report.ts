@@ -91,7 +91,7 @@ function makeReport(options: Options): Promise<never> {
     const files = [...new Set([file, ...all])];
     const contents: JobContents[] = [];
     for (const each of files) {
-      const one = each === file ? run : await run.forJob(await loadJob(each, process.env));
+      const one = each === file ? run : await run.forJob(await loadJob(each, process.env), each);
       contents.push(await readJob(one, each, files.length > 1));
     }
     const { buildReport } = await import("../report/build.ts");

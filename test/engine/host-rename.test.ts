@@ -154,7 +154,7 @@ describe("a job that is renamed on a host, on the real engine", () => {
       expect(Object.keys(crontab()).sort()).toEqual(timers("app"));
       expect(did(await stack.up())).toEqual(steps);
       expect(Object.keys(crontab()).sort()).toEqual(timers("shop"));
-      expect(readdirSync(join(directory, "jobs"))).toEqual(["shop.json"]);
+      expect(readdirSync(join(directory, "jobs")).sort()).toEqual([".provision", "shop.json"]);
       expect((await job("shop")).backups).toEqual([`filesystem: ${directory}/backups/dev/app`]);
       await stack.preview({ expectNoChanges: true });
     },

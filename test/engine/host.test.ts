@@ -99,7 +99,7 @@ describe("a stack of the host target, on the real engine", () => {
   it("previews without touching the machine", async () => {
     const outcome = await stack.preview();
     printed.push(outcome.output);
-    expect(outcome.summary.create).toBe(15);
+    expect(outcome.summary.create).toBe(16);
     // It is the only warning, but for the one of a stand-in for a plugin; each is printed twice.
     const warnings = outcome.output.match(/warning: .*/g)?.filter((line) => !line.includes(" from $PATH "));
     expect([...new Set(warnings)]).toEqual([expect.stringContaining("Nothing uses the secret other.")]);

@@ -39,13 +39,15 @@ export function existingSecrets(jobs: readonly JobSettings[]): string[] {
 }
 
 /** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
-export function alarmJob(job: JobSettings, stack: string): AlarmJob {
+export function alarmJob(job: JobSettings, firstStack: pulumi.Output<string>): AlarmJob {
   const { name, rename, schedule, destinations } = job;
   const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
   return {
     name,
     rename,
     ...(schedule !== undefined && { schedule }),
-    ...(own !== undefined && { prefix: jobFolder({ stack, name: firstName(job) }, own.prefix) }),
+    ...(own !== undefined && {
+      prefix: firstStack.apply((stack) => jobFolder({ stack, name: firstName(job) }, own.prefix)),
+    }),
   };
 }

@@ -31,10 +31,12 @@ const JOBS_A_CALL = 500;
  * Other than the schedules of tasks, these have no flexible window, as the alarm counts from the hour; no key, as there is nothing in
  * them but names; and no dead letter queue, as the alarm itself rings when nothing is written.
  *
+ * @param firstStack the stack's name in the metrics
  * @param enabled whether jobs become due at all: false where the stack has turned their schedules off
  */
 export function markDueTimes(
   { parent, name, stack, tags, ...limits }: AlarmContext,
+  firstStack: pulumi.Input<string>,
   account: AwsAccount,
   jobs: readonly RareJob[],
   enabled: pulumi.Input<boolean>,
@@ -83,7 +85,7 @@ export function markDueTimes(
     expression: string,
     timezone: string,
     state: pulumi.Input<string>,
-    data: readonly Datum[],
+    data: readonly ((stack: string) => Datum)[],
     aliases: pulumi.Alias[] = [],
   ): void => {
     new aws.scheduler.Schedule(
@@ -98,7 +100,9 @@ export function markDueTimes(
         target: {
           arn: pulumi.interpolate`arn:${account.partition}:scheduler:::aws-sdk:cloudwatch:putMetricData`,
           roleArn: role.arn,
-          input: JSON.stringify({ Namespace: NAMESPACE, MetricData: data }),
+          input: pulumi
+            .output(firstStack)
+            .apply((first) => JSON.stringify({ Namespace: NAMESPACE, MetricData: data.map((each) => each(first)) })),
           retryPolicy: { maximumEventAgeInSeconds: HOUR_SECONDS, maximumRetryAttempts: 5 },
         },
       },
@@ -107,7 +111,7 @@ export function markDueTimes(
   };
   for (const job of jobs) {
     const { cron, timezone } = job.schedule;
-    const data = [datum(stack, firstName(job), "BackupDue", 1)];
+    const data = [datum(firstName(job), "BackupDue", 1)];
     const aliases = formerNames(job, (former) => childName(`${former}-due`));
     schedule(`${job.name}-due`, scheduleExpression(cron), timezone, dueState, data, aliases);
   }
@@ -115,7 +119,7 @@ export function markDueTimes(
     const zeros = jobs
       .slice(start, start + JOBS_A_CALL)
       .map(firstName)
-      .flatMap((job) => [datum(stack, job, "BackupDue", 0), datum(stack, job, "RunSucceeded", 0)]);
+      .flatMap((job) => [datum(job, "BackupDue", 0), datum(job, "RunSucceeded", 0)]);
     schedule(start === 0 ? "zeros" : `zeros-${start / JOBS_A_CALL + 1}`, "rate(1 day)", "UTC", "ENABLED", zeros);
   }
 }
@@ -128,12 +132,14 @@ interface Datum {
   readonly Dimensions: readonly { readonly Name: string; readonly Value: string }[];
 }
 
-function datum(stack: string, job: string, metric: string, value: number): Datum {
-  const dimensions = [
-    { Name: "stack", Value: stack },
-    { Name: "job", Value: job },
-  ];
-  return { MetricName: metric, Value: value, Unit: "Count", Dimensions: dimensions };
+function datum(job: string, metric: string, value: number): (stack: string) => Datum {
+  return (stack) => {
+    const dimensions = [
+      { Name: "stack", Value: stack },
+      { Name: "job", Value: job },
+    ];
+    return { MetricName: metric, Value: value, Unit: "Count", Dimensions: dimensions };
+  };
 }
 
 /**
@@ -144,7 +150,7 @@ function datum(stack: string, job: string, metric: string, value: number): Datum
  * @param firstDue the second in which a new job is first due: before, missing data mean nothing
  */
 export function rareLateness(
-  stack: string,
+  stack: pulumi.Input<string>,
   job: string,
   graceHours: number,
   firstDue?: pulumi.Output<number | undefined>,

@@ -57,7 +57,7 @@ export function receiptsQueue({ parent, name, tags }: AlarmContext, account: Aws
 export function storedObjectRule(
   { parent, name, stack, tags }: AlarmContext,
   job: JobNames,
-  prefix: string,
+  prefix: pulumi.Input<string>,
   bucketName: pulumi.Output<string>,
   queueArn: pulumi.Input<string>,
 ): pulumi.Output<string> {
@@ -66,13 +66,13 @@ export function storedObjectRule(
     ruleName(job.name),
     {
       description: `Stored backups of the job ${job.name} of ${stack}`,
-      eventPattern: bucketName.apply((bucket) =>
+      eventPattern: pulumi.all([bucketName, prefix]).apply(([bucket, folder]) =>
         JSON.stringify({
           source: ["aws.s3"],
           "detail-type": ["Object Created"],
           detail: {
             bucket: { name: [bucket] },
-            object: { key: [{ wildcard: `${prefix.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
+            object: { key: [{ wildcard: `${folder.replaceAll(/[*\\]/g, "\\$&")}/*/${MANIFEST}` }] },
           },
         }),
       ),

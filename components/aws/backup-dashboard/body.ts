@@ -35,8 +35,17 @@ interface Widget {
 /** A line of a graph: namespace, name, dimensions, and how it looks. */
 type Line = readonly [...names: string[], look: Readonly<Record<string, unknown>>];
 
-/** The body of a dashboard of some jobs: in a row, their age, size, duration and outcome. */
-export function dashboardBody(stack: string, jobs: readonly JobNames[], region: string): { widgets: Widget[] } {
+/**
+ * The body of a dashboard of some jobs: in a row, their age, size, duration and outcome.
+ *
+ * @param firstStack the stack's name in the metrics
+ */
+export function dashboardBody(
+  stack: string,
+  jobs: readonly JobNames[],
+  region: string,
+  firstStack: string,
+): { widgets: Widget[] } {
   const perRow = Math.max(1, Math.ceil(jobs.length / ROWS));
   const title: Widget = {
     type: "text",
@@ -57,7 +66,7 @@ export function dashboardBody(stack: string, jobs: readonly JobNames[], region: 
     const graphs = [
       graph(
         `${label}: age`,
-        shown.map((job) => line(stack, job, "NewestVerifiedAge", { label: job.name })),
+        shown.map((job) => line(firstStack, job, "NewestVerifiedAge", { label: job.name })),
         {
           stat: "Maximum",
           yAxis: { left: { min: 0, label: "Seconds", showUnits: false } },
@@ -66,14 +75,14 @@ export function dashboardBody(stack: string, jobs: readonly JobNames[], region: 
       graph(
         `${label}: size`,
         shown.flatMap((job) => [
-          line(stack, job, "PlainBytes", { label: alone ? "in the database's dump" : job.name }),
-          line(stack, job, "StoredBytes", { label: alone ? "stored" : `${job.name}, stored` }),
+          line(firstStack, job, "PlainBytes", { label: alone ? "in the database's dump" : job.name }),
+          line(firstStack, job, "StoredBytes", { label: alone ? "stored" : `${job.name}, stored` }),
         ]),
         { stat: "Maximum", yAxis: { left: { min: 0, label: "Bytes", showUnits: false } } },
       ),
       graph(
         `${label}: duration`,
-        shown.map((job) => line(stack, job, "RunDuration", { label: job.name })),
+        shown.map((job) => line(firstStack, job, "RunDuration", { label: job.name })),
         {
           stat: "Maximum",
           yAxis: { left: { min: 0, label: "Seconds", showUnits: false } },
@@ -84,9 +93,9 @@ export function dashboardBody(stack: string, jobs: readonly JobNames[], region: 
         shown.flatMap((job) => {
           const of = alone ? "" : `${job.name}: `;
           return [
-            line(stack, job, "RunSucceeded", { label: `${of}verified`, color: GREEN }),
-            line(stack, job, "RunPartial", { label: `${of}partial`, color: ORANGE }),
-            line(stack, job, "RunFailed", { label: `${of}failed`, color: RED }),
+            line(firstStack, job, "RunSucceeded", { label: `${of}verified`, color: GREEN }),
+            line(firstStack, job, "RunPartial", { label: `${of}partial`, color: ORANGE }),
+            line(firstStack, job, "RunFailed", { label: `${of}failed`, color: RED }),
           ];
         }),
         { stat: "Sum", period: DAY_SECONDS, view: "bar", stacked: true },

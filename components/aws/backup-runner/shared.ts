@@ -12,10 +12,11 @@ const ECS_TASKS = "ecs-tasks.amazonaws.com";
 /** What the tasks of all jobs are made of. It is put together once: each step of an output costs a preview more than a job's text. */
 export interface Shared {
   readonly account: pulumi.Output<pulumi.Unwrap<AwsAccount>>;
-  /** The account, and the bucket of the destinations that leave theirs to the stack. */
+  /** The account, the bucket of the destinations that leave theirs to the stack, and the stack's first name. */
   readonly place: pulumi.Output<{
     readonly bucket: StackBucket;
     readonly account: pulumi.Unwrap<AwsAccount>;
+    readonly first: string;
   }>;
   readonly image: pulumi.Output<string>;
   /** With what ECS starts every task. */
@@ -26,6 +27,8 @@ export interface Shared {
 
 /** Of what it is made: see the arguments of `BackupRunner`. */
 interface SharedArgs {
+  readonly stack: string;
+  readonly firstStack?: pulumi.Input<string> | undefined;
   readonly bucket: { readonly name: pulumi.Input<string>; readonly keyArn?: pulumi.Input<string> | undefined };
   readonly image: pulumi.Input<string>;
   readonly repositoryArn?: pulumi.Input<string> | undefined;
@@ -42,14 +45,18 @@ export interface Known {
 /** What is made once for all jobs. */
 export function shared(
   { id, region, partition }: AwsAccount,
-  { bucket, image, repositoryArn, keyArn, secretKeyArns = [] }: SharedArgs,
+  { stack, firstStack = stack, bucket, image, repositoryArn, keyArn, secretKeyArns = [] }: SharedArgs,
 ): Shared {
   const account = pulumi.output({ id, region, partition });
   return {
     account,
     place: pulumi
-      .all([account, bucket.name, bucket.keyArn])
-      .apply(([known, name, bucketKeyArn]) => ({ account: known, bucket: { name, keyArn: bucketKeyArn } })),
+      .all([account, bucket.name, bucket.keyArn, firstStack])
+      .apply(([known, name, bucketKeyArn, first]) => ({
+        account: known,
+        bucket: { name, keyArn: bucketKeyArn },
+        first,
+      })),
     image: pulumi.output(image),
     start: pulumi
       .all([repositoryArn ?? pulumi.output(image).apply(repositoryArnOf), keyArn, pulumi.output(secretKeyArns)])

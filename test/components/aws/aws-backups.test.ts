@@ -184,7 +184,7 @@ describe("AwsBackups", () => {
     const [repository, ...others] = ofType(recorded, "aws:ecr/repository:Repository");
     expect(others).toEqual([]);
     expect(repository?.inputs.encryptionConfigurations).toEqual([{ encryptionType: "KMS" }]);
-    expect(ofType(recorded, "command:local:Command")).toHaveLength(1);
+    expect(ofType(recorded, "command:local:Command")).toHaveLength(2);
   });
 
   it("opens the ports of the jobs' kinds, and further ones", async () => {
@@ -298,6 +298,37 @@ describe("AwsBackups", () => {
     );
   });
 
+  it("leaves a renamed stack's backups and metrics in the folder and under the name that it had first", async () => {
+    const monthly = { ...app, name: "books", schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
+    const first = { name: pulumi.output("first"), id: pulumi.output("0".repeat(32)) };
+    const { recorded } = await deploy(
+      { bucket: { existing: "acme" }, holders: ["arn:aws:iam::123456789012:role/legal"] },
+      { jobs: [app, monthly], first },
+    );
+    const of = (type: string) => ofType(recorded, type);
+    for (const { inputs } of of("aws:ecs/taskDefinition:TaskDefinition")) {
+      expect(String(inputs.containerDefinitions)).toContain('\\"stack\\":\\"first\\"');
+    }
+    const policies = of("aws:iam/rolePolicy:RolePolicy")
+      .map(({ inputs }) => String(inputs.policy))
+      .join();
+    expect(policies).toContain("/first/app/*");
+    expect(policies).not.toContain("/prod/app/*");
+    const rules = of("aws:cloudwatch/eventRule:EventRule")
+      .map(({ inputs }) => String(inputs.eventPattern))
+      .join();
+    expect(rules).toContain("first/app/*/manifest.json");
+    const watched = JSON.stringify(
+      [...of("aws:cloudwatch/metricAlarm:MetricAlarm"), ...of("aws:scheduler/schedule:Schedule")].map(
+        ({ inputs }) => inputs,
+      ),
+    );
+    expect(watched).toContain('"dimensions":{"job":"app","stack":"first"}');
+    expect(watched).not.toMatch(/"stack":"prod"|stack\\+",\\+"Value\\+":\\+"prod/);
+    const [dashboard] = of("aws:cloudwatch/dashboard:Dashboard");
+    expect(String(dashboard?.inputs.dashboardBody)).toContain('"stack","first","job","app"');
+  });
+
   it("changes what a renamed job has where it stands, and leaves its folder, its metrics and its names at AWS", async () => {
     const monthly = { schedule: { cron: "0 3 1 * *", timezone: "UTC" } };
     const named = (names: object, others: object) => JobSettings.parse({ ...app, ...others, ...names });
@@ -311,7 +342,9 @@ describe("AwsBackups", () => {
         ],
       },
     );
-    const aliases = after.recorded.flatMap(({ name }) =>
+    // What belongs to no component has no aliases.
+    const children = after.recorded.filter(({ name }) => name !== "provision-first-stack");
+    const aliases = children.flatMap(({ name }) =>
       [after.watch.of(name).aliases ?? []].flat().map((alias) => (alias as { name: string }).name),
     );
     const found = new Set([...after.recorded.map(({ name }) => name), ...aliases]);
@@ -362,7 +395,9 @@ describe("AwsBackups", () => {
             : undefined,
       ],
     );
-    const resources = recorded.filter(({ type }) => !type.startsWith("provision:"));
+    const resources = recorded.filter(
+      ({ type, name }) => !type.startsWith("provision:") && name !== "provision-first-stack",
+    );
     expect(resources.length).toBeGreaterThan(100);
     expect(resources.filter(({ inputs }) => inputs.changed !== true).map(({ name }) => name)).toEqual([]);
     const logs = ofType(recorded, "aws:cloudwatch/logGroup:LogGroup");

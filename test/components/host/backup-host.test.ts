@@ -54,6 +54,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
       "command:local:Command host-folder-path",
       "command:local:Command host-secrets-file",
       "command:local:Command host-web-file",
+      "command:local:Command provision-first-stack",
       "provision:host:BackupFolders host-backups",
       "provision:host:BackupHost host",
       "provision:host:Folder host-folder",
@@ -75,7 +76,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(JSON.parse(String(stdin.value))).toEqual({ appUrl: `app-${MARKER}`, webUrl: `web-${MARKER}` });
     expect(file).toMatchObject({ logging: "none", addPreviousOutputInEnv: false });
     all.delete("host-secrets-file");
-    expect(all.size).toBe(5);
+    expect(all.size).toBe(6);
     expect(JSON.stringify([...all, { ...file, stdin: "" }])).not.toContain(MARKER);
   });
 
@@ -88,6 +89,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(job).toEqual({
       ...rest,
       stack: "dev",
+      owner: { id: expect.stringMatching(/^[0-9a-f]{32}$/) as string, name: "provision/dev" },
       destinations: [{ ...app.destinations[0], path: "/srv/provision/backups" }, app.destinations[1]],
     });
   });
@@ -102,7 +104,9 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     expect(written).not.toHaveProperty("rename");
     expect(String(file?.create)).toContain("/srv/provision/jobs/shop.json");
     expect(String(commands(recorded).get("host-shop-schedule-timer")?.create)).toContain("unit='provision.dev.shop'");
-    expect(host.jobs.shop?.backups).toContain("filesystem: /srv/provision/backups/dev/app");
+    expect(await unwrap(pulumi.output(host.jobs.shop?.backups))).toContain(
+      "filesystem: /srv/provision/backups/dev/app",
+    );
   });
 
   it("schedules a job's drills beside its backups, with no word of when in its file", async () => {
@@ -173,14 +177,16 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     const inputs = commands(removing).get("host-backups-paths");
     expect(inputs).not.toHaveProperty("triggers");
     expect(String(inputs?.create).match(/^make .*$/gm)).toEqual(["make '/srv/provision/backups'", "make '/srv/b'"]);
+    const emptied = (root: string, store: string, stack: string) =>
+      `(cd '${root}' && { rmdir '${stack}'; [ "$(ls -A '${store}')" != .provision-store ] || rm '${store}'/.provision-store; rmdir -p '${store}'; }) 2>/dev/null || true`;
     expect(String(inputs?.delete).split("\n")).toEqual([
       "set -eu",
       "rm -rf '/srv/provision/backups/dev/app'",
-      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
+      emptied("/srv/provision/backups", ".", "dev"),
       "rm -rf '/srv/b/x/dev/app'",
-      "(cd '/srv/b' && rmdir -p 'x/dev') 2>/dev/null || true",
+      emptied("/srv/b", "x", "x/dev"),
       "rm -rf '/srv/provision/backups/dev/web'",
-      "(cd '/srv/provision/backups' && rmdir -p 'dev') 2>/dev/null || true",
+      emptied("/srv/provision/backups", ".", "dev"),
     ]);
   });
 
@@ -198,7 +204,8 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
     const remote = recorded.filter(({ type }) => type === "command:remote:Command");
     expect(remote.map(({ name }) => name)).toContain("host-program-copy");
     expect(remote).toHaveLength(7);
-    expect(recorded.filter(({ type }) => type === "command:local:Command")).toEqual([]);
+    const here = recorded.filter(({ type }) => type === "command:local:Command");
+    expect(here.map(({ name, inputs }) => [name, inputs.create])).toEqual([["provision-first-stack", "exit 0"]]);
     for (const { inputs } of remote) {
       const sent = inputs.connection;
       const whole = isSecret(sent) ? sent.value : sent;
@@ -211,7 +218,7 @@ describe.each([false, true])("BackupHost on this machine (preview: %s)", (previe
       "ssh -p 2222 ops@db1 'sudo -u backup env PROVISION_SECRETS_FILE=/srv/provision/secrets.json " +
         "/srv/provision/program/current/node /srv/provision/program/current/runner/cli.js backup --job /srv/provision/jobs/app.json'",
     );
-    expect(host.jobs.app?.backups).toEqual([
+    expect(await unwrap(pulumi.output(host.jobs.app?.backups))).toEqual([
       "filesystem: /srv/provision/backups/dev/app",
       "filesystem: /srv/b/x/dev/app",
     ]);

@@ -127,7 +127,10 @@ describe("the folder's scripts", () => {
     expect(runScript(scripts.create, { asOther: true })).toEqual(done);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o755);
-    expect(runScript(scripts.delete, { asOther: true }).code).toBe(0);
+    // What backups of a destination elsewhere leave: the stack's folder is to go all the same.
+    mkdirSync(join(path, "jobs/.provision"));
+    writeFileSync(join(path, "jobs/.provision/store-0123456789abcdef"), "");
+    expect(runScript(scripts.delete).code).toBe(0);
     expect(existsSync(path)).toBe(false);
   });
 
@@ -161,10 +164,11 @@ describe("the backup folders' scripts", () => {
     expect(runScript(keep.create).code).toBe(0);
     expect(statSync(root).mode & 0o777).toBe(0o700);
     for (const stack of ["dev", "dev2"]) mkdirSync(join(root, "pre", stack, "app"), { recursive: true });
+    writeFileSync(join(root, "pre/.provision-store"), "");
     runScript(keep.delete);
-    expect(readdirSync(join(root, "pre"))).toEqual(["dev", "dev2"]);
+    expect(readdirSync(join(root, "pre")).sort()).toEqual([".provision-store", "dev", "dev2"]);
     expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
-    expect(readdirSync(join(root, "pre"))).toEqual(["dev2"]);
+    expect(readdirSync(join(root, "pre")).sort()).toEqual([".provision-store", "dev2"]);
     for (const job of ["app/20260101T000000Z-abcdef", "notes"])
       mkdirSync(join(root, "pre/dev", job), { recursive: true });
     rmSync(join(root, "pre/dev2"), { recursive: true });
