@@ -103,7 +103,11 @@ export class AwsBackups extends pulumi.ComponentResource {
     });
     const parts = withoutPromiseTraces(() => this.#makeParts());
     const { key, bucket, image, network, runner, schedule, alarms, holders } = parts;
-    const dashboard = new BackupDashboard(`${name}-dashboard`, { stack, jobs, region }, { parent: this });
+    const dashboard = new BackupDashboard(
+      `${name}-dashboard`,
+      { stack, jobs, region, owner: this.#owner.replaceAll("/", "_").replaceAll(/[^\w-]/g, "-") },
+      { parent: this },
+    );
 
     this.jobs = jobOutputs(jobs, runner, schedule, holders, { region, cluster: runner.clusterName, network });
     this.image = image.ref;

@@ -205,7 +205,7 @@ async function firstBackup(): Promise<void> {
   expect([...asked.slice(0, 2), value("--region"), value("--task-definition")]).toEqual([
     ...["ecs", "run-task"],
     REGION,
-    "provision_dev_app_backup",
+    expect.stringMatching(/^arn:aws:ecs:.*:task-definition\/provision_dev_app_backup:\d+$/),
   ]);
   const { code, stdout, stderr } = await runTask(moto.url, value("--task-definition"), {}, REGION);
   expect(code, stderr + stdout).toBe(0);
