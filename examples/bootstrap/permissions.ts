@@ -158,7 +158,9 @@ export function deploy(place: Place, stack: string, limitArn: string) {
       ["cloudwatch:*", "ecs:*", "events:*", "logs:*", "scheduler:*", "sns:*", "sqs:*", "states:*"],
       [
         named("cloudwatch", `alarm:provision-*-${stack}-*`),
+        // As former versions named it, and with its owner.
         `arn:${partition}:cloudwatch::${account}:dashboard/provision-${stack}-*`,
+        `arn:${partition}:cloudwatch::${account}:dashboard/provision_${stack}_*`,
         named("ecs", `cluster/provision-runner-${stack}-*`),
         named("ecs", `task-definition/provision_${stack}_*`),
         named("events", `rule/provision-*-${stack}-*`),

@@ -78,6 +78,8 @@ const attempts: readonly (readonly [string, string, Record<string, string>, read
   ["kms:ScheduleKeyDeletion", KEY, { "aws:ResourceTag/provision:stack": "dev" }, ["deploy"]],
   ["kms:ScheduleKeyDeletion", KEY, {}, []],
   ["ecr:ListImages", IMAGES, {}, ["preview", "deploy"]],
+  ["cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/provision_dev_provision-x", {}, ["deploy"]],
+  ["cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/provision_prod_provision-x", {}, []],
   ["sns:ListTopics", "*", {}, ["preview", "deploy"]],
   ["secretsmanager:ListSecrets", "*", {}, ["preview", "deploy"]],
   ["ssm:GetParameter", arn("ssm", "parameter/team/url"), {}, []],
