@@ -19,7 +19,7 @@ import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner } from "./backup-runner.ts";
 import { BackupSchedule } from "./backup-schedule.ts";
 import { BackupSecrets } from "./backup-secrets.ts";
-import { fitArns, fitGroups, principalsOf } from "./principals.ts";
+import { OWNER_TAG, ownerOf, principalsOf, rolesInPolicy, type RolesInPolicy } from "./principals.ts";
 import type { RolePolicies } from "./service-role.ts";
 import { withoutPromiseTraces } from "../without-promise-traces.ts";
 
@@ -111,7 +111,13 @@ export class AwsBackups extends pulumi.ComponentResource {
     const { key, bucket, image, network, runner, schedule, alarms, holders } = parts;
     const dashboard = new BackupDashboard(
       `${name}-dashboard`,
-      { stack, firstStack: this.#first, jobs, region },
+      {
+        stack,
+        firstStack: this.#first,
+        jobs,
+        region,
+        owner: this.#owner.replaceAll("/", "_").replaceAll(/[^\w-]/g, "-"),
+      },
       { parent: this },
     );
 
@@ -149,7 +155,7 @@ export class AwsBackups extends pulumi.ComponentResource {
     const { aws: settings, source, jobs, jobSecretNames } = this.#args;
     // The policies of the key and of the secrets name roles whose own policies name them: whose ARNs are known only below.
     const [principals, setPrincipals] = pulumi.deferredOutput<Principals>();
-    const readers = secretReaders(jobSecretNames, jobs);
+    const readers = secretReaders(jobSecretNames, jobs, this.#owner);
     const { key, bucket, secrets } = this.#makeStores(principals, readers.byName);
     const image = new BackupImage(
       `${this.#name}-image`,
@@ -165,10 +171,16 @@ export class AwsBackups extends pulumi.ComponentResource {
     return { key, bucket, image, network, runner, schedule, alarms, holders };
   }
 
+  /** Whose all of it is. */
+  get #owner(): string {
+    return ownerOf(this.#args.stack, this.#name);
+  }
+
   /** What every part gets. */
   #common() {
     const { stack, aws: settings } = this.#args;
-    return { stack, firstStack: this.#first, tags: { ...settings.tags, [STACK_TAG]: stack } };
+    const tags = { ...settings.tags, [STACK_TAG]: stack, [OWNER_TAG]: this.#owner };
+    return { stack, firstStack: this.#first, tags };
   }
 
   /** What every part with roles gets. */
@@ -189,7 +201,8 @@ export class AwsBackups extends pulumi.ComponentResource {
               ...this.#common(),
               removeOnDestroy,
               protect,
-              readers: principals.keyUsers,
+              readers: principals.apply(({ users, readers: people }) => [...users.named, ...people]),
+              ownRoles: principals.apply(({ users }) => users.own),
               schedulers: principals.schedulers,
             },
             { parent: this },
@@ -208,7 +221,8 @@ export class AwsBackups extends pulumi.ComponentResource {
         names: this.#args.jobSecretNames,
         existing: existingSecrets(jobs),
         keyArn: key.arn,
-        readers,
+        readers: mapValues(readers, (each) => each.named),
+        ownReaders: mapValues(readers, (each) => each.own),
         recoveryWindowDays: settings.secretRecoveryDays,
       },
       { parent: this },
@@ -224,19 +238,24 @@ export class AwsBackups extends pulumi.ComponentResource {
     holders: BackupHolders["roleArns"],
   ): pulumi.Output<Principals> {
     const roles = Object.values(tasks).flatMap((byPurpose) =>
-      Object.values(byPurpose).flatMap(({ roleArn, executionRoleArn }) => [roleArn, executionRoleArn]),
+      Object.values(byPurpose).flatMap((task) => [
+        { arn: task.roleArn, existing: task.policies !== undefined },
+        { arn: task.executionRoleArn, existing: task.executionPolicies !== undefined },
+      ]),
     );
+    const arnsOf = (existing: boolean) => roles.filter((role) => role.existing === existing).map(({ arn }) => arn);
     const copying = bucket.replicationRoleArn === undefined ? [] : [bucket.replicationRoleArn];
     return pulumi
       .all([
         this.#readers,
-        pulumi.all([...new Set(roles), ...copying]),
-        pulumi.all(Object.values(holders)),
+        pulumi.all([...new Set(arnsOf(false)), ...Object.values(holders)]),
+        pulumi.all([...new Set(arnsOf(true)), ...copying]),
         pulumi.all([...schedule.roleArns]),
       ])
-      .apply(([readers, users, holding, schedulers]) => ({
-        keyUsers: [...fitGroups(users, holding), ...readers],
-        schedulers: fitArns(schedulers),
+      .apply(([readers, made, named, schedulers]) => ({
+        users: rolesInPolicy(made, named, [OWNER_TAG, this.#owner]),
+        readers,
+        schedulers,
       }));
   }
 
@@ -342,8 +361,10 @@ export class AwsBackups extends pulumi.ComponentResource {
 
 /** ARN patterns of who may do what. */
 interface Principals {
-  /** Who may encrypt and decrypt with the key. */
-  readonly keyUsers: readonly string[];
+  /** The roles that may encrypt and decrypt with the key. */
+  readonly users: RolesInPolicy;
+  /** Who else may. */
+  readonly readers: readonly string[];
   /** With which roles schedules are started. */
   readonly schedulers: readonly string[];
 }
@@ -357,4 +378,13 @@ interface Parts {
   readonly image: BackupImage;
   readonly network: BackupNetwork;
   readonly runner: BackupRunner;
+}
+
+function mapValues<T, U>(
+  record: Readonly<Record<string, pulumi.Output<T>>>,
+  value: (each: pulumi.Unwrap<T>) => U,
+): Record<string, pulumi.Output<pulumi.Unwrap<U>>> {
+  return Object.fromEntries(
+    Object.entries(record).map(([name, each]) => [name, (each as pulumi.Output<pulumi.Unwrap<T>>).apply(value)]),
+  ) as Record<string, pulumi.Output<pulumi.Unwrap<U>>>;
 }

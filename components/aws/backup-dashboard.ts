@@ -11,6 +11,8 @@ export interface BackupDashboardArgs {
   readonly firstStack?: pulumi.Input<string> | undefined;
   /** The names of the jobs. */
   readonly jobs: readonly JobNames[];
+  /** Whose the dashboard is, as part of its name: letters, digits, `-` and `_`. Default: `provision-<stack>`. */
+  readonly owner?: string | undefined;
   /** The region of the metrics, and part of the dashboard's name. */
   readonly region: pulumi.Input<string>;
 }
@@ -22,8 +24,7 @@ export interface BackupDashboardArgs {
  * and 2500 metrics: above 350 jobs there are several, and AWS asks 3 USD a month for each after the account's first three.
  *
  * Its name is fixed, as it is an address that people keep, and has the region in it, since an account has each name once for all
- * regions. Two stacks of one account and region may not have the same name, which their metrics do not bear either. AWS has no tags
- * for a dashboard.
+ * regions. One that exists keeps its name, whatever `owner` is. AWS has no tags for a dashboard.
  */
 export class BackupDashboard extends pulumi.ComponentResource {
   /** The name of the first dashboard. */
@@ -34,21 +35,25 @@ export class BackupDashboard extends pulumi.ComponentResource {
   constructor(name: string, args: BackupDashboardArgs, opts?: pulumi.ComponentResourceOptions) {
     super("provision:aws:BackupDashboard", name, {}, opts);
     const { stack, jobs } = args;
-    const first = pulumi.interpolate`provision-${stack}-${args.region}`;
-    for (let start = 0, page = 1; start === 0 || start < jobs.length; start += JOBS_A_DASHBOARD, page += 1) {
+    const start = pulumi.interpolate`${args.owner ?? `provision-${stack}`}-${args.region}`;
+    const made: pulumi.Output<string>[] = [];
+    for (let from = 0, page = 1; from === 0 || from < jobs.length; from += JOBS_A_DASHBOARD, page += 1) {
       const suffix = page === 1 ? "" : `-${page}`;
-      const shown = jobs.slice(start, start + JOBS_A_DASHBOARD);
-      new aws.cloudwatch.Dashboard(
+      const shown = jobs.slice(from, from + JOBS_A_DASHBOARD);
+      const dashboard = new aws.cloudwatch.Dashboard(
         `${name}${suffix}`,
         {
-          dashboardName: pulumi.interpolate`${first}${suffix}`,
+          dashboardName: pulumi.interpolate`${start}${suffix}`,
           dashboardBody: pulumi
             .all([args.region, args.firstStack ?? stack])
             .apply(([region, firstStack]) => JSON.stringify(dashboardBody(stack, shown, region, firstStack))),
         },
-        { parent: this },
+        // Former versions named it otherwise, and another name is another address.
+        { parent: this, ignoreChanges: ["dashboardName"] },
       );
+      made.push(dashboard.dashboardName);
     }
+    const first = made[0] ?? start;
     this.name = first;
     this.url = pulumi.interpolate`https://${args.region}.console.aws.amazon.com/cloudwatch/home?region=${args.region}#dashboards/dashboard/${first}`;
     this.registerOutputs({ name: this.name, url: this.url });

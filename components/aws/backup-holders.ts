@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../providers/config.ts";
 import { awsAccount } from "./aws-account.ts";
 import { secretStatements } from "./backup-runner/execution-statements.ts";
-import { jobConfig, secretsIn, type SecretVariable } from "./backup-runner/job-config.ts";
+import { jobConfig, readsTags, secretsIn, type SecretVariable } from "./backup-runner/job-config.ts";
 import { secretArnsOf } from "./backup-runner/secret-arns.ts";
 import { formerNames } from "./former-names.ts";
 import { jobStatements } from "./job-statements.ts";
@@ -71,7 +71,8 @@ export class BackupHolders extends pulumi.ComponentResource {
     this.roleArns = Object.fromEntries(
       jobs.map((job) => {
         const description = `People hold backups of the job ${job.name} of the stack ${stack} with it.`;
-        const role = { trust, description, statements: statementsOf(job), permissionsBoundary, rolePath, tags };
+        const limits = { permissionsBoundary, rolePath, tags: readsTags(tags, holderSecrets(job)) };
+        const role = { trust, description, statements: statementsOf(job), ...limits };
         return [job.name, serviceRole(child(job.name), role, this, formerNames(job, child)).arn];
       }),
     );

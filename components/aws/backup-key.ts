@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { awsAccount } from "./aws-account.ts";
 import { accountRoot, keyStatements, onlyPrincipals, USE } from "./key-statements.ts";
 import { policy, type Statement } from "./policy.ts";
+import type { OwnRoles } from "./principals.ts";
 
 /** Services through which the roles of the stack use the key, by the first part of their host names. */
 const SERVICES = ["s3", "secretsmanager", "scheduler"];
@@ -20,6 +21,8 @@ export interface BackupKeyArgs {
    * roles, who deploys, who restores by hand. Who administers the key stays free to change this. Default: every identity of the account.
    */
   readonly readers?: pulumi.Input<readonly string[]> | undefined;
+  /** The stack's own roles, which may do so beside `readers`. Default: none. */
+  readonly ownRoles?: pulumi.Output<OwnRoles> | undefined;
   /** ARNs of the only roles that may decrypt schedules. Default: every identity of the account. */
   readonly schedulers?: pulumi.Input<readonly string[]> | undefined;
   /** Tags of the key. */
@@ -66,11 +69,11 @@ export class BackupKey extends pulumi.ComponentResource {
     this.registerOutputs({ arn: this.arn });
   }
 
-  #statements({ readers, schedulers }: BackupKeyArgs): Statement[] {
+  #statements({ readers, ownRoles, schedulers }: BackupKeyArgs): Statement[] {
     const account = awsAccount(this);
     const { id, region, partition } = account;
     return [
-      ...keyStatements(account, SERVICES, readers),
+      ...keyStatements(account, SERVICES, readers, ownRoles),
       {
         Sid: "DecryptSchedules",
         Effect: "Allow",

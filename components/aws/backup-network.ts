@@ -41,7 +41,7 @@ export interface BackupNetworkArgs {
   /**
    * Turns on the account's setting `dualStackIPv6` for this region, which ECS asks for before it gives a task an IPv6 address.
    * It is for the whole account, so default false: `aws ecs put-account-setting-default --name dualStackIPv6 --value enabled`
-   * does it for good.
+   * does it too. `destroy` leaves it on, since other stacks may need it.
    */
   readonly dualStackTasks?: boolean | undefined;
   /** Existing security groups of the tasks, whose rules stay as they are. Default: one of the component's own. */
@@ -118,7 +118,8 @@ export class BackupNetwork extends pulumi.ComponentResource {
       new aws.ecs.AccountSettingDefault(
         `${own}-dual-stack`,
         { name: "dualStackIPv6", value: "enabled" },
-        { parent: this },
+        // The setting is the account's: other stacks' tasks, and others' too, may have their IPv6 addresses by it.
+        { parent: this, retainOnDelete: true },
       );
     }
     this.vpcId = found.vpcId;

@@ -4,7 +4,7 @@ import { firstName, type JobSettings } from "../../providers/config.ts";
 import { awsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
 import { executionStatements } from "./backup-runner/execution-statements.ts";
-import { jobConfig, secretVariables } from "./backup-runner/job-config.ts";
+import { jobConfig, readsTags, secretVariables } from "./backup-runner/job-config.ts";
 import { familyStart, purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
 import { secretArn, secretArnsOf, type SecretPlaces } from "./backup-runner/secret-arns.ts";
 import { shared, type Known, type Shared } from "./backup-runner/shared.ts";
@@ -257,6 +257,7 @@ export class BackupRunner extends pulumi.ComponentResource {
         description: `ECS starts the tasks of the backup job ${job.name} of the stack ${this.#args.stack} with it.`,
         statements,
         existing: this.#args.roles?.[job.name]?.execution,
+        tags: readsTags(this.#args.tags, secrets),
       },
       this,
       formerNames(job, child),

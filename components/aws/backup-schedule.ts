@@ -32,6 +32,12 @@ const RESTARTS = 2;
 /** Minutes that a job's run may take if it does not say so. */
 const TIMEOUT_MINUTES = 1_440;
 
+/**
+ * Schedules that share a state machine. Its role's policy, of 10,240 characters, names each one's task and two roles: a pattern in their place
+ * would let it hand a stranger's role to a task.
+ */
+const A_MACHINE = 24;
+
 /** Characters of a state machine's name. */
 const MACHINE_NAME = 80;
 
@@ -97,7 +103,7 @@ export interface BackupScheduleArgs {
 
 /**
  * Starts tasks on time with EventBridge Scheduler: a group, a schedule for each entry, and a queue for what could not be started.
- * Between the schedules and the tasks is one state machine of Step Functions for all of them: it stops a task that runs for too long,
+ * Between the schedules and the tasks is a state machine of Step Functions for each 24 of them: it stops a task that runs for too long,
  * and starts one again that was killed or could not start (see `runMachine`).
  *
  * - A failed start is retried three times in an hour. AWS's default, 185 times in a day, would start a nightly backup at noon.
@@ -131,8 +137,8 @@ export class BackupSchedule extends pulumi.ComponentResource {
       parent: this,
     });
     const queue = this.#deadLetterQueue(`${own}-not-started`, tags);
-    const machineRole = this.#machineRole(`${own}-run-tasks`, account, queue, args);
-    const machine = this.#machine(`${own}-run`, account, queue, machineRole, args);
+    const machines = this.#machines(own, account, queue, args);
+    const machineOf = new Map(machines.flatMap(({ keys, arn }) => keys.map((key) => [key, arn])));
     const role = serviceRole(
       `${own}-start-run`,
       {
@@ -140,9 +146,9 @@ export class BackupSchedule extends pulumi.ComponentResource {
         trust: trustPolicy({ service: "scheduler.amazonaws.com", sourceArn: group.arn, account: account.id }),
         description: `EventBridge Scheduler has backup tasks of the stack ${stack} run with it.`,
         statements: pulumi
-          .all([account, machine.arn, queue.arn, args.keyArn, group.name])
-          .apply(([where, machineArn, queueArn, keyArn, groupName]) =>
-            schedulerStatements(where, { machineArn, queueArn, keyArn, groupName }),
+          .all([account, pulumi.all(machines.map(({ arn }) => arn)), queue.arn, args.keyArn, group.name])
+          .apply(([where, machineArns, queueArn, keyArn, groupName]) =>
+            schedulerStatements(where, { machineArns, queueArn, keyArn, groupName }),
           ),
         existing: args.roleArn,
         permissionsBoundary: args.permissionsBoundary,
@@ -167,7 +173,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
           state,
           kmsKeyArn: args.keyArn,
           target: {
-            arn: machine.arn,
+            arn: machineOf.get(key) ?? "",
             roleArn: role.arn,
             input: pulumi.output(entry.taskDefinitionArn).apply((arn) =>
               JSON.stringify(
@@ -195,7 +201,7 @@ export class BackupSchedule extends pulumi.ComponentResource {
     this.deadLetterQueueArn = queue.arn;
     this.roleArns = [role.arn];
     this.policies = role.policies;
-    this.machinePolicies = machineRole.policies;
+    this.machinePolicies = machines[0]?.policies;
     this.registerOutputs({
       groupName: this.groupName,
       scheduleArns: this.scheduleArns,
@@ -203,6 +209,20 @@ export class BackupSchedule extends pulumi.ComponentResource {
       deadLetterQueueUrl: this.deadLetterQueueUrl,
       deadLetterQueueArn: this.deadLetterQueueArn,
       roleArns: this.roleArns,
+    });
+  }
+
+  /** The machines, each with the keys of its entries. An existing role has one machine for all. */
+  #machines(own: string, account: AwsAccount, queue: aws.sqs.Queue, args: BackupScheduleArgs) {
+    const entries = Object.entries(args.entries);
+    const size = args.machineRoleArn === undefined ? A_MACHINE : Math.max(1, entries.length);
+    return Array.from({ length: Math.max(1, Math.ceil(entries.length / size)) }, (_, index) => {
+      const part = entries.slice(index * size, (index + 1) * size);
+      const suffix = index === 0 ? "" : `-${index + 1}`;
+      const given = { ...args, entries: Object.fromEntries(part) };
+      const role = this.#machineRole(`${own}-run-tasks${suffix}`, account, queue, given);
+      const { arn } = this.#machine(`${own}-run${suffix}`, account, queue, role, args);
+      return { keys: part.map(([key]) => key), arn, policies: role.policies };
     });
   }
 

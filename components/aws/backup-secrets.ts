@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsAccount } from "./aws-account.ts";
 import { fitName } from "../fit-name.ts";
+import { OWNER_TAG, type OwnRoles } from "./principals.ts";
 import { denyWithoutTls, type Statement } from "./policy.ts";
 
 /** Characters that a secret's name may have. */
@@ -25,6 +26,8 @@ export interface BackupSecretsArgs {
    * may read is up to the account's own policies.
    */
   readonly readers?: Readonly<Record<string, pulumi.Input<readonly string[]>>> | undefined;
+  /** By the secret's name, the stack's own roles that may read it beside `readers`. Default: none. */
+  readonly ownReaders?: Readonly<Record<string, pulumi.Input<OwnRoles>>> | undefined;
   /** Days for which a deleted secret can still be brought back: 7 to 30, or 0 for none. Default 30. */
   readonly recoveryWindowDays?: pulumi.Input<number>;
   /** Tags of the secrets. */
@@ -63,8 +66,8 @@ export class BackupSecrets extends pulumi.ComponentResource {
         { parent: this },
       );
       const policy = pulumi
-        .all([account, args.readers && (args.readers[secretName] ?? [])])
-        .apply(([id, readers]) => JSON.stringify(policyOf(secretName, id, readers)));
+        .all([account, args.readers && (args.readers[secretName] ?? []), pulumi.output(args.ownReaders?.[secretName])])
+        .apply(([id, readers, own]) => JSON.stringify(policyOf(secretName, id, readers, own)));
       const secretPolicy = new aws.secretsmanager.SecretPolicy(
         `${child}-policy`,
         { secretArn: secret.arn, policy, blockPublicPolicy: true },
@@ -93,9 +96,14 @@ function valueOf(secrets: BackupSecretsArgs["secrets"], name: string): pulumi.Ou
 }
 
 /** The policy of a secret, which the account has and, where they are given, only some of its identities read. */
-function policyOf(name: string, account: string, readers: readonly string[] | undefined): object {
+function policyOf(
+  name: string,
+  account: string,
+  readers: readonly string[] | undefined,
+  own: OwnRoles = { tag: [OWNER_TAG, ""], arns: [] },
+): object {
   // Without one, nobody could read it, which no stack can mean.
-  if (readers?.length === 0) {
+  if (readers?.length === 0 && own.arns.length === 0) {
     throw new pulumi.RunError(`The secret ${name} has no readers. Put the role that starts its tasks into readers.`);
   }
   const statements: Statement[] = [
@@ -108,18 +116,21 @@ function policyOf(name: string, account: string, readers: readonly string[] | un
       Resource: "*",
       Condition: { StringNotEquals: { "aws:PrincipalAccount": account } },
     },
-    ...(readers === undefined
-      ? []
-      : [
-          {
-            Sid: "DenyOtherReaders",
-            Effect: "Deny",
-            Principal: "*",
-            Action: "secretsmanager:GetSecretValue",
-            Resource: "*",
-            Condition: { ArnNotLike: { "aws:PrincipalArn": readers } },
-          } as const,
-        ]),
+    ...(readers === undefined ? [] : denyOthers(readers, own)),
   ];
   return { Version: "2012-10-17", Statement: statements };
+}
+
+/** Whoever is not named has to have both the tag and the name of an own role: each of the two statements refuses whom the other lets pass. */
+function denyOthers(readers: readonly string[], { tag: [key, value], arns }: OwnRoles): Statement[] {
+  const deny = { Effect: "Deny", Principal: "*", Action: "secretsmanager:GetSecretValue", Resource: "*" } as const;
+  const unlike = (patterns: readonly string[]) => ({ ArnNotLike: { "aws:PrincipalArn": patterns } });
+  const untagged = {
+    StringNotEquals: { [`aws:PrincipalTag/${key}`]: value },
+    ...(readers.length > 0 && unlike(readers)),
+  };
+  return [
+    { Sid: "DenyOtherReaders", ...deny, Condition: unlike([...readers, ...arns]) },
+    ...(arns.length === 0 ? [] : [{ Sid: "DenyUntaggedReaders", ...deny, Condition: untagged }]),
+  ];
 }

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsAccount } from "./aws-account.ts";
 import type { Statement } from "./policy.ts";
+import { OWNER_TAG, type OwnRoles } from "./principals.ts";
 
 /** What a person with administrative rights does with a key and its alias. Using it is not among them. */
 const ADMINISTRATION = [
@@ -36,13 +37,18 @@ export function accountRoot({ partition, id }: AwsAccount): { readonly AWS: pulu
  *
  * @param services the first parts of the services' host names, such as `s3`
  * @param users ARN patterns of the only principals that may use it so. Default: every identity of the account.
+ * @param own roles with the tag {@link OWNER_TAG} that may use it so beside `users`
  */
 export function keyStatements(
   account: AwsAccount,
   services: readonly string[],
   users?: pulumi.Input<readonly string[]>,
+  own?: pulumi.Output<OwnRoles>,
 ): Statement[] {
   const principal = accountRoot(account);
+  const through = {
+    "kms:ViaService": account.region.apply((where) => services.map((service) => `${service}.${where}.amazonaws.com`)),
+  };
   return [
     { Sid: "Administer", Effect: "Allow", Principal: principal, Action: ADMINISTRATION, Resource: "*" },
     {
@@ -51,15 +57,23 @@ export function keyStatements(
       Principal: principal,
       Action: USE,
       Resource: "*",
-      Condition: {
-        StringEquals: {
-          "kms:ViaService": account.region.apply((where) =>
-            services.map((service) => `${service}.${where}.amazonaws.com`),
-          ),
-        },
-        ...(users !== undefined && onlyPrincipals(users)),
-      },
+      Condition: { StringEquals: through, ...(users !== undefined && onlyPrincipals(users)) },
     },
+    ...(own === undefined
+      ? []
+      : [
+          {
+            Sid: "UseByOwnRoles",
+            Effect: "Allow",
+            Principal: principal,
+            Action: USE,
+            Resource: "*",
+            Condition: {
+              StringEquals: { ...through, [`aws:PrincipalTag/${OWNER_TAG}`]: own.apply(({ tag }) => tag[1]) },
+              ...onlyPrincipals(own.apply(({ arns }) => arns)),
+            },
+          } as const,
+        ]),
   ];
 }
 

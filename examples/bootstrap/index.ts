@@ -105,11 +105,16 @@ const place: pulumi.Output<Place> = pulumi
     ...{ partition, region, account, stateArn, keyArn, imagesArn },
   }));
 
-// What no role that a deployment makes can ever exceed, whatever its policy says.
-const limit = new aws.iam.Policy("provision-boundary", {
-  description: "What the roles of backups can be allowed at most",
-  policy: place.apply((where) => JSON.stringify(boundary(where))),
-});
+// What no role that a stack's deployment makes can ever exceed, whatever its policy says.
+const limits = new Map(
+  stacks.map((stack) => [
+    stack,
+    new aws.iam.Policy(`provision-boundary-${stack}`, {
+      description: `What the roles of the backups of the stack ${stack} can be allowed at most`,
+      policy: place.apply((where) => JSON.stringify(boundary(where, stack, stacks))),
+    }).arn,
+  ]),
+);
 
 /** A role that workflows of the repository take, where their token has one of these subjects. */
 function role(name: string, subjects: readonly string[], policy: pulumi.Input<object>): pulumi.Output<string> {
@@ -145,7 +150,7 @@ const deployRoles = stacks.map((stack) => ({
   arn: role(
     `deploy-${stack}`,
     [`environment:${stack}`],
-    pulumi.all([place, limit.arn]).apply(([where, limitArn]) => deploy(where, stack, limitArn)),
+    pulumi.all([place, limits.get(stack) ?? ""]).apply(([where, limitArn]) => deploy(where, stack, limitArn)),
   ),
 }));
 
@@ -181,6 +186,6 @@ export const secretsProvider = pulumi.interpolate`awskms://${alias.name}?region=
 
 /** What each stack's `provision:aws` has to say, without which the roles that deploy may make no role. */
 export const settings = {
-  permissionsBoundary: limit.arn,
+  permissionsBoundary: Object.fromEntries(limits),
   readers: Object.fromEntries(deployRoles.map(({ stack, arn }) => [stack, [arn, previewRole]])),
 };

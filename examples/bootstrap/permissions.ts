@@ -25,6 +25,9 @@ const allow = (Action: string[], Resource: string[], Condition?: Statement["Cond
   ...(Condition !== undefined && { Condition }),
 });
 
+/** What roles are of, as it stands in their names before the stack's: a job may be named like another stack. */
+const ROLE_KINDS = ["alarms", "holders", "runner", "schedule"];
+
 /** The tag that everything of a stack has. */
 const STACK_TAG = "provision:stack";
 
@@ -100,34 +103,41 @@ export function preview(place: Place) {
 export function deploy(place: Place, stack: string, limitArn: string) {
   const { partition, region, account, stateArn, keyArn } = place;
   const named = (service: string, resource: string) => `arn:${partition}:${service}:${region}:${account}:${resource}`;
-  const roles = [`provision-*-${stack}-*`, "provision-bucket-replica-*"].map(
-    (name) => `arn:${partition}:iam::${account}:role/${name}`,
-  );
+  const role = (name: string) => `arn:${partition}:iam::${account}:role/${name}`;
+  const roles = ROLE_KINDS.map((kind) => role(`provision-${kind}-${stack}-*`));
+  // S3's role has no stack in its name: its tag says whose it is, and nobody sets the tag of another stack's.
+  const replica = [role("provision-bucket-replica-*")];
+  const bounded = { StringEquals: { "iam:PermissionsBoundary": limitArn } };
+  const changes = [
+    ...["Delete", "Tag", "Untag", "Update"].map((verb) => `iam:${verb}Role`),
+    ...["iam:DeleteRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"],
+  ];
   const ofStack = { StringEquals: { [`aws:ResourceTag/${STACK_TAG}`]: stack } };
   const forStack = { StringEquals: { [`aws:RequestTag/${STACK_TAG}`]: stack } };
+  const states = [
+    `stacks/provision/${stack}.json*`,
+    ...["history", "backups", "locks/*"].map((kind) => `${kind}/provision/${stack}/*`),
+  ].map((path) => `${stateArn}/.pulumi/${path}`);
   return document(
-    allow(["s3:GetObject"], [`${stateArn}/*`]),
-    allow(
-      ["s3:PutObject", "s3:DeleteObject"],
-      [
-        `stacks/provision/${stack}.json*`,
-        ...["history", "backups", "locks/*"].map((kind) => `${kind}/provision/${stack}/*`),
-      ].map((path) => `${stateArn}/.pulumi/${path}`),
-    ),
+    allow(["s3:GetObject"], [...states, `${stateArn}/.pulumi/meta.yaml`]),
+    allow(["s3:PutObject", "s3:DeleteObject"], states),
     allow(["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"], [keyArn]),
     look(),
     ...readSecrets(place, stack),
     // The limit is what keeps a deployment from giving itself more.
-    allow(["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"], roles, {
-      StringEquals: { "iam:PermissionsBoundary": limitArn },
+    allow(["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"], roles, bounded),
+    allow(["iam:CreateRole"], replica, { StringEquals: { ...bounded.StringEquals, ...forStack.StringEquals } }),
+    // It is tagged as it is made.
+    allow(["iam:TagRole"], replica, {
+      StringEquals: forStack.StringEquals,
+      StringEqualsIfExists: ofStack.StringEquals,
     }),
-    allow(
-      ["Delete", "Tag", "Untag", "Update"]
-        .map((verb) => `iam:${verb}Role`)
-        .concat([...["iam:DeleteRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription"]]),
-      roles,
-    ),
-    allow(["iam:PassRole"], roles, {
+    allow(["iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"], replica, {
+      StringEquals: { ...bounded.StringEquals, ...ofStack.StringEquals },
+    }),
+    allow(changes, roles),
+    allow(changes, replica, ofStack),
+    allow(["iam:PassRole"], [...roles, ...replica], {
       StringEquals: {
         "iam:PassedToService": ["ecs-tasks", "scheduler", "states", "s3"].map((service) => `${service}.amazonaws.com`),
       },
@@ -158,7 +168,9 @@ export function deploy(place: Place, stack: string, limitArn: string) {
       ["cloudwatch:*", "ecs:*", "events:*", "logs:*", "scheduler:*", "sns:*", "sqs:*", "states:*"],
       [
         named("cloudwatch", `alarm:provision-*-${stack}-*`),
+        // As former versions named it, and with its owner.
         `arn:${partition}:cloudwatch::${account}:dashboard/provision-${stack}-*`,
+        `arn:${partition}:cloudwatch::${account}:dashboard/provision_${stack}_*`,
         named("ecs", `cluster/provision-runner-${stack}-*`),
         named("ecs", `task-definition/provision_${stack}_*`),
         named("events", `rule/provision-*-${stack}-*`),
@@ -183,9 +195,23 @@ export function deploy(place: Place, stack: string, limitArn: string) {
   );
 }
 
-/** What a role of a backup can be allowed: the data and the services of backups, and no administration. */
-export function boundary({ partition, account }: Place) {
-  const own = `arn:${partition}:iam::${account}:role/provision-*`;
+const deny = (Action: string[], Resource: string[], Condition?: Statement["Condition"]): Statement => ({
+  ...allow(Action, Resource, Condition),
+  Effect: "Deny",
+});
+
+/**
+ * What a role of a stack's backups can be allowed: the data and the services of backups, no administration, and nothing of the account's
+ * other stacks or of the states.
+ */
+export function boundary({ partition, account, stateArn }: Place, stack: string, stacks: readonly string[]) {
+  const own = `arn:${partition}:iam::${account}:role/provision-runner-${stack}-*`;
+  // Whose name the own one begins with would take the own buckets for its own.
+  const others = stacks.filter((other) => !`${stack}-`.startsWith(`${other}-`));
+  const ofOther = {
+    StringNotEquals: { [`aws:ResourceTag/${STACK_TAG}`]: stack },
+    Null: { [`aws:ResourceTag/${STACK_TAG}`]: "false" },
+  };
   return document(
     allow(
       [
@@ -199,5 +225,8 @@ export function boundary({ partition, account }: Place) {
       ["*"],
     ),
     allow(["iam:PassRole"], [own], { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } }),
+    // A bucket's tags are no condition: its name is.
+    deny(["s3:*"], [stateArn, `${stateArn}/*`, ...others.map((other) => `arn:${partition}:s3:::provision-${other}-*`)]),
+    deny(["kms:*", "secretsmanager:*", "ecs:RunTask", "states:*", "sqs:*"], ["*"], ofOther),
   );
 }

@@ -9,9 +9,10 @@ export const SCHEDULE = "aws:scheduler/schedule:Schedule";
 /** A companion of a bucket, such as its versioning: an S3 resource of its own. */
 export const companion = (name: string): string => `aws:s3/${name[0]?.toLowerCase() ?? ""}${name.slice(1)}:${name}`;
 
-/** The resources of a type. */
+/** The resources of a type, by its former name of S3 as well: `aws.s3.BucketV2`, `aws.s3.BucketVersioningV2`. */
 export function ofType(resources: readonly PolicyResource[], type: string): PolicyResource[] {
-  return resources.filter((resource) => resource.type === type);
+  const former = type.startsWith("aws:s3/") ? type.replace(/:(\w+)$/, "V2:$1V2") : type;
+  return resources.filter((resource) => resource.type === type || resource.type === former);
 }
 
 /**
@@ -25,10 +26,12 @@ export function names(resource: PolicyResource, argument: string, other: PolicyR
   return ["bucket", "arn", "id"].some((output) => known((): unknown => other.props[output]) === value);
 }
 
-/** The buckets that hold backups: all but those into which another one logs its accesses. */
+/** The buckets that hold backups: all but those into which another one logs its accesses, not itself. */
 export function backupBuckets(resources: readonly PolicyResource[]): PolicyResource[] {
   const loggings = ofType(resources, companion("BucketLogging"));
-  return ofType(resources, BUCKET).filter((bucket) => !loggings.some((each) => names(each, "targetBucket", bucket)));
+  return ofType(resources, BUCKET).filter(
+    (bucket) => !loggings.some((each) => names(each, "targetBucket", bucket) && !names(each, "bucket", bucket)),
+  );
 }
 
 /** The companion of a bucket. */

@@ -16,6 +16,7 @@ const place: Place = {
   imagesArn: IMAGES,
 };
 
+const limit = boundary(place, "dev", ["dev", "staging", "prod"]);
 const policies = { preview: preview(place), image: image(place), deploy: deploy(place, "dev", LIMIT) };
 type Role = keyof typeof policies;
 
@@ -29,6 +30,9 @@ const arn = (service: string, resource: string) => `arn:aws:${service}:${REGION}
 const role = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
 const bounded = { "iam:PermissionsBoundary": LIMIT };
 const own = role("provision-runner-dev-app-backup-1a2b3c4");
+const replica = role("provision-bucket-replica-role-1a2b3c4");
+const passed = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
+const tagged = (stack: string) => ({ "aws:ResourceTag/provision:stack": stack });
 const stateOf = (stack: string) => `${STATE}/.pulumi/stacks/provision/${stack}.json`;
 
 /** Something that a role may try, and which may. */
@@ -49,6 +53,18 @@ const attempts: readonly (readonly [string, string, Record<string, string>, read
   ["iam:PutRolePolicy", own, bounded, ["deploy"]],
   ["iam:PutRolePolicy", own, { "iam:PermissionsBoundary": `arn:aws:iam::${ACCOUNT}:policy/mine` }, []],
   ["iam:CreateRole", role("provision-runner-prod-app-backup-1a2b3c4"), bounded, []],
+  ["s3:GetObject", `${STATE}/.pulumi/meta.yaml`, {}, ["preview", "deploy"]],
+  ["s3:GetObject", stateOf("prod"), {}, ["preview"]],
+  // A job of prod that is named like this stack.
+  ["iam:UpdateAssumeRolePolicy", role("provision-runner-prod-dev-backup-1a2b3c4"), {}, []],
+  ["iam:CreateRole", replica, { ...bounded, "aws:RequestTag/provision:stack": "dev" }, ["deploy"]],
+  ["iam:TagRole", replica, { "aws:RequestTag/provision:stack": "dev" }, ["deploy"]],
+  ["iam:TagRole", replica, { "aws:RequestTag/provision:stack": "dev", ...tagged("prod") }, []],
+  ["iam:PutRolePolicy", replica, { ...bounded, ...tagged("dev") }, ["deploy"]],
+  ["iam:PutRolePolicy", replica, { ...bounded, ...tagged("prod") }, []],
+  ["iam:UpdateAssumeRolePolicy", replica, tagged("dev"), ["deploy"]],
+  ["iam:UpdateAssumeRolePolicy", replica, tagged("prod"), []],
+  ["iam:DeleteRole", replica, tagged("prod"), []],
   ["iam:DeleteRolePermissionsBoundary", own, bounded, []],
   ["iam:AttachRolePolicy", own, bounded, []],
   ["iam:PassRole", own, { "iam:PassedToService": "ecs-tasks.amazonaws.com" }, ["deploy"]],
@@ -78,6 +94,8 @@ const attempts: readonly (readonly [string, string, Record<string, string>, read
   ["kms:ScheduleKeyDeletion", KEY, { "aws:ResourceTag/provision:stack": "dev" }, ["deploy"]],
   ["kms:ScheduleKeyDeletion", KEY, {}, []],
   ["ecr:ListImages", IMAGES, {}, ["preview", "deploy"]],
+  ["cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/provision_dev_provision-x", {}, ["deploy"]],
+  ["cloudwatch:PutDashboard", "arn:aws:cloudwatch::123456789012:dashboard/provision_prod_provision-x", {}, []],
   ["sns:ListTopics", "*", {}, ["preview", "deploy"]],
   ["secretsmanager:ListSecrets", "*", {}, ["preview", "deploy"]],
   ["ssm:GetParameter", arn("ssm", "parameter/team/url"), {}, []],
@@ -98,7 +116,7 @@ describe("the roles of examples/bootstrap", () => {
     for (const policy of Object.values(policies)) expect(JSON.stringify(policy).length).toBeLessThan(10_240);
     const longest = deploy({ ...place, region: "ap-southeast-2" }, "s".repeat(40), `${LIMIT}-1234567`);
     expect(JSON.stringify(longest).length).toBeLessThan(10_240);
-    expect(JSON.stringify(boundary(place)).length).toBeLessThan(6_144);
+    expect(JSON.stringify(limit).length).toBeLessThan(6_144);
   });
 
   it.each([
@@ -108,6 +126,26 @@ describe("the roles of examples/bootstrap", () => {
     ["s3:BypassGovernanceRetention", "arn:aws:s3:::provision-dev-1/x"],
     ["sts:AssumeRole", role("admin")],
   ])("bound every role that is made, so that none may do %s", async (action, resource) => {
-    expect(await isAllowed({ principal: own, policy: boundary(place), action, resource })).toBe(false);
+    expect(await isAllowed({ principal: own, policy: limit, action, resource })).toBe(false);
+  });
+
+  it.each<[string, string, Record<string, string>, boolean]>([
+    ["s3:GetObject", "arn:aws:s3:::provision-dev-1/x", {}, true],
+    ["s3:GetObject", "arn:aws:s3:::provision-prod-1/x", {}, false],
+    ["s3:DeleteObject", "arn:aws:s3:::provision-prod-1/x", {}, false],
+    ["s3:ListBucket", "arn:aws:s3:::provision-prod-replica-1", {}, false],
+    ["s3:GetObject", "arn:aws:s3:::a-bucket-of-yours/x", {}, true],
+    ["s3:GetObject", stateOf("prod"), {}, false],
+    ["s3:GetObject", stateOf("dev"), {}, false],
+    ["secretsmanager:GetSecretValue", arn("secretsmanager", "secret:x-AbCdEf"), tagged("prod"), false],
+    ["secretsmanager:GetSecretValue", arn("secretsmanager", "secret:x-AbCdEf"), tagged("dev"), true],
+    ["secretsmanager:GetSecretValue", arn("secretsmanager", "secret:of-yours-AbCdEf"), {}, true],
+    ["ecs:RunTask", arn("ecs", "task-definition/provision_prod_app_restore:1"), tagged("prod"), false],
+    ["states:StartExecution", arn("states", "stateMachine:provision-schedule-prod-run-1"), tagged("prod"), false],
+    ["sqs:SendMessage", arn("sqs", "provision-schedule-prod-not-started-1"), tagged("prod"), false],
+    ["iam:PassRole", role("provision-runner-prod-app-restore-1"), passed, false],
+    ["iam:PassRole", role("provision-runner-dev-app-restore-1"), passed, true],
+  ])("bound every role that dev makes: %s on %s with %j is %s", async (action, resource, context, expected) => {
+    expect(await isAllowed({ principal: own, policy: limit, action, resource, context })).toBe(expected);
   });
 });

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobSettings } from "../../../providers/config.ts";
-import type { JobTasks } from "../backup-runner.ts";
+import type { BackupTask, JobTasks } from "../backup-runner.ts";
 import { secretVariables } from "../backup-runner/job-config.ts";
 import type { TaskNetwork } from "../backup-schedule.ts";
 import { CONTAINER_NAME } from "../backup-runner/container.ts";
@@ -65,13 +65,13 @@ export function runCommands(
   const { logStreamPrefix } = backup;
   const streams = logStreamPrefix === undefined ? "" : ` --log-stream-name-prefix ${logStreamPrefix}`;
   return {
-    run: runTask(backup.family, start),
+    run: runTask(backup, start),
     follow: backup.logGroupName.apply((group) => `aws logs tail ${group}${streams} --follow --region ${region}`),
-    list: runTask(restore.family, start, ["list"]),
-    restore: runTask(restore.family, start, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
-    ...(prune !== undefined && { prune: runTask(prune.family, start) }),
-    ...(drill !== undefined && { drill: runTask(drill.family, start) }),
-    ...(report !== undefined && { report: runTask(report.family, start) }),
+    list: runTask(restore, start, ["list"]),
+    restore: runTask(restore, start, ["restore", "latest", "--to", `env:${databaseVariable(job)}`]),
+    ...(prune !== undefined && { prune: runTask(prune, start) }),
+    ...(drill !== undefined && { drill: runTask(drill, start) }),
+    ...(report !== undefined && { report: runTask(report, start) }),
   };
 }
 
@@ -83,11 +83,18 @@ function databaseVariable(job: JobSettings): string {
   return found.variable;
 }
 
-function runTask(family: string, start: pulumi.Output<StartWords>, command?: readonly string[]): pulumi.Output<string> {
+/** Names the revision: two projects of one account may have a family of the same name, of which ECS takes the newest. */
+function runTask(
+  { taskDefinitionArn }: BackupTask,
+  start: pulumi.Output<StartWords>,
+  command?: readonly string[],
+): pulumi.Output<string> {
   const overrides = JSON.stringify({ containerOverrides: [{ name: CONTAINER_NAME, command }] });
   const given = command === undefined ? "" : ` --overrides ${quote(overrides)}`;
-  return start.apply(
-    ({ region, cluster, network }) =>
-      `aws ecs run-task --region ${region} --cluster ${cluster} --task-definition ${family} --launch-type FARGATE --network-configuration ${network}${given} --query 'tasks[0].taskArn' --output text`,
-  );
+  return pulumi
+    .all([start, taskDefinitionArn])
+    .apply(
+      ([{ region, cluster, network }, definition]) =>
+        `aws ecs run-task --region ${region} --cluster ${cluster} --task-definition ${definition} --launch-type FARGATE --network-configuration ${network}${given} --query 'tasks[0].taskArn' --output text`,
+    );
 }

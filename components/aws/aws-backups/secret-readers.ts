@@ -2,12 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { jobSecrets, type JobSecret, type JobSettings } from "../../../providers/config.ts";
 import type { JobTasks } from "../backup-runner.ts";
 import { holderSecrets } from "../backup-holders.ts";
-import { fitGroups } from "../principals.ts";
+import { readsTag, rolesInPolicy, type RolesInPolicy } from "../principals.ts";
 
-/** Who may read the stack's secrets: ARN patterns, known only once there are the roles that start tasks. */
+/** Who may read the stack's secrets, known only once there are the roles that start tasks. */
 export interface SecretReaders {
   /** By the secret's name. Each depends on the roles of its own jobs alone: what depended on all of 200 jobs took seconds. */
-  readonly byName: Readonly<Record<string, pulumi.Output<readonly string[]>>>;
+  readonly byName: Readonly<Record<string, pulumi.Output<RolesInPolicy>>>;
   /**
    * Says who they are: the roles that start the tasks of the jobs which refer to a secret, those that hold such a job's backups, where
    * it signs, and others. To be called once.
@@ -24,19 +24,30 @@ export interface SecretReaders {
 }
 
 /** The readers of some secrets, for the jobs that refer to them. */
-export function secretReaders(names: readonly string[], jobs: readonly JobSettings[]): SecretReaders {
-  const deferred = names.map((name) => [name, pulumi.deferredOutput<readonly string[]>()] as const);
+export function secretReaders(names: readonly string[], jobs: readonly JobSettings[], owner: string): SecretReaders {
+  const deferred = names.map((name) => [name, pulumi.deferredOutput<RolesInPolicy>()] as const);
   return {
     byName: Object.fromEntries(deferred.map(([name, [readers]]) => [name, readers])),
     set(tasks, holderRoles, others) {
       const refsOf = (job: JobSettings) => jobSecrets(job).map(({ ref }) => ref);
-      const starting = rolesBySecret(jobs, refsOf, ({ name }) => tasks[name]?.backup.executionRoleArn);
+      // An existing role has policies that its owner attaches.
+      const startedBy = (existing: boolean) =>
+        rolesBySecret(jobs, refsOf, ({ name }) => {
+          const backup = tasks[name]?.backup;
+          return (backup?.executionPolicies !== undefined) === existing ? backup?.executionRoleArn : undefined;
+        });
+      const [starting, existing] = [startedBy(false), startedBy(true)];
       const heldWith = (job: JobSettings) => holderSecrets(job).map(({ source }) => source);
       const holding = rolesBySecret(jobs, heldWith, ({ name }) => holderRoles[name]);
       for (const [name, [, resolve]] of deferred) {
         const arnsIn = (roles: RolesBySecret) => pulumi.all([...(roles.get(name) ?? [])]);
-        const readers = pulumi.all([arnsIn(starting), arnsIn(holding), others]);
-        resolve(readers.apply(([starters, holders, further]) => [...fitGroups(starters, holders), ...further]));
+        const readers = pulumi.all([arnsIn(starting), arnsIn(holding), arnsIn(existing), others]);
+        resolve(
+          readers.apply(([starters, holders, before, further]) => {
+            const { named, own } = rolesInPolicy([...starters, ...holders], before, [readsTag(name), owner]);
+            return { named: [...named, ...further], own };
+          }),
+        );
       }
     },
   };

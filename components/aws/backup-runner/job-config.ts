@@ -1,7 +1,9 @@
+import * as pulumi from "@pulumi/pulumi";
 import { jobSecrets, underFirstName, type JobConfig, type JobSettings } from "../../../providers/config.ts";
 import { arnVariable, secretVariable, ssmVariable } from "../../../providers/environment.ts";
 import { monitorsOnAws } from "../../../providers/monitor/index.ts";
 import { withStackBucket, type StackBucket } from "../../../providers/storage/index.ts";
+import { OWNER_TAG, readsTag } from "../principals.ts";
 import { purposes, type Purpose } from "./purposes.ts";
 
 /**
@@ -26,6 +28,20 @@ export interface SecretVariable {
   readonly variable: string;
   /** Name of the stack's secret, the ARN of an existing one, or the name or ARN of a parameter. */
   readonly source: { readonly secret: string } | { readonly arn: string } | { readonly ssm: string };
+}
+
+/** Returns the tags of a role that reads some secrets: of an owner, those by which the policy of each secret knows it. */
+export function readsTags(
+  tags: pulumi.Input<Readonly<Record<string, pulumi.Input<string>>>> | undefined,
+  secrets: readonly SecretVariable[],
+): pulumi.Output<Record<string, string>> {
+  const names = secrets.flatMap(({ source }) => ("secret" in source ? [source.secret] : []));
+  return pulumi.output(tags ?? {}).apply((given) => {
+    const owner = given[OWNER_TAG];
+    return owner === undefined
+      ? given
+      : { ...given, ...Object.fromEntries(names.map((name) => [readsTag(name), owner])) };
+  });
 }
 
 /** The secrets that a job's task for a purpose gets, each once, by the name of the variable. */

@@ -1,20 +1,19 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { PolicyStatement } from "../../../providers/config.ts";
 import type { AwsAccount } from "../aws-account.ts";
-import { fitArns, ROLE_ROOM } from "../principals.ts";
 
 /** What the scheduler may do: have tasks run, and leave what it could not start in the queue. */
 export function schedulerStatements(
   { partition, region, id }: pulumi.Unwrap<AwsAccount>,
   needs: {
-    readonly machineArn: string;
+    readonly machineArns: readonly string[];
     readonly queueArn: string;
     readonly keyArn: string;
     readonly groupName: string;
   },
 ): PolicyStatement[] {
   return [
-    { Effect: "Allow", Action: ["states:StartExecution"], Resource: [needs.machineArn] },
+    { Effect: "Allow", Action: ["states:StartExecution"], Resource: needs.machineArns },
     { Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [needs.queueArn] },
     {
       Effect: "Allow",
@@ -45,10 +44,7 @@ export function machineStatements(
     {
       Effect: "Allow",
       Action: ["ecs:RunTask"],
-      Resource: fitArns(
-        needs.families.map((family) => `${ecs}:task-definition/${family}:*`),
-        ROLE_ROOM,
-      ),
+      Resource: needs.families.map((family) => `${ecs}:task-definition/${family}:*`),
       Condition: { ArnEquals: { "ecs:cluster": needs.clusterArn } },
     },
     {
@@ -61,7 +57,7 @@ export function machineStatements(
     {
       Effect: "Allow",
       Action: ["iam:PassRole"],
-      Resource: fitArns(needs.roleArns, ROLE_ROOM),
+      Resource: needs.roleArns,
       Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
     },
     { Effect: "Allow", Action: ["sqs:SendMessage"], Resource: [needs.queueArn] },

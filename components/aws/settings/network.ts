@@ -118,7 +118,7 @@ export const Network = z
       .default(false)
       .describe(
         "Turns on the account's setting dualStackIPv6 of ECS, for the whole account and region: tasks then get an IPv6 address, " +
-          "which Supabase's direct hosts need. Default false.",
+          "which Supabase's direct hosts need. It stays on when the stack is destroyed. Default false.",
       ),
     securityGroupIds: z
       .array(SecurityGroupId)

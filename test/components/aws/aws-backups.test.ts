@@ -107,13 +107,16 @@ describe("AwsBackups", () => {
     const { backups } = await deploy();
     const { app: outputs, web: byHand } = backups.jobs;
     const start =
-      "aws ecs run-task --region eu-central-1 --cluster provision-runner-prod --task-definition provision_prod_app_backup " +
+      "aws ecs run-task --region eu-central-1 --cluster provision-runner-prod --task-definition " +
+      "arn:aws:ecs:eu-central-1:123456789012:task-definition/provision_prod_app_backup:1 " +
       "--launch-type FARGATE --network-configuration 'awsvpcConfiguration={subnets=[subnet-a,subnet-b]," +
       "securityGroups=[provision-network-prod-id],assignPublicIp=ENABLED}'";
     if (outputs === undefined || byHand === undefined) throw new Error("a job has no outputs");
     expect(await unwrap(outputs.run)).toBe(`${start} --query 'tasks[0].taskArn' --output text`);
     expect(await unwrap(outputs.follow)).toBe("aws logs tail provision-runner-prod-app --follow --region eu-central-1");
-    expect(await unwrap(outputs.restore)).toContain(`provision_prod_app_restore --launch-type FARGATE`);
+    expect(await unwrap(outputs.restore)).toContain(
+      `:task-definition/provision_prod_app_restore:1 --launch-type FARGATE`,
+    );
     expect(await unwrap(outputs.restore)).toContain(
       `--overrides '{"containerOverrides":[{"name":"runner","command":["restore","latest","--to","env:PROVISION_SECRET_appUrl"]}]}'`,
     );
@@ -151,7 +154,7 @@ describe("AwsBackups", () => {
     expect(of("-web_report")).toEqual({ at: "cron(0 7 ? * 2 *)", environment: [] });
     expect(Object.keys(backups.jobs.app?.schedules ?? {})).toEqual(["backup", "prune", "drill", "report"]);
     expect(await unwrap(backups.jobs.web?.report ?? expect.fail())).toContain(
-      "--task-definition provision_prod_web_report ",
+      ":task-definition/provision_prod_web_report:1 ",
     );
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { BackupDashboard } from "../../../components/aws/backup-dashboard.ts";
-import { inputsOf, longStacks } from "../../helpers/aws.ts";
+import { inputsOf, longStacks, watchOptions } from "../../helpers/aws.ts";
 import { mockEngine, registered, unwrap } from "../../helpers/mocks.ts";
 
 interface Widget {
@@ -98,5 +98,22 @@ describe("BackupDashboard", () => {
       "provision-prod-us-east-1",
       "provision-prod-us-east-1-2",
     ]);
+  });
+});
+
+describe("the dashboards of an account", () => {
+  it("are several where facades, or projects, name their stacks alike; one that exists keeps its name", async () => {
+    const watch = watchOptions();
+    const recorded = await mockEngine();
+    for (const owner of ["crm_prod_provision", "shop_prod_provision", "shop_prod_archive"]) {
+      const args = { stack: "prod", jobs: jobs(1), region: "eu-central-1", owner };
+      const dashboard = new BackupDashboard(owner, args, watch.opts);
+      await registered(dashboard);
+      expect(await unwrap(dashboard.name)).toBe(`${owner}-eu-central-1`);
+      expect(await unwrap(dashboard.url)).toMatch(new RegExp(`#dashboards/dashboard/${owner}-eu-central-1$`));
+      expect(watch.of(owner).ignoreChanges).toEqual(["dashboardName"]);
+    }
+    const names = recorded.flatMap(({ inputs }) => inputs.dashboardName ?? []);
+    expect(new Set(names).size).toBe(3);
   });
 });

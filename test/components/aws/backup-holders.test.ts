@@ -3,7 +3,7 @@ import { AwsBackups } from "../../../components/aws/aws-backups.ts";
 import { BackupHolders } from "../../../components/aws/backup-holders.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
 import { app, bucket, IMAGE, KEY, secretArns, web } from "../../helpers/aws-jobs.ts";
-import { inputsOf, statements } from "../../helpers/aws.ts";
+import { inputsOf } from "../../helpers/aws.ts";
 import { ACCOUNT, EVERYTHING, isAllowed } from "../../helpers/iam.ts";
 import { mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 
@@ -32,6 +32,12 @@ const documentOf = (recorded: readonly RecordedResource[], type: string, name: R
   JSON.parse(String(inputsOf(recorded, type, name)[field]));
 const names = (recorded: readonly RecordedResource[]) => recorded.map(({ type, name }) => `${type} ${name}`);
 const roleOf = (job: string) => `arn:aws:iam::${ACCOUNT}:role/provision-holders-prod-${job}-hold`;
+
+/** The tags of the role of a job's holders, as a principal's. */
+function tagsOf(recorded: readonly RecordedResource[], job: string): Record<string, string> {
+  const tags = inputsOf(recorded, "iam/role:Role", new RegExp(`-${job}-hold$`)).tags as Record<string, string>;
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:PrincipalTag/${key}`, value]));
+}
 
 describe("holders", () => {
   it("are nobody where none is named, and nothing of a stack is for them", async () => {
@@ -85,15 +91,24 @@ describe("holders", () => {
     ]);
     // It signs nothing.
     expect(read("web")).toEqual([]);
-    const readersOf = (secret: string) => {
-      const { DenyOtherReaders } = statements(
-        inputsOf(recorded, "secretsmanager/secretPolicy:SecretPolicy", new RegExp(`-prod-${secret}-policy$`)).policy,
-      );
-      return DenyOtherReaders?.Condition?.ArnNotLike?.["aws:PrincipalArn"];
-    };
-    expect(readersOf("signingKey")).toContain(roleOf("app"));
-    expect(readersOf("signingKey")).not.toContain(roleOf("web"));
-    expect(readersOf("appUrl")).not.toContain(roleOf("app"));
+    const reads = (secret: string, job: string) =>
+      isAllowed({
+        ...{
+          principal: roleOf(job),
+          policy: EVERYTHING,
+          action: "secretsmanager:GetSecretValue",
+          context: tagsOf(recorded, job),
+        },
+        resource: `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:provision-secrets-prod-${secret}-0a1b2c3-AbCdEf`,
+        resourcePolicy: documentOf(
+          recorded,
+          "secretsmanager/secretPolicy:SecretPolicy",
+          new RegExp(`-prod-${secret}-policy$`),
+        ),
+      });
+    expect(await reads("signingKey", "app")).toBe(true);
+    expect(await reads("signingKey", "web")).toBe(false);
+    expect(await reads("appUrl", "app")).toBe(false);
   });
 
   it("use the stack's key through S3, as its policy says", async () => {
@@ -105,7 +120,7 @@ describe("holders", () => {
         action: "kms:GenerateDataKey",
         resource: `arn:aws:kms:${REGION}:${ACCOUNT}:key/1a2b3c4d-0000-4000-8000-000000000000`,
         resourcePolicy,
-        context: { "kms:ViaService": `s3.${REGION}.amazonaws.com` },
+        context: { "kms:ViaService": `s3.${REGION}.amazonaws.com`, ...tagsOf(recorded, "app") },
       });
     const key = (all: readonly RecordedResource[]) => documentOf(all, "kms/key:Key", /^provision-key-key$/);
     expect(await attempt(key(recorded))).toBe(true);

@@ -8,6 +8,7 @@ import {
   subnetsByTags,
   vpcByTags,
 } from "../../../components/aws/backup-network/find-network.ts";
+import { watchOptions } from "../../helpers/aws.ts";
 import { mockEngine, promised, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 
 const calls = {
@@ -400,9 +401,13 @@ describe("a VPC of its own", () => {
 
 describe("BackupNetwork", () => {
   it("turns on IPv6 for tasks only where it is asked to: the setting is the whole account's", async () => {
-    const { recorded } = await deploy({ create: {}, dualStackTasks: true });
+    const watch = watchOptions();
+    const recorded = await mockEngine({ calls, states });
+    const args = { stack: "prod", create: {}, dualStackTasks: true };
+    await registered(new BackupNetwork("network", args, watch.opts));
     const setting = recorded.find(({ type }) => type.endsWith(":AccountSettingDefault"));
     expect(setting?.inputs).toEqual({ name: "dualStackIPv6", value: "enabled" });
+    expect(watch.of(setting?.name ?? "").retainOnDelete).toBe(true);
   });
 
   it.each<[Omit<BackupNetworkArgs, "stack">, string]>([

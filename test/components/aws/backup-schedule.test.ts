@@ -185,7 +185,7 @@ describe("the roles", () => {
     }
   });
 
-  it("are two, with policies that IAM takes, for 600 entries with the longest names", async () => {
+  it("are two and one more for each further 24 schedules, with policies that IAM takes, for 600 entries with the longest names", async () => {
     const long = "x".repeat(30);
     const arn = (name: string) => `arn:aws:iam::123456789012:role/${name.padEnd(64, "x")}`;
     const entries = Object.fromEntries(
@@ -198,10 +198,14 @@ describe("the roles", () => {
     const { recorded, schedule } = await deploy({ entries });
     expect(schedule.roleArns.length).toBe(1);
     const policies = recorded.filter(({ type }) => type === "aws:iam/rolePolicy:RolePolicy");
-    expect(policies).toHaveLength(2);
+    expect(policies).toHaveLength(1 + 600 / 24);
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, without whitespace.
     expect(Math.max(...policies.map(({ inputs }) => String(inputs.policy).length))).toBeLessThan(10_240);
-    expect(policies.map(({ inputs }) => String(inputs.policy)).join()).toContain(`:task-definition/provision_${long}`);
+    const text = policies.map(({ inputs }) => String(inputs.policy)).join();
+    for (const { family, roleArns } of Object.values(entries)) {
+      expect(text).toContain(`:task-definition/${family}:*"`);
+      for (const roleArn of roleArns) expect(text).toContain(JSON.stringify(roleArn));
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { AwsBackups } from "../../../components/aws/aws-backups.ts";
-import { fitArns, fitGroups, principalsOf } from "../../../components/aws/principals.ts";
+import { ownerOf, principalsOf, readsTag, rolesInPolicy } from "../../../components/aws/principals.ts";
 import { AwsSettings } from "../../../components/aws/settings.ts";
 import { app, IMAGE, web } from "../../helpers/aws-jobs.ts";
 import { inputsOf } from "../../helpers/aws.ts";
@@ -30,6 +30,7 @@ const calls = { "aws:ec2/getVpcs:getVpcs": { ids: ["vpc-1"] }, "aws:ec2/getSubne
 async function deploy(
   aws: object = {},
   transformations: pulumi.ResourceTransformation[] = [],
+  jobs = [app, web],
 ): Promise<RecordedResource[]> {
   const recorded = await mockEngine({ calls });
   const jobSecretNames = ["ageIdentity", "appUrl", "drillUrl", "dropboxToken", "sentryDsn"];
@@ -37,7 +38,7 @@ async function deploy(
     stack: "prod",
     region: REGION,
     aws: AwsSettings.parse({ image: IMAGE, ...aws }) as AwsSettings,
-    jobs: [app, web],
+    jobs,
     secrets: Object.fromEntries(jobSecretNames.map((name) => [name, "x"])),
     jobSecretNames,
     source: process.cwd(),
@@ -58,12 +59,16 @@ function policiesOf(recorded: readonly RecordedResource[]) {
 
 let policies: ReturnType<typeof policiesOf>;
 
+/** The tags of the principals that the stack made. */
+let tags: Partial<Record<Name, Record<string, string>>> = {};
+
 /** Who of those that may do everything is let do something. */
 async function allowed(attempt: Omit<Parameters<typeof isAllowed>[0], "principal" | "policy">): Promise<Name[]> {
   const able: Name[] = [];
   for (const name of Object.keys(principals) as Name[]) {
     const principal = principals[name];
-    if (await isAllowed({ ...attempt, principal, policy: EVERYTHING })) able.push(name);
+    const context = { ...attempt.context, ...tags[name] };
+    if (await isAllowed({ ...attempt, principal, policy: EVERYTHING, context })) able.push(name);
   }
   return able;
 }
@@ -71,9 +76,13 @@ async function allowed(attempt: Omit<Parameters<typeof isAllowed>[0], "principal
 const everybody = Object.keys(principals);
 
 beforeAll(async () => {
-  policies = policiesOf(
-    await deploy({ bucket: { replica: { region: "eu-west-1" }, breakGlass: [principals.breakGlass] } }),
-  );
+  const recorded = await deploy({ bucket: { replica: { region: "eu-west-1" }, breakGlass: [principals.breakGlass] } });
+  policies = policiesOf(recorded);
+  tags = {
+    start: tagsOf(recorded, /-app-start$/),
+    startOfAnother: tagsOf(recorded, /-web-start$/),
+    backup: tagsOf(recorded, /-app-backup$/),
+  };
 });
 
 describe("a secret of the stack", () => {
@@ -185,30 +194,106 @@ describe("who deploys", () => {
   });
 });
 
-describe("the roles of a stack in a policy", () => {
-  const jobs = (count: number) =>
-    Array.from({ length: count }, (_, index) => role(`provision-runner-prod-${index}-start`));
+/** The tags of a role that the stack made, as a principal's. */
+function tagsOf(recorded: readonly RecordedResource[], name: RegExp): Record<string, string> {
+  const tags = inputsOf(recorded, "iam/role:Role", name).tags as Record<string, string>;
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:PrincipalTag/${key}`, value]));
+}
 
-  it("are named one by one, each once", () => {
-    expect(fitArns([...jobs(3), ...jobs(3)])).toEqual(jobs(3));
-  });
+describe.each([1, 50, 500])("the policies of a stack with %i jobs", (count) => {
+  const name = (index: number) => `job-${index}`;
+  let recorded: RecordedResource[];
+  let found: ReturnType<typeof policiesOf>;
+  const startRole = role("provision-runner-prod-job-0-start");
+  const via = { "kms:ViaService": `s3.${REGION}.amazonaws.com` };
 
-  it("are named by their common beginning where a policy has no room for all", () => {
-    const fitted = fitArns(jobs(1_000));
-    expect(fitted).toEqual([role("provision-runner-prod-*")]);
-    expect(JSON.stringify(fitArns(jobs(200))).length).toBeLessThan(15_000);
-  });
+  beforeAll(async () => {
+    const jobs = Array.from({ length: count }, (_, index) => ({ ...app, name: name(index) }));
+    recorded = await deploy({ bucket: { replica: { region: "eu-west-1" } } }, [], jobs);
+    found = policiesOf(recorded);
+  }, 240_000);
 
-  it("keep a beginning of their own beside those of holders, in the same room", () => {
-    const holders = (count: number) => jobs(count).map((arn) => arn.replace("-runner-", "-holders-"));
-    expect(fitGroups(jobs(3), [])).toEqual(jobs(3));
-    expect(fitGroups(jobs(3), holders(2))).toEqual([...jobs(3), ...holders(2)]);
-    expect(fitGroups(jobs(1_000), holders(1_000))).toEqual([
-      role("provision-runner-prod-*"),
-      role("provision-holders-prod-*"),
-    ]);
-    for (const count of [50, 100, 150]) {
-      expect(JSON.stringify(fitGroups(jobs(count), holders(count))).length).toBeLessThan(15_000);
+  it("fit into what AWS has room for", () => {
+    expect(JSON.stringify(found.key).length).toBeLessThan(32_768);
+    expect(JSON.stringify(found.secret).length).toBeLessThan(20_480);
+    for (const { type, inputs } of recorded) {
+      if (type.endsWith("iam/rolePolicy:RolePolicy")) expect(String(inputs.policy).length).toBeLessThan(10_240);
     }
+  });
+
+  it("let the stack's own roles read, and no role of another stack or of a person whose name begins alike", async () => {
+    const own = tagsOf(recorded, /-job-0-start$/);
+    const decrypt = { action: "kms:Decrypt", resource: KEY, resourcePolicy: found.key, policy: EVERYTHING };
+    const read = {
+      ...{ action: "secretsmanager:GetSecretValue", resource: SECRET, policy: EVERYTHING },
+      resourcePolicy: found.secret,
+    };
+    const strangers: [string, Record<string, string>][] = [
+      // The name alone, as a stack `prod-eu` or a person may have it.
+      [role("provision-runner-prod-job-0-eu-app-start"), {}],
+      [role("provision-runner-prod-job-0-start-by-hand"), tagsOfAnother(own)],
+      // The tag alone, as a session or a role of somebody who may set tags has it.
+      [role("Administrator"), own],
+    ];
+    expect(await isAllowed({ ...decrypt, principal: startRole, context: { ...via, ...own } })).toBe(true);
+    expect(await isAllowed({ ...read, principal: startRole, context: own })).toBe(true);
+    for (const [principal, tags] of strangers) {
+      expect(await isAllowed({ ...decrypt, principal, context: { ...via, ...tags } }), principal).toBe(false);
+      expect(await isAllowed({ ...read, principal, context: tags }), principal).toBe(false);
+    }
+  });
+
+  it("let no task that reads another secret read this one", async () => {
+    const backup = tagsOf(recorded, /-job-0-backup$/);
+    const attempt = { action: "secretsmanager:GetSecretValue", resource: SECRET, resourcePolicy: found.secret };
+    const principal = role("provision-runner-prod-job-0-backup");
+    expect(await isAllowed({ ...attempt, policy: EVERYTHING, principal, context: backup })).toBe(false);
+  });
+
+  it("have each machine hand on roles that are named, each task's and no other", () => {
+    const machines = recorded.filter(
+      ({ type, name: child }) => type.endsWith("RolePolicy") && child.includes("-run-tasks"),
+    );
+    const statements = machines.flatMap(({ inputs }) => {
+      const { Statement } = JSON.parse(String(inputs.policy)) as {
+        Statement: { Action: string[]; Resource: string[] }[];
+      };
+      return Statement;
+    });
+    const passed = statements.filter(({ Action }) => Action.includes("iam:PassRole")).flatMap((each) => each.Resource);
+    expect(passed.filter((arn) => arn.includes("*"))).toEqual([]);
+    for (let index = 0; index < count; index += 1) {
+      expect(passed).toContain(role(`provision-runner-prod-${name(index)}-backup`));
+    }
+  });
+});
+
+/** The tags of the same role of another project. */
+function tagsOfAnother(tags: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tags).map(([key, value]) => [key, `${value}-of-another-project`]));
+}
+
+describe("the roles of a stack in a policy", () => {
+  const tag = ["provision:owner", "shop/prod/provision"] as const;
+  const arns = (count: number, start: string) =>
+    Array.from({ length: count }, (_, index) => role(`${start}-${index}-start`));
+
+  it("are named where they existed before, and beside them no beginning is any wider", () => {
+    const made = arns(50, "provision-runner-prod");
+    expect(rolesInPolicy(made, [role("tasks"), role("tasks")], tag)).toEqual({
+      named: [role("tasks")],
+      own: { tag, arns: [role("provision-runner-prod-*")] },
+    });
+  });
+
+  it("are refused where too many of them existed before, as no pattern may stand for them", () => {
+    expect(() => rolesInPolicy([], arns(500, "tasks"), tag)).toThrow(
+      /provision:aws.roles names 500 roles, .* Give several jobs the same roles, or leave their roles to the stack\./,
+    );
+  });
+
+  it("bear the project and the component, so that stacks of the same name are told apart", () => {
+    expect(ownerOf("prod", "provision")).toMatch(/^[^/]+\/prod\/provision$/);
+    expect(readsTag("appUrl")).toBe("provision:reads:appUrl");
   });
 });
