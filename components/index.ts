@@ -33,10 +33,12 @@ export {
   type TaskNetwork,
 } from "./aws/backup-schedule.ts";
 export { BackupSecrets, type BackupSecretsArgs } from "./aws/backup-secrets.ts";
+export type { OwnRoles } from "./aws/principals.ts";
 export type { RolePolicies } from "./aws/service-role.ts";
 export type { AwsArgs, AwsSettings, LaterBucket, LaterNetwork, LaterRoles, MayComeLater } from "./aws/settings.ts";
 export type { DatabasePlace, Endpoint, HttpsPlace } from "./aws/settings/network.ts";
 export type { JobRole, JobRoleArns } from "./aws/settings/roles.ts";
+export type { FirstStack } from "./first-stack.ts";
 export { BackupHost, type BackupHostArgs, type JobOutputs } from "./host/backup-host.ts";
 export type { HostArgs, HostMayComeLater, HostSettings } from "./host/settings.ts";
 export type { FromJson, Later } from "./settings/later.ts";
