@@ -42,9 +42,7 @@ export async function requireMark(store: Store): Promise<void> {
 
 /**
  * Marks a folder in which a backup or a copy is about to be kept, and remembers that beside the job's file, for all jobs whose files are there.
- * Where nothing can be written beside it, nothing is remembered.
- *
- * @throws ProviderError what the store says
+ * Where nothing can be written there or beside it, nothing is remembered: what comes next says what the store lacks.
  */
 export async function leaveMark(store: Store, signal: AbortSignal): Promise<void> {
   const record = recordOf(store);
@@ -55,8 +53,8 @@ export async function leaveMark(store: Store, signal: AbortSignal): Promise<void
       if (!(await hasMark(store.storage))) await upload(store.storage, signal);
       await writeFile(record, `${new Date().toISOString()}, ${store.storage.description}\n`, { mode: 0o600 });
     });
-  } catch (error) {
-    if (error instanceof ProviderError) throw error;
+  } catch {
+    // The next backup tries again.
   }
 }
 

@@ -29,7 +29,7 @@ const setSecret = (field: string) =>
   "Set the secret with: pulumi config set --secret --path 'provision:secrets.NAME', where NAME is a name of your choice, " +
   `and write ${field}: { secret: NAME } here.`;
 const jobFields =
-  "name, rename, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill, report, monitor, $schema and stack";
+  "name, rename, schedule, database, files, destinations, encryption, signing, compression, retention, verify, objectives, anomalies, timeoutMinutes, prune, drill, report, monitor, $schema, stack and owner";
 
 /** What is wrong · the change · where · the message · the fix. */
 const mistakes: [string, object, string, string, string][] = [
