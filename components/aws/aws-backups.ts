@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { firstStack, type FirstStack } from "../first-stack.ts";
-import { jobPorts, jobSecrets, type JobSettings } from "../../providers/config.ts";
-import { alarmJob, bucketArgs, existingSecrets, imageArgs } from "./aws-backups/part-args.ts";
+import { jobPorts, jobSecrets, type JobSettings, firstName } from "../../providers/config.ts";
 import { jobOutputs, type AwsJobOutputs } from "./aws-backups/job-outputs.ts";
 import { scheduleEntries } from "./aws-backups/schedule-entries.ts";
 import { secretReaders, type SecretReaders } from "./aws-backups/secret-readers.ts";
@@ -9,11 +8,11 @@ import { usesOnlyEndpoints } from "./aws-backups/only-endpoints.ts";
 import { rolesOf, sizeOf, STACK_TAG, type AwsArgs } from "./settings.ts";
 import { callerArn, providerRegion } from "./aws-account.ts";
 import { lookUp } from "./look-ups.ts";
-import { BackupAlarms } from "./backup-alarms.ts";
-import { BackupBucket } from "./backup-bucket.ts";
+import { BackupAlarms, type AlarmJob } from "./backup-alarms.ts";
+import { BackupBucket, type BackupBucketArgs } from "./backup-bucket.ts";
 import { BackupDashboard } from "./backup-dashboard.ts";
 import { BackupHolders } from "./backup-holders.ts";
-import { BackupImage } from "./backup-image.ts";
+import { BackupImage, type BackupImageBuild } from "./backup-image.ts";
 import { BackupKey } from "./backup-key.ts";
 import { BackupNetwork } from "./backup-network.ts";
 import { BackupRunner } from "./backup-runner.ts";
@@ -22,6 +21,53 @@ import { BackupSecrets } from "./backup-secrets.ts";
 import { OWNER_TAG, ownerOf, principalsOf, rolesInPolicy, type RolesInPolicy } from "./principals.ts";
 import type { RolePolicies } from "./service-role.ts";
 import { withoutPromiseTraces } from "../without-promise-traces.ts";
+import { jobFolder } from "../../providers/layout.ts";
+import { bucketRequest } from "../../providers/storage/index.ts";
+import { OWN_FOLDER } from "../runner-files.ts";
+
+/** The settings of the bucket as its component takes them. */
+function bucketArgs(
+  { bucket }: AwsArgs,
+  keyArn: pulumi.Input<string>,
+): Omit<BackupBucketArgs, "stack" | "jobs" | "tags"> {
+  const { existing, keyArn: ownKey, protect, removeOnDestroy, confirmRemoval, ...made } = bucket;
+  if (existing !== undefined) return { existing, keyArn: ownKey ?? keyArn };
+  return {
+    ...made,
+    keyArn,
+    protect,
+    ...(removeOnDestroy && { removeOnDestroy, confirmRemoval: confirmRemoval ?? "" }),
+  };
+}
+
+/** The image, or how it is built. */
+function imageArgs(
+  { image, build, architecture }: AwsArgs,
+  source = OWN_FOLDER,
+): { image: pulumi.Input<string> } | { build: BackupImageBuild } {
+  if (image !== undefined) return { image };
+  return { build: { ...build, source, architecture } };
+}
+
+/** The ARNs of the secrets that existed before and that jobs refer to, each once. */
+function existingSecrets(jobs: readonly JobSettings[]): string[] {
+  const refs = jobs.flatMap((job) => jobSecrets(job).map(({ ref }) => ref));
+  return [...new Set(refs.flatMap((ref) => ("arn" in ref ? [ref.arn] : [])))].sort();
+}
+
+/** What the alarms have to know of a job: with the folder of its backups where it keeps some in the stack's own bucket. */
+function alarmJob(job: JobSettings, firstStack: pulumi.Output<string>): AlarmJob {
+  const { name, rename, schedule, destinations } = job;
+  const own = destinations.find((destination) => bucketRequest(destination) !== undefined);
+  return {
+    name,
+    rename,
+    ...(schedule !== undefined && { schedule }),
+    ...(own !== undefined && {
+      prefix: firstStack.apply((stack) => jobFolder({ stack, name: firstName(job) }, own.prefix)),
+    }),
+  };
+}
 
 /** Arguments of {@link AwsBackups}. */
 export interface AwsBackupsArgs {

@@ -2,9 +2,14 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { firstName, type JobNames, type JobSettings } from "../../providers/config.ts";
 import { awsAccount, type AwsAccount } from "./aws-account.ts";
-import { alarm, HOUR_SECONDS, LONGEST_LOOK_BACK_HOURS, NAMESPACE, type AlarmContext } from "./backup-alarms/alarm.ts";
-import { noneFor, type Watched } from "./backup-alarms/none-for.ts";
-import { tellOfFailedTasks } from "./backup-alarms/failed-task.ts";
+import {
+  alarm,
+  HOUR_SECONDS,
+  LONGEST_LOOK_BACK_HOURS,
+  NAMESPACE,
+  type AlarmContext,
+  RULE_NAME,
+} from "./backup-alarms/alarm.ts";
 import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-jobs.ts";
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey, subscribe } from "./backup-alarms/topic.ts";
@@ -12,6 +17,119 @@ import { familyStart } from "./backup-runner/purposes.ts";
 import { firstRun } from "../../providers/cron.ts";
 import { cadence } from "../../providers/cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
+import { fitName } from "../fit-name.ts";
+import { GOOD_EXIT_CODES } from "./task-ends.ts";
+
+/** Ends of a task that its exit code does not tell: one that could not start has none. */
+const BAD_STOP_CODES = [
+  "TaskFailedToStart",
+  "SpotInterruption",
+  "TerminationNotice",
+  "UserInitiated",
+  "InfrastructureHealth",
+];
+
+/**
+ * Tells the topic of every task of the cluster that failed, was killed or could not start: backup, prune, drill, report, restore.
+ *
+ * @param restarts how often a scheduled task is started again that was killed or could not start, which the message says
+ * @param definitions with what the ARNs of the task definitions begin that are watched. Default: all are.
+ */
+function tellOfFailedTasks(
+  { parent, name, stack, topicArn, tags }: AlarmContext,
+  clusterArn: pulumi.Input<string>,
+  restarts: number,
+  definitions?: pulumi.Input<string>,
+): void {
+  const rule = new aws.cloudwatch.EventRule(
+    fitName(`${name}-failed-task`, RULE_NAME),
+    {
+      description: `Tasks of the backups of ${stack} that failed`,
+      eventPattern: pulumi.jsonStringify({
+        source: ["aws.ecs"],
+        "detail-type": ["ECS Task State Change"],
+        detail: {
+          clusterArn: [clusterArn],
+          ...(definitions !== undefined && { taskDefinitionArn: [{ prefix: definitions }] }),
+          lastStatus: ["STOPPED"],
+          $or: [{ containers: { exitCode: [{ "anything-but": GOOD_EXIT_CODES }] } }, { stopCode: BAD_STOP_CODES }],
+        },
+      }),
+      tags,
+    },
+    { parent },
+  );
+  new aws.cloudwatch.EventTarget(
+    `${name}-failed-task-target`,
+    {
+      rule: rule.name,
+      targetId: "topic",
+      arn: topicArn,
+      inputTransformer: {
+        inputPaths: {
+          task: "$.detail.taskArn",
+          definition: "$.detail.taskDefinitionArn",
+          code: "$.detail.containers[0].exitCode",
+          reason: "$.detail.stoppedReason",
+        },
+        // EventBridge puts a text into quotation marks only where the template has them.
+        inputTemplate:
+          `"A task of the backups of ${stack} failed: <reason> (exit code <code>)."\n` +
+          `"Task <task>"\n"Task definition <definition>"` +
+          (restarts === 0
+            ? ""
+            : `\n"If a schedule started it, and it was killed or could not start, it is started again, ${restarts} times at most."`),
+      },
+    },
+    { parent },
+  );
+}
+
+/** For how long there may be none of what a metric counts. */
+interface Watched {
+  /** Hours from one to the next at most, the grace included. */
+  readonly hours: number;
+  /** Hours that one may be late. */
+  readonly graceHours: number;
+  /** The second in which the first one is due, where that is known: before, and for the grace, none is late. */
+  readonly firstDue: pulumi.Output<number | undefined> | undefined;
+}
+
+/** A metric by its names. */
+type Metric = Required<
+  Pick<aws.types.input.cloudwatch.MetricAlarmMetricQueryMetric, "namespace" | "metricName" | "dimensions">
+>;
+
+/**
+ * Rings when an hourly sum has been below 1 for some hours, or missing.
+ *
+ * Of a new job the alarm takes the hours for good that are so long ago that no backup was due since: all hours of its window count no
+ * sooner than when the first run was due and the grace is over. `EPOCH` has a value for each hour, whether the metric has one or not;
+ * if CloudWatch had none, the alarm would ring at once.
+ */
+function noneFor(metric: Metric, { hours, graceHours, firstDue }: Watched): aws.cloudwatch.MetricAlarmArgs {
+  const common = {
+    comparisonOperator: "LessThanThreshold",
+    threshold: 1,
+    evaluationPeriods: hours,
+    datapointsToAlarm: hours,
+    treatMissingData: "breaching",
+  };
+  if (firstDue === undefined) return { ...common, ...metric, statistic: "Sum", period: HOUR_SECONDS };
+  const expression = firstDue.apply((due) => {
+    if (due === undefined) return "FILL(backups, 0)";
+    // The window's first hour; its last one begins when the grace is over.
+    const counted = due + Math.ceil(graceHours * HOUR_SECONDS) - (hours - 1) * HOUR_SECONDS;
+    return `IF(EPOCH(backups) < ${counted}, 1, FILL(backups, 0))`;
+  });
+  return {
+    ...common,
+    metricQueries: [
+      { id: "backups", metric: { ...metric, period: HOUR_SECONDS, stat: "Sum" }, returnData: false },
+      { id: "counted", label: "Backups, or none due", expression, returnData: true },
+    ],
+  };
+}
 
 /** What the alarms have to know of a job. Its metrics have its first name, as has its folder. */
 export interface AlarmJob extends JobNames {

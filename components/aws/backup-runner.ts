@@ -1,19 +1,84 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { firstName, type JobSettings } from "../../providers/config.ts";
-import { awsAccount } from "./aws-account.ts";
+import { firstName, type JobSettings, type JobConfig } from "../../providers/config.ts";
+import { awsAccount, type AwsAccount } from "./aws-account.ts";
 import { containerDefinitions, SCRATCH_VOLUME } from "./backup-runner/container.ts";
-import { executionStatements } from "./backup-runner/execution-statements.ts";
+import { executionStatements, type ExecutionNeeds } from "./backup-runner/execution-statements.ts";
 import { jobConfig, readsTags, secretVariables } from "./backup-runner/job-config.ts";
 import { familyStart, purposes, furtherPurposes, type Purpose } from "./backup-runner/purposes.ts";
 import { secretArn, secretArnsOf, type SecretPlaces } from "./backup-runner/secret-arns.ts";
-import { shared, type Known, type Shared } from "./backup-runner/shared.ts";
 import type { JobRoleArns } from "./settings/roles.ts";
 import { taskSize, type Size } from "./settings/size.ts";
 import { fitName } from "../fit-name.ts";
 import { formerNames } from "./former-names.ts";
 import { jobStatements } from "./job-statements.ts";
-import { serviceRole, type RolePolicies, type RoleSettings, type ServiceRole } from "./service-role.ts";
+import { serviceRole, type RolePolicies, type RoleSettings, type ServiceRole, trustPolicy } from "./service-role.ts";
+import type { StackBucket } from "../../providers/storage/index.ts";
+import { repositoryArnOf } from "./backup-image/image-reference.ts";
+
+/** The service that runs tasks. */
+const ECS_TASKS = "ecs-tasks.amazonaws.com";
+
+/** What the tasks of all jobs are made of. It is put together once: each step of an output costs a preview more than a job's text. */
+interface Shared {
+  readonly account: pulumi.Output<pulumi.Unwrap<AwsAccount>>;
+  /** The account, the bucket of the destinations that leave theirs to the stack, and the stack's first name. */
+  readonly place: pulumi.Output<{
+    readonly bucket: StackBucket;
+    readonly account: pulumi.Unwrap<AwsAccount>;
+    readonly first: string;
+  }>;
+  readonly image: pulumi.Output<string>;
+  /** With what ECS starts every task. */
+  readonly start: pulumi.Output<Pick<ExecutionNeeds, "repositoryArn" | "keyArn" | "existingKeyArns">>;
+  /** Who may take the roles. */
+  readonly trust: pulumi.Output<string>;
+}
+
+/** Of what it is made: see the arguments of `BackupRunner`. */
+interface SharedArgs {
+  readonly stack: string;
+  readonly firstStack?: pulumi.Input<string> | undefined;
+  readonly bucket: { readonly name: pulumi.Input<string>; readonly keyArn?: pulumi.Input<string> | undefined };
+  readonly image: pulumi.Input<string>;
+  readonly repositoryArn?: pulumi.Input<string> | undefined;
+  readonly keyArn: pulumi.Input<string>;
+  readonly secretKeyArns?: pulumi.Input<readonly pulumi.Input<string>[]> | undefined;
+}
+
+/** What a job's tasks have in common. */
+interface Known {
+  readonly config: JobConfig;
+  readonly account: pulumi.Unwrap<AwsAccount>;
+}
+
+/** What is made once for all jobs. */
+function shared(
+  { id, region, partition }: AwsAccount,
+  { stack, firstStack = stack, bucket, image, repositoryArn, keyArn, secretKeyArns = [] }: SharedArgs,
+): Shared {
+  const account = pulumi.output({ id, region, partition });
+  return {
+    account,
+    place: pulumi
+      .all([account, bucket.name, bucket.keyArn, firstStack])
+      .apply(([known, name, bucketKeyArn, first]) => ({
+        account: known,
+        bucket: { name, keyArn: bucketKeyArn },
+        first,
+      })),
+    image: pulumi.output(image),
+    start: pulumi
+      .all([repositoryArn ?? pulumi.output(image).apply(repositoryArnOf), keyArn, pulumi.output(secretKeyArns)])
+      .apply(([repository, own, existingKeyArns]) => ({ repositoryArn: repository, keyArn: own, existingKeyArns })),
+    trust: trustPolicy({
+      service: ECS_TASKS,
+      // A task has no name before it is started: all of the account's in this region.
+      sourceArn: pulumi.interpolate`arn:${partition}:ecs:${region}:${id}:*`,
+      account: id,
+    }),
+  };
+}
 
 /** Characters that ECS and CloudWatch Logs allow in the names of a cluster and a log group; the lesser of the two. */
 const NAME = 255;

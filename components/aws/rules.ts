@@ -1,17 +1,126 @@
 import { closest, explain, lacksOnAws, type Problem } from "../../providers/config.ts";
-import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND } from "../../providers/storage/index.ts";
+import { bucketRequest, folderOf, isFolder, STACK_BUCKET_KIND, lockDays } from "../../providers/storage/index.ts";
 import { AwsSettings, sizeOf, STACK_TAG } from "./settings.ts";
 import { sizeProblem, type Size } from "./settings/size.ts";
-import { bucketProblems } from "./backup-bucket/problems.ts";
+import { bucketProblems, complianceProblems } from "./backup-bucket/problems.ts";
 import { imageReferenceProblem } from "./backup-image/image-reference.ts";
 import { scheduleExpression } from "./backup-schedule/expression.ts";
 import type { AwsTarget, CheckedJob, Reference, TargetFindings, TargetInput } from "../settings/types.ts";
 import { checkAlarms } from "./rules/alarms.ts";
-import { checkOwnBucket } from "./rules/own-bucket.ts";
-import { longLockWarnings } from "./rules/long-lock.ts";
-import { checkPlaces } from "./rules/places.ts";
-import { REGIONS } from "./rules/regions.ts";
 import { isObject, parseJson } from "../settings/rules/raw.ts";
+import { cadence } from "../../providers/cadence.ts";
+import { keptDays } from "./backup-bucket/lock.ts";
+
+/**
+ * What a job's destination asks of the bucket that the stack makes, and that bucket refuses. An existing bucket has rules that
+ * are not known here.
+ */
+function checkOwnBucket({ bucket }: AwsSettings, { path: root, job }: CheckedJob): Problem[] {
+  if (bucket.existing !== undefined) return [];
+  return job.destinations.flatMap((destination, index): Problem[] => {
+    const request = bucketRequest(destination);
+    if (request === undefined) return [];
+    const { sse, objectLock, removeVersions } = request;
+    const path = `${root}.destinations[${index}]`;
+    const remove = (field: string) => `pulumi config rm --path '${path}.${field}'`;
+    const problems: Problem[] = [];
+    if (sse !== undefined) {
+      const asked = typeof sse === "object" ? "with another key" : `with ${sse}`;
+      const message = `the stack's bucket refuses every object that is encrypted ${asked}, and encrypts all of them with the stack's key`;
+      problems.push({ path: `${path}.sse`, message, fix: `Leave it out: ${remove("sse")}` });
+    }
+    if (removeVersions && !bucket.removeOnDestroy) {
+      const message = "the stack's bucket lets no job remove versions, and its lifecycle ends what prune has hidden";
+      problems.push({ path: `${path}.removeVersions`, message, fix: `Leave it out: ${remove("removeVersions")}` });
+    }
+    if (objectLock !== undefined) problems.push(...checkLock(bucket, objectLock.mode, path));
+    return problems;
+  });
+}
+
+/** A lock of single objects, which a bucket without Object Lock refuses, and which may be one that nobody can take back. */
+function checkLock(bucket: AwsSettings["bucket"], mode: "governance" | "compliance", destination: string): Problem[] {
+  const path = `${destination}.objectLock`;
+  if (bucket.objectLock === "off") {
+    const message = "the stack's bucket has no Object Lock (bucket.objectLock is off) and would refuse every upload";
+    const fix =
+      `Let the bucket have one: pulumi config rm --path 'provision:aws.bucket.objectLock'\n` +
+      `Or have no lock: pulumi config rm --path '${path}'`;
+    return [{ path, message, fix }];
+  }
+  return mode === "compliance" ? complianceProblems(bucket, path) : [];
+}
+
+/** Warns of each lock that a person chose and that outlives what the retention keeps, with what is then stored for nothing. */
+function longLockWarnings(settings: AwsSettings, jobs: readonly CheckedJob[]): string[] {
+  const locks = jobs.flatMap((checked) =>
+    locksOf(settings, checked).map((lock) => ({ ...lock, longer: longer(checked, lock.days) })),
+  );
+  const byPath = Map.groupBy(locks, ({ path }) => path);
+  return [...byPath].flatMap(([path, [lock, ...others]]) => {
+    const found = new Set([lock, ...others].flatMap((each) => each?.longer ?? []));
+    if (lock === undefined || found.size === 0) return [];
+    return [
+      `The lock of ${lock.days} days (${path}) outlives the retention. What prune removes stays ` +
+        `stored, and is paid for, until its lock ends. ${[...found].join("; ")}.`,
+    ];
+  });
+}
+
+/** The locks on what a job writes, and where each is set. One of a destination goes before that of the stack's bucket. */
+function locksOf({ bucket: { objectLock } }: AwsSettings, { path, job }: CheckedJob) {
+  const shared =
+    typeof objectLock === "object" ? [{ path: "provision:aws.bucket.objectLock.days", days: objectLock.days }] : [];
+  return job.destinations.flatMap((destination, index) => {
+    const days = lockDays(destination);
+    if (days !== undefined) return [{ path: `${path}.destinations[${index}].objectLock.days`, days }];
+    return bucketRequest(destination) === undefined ? [] : shared;
+  });
+}
+
+/** By how much a lock of so many days outlives a job's retention; undefined where it does not. */
+function longer({ job }: CheckedJob, lockedDays: number): string | undefined {
+  const kept = keptDays([job]);
+  if (kept === undefined || kept >= lockedDays || job.schedule === undefined) return undefined;
+  const days = lockedDays - kept;
+  const backups = Math.ceil((days * 24) / cadence(job.schedule.cron).shortestHours);
+  return `${job.name}: ${days} days longer than the ${kept} of its retention, up to ${backups} backups more`;
+}
+
+/** What exists has to be in the stack's region, which its ARN names: tasks run in no cluster of another, and no key works there. */
+function checkPlaces({ clusterArn, keyArn, bucket }: AwsSettings, region: string | undefined): Problem[] {
+  const found = { clusterArn, keyArn, "bucket.keyArn": bucket.keyArn };
+  return Object.entries(found).flatMap(([field, arn]): Problem[] => {
+    const other = arn?.split(":")[3];
+    if (other === undefined || region === undefined || other === region) return [];
+    const path = `provision:aws.${field}`;
+    return [
+      {
+        path,
+        message: `${arn ?? ""} is in ${other}, and the stack in ${region}`,
+        fix: `Name one of ${region}, or leave it out: pulumi config rm --path '${path}'`,
+      },
+    ];
+  });
+}
+
+/** The codes of AWS's public regions. */
+const REGIONS: readonly string[] = Object.entries({
+  af: ["south-1"],
+  ap: [
+    ...["east-1", "east-2", "northeast-1", "northeast-2", "northeast-3", "south-1", "south-2"],
+    ...["southeast-1", "southeast-2", "southeast-3", "southeast-4", "southeast-5", "southeast-6", "southeast-7"],
+  ],
+  ca: ["central-1", "west-1"],
+  cn: ["north-1", "northwest-1"],
+  eu: ["central-1", "central-2", "north-1", "south-1", "south-2", "west-1", "west-2", "west-3"],
+  eusc: ["de-east-1"],
+  il: ["central-1"],
+  me: ["central-1", "south-1"],
+  mx: ["central-1"],
+  sa: ["east-1"],
+  us: ["east-1", "east-2", "gov-east-1", "gov-west-1", "west-1", "west-2"],
+}).flatMap(([area, places]) => places.map((place) => `${area}-${place}`));
 
 const PATH = "provision:aws";
 
