@@ -80,7 +80,7 @@ async function open(run: Run, index: number, id: string): Promise<Destination> {
   let name = `${kind} (destination ${index})`;
   let storage: StorageProvider | undefined;
   try {
-    storage = await run.openDestination(index);
+    storage = await run.openDestination(index, true);
     name = storage.description;
     const backups = await listWhole(storage, run.job, run.signal);
     return { name, kind, storage, state: backups.find((backup) => backup.id === id)?.state, error: undefined };

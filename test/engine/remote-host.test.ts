@@ -107,7 +107,10 @@ describe("a stack of the host target on a machine behind SSH, on the real engine
     // What stands in quotes after ssh and the address is what the machine's own shell runs.
     const onMachine = (command: string | undefined) => /^ssh -p \d+ \S+ '(.*)'$/.exec(command ?? "")?.[1] ?? "";
     const { stdout } = await run("/bin/sh", ["-c", `${onMachine(app?.run)} --json`], { env: {}, cwd: "/" });
-    expect(readdirSync(join(directory, "backups/dev/app"))).toHaveLength(1);
+    expect(readdirSync(join(directory, "backups/dev/app"))).toEqual([
+      expect.stringMatching(/^\d{8}T\d{6}Z-/),
+      "owners",
+    ]);
     expect(JSON.parse(stdout)).toBeTypeOf("object");
     const { stdout: list } = await run("/bin/sh", ["-c", onMachine(app?.list)], { env: {}, cwd: "/" });
     expect(list).toContain("verified");

@@ -135,7 +135,7 @@ it("takes another source where one turns out damaged, and refuses where none is 
   expect(await retry(id)).toMatchObject({
     destinations: [{ status: "present" }, { status: "present" }, { copy: { from: `filesystem ${place("two")}` } }],
   });
-  rmSync(place("three"), { recursive: true });
+  rmSync(join(place("three"), "test"), { recursive: true });
   flipBit(join(place("two"), "test/app", id, "database.dump.zst.age"));
   const failed = await retry(id, 5);
   expect(failed.destinations[2]).toMatchObject({

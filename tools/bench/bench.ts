@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { RECORDS_FOLDER } from "../../providers/layout.ts";
 import { withRegion } from "../docs/generated.ts";
 import { ensurePostgresWheel } from "../install/postgres-wheels.ts";
 import { startPostgres, type Postgres } from "../postgres.ts";
@@ -101,6 +102,8 @@ class Bench {
       await rm(join(out, "dump"), { force: true });
     } else {
       await rm(out, { recursive: true, force: true });
+      // Forgets the store's mark too: without it, an empty folder is a share that is not mounted.
+      await rm(join(directory, RECORDS_FOLDER), { recursive: true, force: true });
       await mkdir(out);
     }
     // Else it would find the machine still writing what came before.

@@ -19,11 +19,11 @@ it("gives its numbers as JSON, and ends with 1 where something is not as promise
     ["tables", 1],
   ]);
   for (const { data, measurements, ratios } of results) {
-    expect(measurements).toHaveLength(data === undefined ? 9 : 13);
+    expect(measurements).toHaveLength(data === undefined ? 9 : 14);
     const peaks = measurements.flatMap(({ peakMegabytes }) => peakMegabytes ?? []);
-    expect(peaks).toHaveLength(data === undefined ? 4 : 6);
+    expect(peaks).toHaveLength(data === undefined ? 4 : 7);
     for (const peak of peaks) expect(peak).toBeGreaterThan(50);
-    expect(ratios).toHaveLength(data === undefined ? 0 : 9);
+    expect(ratios).toHaveLength(data === undefined ? 0 : 10);
     for (const { ratio } of ratios) expect(ratio.median).toBeGreaterThan(0);
   }
   expect(stderr).toMatch(
