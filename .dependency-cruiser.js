@@ -1,3 +1,6 @@
+/** The rooms of the runner, from the lowest floor to the highest: each imports from its own and from lower ones alone. */
+const ROOMS = ["stream", "backups", "run", "operations", "cli"];
+
 /** What may import what, types included. ESLint holds the boundaries between the halves; this holds circles and the rest. */
 export default {
   forbidden: [
@@ -30,6 +33,13 @@ export default {
       from: { path: "^providers/files/" },
       to: { path: "^providers/storage/", pathNot: "^providers/storage/storage\\.ts$" },
     },
+    ...ROOMS.slice(0, -1).map((room, floor) => ({
+      name: `runner-${room}`,
+      comment: `Move what both need down: ${ROOMS.join(" < ")}.`,
+      severity: "error",
+      from: { path: `^runner/${room}/` },
+      to: { path: `^runner/(${ROOMS.slice(floor + 1).join("|")})/` },
+    })),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -1,6 +1,6 @@
 import { inJson } from "../providers/visible.ts";
-import { commandLine } from "./command-line.ts";
-import { EXIT } from "./exit-codes.ts";
+import { commandLine } from "./cli/command-line.ts";
+import { EXIT } from "./run/exit-codes.ts";
 
 await commandLine(({ exitCode, message }) => {
   // Help and version were asked for; anything else is wrong usage, which commander has explained to people.

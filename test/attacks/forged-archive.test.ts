@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { DrillReport } from "../../runner/drill.ts";
+import type { DrillReport } from "../../runner/operations/drill.ts";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { FaultyProxy } from "../../tools/services/faulty-proxy.ts";
 import { startVersitygw, type Versitygw } from "../../tools/services/versitygw.ts";

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { checkSettings } from "../../components/settings/rules.ts";
 import { JobConfig } from "../../providers/config.ts";
-import { commandLine } from "../../runner/command-line.ts";
-import { EXIT } from "../../runner/exit-codes.ts";
+import { commandLine } from "../../runner/cli/command-line.ts";
+import { EXIT } from "../../runner/run/exit-codes.ts";
 import { ROOT } from "../../tools/tests/imports.ts";
 import { anchorsOf, commandsOf, inlineCodeOf, linksOf, PAGES, snippetsOf, type Snippet, wordsOf } from "./markdown.ts";
 

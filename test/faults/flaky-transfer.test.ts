@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startPostgres, type Postgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";
-import type { CopyReport } from "../../runner/copy.ts";
-import type { DrillReport } from "../../runner/drill.ts";
-import type { Verification } from "../../runner/verify.ts";
+import type { CopyReport } from "../../runner/operations/copy.ts";
+import type { DrillReport } from "../../runner/operations/drill.ts";
+import type { Verification } from "../../runner/operations/verify.ts";
 import { emptyDatabase, relationCount } from "../helpers/databases.ts";
 import { listed, makeBackup, printed } from "../helpers/reports.ts";
 import { Sandbox } from "../helpers/sandbox.ts";

@@ -1,5 +1,5 @@
-import type { BackupFolder } from "../../runner/catalogue/backup-folder.ts";
-import { timestamp } from "../../runner/catalogue/backup-id.ts";
+import type { BackupFolder } from "../../runner/backups/catalogue/backup-folder.ts";
+import { timestamp } from "../../runner/backups/catalogue/backup-id.ts";
 
 /** A verified backup of a time, in whole seconds, as a listing shows it; the changes say what is different about this one. */
 export function backupOf(time: Date, changes: Partial<BackupFolder> = {}, mark = 0): BackupFolder {

@@ -1,6 +1,6 @@
-import type { JobName } from "../../runner/catalogue/backup-folder.ts";
-import { seal } from "../../runner/documents/sealed-json.ts";
-import type { LeaseTimes } from "../../runner/lease.ts";
+import type { JobName } from "../../runner/backups/catalogue/backup-folder.ts";
+import { seal } from "../../runner/backups/documents/sealed-json.ts";
+import type { LeaseTimes } from "../../runner/backups/lease.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import { fill, keysIn } from "./store.ts";
 

@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import type { MonitorContext, MonitoredJob } from "../../providers/monitor/monitor.ts";
-import { openLog } from "../../runner/log.ts";
-import { Redactor } from "../../runner/redact.ts";
+import { openLog } from "../../runner/run/log.ts";
+import { Redactor } from "../../runner/run/redact.ts";
 
 /** What a monitor is made with, as the runner makes it. */
 export interface TestContext extends MonitorContext {

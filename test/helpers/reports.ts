@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Check } from "../../providers/database/database.ts";
-import type { BackupReport } from "../../runner/backup/report.ts";
+import type { BackupReport } from "../../runner/operations/backup/report.ts";
 import type { Ended, Sandbox } from "./sandbox.ts";
 
 /** What `provision list --json` prints of a destination. */

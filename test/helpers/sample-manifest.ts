@@ -1,5 +1,5 @@
-import type { JobName } from "../../runner/catalogue/backup-folder.ts";
-import type { Manifest } from "../../runner/documents/manifest.ts";
+import type { JobName } from "../../runner/backups/catalogue/backup-folder.ts";
+import type { Manifest } from "../../runner/backups/documents/manifest.ts";
 
 /** A manifest of a small backup, with names and texts that JSON must escape. */
 export function sampleManifest(id: string, job: JobName = { stack: "prod", name: "app" }): Manifest {

@@ -1,6 +1,6 @@
 import type { StorageProvider } from "../../providers/storage/storage.ts";
-import type { Manifest } from "../../runner/documents/manifest.ts";
-import { seal } from "../../runner/documents/sealed-json.ts";
+import type { Manifest } from "../../runner/backups/documents/manifest.ts";
+import { seal } from "../../runner/backups/documents/sealed-json.ts";
 import { sampleManifest } from "./sample-manifest.ts";
 import { fill } from "./store.ts";
 

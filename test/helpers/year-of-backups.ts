@@ -1,8 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { AnomalyRecord, DrillRecord, HoldRecord, VerificationRecord } from "../../runner/documents/manifest.ts";
-import { seal } from "../../runner/documents/sealed-json.ts";
-import type { SigningKeys } from "../../runner/documents/signing.ts";
+import type {
+  AnomalyRecord,
+  DrillRecord,
+  HoldRecord,
+  VerificationRecord,
+} from "../../runner/backups/documents/manifest.ts";
+import { seal } from "../../runner/backups/documents/sealed-json.ts";
+import type { SigningKeys } from "../../runner/backups/documents/signing.ts";
 import { sampleManifest } from "./sample-manifest.ts";
 
 /** One night of a {@link yearOfBackups}. */

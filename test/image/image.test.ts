@@ -5,7 +5,7 @@ import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import description from "../../package.json" with { type: "json" };
-import type { BackupReport } from "../../runner/backup/report.ts";
+import type { BackupReport } from "../../runner/operations/backup/report.ts";
 import { type BuiltImage, buildImage, cannotBuildImage, measureImage } from "../../tools/image.ts";
 import { type Postgres, startPostgres } from "../../tools/postgres.ts";
 import { createSampleDatabase } from "../../tools/sample-database.ts";

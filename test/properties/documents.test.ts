@@ -8,8 +8,8 @@ import {
   HoldRecord,
   Manifest,
   VerificationRecord,
-} from "../../runner/documents/manifest.ts";
-import { openSealed, seal, unseal } from "../../runner/documents/sealed-json.ts";
+} from "../../runner/backups/documents/manifest.ts";
+import { openSealed, seal, unseal } from "../../runner/backups/documents/sealed-json.ts";
 import { documentFor } from "../helpers/sample-records.ts";
 import { sampleManifest, withCrc32 } from "../helpers/sample-manifest.ts";
 import { useSeed } from "./seed.ts";

@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { beyond, type JsonBounds } from "../../runner/documents/document-bounds.ts";
-import { jsonPieces } from "../../runner/documents/json-pieces.ts";
-import { SigningKeys } from "../../runner/documents/signing.ts";
+import { beyond, type JsonBounds } from "../../runner/backups/documents/document-bounds.ts";
+import { jsonPieces } from "../../runner/backups/documents/json-pieces.ts";
+import { SigningKeys } from "../../runner/backups/documents/signing.ts";
 import { useSeed } from "./seed.ts";
 
 useSeed();

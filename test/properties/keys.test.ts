@@ -4,7 +4,7 @@ import { ProviderError } from "../../providers/errors.ts";
 import { DropboxPaths } from "../../providers/storage/dropbox/paths.ts";
 import { Names } from "../../providers/storage/supabase/names.ts";
 import { keySegments } from "../../providers/transfer/keys.ts";
-import { FolderNames } from "../../runner/files/folder-names.ts";
+import { FolderNames } from "../../runner/operations/files/folder-names.ts";
 import { useSeed } from "./seed.ts";
 
 useSeed();

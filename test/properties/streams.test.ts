@@ -6,9 +6,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ProviderError } from "../../providers/errors.ts";
 import { chunksOf } from "../../providers/transfer/chunker.ts";
-import { AgeDecrypt } from "../../runner/age/decrypt.ts";
-import { AgeEncrypt, createHeader } from "../../runner/age/encrypt.ts";
-import { withIdentity } from "../../runner/age/identity.ts";
+import { AgeDecrypt } from "../../runner/stream/age/decrypt.ts";
+import { AgeEncrypt, createHeader } from "../../runner/stream/age/encrypt.ts";
+import { withIdentity } from "../../runner/stream/age/identity.ts";
 import { useSeed } from "./seed.ts";
 
 useSeed();

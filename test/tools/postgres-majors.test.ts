@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { Manifest } from "../../runner/documents/manifest.ts";
+import type { Manifest } from "../../runner/backups/documents/manifest.ts";
 import { compareDatabases } from "../../tools/compare-databases.ts";
 import { ensurePostgresWheel } from "../../tools/install/postgres-wheels.ts";
 import { ensurePostgres, type Postgres, startPostgres } from "../../tools/postgres.ts";

@@ -15,9 +15,9 @@ export type Tier = (typeof TIERS)[number];
 
 /** The main paths on a real PostgreSQL and a real engine: backup, verify, restore, drill, prune, and the host target. */
 const MAIN_PATHS: readonly string[] = [
-  "test/runner/cli.test.ts",
-  "test/runner/cli-usage.test.ts",
-  "test/runner/drill.test.ts",
+  "test/runner/cli/cli.test.ts",
+  "test/runner/cli/cli-usage.test.ts",
+  "test/runner/operations/drill.test.ts",
   "test/engine/host.test.ts",
 ];
 

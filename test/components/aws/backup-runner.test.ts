@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import { describe, expect, it } from "vitest";
 import { BackupRunner, type BackupRunnerArgs } from "../../../components/aws/backup-runner.ts";
 import { JobConfig, JobSettings } from "../../../providers/config.ts";
-import { loadJob } from "../../../runner/job.ts";
+import { loadJob } from "../../../runner/run/job.ts";
 import { app, bucket, EXISTING_SECRET, IMAGE, KEY, secretArns, web } from "../../helpers/aws-jobs.ts";
 import { mockEngine, registered, unwrap, type RecordedResource } from "../../helpers/mocks.ts";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { BackupRunner } from "../../../components/aws/backup-runner.ts";
 import { JobSettings } from "../../../providers/config.ts";
 import { writeSchedule } from "../../../providers/environment.ts";
-import { SigningKeys } from "../../../runner/documents/signing.ts";
+import { SigningKeys } from "../../../runner/backups/documents/signing.ts";
 import { registerSecret } from "../../../tools/services/known-secrets.ts";
 import { startVersitygw, type Versitygw } from "../../../tools/services/versitygw.ts";
 import { IMAGE, KEY } from "../../helpers/aws-jobs.ts";

@@ -3,7 +3,7 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { pump } from "../../../providers/transfer/pump.ts";
-import { storeStream } from "../../../runner/dump.ts";
+import { storeStream } from "../../../runner/backups/dump.ts";
 import { FanOut } from "../../../runner/stream/fan-out.ts";
 import { feed } from "../../../runner/stream/feed.ts";
 import { writePiece } from "../../../runner/stream/write-piece.ts";

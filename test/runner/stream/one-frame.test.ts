@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
 import { constants, zstdCompressSync } from "node:zlib";
 import { expect, it } from "vitest";
-import { openPlain } from "../../../runner/open-plain.ts";
+import { openPlain } from "../../../runner/backups/open-plain.ts";
 import { compressor } from "../../../runner/stream/zstd.ts";
 import { bytesOf, streamOf } from "../../helpers/bytes.ts";
 import { ensureProgram } from "../../helpers/ensure-program.ts";

@@ -19,7 +19,7 @@ describe("the tiers of the tests", () => {
   });
 
   it.each([
-    ["test/runner/catalogue/retention.test.ts", "unit", []],
+    ["test/runner/backups/catalogue/retention.test.ts", "unit", []],
     // It serves in its own process, and what it starts is in a helper of a helper.
     ["test/services/sentry-ingest.test.ts", "rest", []],
     ["test/recording/recording.test.ts", "rest", []],
@@ -27,8 +27,8 @@ describe("the tiers of the tests", () => {
     ["test/tools/bench/stores.test.ts", "rest", ["versitygw"]],
     ["test/tools/postgres.test.ts", "rest", ["postgres"]],
     ["test/providers/storage/filesystem/contract.test.ts", "main", []],
-    ["test/runner/cli.test.ts", "main", ["postgres", "age", "zstd"]],
-    ["test/runner/cli-usage.test.ts", "main", []],
+    ["test/runner/cli/cli.test.ts", "main", ["postgres", "age", "zstd"]],
+    ["test/runner/cli/cli-usage.test.ts", "main", []],
     ["test/engine/host.test.ts", "main", ["pulumi", "crontab"]],
     ["test/engine/aws.test.ts", "rest", ["postgres", "pulumi", "moto"]],
     ["test/engine/remote-host.test.ts", "rest", ["postgres", "pulumi", "ssh"]],
