@@ -15,10 +15,10 @@ const onlyContract = forbid(
     "**/providers/*",
     "!**/providers/*/",
     "**/providers/*/*",
-    ...["cadence", "config", "cron", "environment", "layout"].map((name) => `!**/providers/${name}.ts`),
+    ...["config", "environment", "fields/cadence", "fields/cron", "layout"].map((name) => `!**/providers/${name}.ts`),
     "!**/providers/*/index.ts",
   ],
-  "The deploy-time half imports only providers/cadence.ts, config.ts, cron.ts, environment.ts, layout.ts and each family's index.ts.",
+  "The deploy-time half imports only providers/config.ts, environment.ts, layout.ts, fields/cadence.ts, fields/cron.ts and each family's index.ts.",
 );
 const noSupabase = forbid(["**/supabase/**"], "A plain PostgreSQL does not know Supabase, which builds on it.");
 /** SDKs are loaded with `await import()` inside a provider, so that a run pays only for the providers that it uses. */

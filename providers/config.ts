@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { isAgeRecipient } from "./age-recipient.ts";
-import { Compression } from "./compression.ts";
+import { isAgeRecipient } from "./fields/age-recipient.ts";
+import { Compression } from "./fields/compression.ts";
 import {
   databaseProviders,
   DatabaseConfig,
@@ -8,27 +8,27 @@ import {
   drillServerFields,
   needsEncryption,
 } from "./database/index.ts";
-import { parseCron } from "./cron.ts";
+import { parseCron } from "./fields/cron.ts";
 import type { Access, DeployedTask, Lack, PolicyStatement } from "./definition.ts";
 import { FilesConfig, filesProviders } from "./files/index.ts";
-import { Name, Rename } from "./job-name.ts";
+import { Name, Rename } from "./fields/job-name.ts";
 import { monitorProviders, MonitorConfig } from "./monitor/index.ts";
-import { referencesIn, SecretRef } from "./secret-ref.ts";
-import { DrillCheck } from "./drill-check.ts";
-import { SHORT_DURATION } from "./duration.ts";
-import { Retention } from "./retention.ts";
+import { referencesIn, SecretRef } from "./fields/secret-ref.ts";
+import { DrillCheck } from "./fields/drill-check.ts";
+import { SHORT_DURATION } from "./fields/duration.ts";
+import { Retention } from "./fields/retention.ts";
 import { placeOf, storageProviders, StorageConfig } from "./storage/index.ts";
-import { timeZoneFault } from "./time-zone.ts";
+import { timeZoneFault } from "./fields/time-zone.ts";
 
 export { exampleAt, explain } from "./explain.ts";
 export type { Problem } from "./explain.ts";
-export type { DrillCheck } from "./drill-check.ts";
-export type { Retention } from "./retention.ts";
-export { parseDuration } from "./duration.ts";
+export type { DrillCheck } from "./fields/drill-check.ts";
+export type { Retention } from "./fields/retention.ts";
+export { parseDuration } from "./fields/duration.ts";
 export { closest } from "./explain/closest.ts";
 export type { Access, PolicyStatement } from "./definition.ts";
-export { firstName, underFirstName, type JobNames } from "./job-name.ts";
-export { SecretName } from "./secret-ref.ts";
+export { firstName, underFirstName, type JobNames } from "./fields/job-name.ts";
+export { SecretName } from "./fields/secret-ref.ts";
 
 /** What is wrong with a cron expression, as what would be right; undefined where nothing is. */
 function cronFault({ input }: { readonly input?: unknown }): string | undefined {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
 import { Client } from "pg";
-import { bytes } from "../providers/sizes.ts";
+import { bytes } from "../providers/fields/sizes.ts";
 import { compareDatabases, tellDifferences } from "./compare-databases.ts";
 import { secret, startEngine, type Engine, type EngineStack } from "./engine.ts";
 import { demoNeeds } from "./needs.ts";

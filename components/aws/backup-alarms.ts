@@ -14,8 +14,8 @@ import { markDueTimes, rareLateness, type RareJob } from "./backup-alarms/rare-j
 import { receiptsQueue, storedObjectRule } from "./backup-alarms/stored-object.ts";
 import { makeTopic, makeTopicKey, subscribe } from "./backup-alarms/topic.ts";
 import { familyStart } from "./backup-runner/purposes.ts";
-import { firstRun } from "../../providers/cron.ts";
-import { cadence } from "../../providers/cadence.ts";
+import { firstRun } from "../../providers/fields/cron.ts";
+import { cadence } from "../../providers/fields/cadence.ts";
 import type { RoleLimits } from "./service-role.ts";
 import { fitName } from "../fit-name.ts";
 import { GOOD_EXIT_CODES } from "./task-ends.ts";

@@ -8,7 +8,7 @@ import { scheduleExpression } from "./backup-schedule/expression.ts";
 import type { AwsTarget, CheckedJob, Reference, TargetFindings, TargetInput } from "../settings/types.ts";
 import { checkAlarms } from "./rules/alarms.ts";
 import { isObject, parseJson } from "../settings/rules/raw.ts";
-import { cadence } from "../../providers/cadence.ts";
+import { cadence } from "../../providers/fields/cadence.ts";
 import { keptDays } from "./backup-bucket/lock.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { CronFields } from "../../providers/cron.ts";
+import type { CronFields } from "../../providers/fields/cron.ts";
 
 const weekdayNames = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 

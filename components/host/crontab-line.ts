@@ -1,4 +1,4 @@
-import type { CronFields } from "../../providers/cron.ts";
+import type { CronFields } from "../../providers/fields/cron.ts";
 import { toShell, type RunnerCommand } from "./runner-command.ts";
 import { quote } from "./shell.ts";
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../providers/config.ts";
-import { parseCron } from "../../providers/cron.ts";
+import { parseCron } from "../../providers/fields/cron.ts";
 import { onCalendar } from "./calendar.ts";
 import { crontabLine } from "./crontab-line.ts";
 import { machineCommand, type Machine } from "./machine.ts";

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
 import type { ProviderError } from "../errors.ts";
-import type { SecretRef } from "../secret-ref.ts";
+import type { SecretRef } from "../fields/secret-ref.ts";
 
 /**
  * What a restore does with an artifact: `archive` holds a database's definitions and rows, and is always read; `roles` are read

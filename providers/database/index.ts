@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
 import { configOf, createFrom } from "../family.ts";
 import { ProviderError } from "../errors.ts";
-import type { SecretRef } from "../secret-ref.ts";
+import type { SecretRef } from "../fields/secret-ref.ts";
 import type { DatabaseProvider, Reader, RestoreArtifact, ScratchOptions, TableRows } from "./database.ts";
 import { serverFields } from "./postgres/connect/configured.ts";
 import { postgres } from "./postgres.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { ProviderContext, ProviderDefinition } from "../definition.ts";
-import type { SecretRef } from "../secret-ref.ts";
+import type { SecretRef } from "../fields/secret-ref.ts";
 
 /** A bucket, with what is needed to make it again. */
 export interface FileBucket {

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { ProviderContext } from "../definition.ts";
 import { configOf, createFrom } from "../family.ts";
-import type { SecretRef } from "../secret-ref.ts";
+import type { SecretRef } from "../fields/secret-ref.ts";
 import type { FilesProvider } from "./files.ts";
 import { supabaseStorage } from "./supabase-storage.ts";
 

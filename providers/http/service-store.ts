@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { RequestOptions, StoredObject, UploadOptions } from "../storage/storage.ts";
+import type { RequestOptions, StoredObject, UploadOptions } from "../transfer/object.ts";
 import { DownloadStream, type Download } from "../transfer/download.ts";
 import { missing } from "../transfer/object-errors.ts";
 import type { StallWatchdog } from "../transfer/watchdog.ts";

@@ -1,5 +1,5 @@
 import { span as duration } from "../clock.ts";
-import { bytes as sized } from "../sizes.ts";
+import { bytes as sized } from "../fields/sizes.ts";
 import type { RunLog } from "./monitor.ts";
 
 /** Milliseconds between two redraws of the progress line on a terminal: five a second look steady. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { NodeClient, Scope, Span as SentrySpan } from "@sentry/node";
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
-import { SecretRef } from "../secret-ref.ts";
+import { SecretRef } from "../fields/secret-ref.ts";
 import { runMetrics, stepMetric, type Metric } from "./metrics.ts";
 import {
   defineMonitor,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { ProviderError } from "../errors.ts";
-import { SecretRef } from "../secret-ref.ts";
+import { SecretRef } from "../fields/secret-ref.ts";
 import { onOneLine } from "../visible.ts";
 import {
   defineMonitor,

@@ -1,4 +1,4 @@
-import type { StoredObject } from "../storage/storage.ts";
+import type { StoredObject } from "../transfer/object.ts";
 import type { SupabaseClient } from "./client.ts";
 import type { CallOptions } from "../http/service-client.ts";
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ProviderError, toProviderError } from "../errors.ts";
-import { withGrace } from "../grace.ts";
+import { withGrace } from "../fields/grace.ts";
 import { CONTENT_TYPE } from "./bucket.ts";
 import type { SizeLimit } from "./bucket.ts";
 import type { SupabaseClient } from "./client.ts";

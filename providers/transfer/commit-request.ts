@@ -1,5 +1,5 @@
 import { abortedError, ProviderError, toProviderError } from "../errors.ts";
-import { withGrace } from "../grace.ts";
+import { withGrace } from "../fields/grace.ts";
 import { withRetries } from "../retry.ts";
 
 /** A request that makes an object visible. */

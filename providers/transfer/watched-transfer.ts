@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { RequestOptions, UploadOptions } from "../storage/storage.ts";
+import type { RequestOptions, UploadOptions } from "./object.ts";
 import { StallWatchdog } from "./watchdog.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Manifest } from "./documents/manifest.ts";
-import { bytes } from "../../providers/sizes.ts";
+import { bytes } from "../../providers/fields/sizes.ts";
 
 /** Backups that a new one is compared with: the job's last ones. */
 export const HISTORY = 10;

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stopwatch } from "../../providers/clock.ts";
 import { abortedError, LockHeldError, ProviderError, toProviderError } from "../../providers/errors.ts";
 import { jobFolder, leaseFolder, leaseKey, leaseNumber } from "../../providers/layout.ts";
-import { counted } from "../../providers/sizes.ts";
+import { counted } from "../../providers/fields/sizes.ts";
 import type { StorageProvider } from "../../providers/storage/storage.ts";
 import type { JobName } from "./catalogue/backup-folder.ts";
 import { seal } from "./documents/sealed-json.ts";

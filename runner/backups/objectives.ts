@@ -1,5 +1,5 @@
 import type { JobConfig } from "../../providers/config.ts";
-import { parseDuration } from "../../providers/duration.ts";
+import { parseDuration } from "../../providers/fields/duration.ts";
 import { ProviderError } from "../../providers/errors.ts";
 import type { BackupFolder } from "./catalogue/backup-folder.ts";
 

@@ -1,7 +1,8 @@
 import { Readable, type Transform } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { abortedError, ProviderError, toProviderError } from "../../providers/errors.ts";
-import type { DownloadOptions, StorageProvider } from "../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import type { DownloadOptions } from "../../providers/transfer/object.ts";
 import { AgeDecrypt, type FileKeySource } from "../stream/age/decrypt.ts";
 import type { ManifestObject } from "./documents/manifest.ts";
 import { flakyTransfer, FlakyTransferError, isDamage, readTwice } from "./second-read.ts";

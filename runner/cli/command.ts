@@ -1,5 +1,5 @@
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
-import { counted } from "../../providers/sizes.ts";
+import { counted } from "../../providers/fields/sizes.ts";
 import { Display } from "../run/display.ts";
 import { EXIT, exitCodeOf, InterruptedError, type EndSignal } from "../run/exit-codes.ts";
 import { loadJob } from "../run/job.ts";

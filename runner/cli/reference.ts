@@ -1,5 +1,5 @@
 import { ProviderError } from "../../providers/errors.ts";
-import { SecretRef } from "../../providers/secret-ref.ts";
+import { SecretRef } from "../../providers/fields/secret-ref.ts";
 
 /**
  * Reads a reference to a secret from the command line: `env:NAME`, `file:/path`, `secret:name` or an ARN.

@@ -22,7 +22,7 @@ import { freeGrown } from "../stream/garbage.ts";
 import type { Telemetry } from "../run/telemetry.ts";
 import type { BackupFolder } from "../backups/catalogue/backup-folder.ts";
 import { newestFirst, listBackups } from "../backups/catalogue/catalogue.ts";
-import { counted } from "../../providers/sizes.ts";
+import { counted } from "../../providers/fields/sizes.ts";
 import { HISTORY } from "../backups/anomaly.ts";
 import { formerDatabases } from "../backups/catalogue/database-identity.ts";
 import { fromFuture, futureError } from "../backups/catalogue/future.ts";

@@ -35,7 +35,7 @@ import { FlakyTransferError } from "../backups/second-read.ts";
 import { Tally, type OnProgress } from "../backups/tally.ts";
 import type { Telemetry } from "../run/telemetry.ts";
 import { writeDocument } from "../backups/documents/write-document.ts";
-import { counted, grouped } from "../../providers/sizes.ts";
+import { counted, grouped } from "../../providers/fields/sizes.ts";
 
 /** What differs between the manifest, the archive and what was restored, one sentence a table. */
 function differences(

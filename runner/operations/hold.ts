@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProviderError, toProviderError } from "../../providers/errors.ts";
 import { backupKey, HOLD, MANIFEST, recordName, recordTime } from "../../providers/layout.ts";
-import type { StorageProvider, StoredObject } from "../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../providers/storage/storage.ts";
+import type { StoredObject } from "../../providers/transfer/object.ts";
 import type { BackupFolder, Hold, JobName } from "../backups/catalogue/backup-folder.ts";
 import { listBackups, readManifest } from "../backups/catalogue/catalogue.ts";
 import { chooseBackup } from "../backups/catalogue/choose-backup.ts";

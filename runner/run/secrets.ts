@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { SECRETS_FILE_VARIABLE, secretVariable } from "../../providers/environment.ts";
 import { ProviderError } from "../../providers/errors.ts";
-import type { SecretRef } from "../../providers/secret-ref.ts";
+import type { SecretRef } from "../../providers/fields/secret-ref.ts";
 
 /**
  * Finds what a reference refers to.

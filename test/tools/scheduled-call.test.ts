@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { parseCron } from "../../providers/cron.ts";
+import { parseCron } from "../../providers/fields/cron.ts";
 import { crontabLine } from "../../components/host/crontab-line.ts";
 import { scheduledCall } from "../../tools/scheduled-call.ts";
 import { TemporaryFolder } from "../helpers/script.ts";

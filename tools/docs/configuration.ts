@@ -2,7 +2,7 @@ import { z } from "zod";
 import { AwsSettings } from "../../components/aws/settings.ts";
 import { HostSettings } from "../../components/host/settings.ts";
 import { JobConfig } from "../../providers/config.ts";
-import { SecretRef } from "../../providers/secret-ref.ts";
+import { SecretRef } from "../../providers/fields/secret-ref.ts";
 import { fieldTables, type Field, type Shape } from "./fields.ts";
 
 /** The schemas of the configuration: their title, and what stands above their fields. */

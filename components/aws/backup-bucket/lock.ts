@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { parseDuration, type JobSettings } from "../../../providers/config.ts";
-import { cadence } from "../../../providers/cadence.ts";
+import { cadence } from "../../../providers/fields/cadence.ts";
 
 /** How long the bucket locks what is written to it. */
 export interface ObjectLock {

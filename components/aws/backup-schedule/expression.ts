@@ -1,4 +1,4 @@
-import { parseCron } from "../../../providers/cron.ts";
+import { parseCron } from "../../../providers/fields/cron.ts";
 
 /** Days of the longest month, and of a week. */
 const [MONTH, WEEK] = [31, 7];

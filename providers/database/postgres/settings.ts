@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SecretRef } from "../../secret-ref.ts";
+import { SecretRef } from "../../fields/secret-ref.ts";
 import { serverFields } from "./connect/configured.ts";
 import type { Connection } from "./connect/connection-url.ts";
 import { type Selection, selectionFields } from "./scope/selection.ts";

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { counted } from "../../sizes.ts";
+import { counted } from "../../fields/sizes.ts";
 import type { DatabaseArtifact, DatabaseBackup, Omission, StoredFile } from "../database.ts";
 import { archive, type Layout, rolesOf, type Source } from "../postgres/dump/backup.ts";
 import type { ControlConnection } from "../postgres/connect/control-connection.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { ProviderError } from "../../errors.ts";
-import { counted } from "../../sizes.ts";
+import { counted } from "../../fields/sizes.ts";
 import type { RestoreArtifact } from "../database.ts";
 import { makeScratchFolder } from "../postgres/artifacts/scratch-folder.ts";
 import { readPart, wholePart } from "../postgres/artifacts/sql-artifact.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { retryFields } from "../../retry.ts";
-import { SecretRef } from "../../secret-ref.ts";
+import { SecretRef } from "../../fields/secret-ref.ts";
 import { storageFields } from "../../storage/storage.ts";
 import { projectUrl } from "../../supabase/project-url.ts";
 

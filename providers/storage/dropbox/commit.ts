@@ -1,7 +1,7 @@
 import type { files } from "dropbox";
 import { ProviderError, toProviderError } from "../../errors.ts";
 import type { Answer } from "../../http/http.ts";
-import { GRACE_MS } from "../../grace.ts";
+import { GRACE_MS } from "../../fields/grace.ts";
 import { sendCommit } from "../../transfer/commit-request.ts";
 import type { DropboxClient, SdkRequest } from "./client.ts";
 import type { CallOptions } from "../../http/service-client.ts";

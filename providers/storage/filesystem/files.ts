@@ -2,7 +2,7 @@ import { lstat, mkdir, opendir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ProviderError } from "../../errors.ts";
 import { checkSignal } from "../../transfer/check-signal.ts";
-import type { StoredObject } from "../storage.ts";
+import type { StoredObject } from "../../transfer/object.ts";
 import { fromSystem, isMissing, systemCode } from "./errors.ts";
 
 /** Backups are for their owner alone, however loose the umask is. */

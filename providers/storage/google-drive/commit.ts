@@ -1,6 +1,6 @@
 import { ProviderError, toProviderError } from "../../errors.ts";
 import { exists } from "../../transfer/object-errors.ts";
-import { GRACE_MS, withGrace } from "../../grace.ts";
+import { GRACE_MS, withGrace } from "../../fields/grace.ts";
 import { resolveDoubt } from "../../transfer/commit-request.ts";
 import { holds } from "./checksums.ts";
 import type { Content } from "./checksums.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ProviderError } from "../../errors.ts";
 import { retryFields } from "../../retry.ts";
-import { SecretRef } from "../../secret-ref.ts";
+import { SecretRef } from "../../fields/secret-ref.ts";
 import { storageFields } from "../storage.ts";
 import { serviceAccount, type Credentials } from "./credentials.ts";
 

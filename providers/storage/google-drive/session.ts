@@ -1,5 +1,5 @@
 import { ProviderError } from "../../errors.ts";
-import { withGrace } from "../../grace.ts";
+import { withGrace } from "../../fields/grace.ts";
 import type { Answer } from "../../http/http.ts";
 import type { DriveClient, RawRequest } from "./client.ts";
 import type { CallOptions } from "../../http/service-client.ts";

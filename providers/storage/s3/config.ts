@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { retryFields } from "../../retry.ts";
-import { SecretRef } from "../../secret-ref.ts";
+import { SecretRef } from "../../fields/secret-ref.ts";
 import { storageFields } from "../storage.ts";
 import type { ObjectHeaders } from "./upload-plan.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ProviderError, toProviderError } from "../../errors.ts";
-import { withGrace } from "../../grace.ts";
+import { withGrace } from "../../fields/grace.ts";
 import { uploads } from "./listing.ts";
 import type { OwnObject } from "./own-object.ts";
 import type { Proof } from "./proof.ts";

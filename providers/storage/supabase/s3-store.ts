@@ -4,7 +4,7 @@ import { createClient } from "../s3/client.ts";
 import { s3Schema } from "../s3/config.ts";
 import { S3Service } from "../s3/service.ts";
 import { S3StorageProvider } from "../s3/store.ts";
-import type { RequestOptions, StoredObject, UploadOptions } from "../storage.ts";
+import type { RequestOptions, StoredObject, UploadOptions } from "../../transfer/object.ts";
 import { storageUrl } from "../../supabase/client.ts";
 import type { NamedStore } from "./rest-store.ts";
 

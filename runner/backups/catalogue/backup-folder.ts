@@ -1,7 +1,7 @@
 import type { DatabaseIdentity } from "../../../providers/database/database.ts";
 import type { ProviderError } from "../../../providers/errors.ts";
 import type { DRILL } from "../../../providers/layout.ts";
-import type { StoredObject } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import type { OutcomeRecord } from "../documents/records.ts";
 import type { SigningKeys } from "../documents/signing.ts";
 

@@ -11,7 +11,8 @@ import {
   recordTime,
   VERIFICATION,
 } from "../../../providers/layout.ts";
-import type { StorageProvider, StoredObject } from "../../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import { describeAnomaly } from "../anomaly.ts";
 import { timeOfBackup } from "./backup-id.ts";
 import type { BackedUpDatabase, BackupFolder, BackupState, Hold, JobName, ListedFolder } from "./backup-folder.ts";

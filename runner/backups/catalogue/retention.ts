@@ -1,5 +1,5 @@
 import type { Retention } from "../../../providers/config.ts";
-import { parseDuration } from "../../../providers/duration.ts";
+import { parseDuration } from "../../../providers/fields/duration.ts";
 import type { BackupFolder, Hold } from "./backup-folder.ts";
 import { Calendar, PERIODS, type Period } from "./calendar.ts";
 import { byOrder } from "./order.ts";

@@ -1,6 +1,6 @@
 import { ProviderError } from "../../../providers/errors.ts";
 import { HOLD, type Trial } from "../../../providers/layout.ts";
-import type { StoredObject } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import { parseRecord, standing, timeIn, type Outcome, type OutcomeRecord } from "./records.ts";
 
 /** The name of a file in its folder. */

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
-import type { StorageProvider, StoredObject } from "../../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import type { JobName } from "../catalogue/backup-folder.ts";
 import { DOCUMENT, requireWithin } from "./document-bounds.ts";
 import { sealInPieces } from "./sealed-json.ts";

@@ -1,6 +1,7 @@
 import { ProviderError } from "../../../providers/errors.ts";
 import { backupKey } from "../../../providers/layout.ts";
-import type { StorageProvider, StoredObject } from "../../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import type { JobName } from "../catalogue/backup-folder.ts";
 import { recordName, type Outcome } from "./records.ts";
 import { writeDocument } from "./write-document.ts";

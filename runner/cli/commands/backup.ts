@@ -7,7 +7,7 @@ import { EXIT } from "../../run/exit-codes.ts";
 import type { FilesReport } from "../../operations/files/backup-files.ts";
 import type { RetryReport } from "../../operations/complete-backup.ts";
 import { FROM_MEMORY } from "../../operations/verify.ts";
-import { bytes, counted } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/fields/sizes.ts";
 import { examples } from "./examples.ts";
 import { withTelemetry } from "./with-telemetry.ts";
 

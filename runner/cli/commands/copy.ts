@@ -8,7 +8,7 @@ import { decisiveError } from "../../run/decisive-error.ts";
 import { EXIT, exitCodeOf } from "../../run/exit-codes.ts";
 import { loadJob } from "../../run/job.ts";
 import type { Run } from "../../run/run.ts";
-import { bytes, counted } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/fields/sizes.ts";
 import { findDestination, withDestination } from "./destination.ts";
 import { examples } from "./examples.ts";
 import { chosenIdentity, identityOption, type IdentityOptions } from "./identity.ts";

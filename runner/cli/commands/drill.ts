@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { DrillReport } from "../../operations/drill.ts";
 import { EXIT } from "../../run/exit-codes.ts";

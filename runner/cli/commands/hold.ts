@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { EXIT } from "../../run/exit-codes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";

@@ -19,7 +19,7 @@ import { unusable } from "../../backups/documents/record-reader.ts";
 import { describeLease, findLease, type FoundLease } from "../../backups/lease-objects.ts";
 import { describePoint, recoveryPoint } from "../../backups/objectives.ts";
 import type { Run } from "../../run/run.ts";
-import { bytes, counted } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/fields/sizes.ts";
 import { describeFailed, destinationOption, inDestinations, type DestinationOptions } from "./destination.ts";
 import { examples } from "./examples.ts";
 

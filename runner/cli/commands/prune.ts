@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import { describeKept } from "../../backups/catalogue/retention.ts";
 import { EXIT } from "../../run/exit-codes.ts";

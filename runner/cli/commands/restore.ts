@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { DatabaseConfig, databaseProviders } from "../../../providers/database/index.ts";
 import { ProviderError } from "../../../providers/errors.ts";
 import { filesAt } from "../../../providers/files/index.ts";
-import type { SecretRef } from "../../../providers/secret-ref.ts";
+import type { SecretRef } from "../../../providers/fields/secret-ref.ts";
 import { choose, placeOf, type Chosen, type Place } from "../../backups/catalogue/choose-backup.ts";
 import { runCommand, type JobOptions } from "../command.ts";
 import type { Display } from "../../run/display.ts";
@@ -14,7 +14,7 @@ import { parseReference } from "../reference.ts";
 import { requireProven } from "../../backups/documents/proof.ts";
 import type { Restored, RestoreRequest } from "../../operations/restore.ts";
 import type { Run } from "../../run/run.ts";
-import { bytes, counted } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/fields/sizes.ts";
 import {
   describeFailed,
   destinationOption,

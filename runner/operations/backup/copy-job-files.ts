@@ -1,7 +1,7 @@
 import { ProviderError, toProviderError } from "../../../providers/errors.ts";
 import { backupFiles, type FilesReport } from "../files/backup-files.ts";
 import { FILE_INDEX } from "../../../providers/layout.ts";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import type { Reconciliation } from "../files/reconciliation.ts";
 import { fail, live, requireLive } from "./destination.ts";
 import { verifies, type RunState, type Draft } from "./state.ts";

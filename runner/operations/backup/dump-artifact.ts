@@ -1,7 +1,7 @@
 import type { DatabaseArtifact } from "../../../providers/database/database.ts";
 import { toProviderError } from "../../../providers/errors.ts";
 import type { Attributes } from "../../../providers/monitor/monitor.ts";
-import type { StoredObject } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import { backupKey } from "../../../providers/layout.ts";
 import { dump, streamSettings, type MeasuredUpload } from "../../backups/dump.ts";
 import { fail, live, requireLive } from "./destination.ts";

@@ -8,7 +8,8 @@ import type { Check, DatabaseIdentity } from "../../../providers/database/databa
 import { ObjectLockedError, ProviderError } from "../../../providers/errors.ts";
 import { jobFolder } from "../../../providers/layout.ts";
 import { removedAtOnce, type StorageConfig } from "../../../providers/storage/index.ts";
-import type { StorageProvider, StoredObject } from "../../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import type { BackupFolder, JobName } from "../../backups/catalogue/backup-folder.ts";
 import { listBackups } from "../../backups/catalogue/catalogue.ts";
 import { formerDatabases, requireOneDatabase } from "../../backups/catalogue/database-identity.ts";

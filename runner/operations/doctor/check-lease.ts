@@ -1,5 +1,6 @@
 import { span } from "../../../providers/clock.ts";
-import type { StorageProvider, StoredObject } from "../../../providers/storage/storage.ts";
+import type { StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject } from "../../../providers/transfer/object.ts";
 import type { JobName } from "../../backups/catalogue/backup-folder.ts";
 import { unusable } from "../../backups/documents/record-reader.ts";
 import { LEASE_TIMES } from "../../backups/lease.ts";

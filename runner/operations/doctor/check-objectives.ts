@@ -1,7 +1,7 @@
-import { cadence } from "../../../providers/cadence.ts";
+import { cadence } from "../../../providers/fields/cadence.ts";
 import type { JobConfig } from "../../../providers/config.ts";
 import type { Check } from "../../../providers/database/database.ts";
-import { parseDuration } from "../../../providers/duration.ts";
+import { parseDuration } from "../../../providers/fields/duration.ts";
 
 const HOUR_MS = 3_600_000;
 

@@ -1,7 +1,7 @@
 import pMap from "p-map";
 import { ProviderError } from "../../../providers/errors.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import type { JobName } from "../../backups/catalogue/backup-folder.ts";
 import type { Manifest } from "../../backups/documents/manifest.ts";
 import type { FileEntry } from "./file-entry.ts";

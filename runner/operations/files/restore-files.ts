@@ -2,7 +2,7 @@ import pMap from "p-map";
 import { ProviderError, toProviderError } from "../../../providers/errors.ts";
 import type { FileFacts, FilesProvider } from "../../../providers/files/files.ts";
 import type { StorageProvider } from "../../../providers/storage/storage.ts";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import type { FileKeySource } from "../../stream/age/decrypt.ts";
 import type { JobName } from "../../backups/catalogue/backup-folder.ts";
 import { readManifest } from "../../backups/catalogue/catalogue.ts";

@@ -1,6 +1,6 @@
 import type { JobConfig } from "../../../providers/config.ts";
 import { VERIFICATION } from "../../../providers/layout.ts";
-import { parseDuration } from "../../../providers/duration.ts";
+import { parseDuration } from "../../../providers/fields/duration.ts";
 import type { BackupFolder } from "../../backups/catalogue/backup-folder.ts";
 import { describeFuture, fromFuture } from "../../backups/catalogue/future.ts";
 import { byOrder } from "../../backups/catalogue/order.ts";

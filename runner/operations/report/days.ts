@@ -1,5 +1,5 @@
 import type { JobConfig } from "../../../providers/config.ts";
-import { parseCron, runsBetween } from "../../../providers/cron.ts";
+import { parseCron, runsBetween } from "../../../providers/fields/cron.ts";
 import type { BackupFolder } from "../../backups/catalogue/backup-folder.ts";
 import { Calendar } from "../../backups/catalogue/calendar.ts";
 import { keptBy } from "../../backups/catalogue/retention.ts";

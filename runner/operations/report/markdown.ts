@@ -1,7 +1,7 @@
 import { onOneLine } from "../../../providers/visible.ts";
 import { Display, fitted } from "../../run/display.ts";
 import { readable } from "../../backups/objectives.ts";
-import { bytes, counted } from "../../../providers/sizes.ts";
+import { bytes, counted } from "../../../providers/fields/sizes.ts";
 import type { BackupReport, DestinationReport, DrillReport, JobReport, Objective, Report } from "./report.ts";
 import { describeChecks, describeCopy, describeSteps, describeYear, minuteOf, nameOf, took, when } from "./words.ts";
 

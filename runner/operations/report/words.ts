@@ -1,4 +1,4 @@
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import type { Copy, DrillReport, JobReport } from "./report.ts";
 import { describeKept, type Kept } from "../../backups/catalogue/retention.ts";
 

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import type { JobConfig } from "../../../providers/config.ts";
 import { ProviderError } from "../../../providers/errors.ts";
-import { counted } from "../../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 import { onOneLine } from "../../../providers/visible.ts";
 import { openLog, type LogOptions } from "../log.ts";
 import { Redactor } from "../redact.ts";

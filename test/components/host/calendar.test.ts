@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { parseCron } from "../../../providers/cron.ts";
+import { parseCron } from "../../../providers/fields/cron.ts";
 import { onCalendar } from "../../../components/host/calendar.ts";
 import { hasProgram } from "../../helpers/programs.ts";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { parseCron } from "../../../providers/cron.ts";
+import { parseCron } from "../../../providers/fields/cron.ts";
 import { crontabLine } from "../../../components/host/crontab-line.ts";
 import { scheduleScripts } from "../../../components/host/schedule-scripts.ts";
 import { quote } from "../../../components/host/shell.ts";

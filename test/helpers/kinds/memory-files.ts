@@ -10,7 +10,7 @@ import {
   type ListedFile,
   type OpenFile,
 } from "../../../providers/files/files.ts";
-import { SecretRef } from "../../../providers/secret-ref.ts";
+import { SecretRef } from "../../../providers/fields/secret-ref.ts";
 
 const schema = z.strictObject({
   kind: z.literal("memory-files").describe("Files in the memory of a service."),

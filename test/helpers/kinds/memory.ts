@@ -5,15 +5,10 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { ProviderError } from "../../../providers/errors.ts";
-import { SecretRef } from "../../../providers/secret-ref.ts";
+import { SecretRef } from "../../../providers/fields/secret-ref.ts";
 import { keySegments } from "../../../providers/transfer/keys.ts";
-import {
-  defineStorage,
-  storageFields,
-  type StorageProvider,
-  type StoredObject,
-  type UploadOptions,
-} from "../../../providers/storage/storage.ts";
+import { defineStorage, storageFields, type StorageProvider } from "../../../providers/storage/storage.ts";
+import type { StoredObject, UploadOptions } from "../../../providers/transfer/object.ts";
 import { watchedUpload } from "../../../providers/transfer/watched-transfer.ts";
 
 const schema = z.strictObject({

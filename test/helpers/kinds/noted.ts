@@ -10,7 +10,7 @@ import { postgres } from "../../../providers/database/postgres.ts";
 import { openPostgres } from "../../../providers/database/postgres/open.ts";
 import { parseConnectionUrl } from "../../../providers/database/postgres/connect/connection-url.ts";
 import { ProviderError } from "../../../providers/errors.ts";
-import { SecretRef } from "../../../providers/secret-ref.ts";
+import { SecretRef } from "../../../providers/fields/secret-ref.ts";
 
 const FORMAT = "note";
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { SecretRef } from "../../../providers/secret-ref.ts";
+import type { SecretRef } from "../../../providers/fields/secret-ref.ts";
 import { secretVariable } from "../../../providers/environment.ts";
 import { resolveSecret } from "../../../runner/run/secrets.ts";
 import { TemporaryFolder } from "../../helpers/script.ts";

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import { ProviderError } from "../../../errors.ts";
-import { counted } from "../../../sizes.ts";
+import { counted } from "../../../fields/sizes.ts";
 import type { BackupOptions, DatabaseArtifact, DatabaseBackup, DatabaseFacts, TableFacts } from "../../database.ts";
 import {
   archiveRisk,

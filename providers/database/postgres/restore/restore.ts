@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { abortedError, ProviderError, reworded, toProviderError } from "../../../errors.ts";
-import { withGrace } from "../../../grace.ts";
+import { withGrace } from "../../../fields/grace.ts";
 import type { RestoreArtifact, RestoreOptions, RestoreReport } from "../../database.ts";
 import { isArchive } from "../artifacts/formats.ts";
 import { spool, type SpooledArchive } from "../artifacts/spooled-archive.ts";

@@ -1,4 +1,4 @@
-import { bytes, counted } from "../../../../providers/sizes.ts";
+import { bytes, counted } from "../../../../providers/fields/sizes.ts";
 import { readable } from "../../../backups/objectives.ts";
 import type { BackupReport, JobReport, Objective, Report } from "../report.ts";
 import { describeYear, minuteOf, nameOf, took, when as at } from "../words.ts";

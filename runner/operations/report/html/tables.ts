@@ -1,4 +1,4 @@
-import { bytes, counted } from "../../../../providers/sizes.ts";
+import { bytes, counted } from "../../../../providers/fields/sizes.ts";
 import type { BackupReport, DrillReport, JobReport } from "../report.ts";
 import { describeChecks, describeCopy, describeSteps, minuteOf, nameOf, took } from "../words.ts";
 import { html, when, type Markup } from "./markup.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { counted } from "../../providers/sizes.ts";
+import { counted } from "../../../providers/fields/sizes.ts";
 
 it.each([
   [0, "file", "0 files"],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cadence } from "../../providers/cadence.ts";
+import { cadence } from "../../../providers/fields/cadence.ts";
 
 describe("cadence", () => {
   it.each([

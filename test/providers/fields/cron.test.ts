@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { firstRun, parseCron, runsBetween } from "../../providers/cron.ts";
+import { firstRun, parseCron, runsBetween } from "../../../providers/fields/cron.ts";
 
 const allowed = "as *, a number, a range (a-b), a step (*/n or a-b/n) or a list of these (a,b)";
 

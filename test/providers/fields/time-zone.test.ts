@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { timeZoneFault } from "../../providers/time-zone.ts";
+import { timeZoneFault } from "../../../providers/fields/time-zone.ts";
 
 it.each([
   ...["UTC", "Europe/Berlin", "America/Port-au-Prince", "America/Port_of_Spain", "America/Indiana/Knox", "Etc/GMT+3"],

@@ -1,6 +1,6 @@
 import { generateHybridIdentity, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { expect, it } from "vitest";
-import { isAgeRecipient } from "../../providers/age-recipient.ts";
+import { isAgeRecipient } from "../../../providers/fields/age-recipient.ts";
 
 const x25519 = await identityToRecipient(await generateX25519Identity());
 const hybrid = await identityToRecipient(await generateHybridIdentity());
