@@ -8,6 +8,8 @@ export interface FirstStack {
   readonly name: pulumi.Output<string>;
   /** Tells its backups from those of any other stack. */
   readonly id: pulumi.Output<string>;
+  /** What keeps both: it goes with the stack alone. */
+  readonly resource?: pulumi.Resource;
 }
 
 /** What each program that runs in this process has made, by its connection to the engine. */
@@ -35,5 +37,5 @@ function makeFirstStack(stack: string, resource: string, opts: pulumi.CustomReso
   const kept = { create: "exit 0", environment, logging: local.Logging.None, addPreviousOutputInEnv: false };
   const command = new local.Command(resource, kept, { ...opts, ignoreChanges: Object.keys(kept) });
   const first = command.environment.apply((found) => ({ ...environment, ...found }));
-  return { name: first.stack, id: first.id };
+  return { name: first.stack, id: first.id, resource: command };
 }

@@ -87,9 +87,12 @@ export function reportsFolder(job: JobName, prefix?: string): string {
   return `${jobFolder(job, prefix)}/${REPORTS_FOLDER}`;
 }
 
+/** The folder beside the backups that says whose they are. */
+export const OWNERS_FOLDER = "owners";
+
 /** The folder beside the backups that says whose the job's folder is. */
 export function ownersFolder(job: JobName): string {
-  return `${jobFolder(job)}/owners`;
+  return `${jobFolder(job)}/${OWNERS_FOLDER}`;
 }
 
 /** The folder of a job's lease. */

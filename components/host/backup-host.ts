@@ -12,6 +12,7 @@ import { Installation } from "./installation.ts";
 import { runnerCommand, toShell, withSchedule } from "./runner-command.ts";
 import { Schedule } from "./schedule.ts";
 import { JobFile, SecretsFile } from "./private-file.ts";
+import { ownerOf } from "./owner.ts";
 import { quote } from "./shell.ts";
 import { firstStack, type FirstStack } from "../first-stack.ts";
 import { reportCommand } from "../report-command.ts";
@@ -62,7 +63,8 @@ export class BackupHost extends pulumi.ComponentResource {
     const { directory } = host;
     const project = pulumi.getProject();
     const machine = toMachine(host, args.secrets);
-    const common = { machine, ...(host.user !== undefined && { user: host.user }) };
+    const owner = ownerOf(this, name, { machine, first, adopt: host.adopt ?? false });
+    const common = { machine, folder: directory, owner, ...(host.user !== undefined && { user: host.user }) };
     const jobs = args.jobs.map(({ schedule, ...job }) => ({
       name: job.name,
       schedule,
@@ -84,6 +86,7 @@ export class BackupHost extends pulumi.ComponentResource {
         ...common,
         folders: pulumi.all(jobs.map(({ job }) => job)).apply(backupFolders),
         removeOnDestroy: host.removeBackupsOnDestroy,
+        ...(first.resource && { stack: first.resource }),
       },
       inFolder,
     );
@@ -95,7 +98,7 @@ export class BackupHost extends pulumi.ComponentResource {
     );
     const installation = new Installation(
       `${name}-program`,
-      { ...common, folder: directory, source, ...(host.node !== undefined && { node: host.node }) },
+      { ...common, source, ...(host.node !== undefined && { node: host.node }) },
       inFolder,
     );
 

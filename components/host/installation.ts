@@ -5,6 +5,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 import * as pulumi from "@pulumi/pulumi";
 import { runnerFiles } from "../runner-files.ts";
 import { machineCommand, type Machine } from "./machine.ts";
+import { folderMark, ownerFunctions, type Owner } from "./owner.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
 /** Arguments of {@link Installation}. */
@@ -12,6 +13,7 @@ export interface InstallationArgs {
   readonly machine: Machine;
   /** The stack's folder on the machine. */
   readonly folder: string;
+  readonly owner: pulumi.Input<Owner>;
   /** The user that runs the backups. Default: the one who connects. */
   readonly user?: string;
   /** Path of node on the machine. Default: on this machine the one of this project, elsewhere whatever is on the PATH. */
@@ -47,8 +49,12 @@ export class Installation extends pulumi.ComponentResource {
         {
           path: programs,
           stdin: content.text,
-          create: installScript(programs, content.hash, args),
-          delete: `rm -rf ${quote(programs)}`,
+          create: pulumi.output(args.owner).apply((owner) => installScript(programs, content.hash, { ...args, owner })),
+          delete: pulumi.output(args.owner).apply(
+            (owner) => `${common(args.folder, owner)}
+case $found in "" | -) ;; *) holds "$found" || exit 0 ;; esac
+rm -rf ${quote(programs)}`,
+          ),
         },
         { parent: this },
       );
@@ -78,8 +84,16 @@ for (const name of Object.keys(files)) {
   fs.writeFileSync(name, files[name]);
 }`;
 
-function installScript(programs: string, hash: string, args: InstallationArgs): string {
+function common(folder: string, owner: Owner): string {
   return `${scriptStart}
+${ownerFunctions(owner, true)}
+${folderMark}
+found=$(folder_mark ${quote(folder)})`;
+}
+
+function installScript(programs: string, hash: string, args: InstallationArgs & { readonly owner: Owner }): string {
+  return `${common(args.folder, args.owner)}
+claim ${quote(`The folder ${args.folder}`)} "$found" "Set provision:host.directory to another folder."
 ${ownFunction(args.user)}
 programs=${quote(programs)}
 hash=${hash}

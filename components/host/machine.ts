@@ -14,6 +14,8 @@ export interface Machine {
 export interface MachineCommandArgs {
   /** Brings the wished state about: runs when the resource is created and when anything of it changes. */
   readonly create: pulumi.Input<string>;
+  /** What runs instead of `create` where the state has the resource already. Default: `create`. */
+  readonly update?: pulumi.Input<string>;
   /** Takes it back. Left out: nothing is done. */
   readonly delete?: pulumi.Input<string>;
   /** Handed to the scripts as standard input. With a secret in it, the outputs are secrets too and nothing is logged. */
@@ -52,14 +54,22 @@ export function machineCommand(
   });
   if (machine.connection === undefined) {
     const logging = args.secret === true ? local.Logging.None : local.Logging.Stderr;
-    const remove = args.delete === undefined ? {} : { delete: args.delete };
-    return new local.Command(name, { ...script, create: args.create, ...remove, logging }, options);
+    const { create, update, delete: remove } = args;
+    return new local.Command(
+      name,
+      { ...script, create, ...(update && { update }), ...(remove && { delete: remove }), logging },
+      options,
+    );
   }
   // The user's login shell reads the command; it may be none that reads POSIX scripts.
   const posix = (text: pulumi.Input<string>) =>
     pulumi.output(text).apply((script) => `exec /bin/sh -c ${quote(script)}`);
   const logging = args.secret === true ? remote.Logging.None : remote.Logging.Stderr;
-  const remove = args.delete === undefined ? {} : { delete: posix(args.delete) };
   const { connection } = machine;
-  return new remote.Command(name, { ...script, connection, create: posix(args.create), ...remove, logging }, options);
+  const scripts = {
+    create: posix(args.create),
+    ...(args.update && { update: posix(args.update) }),
+    ...(args.delete && { delete: posix(args.delete) }),
+  };
+  return new remote.Command(name, { ...script, connection, ...scripts, logging }, options);
 }

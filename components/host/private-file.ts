@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { JobConfig } from "../../providers/config.ts";
 import { machineCommand, type Machine, type MachineCommandArgs } from "./machine.ts";
+import { folderMark, ownerFunctions, type Owner } from "./owner.ts";
 import { ownFunction, quote, scriptStart } from "./shell.ts";
 
 /** What the files of a machine share. */
@@ -9,6 +10,9 @@ interface PrivateFileArgs {
   readonly machine: Machine;
   /** Absolute path of the file. */
   readonly path: string;
+  /** The stack's folder, in which the file is, and whose that is. */
+  readonly folder: string;
+  readonly owner: pulumi.Input<Owner>;
   /** The user that runs the backups, and alone can read the file. Default: the one who connects. */
   readonly user?: string | undefined;
 }
@@ -49,11 +53,12 @@ export class SecretsFile extends pulumi.ComponentResource {
 function writeFile(
   parent: JobFile | SecretsFile,
   name: string,
-  { machine, path, user }: PrivateFileArgs,
+  { machine, path, ...place }: PrivateFileArgs,
   content: Pick<MachineCommandArgs, "stdin" | "secret">,
 ): pulumi.Output<string> {
-  const scripts = privateFileScripts(path, user);
-  return machineCommand(`${name}-file`, machine, { ...scripts, path, ...content }, { parent }).id.apply(() => path);
+  const scripts = pulumi.output(place.owner).apply((owner) => privateFileScripts(path, { ...place, owner }));
+  const args = { create: scripts.create, delete: scripts.delete, path, ...content };
+  return machineCommand(`${name}-file`, machine, args, { parent }).id.apply(() => path);
 }
 
 function toJson(value: unknown): string {
@@ -62,15 +67,24 @@ function toJson(value: unknown): string {
 
 /**
  * The scripts that write standard input to a file that only its user can read, and that remove it. The file is there whole
- * or not at all; its unfinished form has a fixed name, so that the next run or the removal gets rid of one that was left.
+ * or not at all; its unfinished form has a fixed name, so that the next run or the removal gets rid of one that was left. In a
+ * folder that another owner has taken over nothing is written, and what a newer holder has written is not removed.
  */
-export function privateFileScripts(path: string, user: string | undefined): { create: string; delete: string } {
+export function privateFileScripts(
+  path: string,
+  place: { readonly folder: string; readonly owner: Owner; readonly user?: string | undefined },
+): { create: string; delete: string } {
+  const common = `${scriptStart}
+${ownerFunctions(place.owner, true)}
+${folderMark}
+found=$(folder_mark ${quote(place.folder)})`;
   const folder = dirname(path);
   const unfinished = `${folder}/.${basename(path)}.new`;
   return {
     // noclobber (-C) refuses a link that somebody has put in the unfinished file's place.
-    create: `${scriptStart}
-${ownFunction(user)}
+    create: `${common}
+claim ${quote(`The folder ${place.folder}`)} "$found" "Set provision:host.directory to another folder."
+${ownFunction(place.user)}
 file=${quote(path)}
 new=${quote(unfinished)}
 trap 'rm -f "$new"' EXIT
@@ -86,7 +100,9 @@ rm -f "$new"
 own "$new"
 mv -f "$new" "$file"`,
     // The last one out takes the folders along: when they move, they are not removed before what is in them.
-    delete: `rm -f ${quote(path)} ${quote(unfinished)}
+    delete: `${common}
+case $found in "" | -) ;; *) holds "$found" || exit 0 ;; esac
+rm -f ${quote(path)} ${quote(unfinished)}
 rmdir ${quote(folder)} ${quote(dirname(folder))} 2>/dev/null || true`,
   };
 }

@@ -1,3 +1,4 @@
+import { ownerFunctions, type Owner } from "./owner.ts";
 import { quote, scriptStart } from "./shell.ts";
 import type { SystemdUnits } from "./systemd-units.ts";
 
@@ -9,8 +10,9 @@ export type Scheduler = "auto" | "systemd" | "crontab" | "none";
 
 /** What the scripts of a schedule need. */
 export interface ScheduleScriptArgs {
-  /** Name of the units without their endings; also marks the line in the crontab. */
+  /** Name of the units without their endings; also stands in the line's mark in the crontab. */
   readonly unit: string;
+  readonly owner: Owner;
   readonly units: SystemdUnits;
   /** The line for the crontab, without the mark. */
   readonly line: string;
@@ -22,15 +24,14 @@ export interface ScheduleScriptArgs {
 }
 
 /**
- * The scripts that install and remove a schedule. The first line that `create` prints says how the job is scheduled
- * (`systemd system`, `systemd user`, `crontab` or `none`); each further line is a warning for people.
+ * The scripts that install and remove a schedule: `create` refuses one that another owner has, and `delete` removes none but its own.
+ * The first line that `create` and `update` print says how the job is scheduled (`systemd system`, `systemd user`, `crontab` or
+ * `none`); each further line is a warning for people.
  */
-export function scheduleScripts(args: ScheduleScriptArgs): { create: string; delete: string } {
-  const functions = commonFunctions(args.unit, args.user);
-  return {
-    create: `${functions}
+export function scheduleScripts(args: ScheduleScriptArgs): { create: string; update: string; delete: string } {
+  const install = (known: boolean) => `${commonFunctions(args, known)}
 zone=${quote(args.timezone)}
-line=${quote(`${args.line} ${mark(args.unit)}`)}
+line=${quote(args.line)}" # $unit $mark"
 timer=${quote(args.units.timer)}
 system_service=${quote(args.units.systemService)}
 user_service=${quote(args.units.userService)}
@@ -39,25 +40,27 @@ how=${quote(args.scheduler)}
 if [ "$how" = auto ]; then
   if systemd_runs; then how=systemd; elif command -v crontab >/dev/null; then how=crontab; else how=none; fi
 fi
+fix='Give the stack or the job another name.'
+claim "The timer $unit.timer" "$(timer_mark)" "$fix"
+claim "The line of $unit in the crontab of $user" "$(line_mark)" "$fix"
 case $how in
   systemd) install_timer; remove_line ;;
   crontab) install_line; remove_timer ;;
   none) remove_line; remove_timer; echo none ;;
-esac`,
-    delete: `${functions}
-remove_timer
-remove_line`,
+esac`;
+  return {
+    create: install(false),
+    update: install(true),
+    delete: `${commonFunctions(args, true)}
+if holds "$(timer_mark)"; then remove_timer; fi
+if holds "$(line_mark)"; then remove_line; fi`,
   };
 }
 
-/** What marks the line of a schedule in a crontab: a comment for the shell that runs the line. */
-function mark(unit: string): string {
-  return `# ${unit}`;
-}
-
-function commonFunctions(unit: string, user: string | undefined): string {
+function commonFunctions({ unit, user, owner }: ScheduleScriptArgs, known: boolean): string {
   return `${scriptStart}
 export LC_ALL=C
+${ownerFunctions(owner, known)}
 unit=${quote(unit)}
 user=${user === undefined ? "$(id -un)" : quote(user)}
 if [ "$(id -u)" = 0 ]; then
@@ -83,13 +86,36 @@ lock_tab() {
   done
 }
 
-# Reads the crontab: its lines into $lines, those of others into $others. Fails where it cannot be read.
+# Reads the crontab: its lines into $lines, those of other units into $others. Fails where it cannot be read.
 read_tab() {
   if ! lines=$(tab -l 2>/dev/null); then
     lines=
     why=$(tab -l 2>&1 >/dev/null) || case $why in *'no crontab for'* | *'No such file'*) ;; *) return 1 ;; esac
   fi
-  others=$(printf '%s\\n' "$lines" | awk -v mark=${quote(mark(unit))} 'substr($0, length($0) - length(mark)) != " " mark')
+  others=$(of_unit 0)
+}
+# Prints the owners of the lines of this unit, or with 0 all other lines. A line ends in the unit, and in its owner's mark.
+of_unit() {
+  printf '%s\\n' "$lines" | awk -v unit="$unit" -v ours="$1" '
+    { own = 0; owner = "-" }
+    match($0, / # [^ ]+( [0-9a-f]+[.][0-9a-f]+ [^ ]+)?$/) {
+      parts = split(substr($0, RSTART + 3), part, " ")
+      own = part[1] == unit
+      if (parts > 1) owner = part[2] " " part[3]
+    }
+    own == ours { if (own) print owner; else print }'
+}
+# Prints the mark of this unit's line in the crontab; of a crontab that this user may not read, it has none.
+line_mark() {
+  if command -v crontab >/dev/null && read_tab; then of_unit 1 | tail -n 1; fi
+}
+timer_mark() {
+  for file in "$units/$unit.timer" "$units/$unit.service"; do
+    [ -e "$file" ] || continue
+    found=$(sed -n 's/^# Owner: //p' "$file")
+    echo "\${found:--}"
+    return 0
+  done
 }
 remove_line() {
   command -v crontab >/dev/null || return 0
@@ -110,7 +136,7 @@ remove_timer() {
 
 const installFunctions = `systemd_runs() { [ -d /run/systemd/system ] && control show-environment >/dev/null 2>&1; }
 put() {
-  printf '%s' "$2" >"$units/.$1.new"
+  printf '# Owner: %s\\n%s' "$mark" "$2" >"$units/.$1.new"
   chmod 644 "$units/.$1.new"
   mv -f "$units/.$1.new" "$units/$1"
 }

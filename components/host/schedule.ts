@@ -4,6 +4,7 @@ import { parseCron } from "../../providers/fields/cron.ts";
 import { onCalendar } from "./calendar.ts";
 import { crontabLine } from "./crontab-line.ts";
 import { machineCommand, type Machine } from "./machine.ts";
+import { takePlace, type Owner } from "./owner.ts";
 import { withSchedule, type RunnerCommand } from "./runner-command.ts";
 import { scheduleScripts, type Scheduler } from "./schedule-scripts.ts";
 import { renderSystemdUnits } from "./systemd-units.ts";
@@ -23,6 +24,7 @@ export interface ScheduleArgs {
   readonly byHand: pulumi.Input<string>;
   /** File that collects what runs from a crontab print; systemd has its journal. */
   readonly logFile: string;
+  readonly owner: pulumi.Input<Owner>;
   /** Folders that a run may write to. */
   readonly writable: pulumi.Input<readonly string[]>;
   readonly scheduler: Scheduler;
@@ -54,20 +56,31 @@ export class Schedule extends pulumi.ComponentResource {
         calendar: onCalendar(cron, schedule.timezone),
         ...(args.user !== undefined && { user: args.user }),
       });
-    const scripts = pulumi.output(args.writable).apply((writable) =>
-      scheduleScripts({
+    const scripts = pulumi.all([args.writable, args.owner, args.machine.place]).apply(([writable, owner, place]) => {
+      takePlace(
+        `the schedule ${unit} of ${args.user ?? "the user"} on ${place}`,
+        owner,
+        "Give their jobs different names.",
+      );
+      return scheduleScripts({
         unit,
+        owner,
         units: units(writable),
         line: crontabLine(schedule.cron, cron, command, args.logFile),
         timezone: schedule.timezone,
         scheduler: args.scheduler,
         ...(args.user !== undefined && { user: args.user }),
-      }),
-    );
+      });
+    });
     const timer = machineCommand(
       `${name}-timer`,
       args.machine,
-      { path: `${args.user ?? ""}/${unit}`, create: scripts.create, delete: scripts.delete },
+      {
+        path: `${args.user ?? ""}/${unit}`,
+        create: scripts.create,
+        update: scripts.update,
+        delete: scripts.delete,
+      },
       { parent: this },
     );
     this.how = pulumi.all([timer.stdout, args.machine.place, args.byHand]).apply(([stdout, place, byHand]) => {

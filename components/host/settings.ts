@@ -55,6 +55,12 @@ export const HostSettings = z.strictObject({
     .describe(
       "Whether `pulumi destroy` removes the backups of the stack's jobs from the machine. Takes effect with `pulumi up`. Default false.",
     ),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether this stack takes over a directory, timers and crontab lines that another owner has, or one that left no mark. Set it for one `pulumi up`. Default false.",
+    ),
   scheduler: z
     .enum(["auto", "systemd", "crontab", "none"])
     .default("auto")
@@ -78,4 +84,4 @@ export type HostMayComeLater<T extends { readonly connection?: unknown }> = Omit
 };
 
 /** The settings of the host target, complete, as `BackupHost` takes them. */
-export type HostArgs = HostMayComeLater<HostSettings>;
+export type HostArgs = Omit<HostMayComeLater<HostSettings>, "adopt"> & Partial<Pick<HostSettings, "adopt">>;

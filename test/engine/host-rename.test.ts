@@ -87,7 +87,7 @@ function crontab(): Record<string, string> {
   const lines = (user?.read() ?? "").split("\n").filter((line) => line !== "");
   return Object.fromEntries(
     lines.map((line) => {
-      const [, command = "", name = ""] = /^(?:\S+ ){5}(.*) # (\S+)$/.exec(line) ?? [];
+      const [, command = "", name = ""] = /^(?:\S+ ){5}(.*) # (\S+) [0-9a-f]+\.[0-9a-f]+ \S+$/.exec(line) ?? [];
       return [name, command.replaceAll("\\%", "%")];
     }),
   );
@@ -182,7 +182,10 @@ describe("a job that is renamed on a host, on the real engine", () => {
   it("is renamed again, with both earlier names", { timeout: UP_MS }, async () => {
     await stack.configure(configOf({ name: "store", rename: { from: ["app", "shop"] } }, true));
     const steps = did(await stack.up());
-    expect(steps.filter((step) => !/ host-(shop|store)-/.test(step))).toEqual(["update host-backups-paths"]);
+    expect(steps.filter((step) => !/ host-(shop|store)-/.test(step))).toEqual([
+      "create host-backups-kept",
+      "update host-backups-paths",
+    ]);
     expect(Object.keys(crontab()).sort()).toEqual(timers("store"));
     expect(await listed("store")).toEqual(backups.slice(-2));
   });

@@ -118,7 +118,7 @@ describe("a stack of the host target, on the real engine", () => {
       expect(statSync(join(directory, name)).mode & 0o777).toBe(0o600);
     for (const name of ["", "jobs", "logs", "backups"])
       expect(statSync(join(directory, name)).mode & 0o777).toBe(0o700);
-    expect(readdirSync(directory).sort()).toEqual(["backups", "jobs", "logs", "secrets.json"]);
+    expect(readdirSync(directory).sort()).toEqual([".owner", "backups", "jobs", "logs", "secrets.json"]);
     const outputs = await stack.outputs();
     const { app } = outputs.jobs?.value as Record<string, Record<string, unknown>>;
     expect(app).toMatchObject({ backups: [`filesystem: ${directory}/backups/dev/app`] });
@@ -126,7 +126,7 @@ describe("a stack of the host target, on the real engine", () => {
     expect(app?.scheduled).toBe(user === undefined ? "none" : "crontab");
     if (user !== undefined) {
       expect(crontab()).toMatch(
-        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ \S+\/runner\/cli\.js backup .* # provision\.dev\.app\n$/,
+        /^0 3 \* \* \* PROVISION_SECRETS_FILE=\S+ PROVISION_SCHEDULE='0 3 \* \* \* [\w/]+' \S+ \S+\/runner\/cli\.js backup .* # provision\.dev\.app [0-9a-f]{32}\.[0-9a-f]{12} \S+\n$/,
       );
     }
     backup = pretendBackup(join(directory, "backups"), "dev", "app");
@@ -158,7 +158,7 @@ describe("a stack of the host target, on the real engine", () => {
     if (user !== undefined) expect(crontab().trim().split("\n")).toHaveLength(2);
     expect(did(await up()).sort()).toEqual(["delete host-web-file", "delete host-web-schedule-timer"]);
     expect(readdirSync(join(directory, "jobs"))).toEqual(["app.json"]);
-    if (user !== undefined) expect(crontab()).toMatch(/^.* # provision\.dev\.app\n$/);
+    if (user !== undefined) expect(crontab()).toMatch(/^.* # provision\.dev\.app [0-9a-f]{32}\.[0-9a-f]{12} \S+\n$/);
     expect(existsSync(other)).toBe(true);
   });
 
@@ -168,7 +168,7 @@ describe("a stack of the host target, on the real engine", () => {
     await up({ removeBackups: true });
     expect(readdirSync(old)).toEqual(["backups"]);
     expect(existsSync(backup)).toBe(true);
-    expect(readdirSync(directory).sort()).toEqual(["backups", "jobs", "logs", "secrets.json"]);
+    expect(readdirSync(directory).sort()).toEqual([".owner", "backups", "jobs", "logs", "secrets.json"]);
     await stack.preview({ expectNoChanges: true });
     backup = pretendBackup(join(directory, "backups"), "dev", "app");
     await up();

@@ -538,7 +538,7 @@ export const mistakes: readonly Mistake[] = [
     name: "a misspelt field of the host",
     change: { host: { directroy: "/srv/provision" } },
     problems: [
-      "provision:host.directroy: there is no such field; allowed are directory, user, connection, removeBackupsOnDestroy, scheduler and node\n" +
+      "provision:host.directroy: there is no such field; allowed are directory, user, connection, removeBackupsOnDestroy, adopt, scheduler and node\n" +
         "Did you mean directory?",
     ],
   },
@@ -555,7 +555,7 @@ export const mistakes: readonly Mistake[] = [
         'Write it, for example cron: "0 3 * * *". About cron: Five fields: minute, hour, day of the month, month, day of the week.',
       'provision:jobs[0].schedule.timezone: expected a time zone of the IANA database, got "Mars"\n' +
         "Write it, for example timezone: America/Sao_Paulo. About timezone: IANA time zone in which the fields are read. Default UTC.",
-      "provision:host.port: there is no such field; allowed are directory, user, connection, removeBackupsOnDestroy, scheduler and node\n" +
+      "provision:host.port: there is no such field; allowed are directory, user, connection, removeBackupsOnDestroy, adopt, scheduler and node\n" +
         "Move it into connection: connection.port.",
     ],
   },

@@ -93,6 +93,7 @@ export async function mockEngine(
     "provision",
     "dev",
     options.preview ?? false,
+    "organization",
   );
   return recorded;
 }

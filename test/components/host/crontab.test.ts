@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parseCron } from "../../../providers/fields/cron.ts";
 import { crontabLine } from "../../../components/host/crontab-line.ts";
+import type { Owner } from "../../../components/host/owner.ts";
 import { scheduleScripts } from "../../../components/host/schedule-scripts.ts";
 import { quote } from "../../../components/host/shell.ts";
 import { renderSystemdUnits } from "../../../components/host/systemd-units.ts";
 import { makeCrontabUser } from "../../helpers/crontab.ts";
 import { runScript, TemporaryFolder } from "../../helpers/script.ts";
 
+const owner: Owner = { id: "0123", holder: "abcd", name: "org/project/test/backups", adopt: false };
 const machineZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** The scripts of a job of the stack `test` that runs a shell command. */
@@ -16,10 +18,11 @@ function scripts(
   job: string,
   user: string,
   cron: string,
-  options: { timezone?: string; scheduler?: "auto" | "crontab" } = {},
+  options: { timezone?: string; scheduler?: "auto" | "crontab"; owner?: Owner } = {},
 ) {
   return scheduleScripts({
     unit: `provision.test.${job}`,
+    owner: options.owner ?? owner,
     units: renderSystemdUnits({
       description: job,
       command: ["/bin/true"],
@@ -34,8 +37,8 @@ function scripts(
     user,
   });
 }
-const line = (job: string, times: string) =>
-  `${times} /bin/true >>'/tmp/${job}.log' 2>&1 || tail -n 20 '/tmp/${job}.log' # provision.test.${job}\n`;
+const line = (job: string, times: string, mark = " 0123.abcd org/project/test/backups") =>
+  `${times} /bin/true >>'/tmp/${job}.log' 2>&1 || tail -n 20 '/tmp/${job}.log' # provision.test.${job}${mark}\n`;
 
 const user = await makeCrontabUser();
 const theirs = "# my own\nMAILTO=me@example.com\n\n5 4 * * * echo 100\\% # provision.test.apple\n@reboot true";
@@ -97,9 +100,9 @@ describe.runIf(user !== undefined)("a schedule's scripts with the real crontab",
         .sort();
       expect(added.map((text) => text.split(" # ")[1] ?? "")).toEqual([
         "",
-        "provision.test.app",
-        "provision.test.shop",
-        "provision.test.web",
+        "provision.test.app 0123.abcd org/project/test/backups",
+        "provision.test.shop 0123.abcd org/project/test/backups",
+        "provision.test.web 0123.abcd org/project/test/backups",
       ]);
     } finally {
       folder.remove();

@@ -18,13 +18,17 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BackupFolders } from "../../../components/host/backup-folders.ts";
 import { Folder } from "../../../components/host/folder.ts";
 import type { Machine } from "../../../components/host/machine.ts";
+import type { Owner } from "../../../components/host/owner.ts";
 import { privateFileScripts } from "../../../components/host/private-file.ts";
 import { quote } from "../../../components/host/shell.ts";
 import { mockEngine, registered } from "../../helpers/mocks.ts";
 import { runScript, TemporaryFolder } from "../../helpers/script.ts";
 
 const machine: Machine = { place: "localhost" };
+const owner: Owner = { id: "0123", holder: "abcd", name: "org/project/test/backups", adopt: false };
 let folder: TemporaryFolder;
+/** The stack's folder of the test, and its owner. */
+const place = () => ({ folder: folder.path, owner });
 beforeEach(() => {
   folder = new TemporaryFolder(true);
 });
@@ -43,7 +47,7 @@ describe("a private file's scripts", () => {
 
   it("write it for its user alone, whole, and again in the same way", () => {
     const path = join(folder.path, "odd name's", "secrets.json");
-    const scripts = privateFileScripts(path, undefined);
+    const scripts = privateFileScripts(path, place());
     for (const text of [content, `${content}2`]) {
       expect(runScript(scripts.create, { stdin: text, asOther: true })).toEqual({ code: 0, stdout: "", stderr: "" });
       expect(readFileSync(path, "utf8")).toBe(`${text.trimEnd()}\n`);
@@ -58,7 +62,7 @@ describe("a private file's scripts", () => {
 
   it("keep what was there when nothing arrives", () => {
     const path = join(folder.path, "secrets.json");
-    const { create } = privateFileScripts(path, undefined);
+    const { create } = privateFileScripts(path, place());
     runScript(create, { stdin: content });
     expect(runScript(create)).toEqual({ code: 1, stdout: "", stderr: `Nothing arrived for ${path}.\n` });
     expect(readFileSync(path, "utf8")).toBe(content);
@@ -66,7 +70,7 @@ describe("a private file's scripts", () => {
   });
 
   it("leave nothing when they are killed while they wait for the rest", async () => {
-    const { create } = privateFileScripts(join(folder.path, "secrets.json"), undefined);
+    const { create } = privateFileScripts(join(folder.path, "secrets.json"), place());
     const child = spawn("/bin/sh", ["-c", create], { stdio: ["pipe", "ignore", "ignore"], detached: true });
     await new Promise((resolve) => child.stdin.write("half a secret", resolve));
     await setTimeout(100);
@@ -78,7 +82,7 @@ describe("a private file's scripts", () => {
   it("get rid of what one left that was killed later, on the next run and on removal", () => {
     const path = join(folder.path, "secrets.json");
     const unfinished = join(folder.path, ".secrets.json.new");
-    const { create, delete: remove } = privateFileScripts(path, undefined);
+    const { create, delete: remove } = privateFileScripts(path, place());
     for (const next of [create, remove]) {
       writeFileSync(unfinished, "half a secret");
       expect(runScript(next, { stdin: content }).code).toBe(0);
@@ -91,14 +95,17 @@ describe("a private file's scripts", () => {
     writeFileSync(victim, "theirs");
     symlinkSync(victim, join(folder.path, ".secrets.json.new"));
     symlinkSync(victim, join(folder.path, "secrets.json"));
-    runScript(privateFileScripts(join(folder.path, "secrets.json"), undefined).create, { stdin: content });
+    runScript(privateFileScripts(join(folder.path, "secrets.json"), place()).create, { stdin: content });
     expect(readFileSync(victim, "utf8")).toBe("theirs");
     expect(lstatSync(join(folder.path, "secrets.json")).isFile()).toBe(true);
   });
 
   it("say what to do where the user of the backups cannot be had", () => {
     const create = (user: string, asOther: boolean) =>
-      runScript(privateFileScripts(join(folder.path, "secrets.json"), user).create, { stdin: content, asOther });
+      runScript(privateFileScripts(join(folder.path, "secrets.json"), { ...place(), user }).create, {
+        stdin: content,
+        asOther,
+      });
     expect(create("no-such-user", false).stderr).toMatch(
       /^There is no user no-such-user on \S+: create it, or change provision:host\.user\.\n$/,
     );
@@ -121,7 +128,7 @@ async function scriptsOf(make: () => Folder | BackupFolders): Promise<{ create: 
 describe("the folder's scripts", () => {
   it("make it for its user alone, with a way to it that others can pass", async () => {
     const path = join(folder.path, "deep/er/dev");
-    const scripts = await scriptsOf(() => new Folder("folder", { machine, path }));
+    const scripts = await scriptsOf(() => new Folder("folder", { machine, owner, path }));
     const done = { code: 0, stdout: "", stderr: "" };
     expect(runScript(scripts.create, { asOther: true })).toEqual(done);
     expect(runScript(scripts.create, { asOther: true })).toEqual(done);
@@ -136,7 +143,7 @@ describe("the folder's scripts", () => {
 
   it("leave the mode of a folder that was there, and what somebody put into it", async () => {
     chmodSync(folder.path, 0o755);
-    const scripts = await scriptsOf(() => new Folder("folder", { machine, path: folder.path }));
+    const scripts = await scriptsOf(() => new Folder("folder", { machine, owner, path: folder.path }));
     runScript(scripts.create, { asOther: true });
     expect(statSync(folder.path).mode & 0o777).toBe(0o755);
     writeFileSync(join(folder.path, "notes"), "");
@@ -146,7 +153,7 @@ describe("the folder's scripts", () => {
 
   it("say what to do where the folder cannot be made", async () => {
     const path = "/proc/provision/dev";
-    const { create } = await scriptsOf(() => new Folder("folder", { machine, path }));
+    const { create } = await scriptsOf(() => new Folder("folder", { machine, owner, path }));
     const { code, stderr } = runScript(create, { asOther: true });
     expect(code).toBe(1);
     expect(stderr).toMatch(
@@ -159,14 +166,41 @@ describe("the backup folders' scripts", () => {
   it("remove nothing but the jobs' own, and only where they may", async () => {
     const root = join(folder.path, "back ups");
     const folders = [{ root, folder: "pre/dev/app" }];
-    const keep = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: false }));
-    const remove = await scriptsOf(() => new BackupFolders("b", { machine, folders, removeOnDestroy: true }));
+    const keep = await scriptsOf(
+      () => new BackupFolders("b", { machine, folders, owner, folder: folder.path, removeOnDestroy: false }),
+    );
+    const remove = await scriptsOf(
+      () => new BackupFolders("b", { machine, folders, owner, folder: folder.path, removeOnDestroy: true }),
+    );
     expect(runScript(keep.create).code).toBe(0);
     expect(statSync(root).mode & 0o777).toBe(0o700);
     for (const stack of ["dev", "dev2"]) mkdirSync(join(root, "pre", stack, "app"), { recursive: true });
     writeFileSync(join(root, "pre/.provision-store"), "");
+    const all = [".provision-store", "dev", "dev2"];
+    const left = () => readdirSync(join(root, "pre")).sort();
     runScript(keep.delete);
-    expect(readdirSync(join(root, "pre")).sort()).toEqual([".provision-store", "dev", "dev2"]);
+    expect(left()).toEqual(all);
+    // A folder without this component's mark is another's by now, or was left out by an ordinary update.
+    for (const theirs of ["", "4567.abcd org/other/test/backups", "0123.9876 org/project/test/renamed"]) {
+      writeFileSync(join(folder.path, ".owner"), `${theirs}\n`);
+      expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+      expect(left()).toEqual(all);
+    }
+    writeFileSync(join(folder.path, ".owner"), "0123.abcd org/project/test/backups\n");
+    const kept = join(folder.path, ".backups-kept-abcd");
+    writeFileSync(kept, "");
+    expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(left()).toEqual(all);
+    rmSync(kept);
+    const owners = join(root, "pre/dev/app/owners");
+    mkdirSync(owners);
+    for (const mark of ["20260101T000000Z-0123.json", "20260102T000000Z-4567.json"]) {
+      writeFileSync(join(owners, mark), "{}");
+      if (mark.endsWith("-0123.json")) continue;
+      expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
+      expect(left()).toEqual(all);
+      rmSync(join(owners, mark));
+    }
     expect(runScript(remove.delete)).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(readdirSync(join(root, "pre")).sort()).toEqual([".provision-store", "dev2"]);
     for (const job of ["app/20260101T000000Z-abcdef", "notes"])

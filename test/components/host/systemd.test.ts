@@ -92,6 +92,7 @@ describe("a schedule's scripts with systemd (a stand-in for systemctl, since tes
   const scripts = (hour: number, scheduler: Scheduler = "systemd") =>
     scheduleScripts({
       unit,
+      owner: { id: "0123", holder: "abcd", name: "org/project/test/backups", adopt: false },
       units: renderSystemdUnits({ ...args, calendar: [`*-*-* 0${hour}:00:00 UTC`] }),
       line: "0 3 * * * true",
       timezone: "UTC",
