@@ -32,10 +32,10 @@ function systemctl(...args: string[]): Call {
   return { program: "systemctl", args, env: process.env, cwd: "/" };
 }
 
-/** Five fields of times, and after them the command: in it, a per cent sign has a backslash before it. */
+/** Five fields of times, then the command, in which a per cent sign has a backslash before it, then ` # <unit> <owner>`. */
 async function crontabCommand(unit: string): Promise<string> {
   const { stdout } = await run("crontab", ["-l"]);
-  const line = stdout.split("\n").find((each) => each.endsWith(` # ${unit}`));
+  const line = stdout.split("\n").find((each) => / # (\S+)(?: \S+ \S+)?$/.exec(each)?.[1] === unit);
   const [, command] = /^(?:\S+\s+){5}(.*)$/.exec(line ?? "") ?? [];
   if (command === undefined) throw new Error(`The crontab of ${userInfo().username} has no line of ${unit}.`);
   return command.replaceAll("\\%", "%");
